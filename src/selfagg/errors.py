@@ -1,0 +1,28 @@
+"""What can go wrong, in three classes."""
+
+
+class SelfaggError(Exception):
+    """Base of every error that selfagg raises on purpose; its text is one sentence for a person."""
+
+
+class UsageError(SelfaggError):
+    """Something the user gave cannot work: the text says what and where. The command line exits with code 2."""
+
+
+class ModelError(SelfaggError):
+    """One call to a model failed for good, after whatever retries made sense.
+
+    Attributes:
+        tries: How often the call was tried.
+        fatal: Whether every further call would fail the same way (a wrong key, an unknown model), so that a
+            run has no reason to go on.
+    """
+
+    def __init__(self, message: str, *, tries: int = 1, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.tries = tries
+        self.fatal = fatal
+
+
+class ContextOverflow(ModelError):  # noqa: N818 - the field's word for it
+    """The model refused a prompt because it does not fit its context."""

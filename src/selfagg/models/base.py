@@ -1,0 +1,67 @@
+"""What selfagg needs of a model: one reply to one request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, runtime_checkable
+
+from selfagg.types import Message, Reply, Request
+
+
+@runtime_checkable
+class Model(Protocol):
+    """One connection to one model; a file of this package each.
+
+    A connection is an async context manager. Entering it reaches the model (loads the weights, asks the server
+    for its models and context length) and raises `UsageError` with one clear sentence if that cannot be done.
+
+    Attributes:
+        name: What the record says answered, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
+        concurrency: How many calls at once it serves well, where the user names no number.
+        context: Tokens that prompt and reply may have together, or None where nobody said. Known after entering.
+    """
+
+    name: str
+    concurrency: int
+    context: int | None
+
+    async def sample(self, request: Request) -> Reply:
+        """Samples one reply. Retries what may pass by itself.
+
+        Cancelling the call stops the generation.
+
+        Raises:
+            ModelError: The call failed for good.
+            ContextOverflow: The prompt does not fit the model's context.
+        """
+        ...
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of this conversation as a prompt, chat template included; an estimate errs upwards."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def fingerprint(messages: Sequence[Message]) -> str:
+    """Short hash of a prompt, for records."""
+    text = json.dumps(list(map(dict, messages)), ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def text_bytes(messages: Sequence[Mapping[str, Any]]) -> int:
+    """UTF-8 bytes of all text in a conversation: no byte-level tokenizer makes more tokens of it than that."""
+    total = 0
+    for message in messages:
+        content = message.get("content") or ""
+        if not isinstance(content, str):
+            content = "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+        total += len(content.encode("utf-8", "surrogatepass"))
+    return total

@@ -1,0 +1,40 @@
+"""What scoring is: read the final answer off a response, and say whether it is right or the same as another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from selfagg.types import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer a response gives and what it is worth.
+
+    Attributes:
+        answer: The final answer, or None if the response gives none.
+        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer.
+        note: Why a score could not be given (a time limit, a checker that failed), else ``""``.
+    """
+
+    answer: str | None
+    score: float | None = None
+    note: str = ""
+
+
+class Scorer(Protocol):
+    """How one kind of question is scored; a file of this package each. Safe to call from many tasks at once."""
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """The final answer that a response states, or None. Cheap, never raises."""
+        ...
+
+    async def score(self, question: Question, text: str) -> Verdict:
+        """Scores one response. Never raises for what a model wrote."""
+        ...
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Groups equal answers: for each, the position of the first answer equal to it."""
+        ...

@@ -1,0 +1,172 @@
+"""The vocabulary that every part shares: questions, requests, replies, members of a population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+Kind = Literal["math", "choice", "reasoning_gym", "code", "text"]
+KINDS: tuple[Kind, ...] = ("math", "choice", "reasoning_gym", "code", "text")
+
+Message = Mapping[str, Any]
+"""One chat message as the OpenAI API has it: ``role``, ``content`` and what else it may carry."""
+
+
+class Stop(StrEnum):
+    """Why a model stopped writing."""
+
+    FINISHED = "finished"
+    LENGTH = "length"
+    FILTERED = "filtered"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or of many. ``cached`` is a part of ``prompt``, ``reasoning`` a part of ``completion``."""
+
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt + other.prompt,
+            self.cached + other.cached,
+            self.completion + other.completion,
+            self.reasoning + other.reasoning,
+        )
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens together: what a budget counts."""
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one reply is sampled.
+
+    Attributes:
+        temperature: The paper samples at 1.0.
+        top_p: Nucleus mass, or None to leave it to the server (the paper sets none).
+        max_tokens: Most tokens of one reply, its reasoning included. None: 8192 as in the paper, or a
+            quarter of the model's context where that is less.
+        stop: Strings that end a reply.
+        reasoning_effort: ``low``, ``medium``, ``high``, for models that know it.
+        logprobs: Whether to ask for the log-probability of each token written.
+        extra_body: Further fields for the server's request body, passed on as they are.
+    """
+
+    temperature: float = 1.0
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: str | None = None
+    logprobs: bool = False
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One problem.
+
+    Attributes:
+        id: Its name in records; unique within a run.
+        text: The problem as the benchmark states it.
+        kind: Which wording and which scoring it gets.
+        gold: The right answer, or None where nobody knows it.
+        instruction: How the final answer is to be written. None: what its kind asks for; ``""``: the text
+            says it already.
+        context: Messages before the question: a system prompt, worked examples, earlier turns.
+        data: What scoring needs beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
+        group: The task or subject it belongs to, for tables by group.
+    """
+
+    id: str
+    text: str
+    kind: Kind = "text"
+    gold: str | None = None
+    instruction: str | None = None
+    context: tuple[Message, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a model.
+
+    Attributes:
+        messages: The conversation to answer.
+        sampling: How; ``max_tokens`` is always set here.
+        seed: The member's own seed, from its address; below 2**31.
+        question: What it is about, and
+        parents: the members shown in the prompt. Both are there for simulated models alone: a real
+            connection sends nothing but ``messages``.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    seed: int
+    question: Question
+    parents: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model wrote.
+
+    Attributes:
+        text: The response without its reasoning section; may be empty where a reply was cut while reasoning.
+        reasoning: The reasoning section where the model separates one (``reasoning``, ``reasoning_content``
+            or <think> tags), else ``""``.
+        stop: Why it ended.
+        usage: Tokens of this call.
+        logprobs: Log-probability of each token, where asked for and given.
+        tries: How often the call was tried.
+        seconds: From sending the successful try to its last token.
+    """
+
+    text: str
+    reasoning: str = ""
+    stop: Stop = Stop.FINISHED
+    usage: Usage = Usage()
+    logprobs: tuple[float, ...] | None = None
+    tries: int = 1
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Member ``i`` of population ``t`` (populations count from 1, members from 0).
+
+    Attributes:
+        t: Its population; 1 is the first.
+        i: Its place in the population.
+        parents: Places in population ``t - 1`` of the candidates it was made from, in the prompt's order.
+        reply: What the model wrote, or None if the call failed.
+        error: Why it failed, or None.
+        answer: The final answer read from the reply, or None if there is none (or nobody looked yet).
+        score: 1.0 right, 0.0 wrong, between them the task's partial credit; None if not scored.
+    """
+
+    t: int
+    i: int
+    parents: tuple[int, ...] = ()
+    reply: Reply | None = None
+    error: str | None = None
+    answer: str | None = None
+    score: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The response, or ``""`` where there is none."""
+        return self.reply.text if self.reply else ""
+
+    @property
+    def right(self) -> bool:
+        """Whether its answer is right: full score, not partial credit."""
+        return self.score is not None and self.score >= 1.0
