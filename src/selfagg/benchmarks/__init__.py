@@ -1,1 +1,98 @@
-""""""
+"""Questions: the benchmarks by name, Reasoning Gym generated on the spot, and a user's own file.
+
+A new benchmark is one new file with a `Benchmark` in it, and one line in `BENCHMARKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pkgutil import resolve_name
+from types import MappingProxyType
+
+from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size, near
+from selfagg.errors import UsageError
+from selfagg.types import Question
+
+__all__ = ["BENCHMARKS", "Benchmark", "HubSource", "Selection", "Size", "benchmark", "load_questions"]
+
+BENCHMARKS: Mapping[str, str] = MappingProxyType(
+    {
+        "aime25": "selfagg.benchmarks.aime25:BENCHMARK",
+        "hmmt25": "selfagg.benchmarks.hmmt25:BENCHMARK",
+        "rg-games": "selfagg.benchmarks.rg_games:BENCHMARK",
+        "rg-cognition": "selfagg.benchmarks.rg_cognition:BENCHMARK",
+        "supergpqa": "selfagg.benchmarks.supergpqa:BENCHMARK",
+        "livecodebench": "selfagg.benchmarks.livecodebench:RELEASE_V6",
+        "livecodebench-v6-new": "selfagg.benchmarks.livecodebench:NEW_IN_V6",
+        "humaneval": "selfagg.benchmarks.humaneval:BENCHMARK",
+    }
+)
+"""Every benchmark by name, as ``module:object``; a module is imported when its benchmark is asked for."""
+
+_NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of this name.
+
+    Raises:
+        UsageError: There is none; the message names the near ones.
+    """
+    if name not in BENCHMARKS:
+        raise UsageError(f"There is no benchmark {name!r}; {near(name, BENCHMARKS)}")
+    found = resolve_name(BENCHMARKS[name])
+    assert isinstance(found, Benchmark)  # noqa: S101 - a wrong line in the table above
+    return found
+
+
+def load_questions(
+    source: str,
+    *,
+    size: Size = None,
+    data: Path | None = None,
+    data_seed: int = 0,
+    settings: Mapping[str, str] = _NO_SETTINGS,
+    examples: int = 0,
+) -> list[Question]:
+    """The questions that a user asks for, always the same ones in the same order.
+
+    Args:
+        source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or
+            parquet file.
+        size: How many; ``"all"``: as many as there are; None: the benchmark's own default.
+        data: A local file or folder that a benchmark is read from, instead of the hub.
+        data_seed: Seed of what is generated.
+        settings: Settings of a generated task or of a benchmark, as typed (``{"min_terms": "4"}``).
+        examples: Worked examples to set before each question, as earlier turns.
+
+    Raises:
+        UsageError: There is no such source, or it cannot give what is asked; one sentence says what and where.
+    """
+    if examples < 0:
+        raise UsageError(f"The number of worked examples cannot be negative ({examples}).")
+    selection = Selection(size=size, data=data, data_seed=data_seed, settings=settings, examples=examples)
+    if source.startswith("reasoning_gym:"):
+        from selfagg.benchmarks import reasoning_gym
+
+        return reasoning_gym.load_tasks(source.removeprefix("reasoning_gym:"), selection)
+    if source not in BENCHMARKS and _names_a_file(source):
+        from selfagg.benchmarks import file
+
+        _refuse_settings(source, settings, known=())
+        return file.load_file(Path(source), selection)
+    found = benchmark(source)
+    if found.settings is not None:
+        _refuse_settings(source, settings, known=found.settings)
+    return found.load(selection)
+
+
+def _names_a_file(source: str) -> bool:
+    return "/" in source or "\\" in source or bool(Path(source).suffix) or Path(source).exists()
+
+
+def _refuse_settings(source: str, settings: Mapping[str, str], *, known: tuple[str, ...]) -> None:
+    for name in settings:
+        if name not in known:
+            takes = f"no setting {name!r}; {near(name, known)}" if known else f"no settings (got {name!r})."
+            raise UsageError(f"{source} takes {takes}")

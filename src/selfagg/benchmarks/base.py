@@ -1,0 +1,107 @@
+"""What a benchmark is: a description of it, and a function that loads the questions asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from selfagg.errors import UsageError
+from selfagg.types import Kind, Question
+
+Size = int | Literal["all"] | None
+"""How many questions: a number, all there are, or None for the benchmark's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which questions a user asks for.
+
+    Attributes:
+        size: How many.
+        data: A file or folder to read instead of the hub, or None.
+        data_seed: Seed of what is generated or drawn; file-backed benchmarks do not use it.
+        settings: Settings as typed, e.g. ``{"min_terms": "4"}``; only names that the benchmark takes get here.
+        examples: Worked examples to set before each question.
+    """
+
+    size: Size = None
+    data: Path | None = None
+    data_seed: int = 0
+    settings: Mapping[str, str] = field(default_factory=dict)
+    examples: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Files of one dataset on the Hugging Face hub.
+
+    Attributes:
+        repo: The dataset's id, e.g. ``m-a-p/SuperGPQA``.
+        revision: The commit they are read at.
+        files: Their paths in the dataset's repository, in the order they are read.
+    """
+
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark; a file of this package each, which ends with ``BENCHMARK = Benchmark(...)``.
+
+    Attributes:
+        name: What a user types.
+        title: What tables and reports say.
+        kind: The kind of its questions.
+        size: How many questions are asked where the user names no number.
+        load: Gives the questions of a selection, always the same ones in the same order. It raises
+            `UsageError` with one sentence for whatever it cannot give.
+        hub: Where its files lie, or None if it is generated or comes in a package.
+        note: Licence and source in one line.
+        settings: Names of the settings it takes; None: ``load`` checks them itself.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    size: int
+    load: Callable[[Selection], list[Question]]
+    hub: HubSource | None = None
+    note: str = ""
+    settings: tuple[str, ...] | None = ()
+
+
+def cut(questions: list[Question], size: Size, *, default: int, source: str) -> list[Question]:
+    """The first ``size`` questions.
+
+    Args:
+        questions: All there are, in their fixed order.
+        size: How many are asked for.
+        default: How many where ``size`` is None; fewer if there are fewer.
+        source: What the message calls their source.
+
+    Raises:
+        UsageError: More are asked for than there are, or fewer than one.
+    """
+    if size is None:
+        return questions[:default]
+    if size == "all":
+        return questions
+    if size < 1:
+        raise UsageError(f"The number of questions must be at least 1, not {size}.")
+    if size > len(questions):
+        raise UsageError(f"{source} has {len(questions)} questions to ask; {size} were asked for.")
+    return questions[:size]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """What a message says after an unknown name: the names close to it, or all of them if few are known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are: {', '.join(names)}." if len(names) <= 20 else f"there are {len(names)} of them."
