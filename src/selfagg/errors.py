@@ -24,5 +24,5 @@ class ModelError(SelfaggError):
         self.fatal = fatal
 
 
-class ContextOverflow(ModelError):  # noqa: N818 - the field's word for it
+class ContextOverflow(ModelError):
     """The model refused a prompt because it does not fit its context."""

@@ -1,1 +1,1 @@
-""""""
+"""The engine: when to ask, and how to remember."""

@@ -1,1 +1,45 @@
-""""""
+"""Methods: which members exist and who their parents are. One short file each; a new one adds a line here."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Any
+
+from selfagg.errors import UsageError
+from selfagg.methods.base import Members, Method
+from selfagg.methods.majority import Majority
+from selfagg.methods.rsa import RSA
+from selfagg.methods.self_refine import SelfRefine
+from selfagg.methods.single import Single
+
+__all__ = ["METHODS", "RSA", "Majority", "Members", "Method", "SelfRefine", "Single", "method_named"]
+
+METHODS: dict[str, type[Method]] = {
+    method.name: method
+    for method in (
+        RSA,
+        Single,
+        Majority,
+        SelfRefine,
+    )
+}
+
+
+def method_named(name: str, **settings: Any) -> Method:
+    """A method by its name; settings that are None keep its defaults.
+
+    Raises:
+        UsageError: No such method, no such setting, or an impossible value.
+    """
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}"
+        raise UsageError(f"there is no method {name!r}; {hint}")
+    method = METHODS[name]
+    given = {key: value for key, value in settings.items() if value is not None}
+    known = [field.name for field in dataclasses.fields(method)]
+    for key in given:
+        if key not in known:
+            raise UsageError(f"method {name} has no setting {key}; it has {', '.join(known)}")
+    return method(**given)

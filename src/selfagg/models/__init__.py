@@ -1,1 +1,75 @@
-""""""
+"""Connections to models: one file each; a new one adds a line to ``CONNECTIONS``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from selfagg.errors import UsageError
+from selfagg.models.base import Model
+
+__all__ = ["CONNECTIONS", "Access", "Model", "connect", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to get at a model, beyond its name.
+
+    Attributes:
+        base_urls: Where an ``openai:`` model is served; several replicas may serve it.
+        api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
+        context: Tokens of context, where the server does not say or should not be believed.
+        concurrency: Most calls at once.
+    """
+
+    base_urls: tuple[str, ...] = ()
+    api_key_file: Path | None = None
+    context: int | None = None
+    concurrency: int | None = None
+
+
+CONNECTIONS: dict[str, str] = {
+    "local": "selfagg.models.local",
+    "openai": "selfagg.models.openai",
+    "simulated": "selfagg.models.simulated",
+}
+"""Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
+
+
+def connect(name: str, access: Access | None = None) -> Model:
+    """The connection to a model, not yet entered.
+
+    Args:
+        name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME`` or
+            ``simulated:SETTINGS``.
+        access: Where and with which key.
+
+    Raises:
+        UsageError: There is no such kind of model, or its name cannot be read.
+    """
+    kind, _, rest = name.partition(":")
+    if kind not in CONNECTIONS:
+        near = difflib.get_close_matches(kind, CONNECTIONS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else "a name begins with " + ", ".join(CONNECTIONS)
+        raise UsageError(f"there is no model {name!r}; {hint}")
+    make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
+    model: Model = make(rest, access or Access())
+    return model
+
+
+@asynccontextmanager
+async def opened(
+    model: str | Model, *, base_url: str | None = None, concurrency: int | None = None
+) -> AsyncIterator[Model]:
+    """A model ready to sample: a name is connected and closed at the end, a connection is used as it is."""
+    if not isinstance(model, str):
+        yield model
+        return
+    access = Access(base_urls=(base_url,) if base_url else (), concurrency=concurrency)
+    async with connect(model, access) as connection:
+        yield connection

@@ -1,0 +1,194 @@
+"""`solve` and `asolve`: one question in, one better answer out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfagg.types import Kind, Member, Question, Sampling, Usage
+
+if TYPE_CHECKING:
+    from selfagg.engine.run import Choice, Schedule
+    from selfagg.engine.trial import Trial
+    from selfagg.methods import Method
+    from selfagg.models import Model
+
+
+@dataclass(frozen=True)
+class Population(Mapping[int, Member]):
+    """The members of one population that were computed, by their place.
+
+    Where only one member of the last population was asked for, only its ancestors are there.
+
+    Attributes:
+        t: Which population; 1 is the first.
+    """
+
+    t: int
+    members: Mapping[int, Member]
+
+    def __getitem__(self, i: int) -> Member:
+        return self.members[i]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True)
+class Result:
+    r"""What `solve` returns.
+
+    Attributes:
+        answer: The final answer read from the response (what stands in its last ``\boxed{}``, say), or None if it
+            gives none.
+        text: The response.
+        member: The member whose response it is.
+        populations: What was computed: ``populations[0]`` is the first population; each maps a member's place to
+            the member, with parents and reply.
+        method: The method, with its settings.
+        calls: Calls to the model.
+        usage: Tokens of all calls.
+        cut_short: Whether a budget or deadline ended the work early, so that this is the best answer at hand.
+        record: The record's file, or None if it was kept in memory.
+    """
+
+    answer: str | None
+    text: str
+    member: Member
+    populations: list[Population]
+    method: Method
+    calls: int
+    usage: Usage
+    cut_short: bool
+    record: Path | None
+
+
+async def asolve(
+    question: str | Question,
+    *,
+    model: str | Model = "local",
+    method: str = "rsa",
+    n: int | None = None,
+    k: int | None = None,
+    t: int | None = None,
+    order: str | None = None,
+    answer: Choice = "sample",
+    kind: Kind = "text",
+    candidate: str = "response",
+    sampling: Sampling | None = None,
+    seed: int = 1234,
+    schedule: Schedule = "free",
+    concurrency: int | None = None,
+    max_total_tokens: int | None = None,
+    deadline_s: float | None = None,
+    record: str | Path | None = None,
+    base_url: str | None = None,
+) -> Result:
+    r"""Answers one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
+
+    Args:
+        question: The problem's text, or a `Question` with more to say.
+        model: A model's name (``local``, ``openai:NAME``, ...) or an open connection, which stays open.
+        method: ``rsa``, ``single``, ``majority``, ``self-refine``, ...
+        n: Members of a population; None: the method's own default, 16 for RSA.
+        k: Candidates of an aggregation set; None: 4.
+        t: Populations, the first included; None: 10.
+        order: ``random`` or ``prefix``; see `selfagg.methods.RSA`.
+        answer: ``sample``: a member of the last population, drawn uniformly; only its ancestors are computed.
+            ``majority``: the last population votes.
+        kind: What the question is, which decides wording and how the final answer is read: ``math`` and ``choice``
+            in ``\boxed{}``, ``reasoning_gym`` in <answer> tags, ``code`` in a code block, ``text`` the whole response.
+        candidate: What of a candidate is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
+        sampling: Temperature (1.0 by default), token limit and the like.
+        seed: Decides the aggregation sets, and the seeds sent to the model.
+        schedule: ``free``, or ``stepwise`` to wait for whole populations.
+        concurrency: Most calls at once; None: what the connection serves well.
+        max_total_tokens: Prompt and completion tokens after which the best answer at hand is taken.
+        deadline_s: Seconds after which the best answer at hand is taken.
+        record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
+        base_url: Where an ``openai:`` model is served.
+
+    Returns:
+        Answer, text, and how they came about.
+
+    Raises:
+        UsageError: A setting cannot work, or the model cannot be reached.
+        ModelError: No call gave a reply.
+    """
+    from selfagg.engine.configuration import configuration
+    from selfagg.engine.engine import Engine, Settings
+    from selfagg.engine.record import Record
+    from selfagg.engine.run import answer as answer_trial
+    from selfagg.engine.trial import Trial
+    from selfagg.methods import method_named
+    from selfagg.models import opened
+
+    asked = question if isinstance(question, Question) else Question("question", question, kind=kind)
+    chosen = method_named(method, n=n, k=k, t=t, order=order)
+    settings = Settings(sampling or Sampling(), seed, candidate)
+    async with opened(model, base_url=base_url, concurrency=concurrency) as connection:
+        with Record(Path(record) if record is not None else None) as written:
+            written.begin(configuration(chosen, connection.name, settings, "solve"), [asked])
+            engine = Engine(connection, settings, written, concurrency=concurrency)
+            trial = Trial(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
+            try:
+                await trial.load()
+                outcome = await answer_trial(trial, chosen, choice=answer, schedule=schedule, deadline_s=deadline_s)
+                await trial.scored()
+            finally:
+                await trial.close()
+                await engine.close()
+            return _result(trial, chosen, outcome.member, outcome.cut_short, written.path)
+
+
+def _result(trial: Trial, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
+    member = trial.members[member.t, member.i]
+    populations = [
+        Population(t, {i: trial.members[t, i] for i in range(method.size(t)) if (t, i) in trial.members})
+        for t in range(1, method.t + 1)
+    ]
+    return Result(
+        answer=member.answer,
+        text=member.text,
+        member=member,
+        populations=populations,
+        method=method,
+        calls=trial.calls,
+        usage=trial.usage,
+        cut_short=cut_short,
+        record=record,
+    )
+
+
+def solve(question: str | Question, **settings: Any) -> Result:
+    """`asolve` for code that is not asynchronous, a notebook's running event loop included.
+
+    Takes the arguments of `asolve`, returns and raises the same.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asolve(question, **settings))
+    # A loop runs in this thread (a notebook): work in a thread of its own, which has none.
+    outcome: list[Result | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(asolve(question, **settings)))
+        except BaseException as error:  # handed to the caller's thread
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="selfagg-solve")
+    thread.start()
+    thread.join()
+    (result,) = outcome
+    if isinstance(result, BaseException):
+        raise result
+    return result

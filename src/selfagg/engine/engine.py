@@ -1,0 +1,153 @@
+"""Everything that the questions of a run share: the model, the bound on its calls, the record, the scorers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+
+from selfagg.engine.gate import Gate, Priority
+from selfagg.engine.record import CANDIDATE, Generation, Record
+from selfagg.engine.sets import address_seed
+from selfagg.errors import ContextOverflow, ModelError, SelfaggError
+from selfagg.models.base import Model, fingerprint
+from selfagg.prompts.candidates import View, view_named
+from selfagg.prompts.fit import Fitted, fit, reply_room
+from selfagg.prompts.prompt import Prompt
+from selfagg.types import Member, Question, Reply, Request, Sampling
+
+FAILURES_IN_A_ROW = 16
+"""So many failed calls, each retried, with none that worked between them: the model is gone."""
+
+TIGHTENED = 0.75
+"""What is tried of a context that turned out smaller than was thought."""
+
+
+class RunStopped(SelfaggError):
+    """The model cannot be reached any more; what is finished is in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run samples, whatever its method.
+
+    Attributes:
+        sampling: Temperature and what goes with it.
+        seed: All sets and all members' seeds follow from it (1234 in the paper's scripts).
+        candidate: What of a candidate an aggregation shows; see `selfagg.prompts.candidates.view_named`.
+    """
+
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 1234
+    candidate: str = "response"
+
+
+class Watcher:
+    """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
+
+    def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
+        """A generation is there: ``fresh`` from the model, else from the record."""
+
+    def scored(self, question: int, member: Member) -> None:
+        """A member of a population got its answer and score."""
+
+    def finished(self, question: int) -> None:
+        """All that was asked for of a question is done."""
+
+
+class Engine:
+    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        record: Record,
+        *,
+        concurrency: int | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.record = record
+        self.gate = Gate(concurrency or model.concurrency)
+        self.watcher = watcher or Watcher()
+        self.view: View = view_named(settings.candidate)
+        self._failures = 0
+
+    async def sample(
+        self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
+    ) -> Member:
+        """One member by a call to the model; a call that fails gives a member with an error, not an exception.
+
+        Raises:
+            RunStopped: The model is gone, or refuses everything.
+        """
+        parents = tuple(candidate.i for candidate in prompt.candidates)
+        # The first population is the same for every method, so that methods can be compared on the same samples.
+        seed = address_seed(self.settings.seed, question.id, method if t > 1 else "first", role, t, i)
+        generation = Generation(position, Member(t, i, parents), role, seed=seed, started=time.time())
+        if parents and not prompt.shown:
+            generation = replace(generation, member=Member(t, i, parents, error="none of its parents has a reply"))
+        else:
+            generation = await self._generate(question, prompt, generation, (position, -t, i))
+        await self.record.save(generation)
+        self.watcher.generated(position, generation.member, role, fresh=True)
+        return generation.member
+
+    async def _generate(
+        self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
+    ) -> Generation:
+        member = generation.member
+        async with self.gate.enter(priority):
+            generation = replace(generation, started=time.time())
+            try:
+                reply, fitted = await self._reply(question, prompt, generation.seed)
+            except ModelError as error:
+                self._failed(error)
+                return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+        self._failures = 0
+        return replace(
+            generation,
+            member=replace(member, reply=reply),
+            prompt=fingerprint(fitted.messages),
+            cut=fitted.cut,
+        )
+
+    async def _reply(self, question: Question, prompt: Prompt, seed: int) -> tuple[Reply, Fitted]:
+        """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
+        context = self.model.context
+        sampling = self.settings.sampling
+        for attempt in range(4):
+            fitted = await self.fit(prompt, context)
+            request = Request(
+                fitted.messages, replace(sampling, max_tokens=fitted.max_tokens), seed, question, prompt.shown
+            )
+            try:
+                return await self.model.sample(request), fitted
+            except ContextOverflow as overflow:
+                if attempt == 3 or not prompt.shown:
+                    raise
+                known = context or await self.model.count_tokens(fitted.messages) + fitted.max_tokens
+                context = int(known * TIGHTENED)
+                last = overflow
+        raise last
+
+    async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
+        """The prompt, fitted to a context of this many tokens."""
+        room = reply_room(self.settings.sampling.max_tokens, context)
+        return await fit(prompt, self.view, self.model, room, context)
+
+    def _failed(self, error: ModelError) -> None:
+        self._failures += 1
+        if error.fatal:
+            raise RunStopped(str(error)) from error
+        if self._failures >= FAILURES_IN_A_ROW:
+            raise RunStopped(f"{self._failures} calls in a row failed; the last: {error}") from error
+
+    async def close(self) -> None:
+        """Waits until what was generated is on disk."""
+        await asyncio.shield(self.record.drain())
+
+
+__all__ = ["CANDIDATE", "Engine", "RunStopped", "Settings", "Watcher"]

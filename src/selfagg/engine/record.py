@@ -1,0 +1,395 @@
+"""The record of a run: one SQLite file that holds all that was generated, as soon as it was.
+
+``await record.save(...)`` returns when the generation is on disk, so nothing is used that a crash could lose.
+Generations that finish together are committed together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from filelock import FileLock, Timeout
+
+from selfagg.errors import UsageError
+from selfagg.types import Member, Question, Reply, Stop, Usage
+
+VERSION = 1
+APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
+
+SCHEMA = """
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE questions (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, weights TEXT);
+CREATE TABLE generations (
+    question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
+    parents TEXT NOT NULL, prompt TEXT NOT NULL, cut INTEGER NOT NULL, seed INTEGER NOT NULL,
+    text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
+    prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
+    started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
+    PRIMARY KEY (question, t, i, role)
+);
+CREATE TABLE scores (
+    question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
+    answer TEXT, score REAL, note TEXT NOT NULL, PRIMARY KEY (question, t, i)
+);
+"""
+
+CANDIDATE = "candidate"
+"""The role of a member of a population; what else a method asks a model for (a verdict, say) has its own."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One finished call, as recorded.
+
+    Attributes:
+        question: Position of its question in the run.
+        member: Its address, parents, reply or error.
+        role: ``candidate``, or what else the method asked for.
+        prompt: Fingerprint of the messages sent.
+        cut: Candidates that had to be shortened to fit the context.
+        seed: The seed sent with the call.
+        started: When the call began, in seconds since the epoch.
+        tries: How often a failed call was tried; a reply knows by itself.
+    """
+
+    question: int
+    member: Member
+    role: str = CANDIDATE
+    prompt: str = ""
+    cut: int = 0
+    seed: int = 0
+    started: float = 0.0
+    tries: int = 0
+
+
+class Record:
+    """A run's record, open for writing by one process at a time.
+
+    Args:
+        path: The file; None keeps the record in memory.
+
+    Raises:
+        UsageError: The file is no record, another process writes it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self.path = path
+        self._lock: FileLock | None = None
+        if path is not None and read_only and not path.is_file():
+            raise UsageError(f"there is no record {path}")
+        if path is not None and not read_only:
+            self._lock = self._locked(path)
+        try:
+            self._database = self._open(path, read_only)
+        except BaseException:
+            self._release()
+            raise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-record")
+        self._gathered: list[tuple[str, tuple[Any, ...]]] = []
+        self._next_commit: asyncio.Task[None] | None = None
+        self._commit: asyncio.Task[None] | None = None
+        self._session: int | None = None
+        self._begun = time.monotonic()
+
+    @staticmethod
+    def _locked(path: Path) -> FileLock:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(f"{path.resolve()}.lock", blocking=False)
+            lock.acquire()
+        except Timeout:
+            raise UsageError(f"record {path} is in use by another selfagg process") from None
+        except OSError as error:
+            raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
+        return lock
+
+    @staticmethod
+    def _open(path: Path | None, read_only: bool) -> sqlite3.Connection:
+        where = ":memory:" if path is None else f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+        try:
+            database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
+            if not read_only:
+                # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
+                database.execute("PRAGMA journal_mode = WAL")
+                database.execute("PRAGMA synchronous = FULL")
+            empty = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            application = database.execute("PRAGMA application_id").fetchone()[0]
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if empty and not read_only:
+                database.executescript(
+                    f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+                )
+            elif application != APPLICATION:
+                raise UsageError(f"{path} is not a selfagg record")
+            elif version != VERSION:
+                raise UsageError(f"record {path} has format {version}; this selfagg reads and writes format {VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise _said_plainly(path, error) from None
+        return database
+
+    # -- the run
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the run was started with; ``{}`` in a new record."""
+        return self._value("configuration")
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Versions and circumstances: told, not compared."""
+        return self._value("about")
+
+    def _value(self, key: str) -> dict[str, Any]:
+        row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+        value: dict[str, Any] = json.loads(row[0]) if row else {}
+        return value
+
+    def begin(
+        self,
+        configuration: Mapping[str, Any],
+        questions: Sequence[Question],
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts a new run in an empty record, or goes on with the one that is there.
+
+        Raises:
+            UsageError: The record holds a run with another configuration or other questions; names what differs.
+        """
+        if recorded := self.configuration:
+            asked = json.loads(json.dumps(configuration))
+            if differences := _differences(recorded, asked):
+                raise UsageError(f"record {self.path} holds another run: {'; '.join(differences)}")
+            if differing := self._differing_question(questions):
+                raise UsageError(f"record {self.path} holds another run: {differing}")
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            if not recorded:
+                rows = [("configuration", json.dumps(configuration)), ("about", json.dumps(about or {}))]
+                self._database.executemany("INSERT INTO run VALUES (?, ?)", rows)
+                self._insert_questions(0, questions)
+            self._session = self._database.execute(
+                "INSERT INTO sessions (started, seconds) VALUES (?, 0)", (time.time(),)
+            ).lastrowid
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon()
+            raise _said_plainly(self.path, error) from None
+        self._begun = time.monotonic()
+
+    def _differing_question(self, questions: Sequence[Question]) -> str:
+        recorded = dict(self._database.execute("SELECT position, body FROM questions"))
+        if len(recorded) != len(questions):
+            return f"questions: {len(recorded)} in the record, {len(questions)} asked for"
+        for position, question in enumerate(questions):
+            if recorded[position] != _body(question):
+                return f"question {position + 1} ({question.id}) reads otherwise in the record"
+        return ""
+
+    def _insert_questions(self, start: int, questions: Iterable[Question]) -> None:
+        rows = ((start + n, question.id, _body(question)) for n, question in enumerate(questions))
+        self._database.executemany("INSERT INTO questions (position, id, body) VALUES (?, ?, ?)", rows)
+
+    def questions(self) -> Iterator[Question]:
+        """The questions in their order."""
+        for (body,) in self._database.execute("SELECT body FROM questions ORDER BY position"):
+            fields = json.loads(body)
+            yield Question(**{**fields, "context": tuple(fields["context"])})
+
+    # -- writing
+
+    async def save(self, generation: Generation) -> None:
+        """Writes one generation; on disk when this returns."""
+        await self._write(_INSERT_GENERATION, _generation_row(generation))
+
+    async def save_score(self, question: int, member: Member, note: str = "") -> None:
+        """Writes what a member's answer is and what it is worth."""
+        row = (question, member.t, member.i, member.answer, member.score, note)
+        await self._write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    async def save_weights(self, question: int, weights: Sequence[float]) -> None:
+        """Writes each last member's chance to be the answer: the question is done."""
+        row = (json.dumps(list(weights)), question)
+        await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
+
+    async def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+        self._gathered.append((statement, row))
+        if self._next_commit is None:
+            self._next_commit = asyncio.ensure_future(self._commit_gathered(self._commit))
+        # Shielded: who gives up waiting must not take the commit from the others.
+        await asyncio.shield(self._next_commit)
+
+    async def _commit_gathered(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._commit, self._next_commit = self._next_commit, None
+        batch, self._gathered = self._gathered, []
+        await self._in_thread(lambda: self._execute(batch))
+
+    def _execute(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for statement, row in batch:
+                self._database.execute(statement, row)
+            if self._session is not None:
+                seconds = time.monotonic() - self._begun
+                self._database.execute("UPDATE sessions SET seconds = ? WHERE id = ?", (seconds, self._session))
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon()
+            raise _said_plainly(self.path, error) from None
+
+    def _abandon(self) -> None:
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+    # -- reading
+
+    def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
+        """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
+        found: dict[tuple[str, int, int], Member] = {}
+        rows = self._database.execute(
+            "SELECT g.role, g.t, g.i, parents, text, reasoning, stop, logprobs, error, prompt_tokens, cached_tokens, "
+            "completion_tokens, reasoning_tokens, seconds, tries, answer, score FROM generations g "
+            "LEFT JOIN scores s ON g.role = 'candidate' AND s.question = g.question AND s.t = g.t AND s.i = g.i "
+            "WHERE g.question = ? AND (? IS NULL OR g.role = ?) ORDER BY g.t, g.i",
+            (question, role, role),
+        )
+        for row in rows:
+            found[row[0], row[1], row[2]] = _member(row)
+        return found
+
+    async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+        """`members` of every role, read off the event loop."""
+        return await self._in_thread(lambda: self.members(question, role=None))
+
+    def weights(self, question: int) -> list[float] | None:
+        """The chance of each last member to be the answer, or None while the question is not done."""
+        row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else None
+
+    def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of any reading statement, for analyses that add up without loading texts."""
+        return self._database.execute(statement, parameters).fetchall()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all sessions that wrote this record."""
+        (seconds,) = self._database.execute("SELECT coalesce(sum(seconds), 0) FROM sessions").fetchone()
+        return float(seconds)
+
+    # -- life
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    async def drain(self) -> None:
+        """Waits until all that was handed over is on disk."""
+        while self._gathered or (self._commit is not None and not self._commit.done()):
+            pending = [task for task in (self._commit, self._next_commit) if task is not None]
+            await asyncio.wait(pending)
+
+    def close(self) -> None:
+        """Closes the file and lets other processes have it."""
+        self._thread.shutdown(wait=True)
+        self._database.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_GENERATION_COLUMNS = (
+    "question, role, t, i, parents, prompt, cut, seed, text, reasoning, stop, logprobs, error, "
+    "prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, started, seconds, tries"
+)
+_INSERT_GENERATION = (
+    f"INSERT OR REPLACE INTO generations ({_GENERATION_COLUMNS}) "  # noqa: S608 - constants only
+    f"VALUES ({', '.join('?' * len(_GENERATION_COLUMNS.split(', ')))})"
+)
+
+
+def _generation_row(generation: Generation) -> tuple[Any, ...]:
+    member, reply = generation.member, generation.member.reply
+    usage = reply.usage if reply else Usage()
+    return (
+        generation.question,
+        generation.role,
+        member.t,
+        member.i,
+        json.dumps(member.parents),
+        generation.prompt,
+        generation.cut,
+        generation.seed,
+        _storable(reply.text) if reply else None,
+        _storable(reply.reasoning) if reply else None,
+        reply.stop.value if reply else None,
+        json.dumps(reply.logprobs) if reply and reply.logprobs is not None else None,
+        member.error,
+        usage.prompt,
+        usage.cached,
+        usage.completion,
+        usage.reasoning,
+        generation.started,
+        reply.seconds if reply else 0.0,
+        reply.tries if reply else generation.tries,
+    )
+
+
+def _storable(text: str) -> str:
+    """A lone surrogate, which a broken server may send, is no text that SQLite could keep."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _member(row: Sequence[Any]) -> Member:
+    _, t, i, parents, text, reasoning, stop, logprobs, error, *usage, seconds, tries, answer, score = row
+    reply = None
+    if error is None:
+        kept = tuple(json.loads(logprobs)) if logprobs is not None else None
+        reply = Reply(text, reasoning, Stop(stop), Usage(*usage), kept, tries, seconds)
+    return Member(t, i, tuple(json.loads(parents)), reply, error, answer, score)
+
+
+def _body(question: Question) -> str:
+    return json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
+
+
+def _differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> list[str]:
+    """Every setting that differs, by its dotted name."""
+    found: list[str] = []
+    for key in sorted(recorded.keys() | asked.keys()):
+        old, new = recorded.get(key), asked.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _differences(old, new, f"{path}{key}.")
+        elif old != new:
+            found.append(f"{path}{key} is {json.dumps(old)} in the record, {json.dumps(new)} asked for")
+    return found
+
+
+def _said_plainly(path: Path | None, error: sqlite3.Error) -> UsageError:
+    said = str(error)
+    if "not a database" in said or "malformed" in said:
+        return UsageError(f"{path} is not a selfagg record, or a damaged one ({said})")
+    if "full" in said:
+        return UsageError(f"cannot write record {path}: the disk is full; what was finished before is kept")
+    if "readonly" in said or "read-only" in said or "unable to open" in said:
+        return UsageError(f"cannot write record {path}: {said}")
+    return UsageError(f"record {path}: {said}")

@@ -1,0 +1,189 @@
+"""Runs a method: over the questions of an evaluation, every member; for one question's answer, what that needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from selfagg.engine.engine import Engine
+from selfagg.engine.sets import address_random
+from selfagg.engine.trial import Trial
+from selfagg.errors import ModelError, UsageError
+from selfagg.methods.base import Members, Method
+from selfagg.prompts import first
+from selfagg.types import Member, Question
+
+Schedule = Literal["free", "stepwise"]
+Choice = Literal["sample", "majority"]
+
+T = TypeVar("T")
+
+
+async def evaluate(
+    engine: Engine, method: Method, questions: Sequence[Question], *, schedule: Schedule = "free"
+) -> None:
+    """Computes and scores every member for every question, into the engine's record.
+
+    Only as many questions are open at a time as keep the model busy, so memory does not grow with the run.
+
+    Args:
+        engine: Model, settings and record; the record has begun with these questions.
+        method: The method.
+        questions: In the record's order.
+        schedule: ``free``: a member starts when its parents are done. ``stepwise``: when the whole population
+            before it is done, as in the paper's scripts; for comparisons.
+
+    Raises:
+        RunStopped: The model is gone. What was finished is in the record.
+        UsageError: A question does not fit the model's context (found before the first call).
+    """
+    done = finished_questions(engine)
+    open_questions = [(p, question) for p, question in enumerate(questions) if p not in done]
+    for _, question in open_questions:
+        await engine.fit(first(question), engine.model.context)
+    places = asyncio.Semaphore(2 * engine.gate.limit // method.n + 1)
+
+    async def one(position: int, question: Question) -> None:
+        try:
+            await evaluate_question(engine, method, question, position, schedule=schedule)
+        finally:
+            places.release()
+
+    async def everything() -> None:
+        async with asyncio.TaskGroup() as group:
+            for position, question in open_questions:
+                await places.acquire()
+                group.create_task(one(position, question))
+
+    try:
+        await _first_error_only(everything())
+    finally:
+        await engine.close()
+
+
+def finished_questions(engine: Engine) -> set[int]:
+    """Positions of the questions of which nothing is missing; a failed call counts as missing."""
+    done = {p for (p,) in engine.record.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
+    return done - {p for (p,) in engine.record.query("SELECT question FROM generations WHERE error IS NOT NULL")}
+
+
+async def evaluate_question(
+    engine: Engine, method: Method, question: Question, position: int, *, schedule: Schedule = "free"
+) -> None:
+    """Computes and scores every member for one question."""
+    trial = Trial(engine, question, position, method)
+    try:
+        await trial.load()
+        member = method.members(trial)
+        if schedule == "stepwise":
+            for t in range(1, method.t + 1):
+                await _population(method, member, t)
+        else:
+            await asyncio.gather(*(_population(method, member, t) for t in range(1, method.t + 1)))
+        await trial.scored()
+        last = [trial.members[method.t, i] for i in range(method.size(method.t))]
+        await engine.record.save_weights(position, await method.weigh(trial, last))
+        engine.watcher.finished(position)
+    finally:
+        await trial.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome for one question.
+
+    Attributes:
+        member: The member whose response is the answer.
+        cut_short: Whether a budget or a deadline ended the work before the method was through.
+    """
+
+    member: Member
+    cut_short: bool
+
+
+async def answer(
+    trial: Trial,
+    method: Method,
+    *,
+    choice: Choice = "sample",
+    schedule: Schedule = "free",
+    deadline_s: float | None = None,
+) -> Answered:
+    """Computes the answer to one question, and no member that it does not need.
+
+    When the trial's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
+    of the deepest population that has answers.
+
+    Args:
+        trial: The question; loaded.
+        method: The method.
+        choice: ``sample``: one member of the last population, drawn uniformly (only its ancestors are computed), or
+            the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
+        schedule: As for `evaluate`; ``stepwise`` computes every member.
+        deadline_s: Seconds until the best answer at hand is taken.
+
+    Raises:
+        ModelError: Nobody has answered.
+        RunStopped: The model is gone.
+    """
+    work = asyncio.ensure_future(_choose(trial, method, choice, schedule))
+    spent = asyncio.ensure_future(trial.spent.wait())
+    try:
+        await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            chosen = work.result()
+            return Answered(chosen, False) if chosen.reply else Answered(await best_at_hand(trial, chosen.error), False)
+        return Answered(await best_at_hand(trial, "the budget or the deadline ended before the first reply"), True)
+    finally:
+        for task in (work, spent):
+            task.cancel()
+        await asyncio.gather(work, spent, return_exceptions=True)
+
+
+async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedule) -> Member:
+    member = method.members(trial)
+    random = address_random(trial.seed, trial.question.id, "answer")
+    size = method.size(method.t)
+    if schedule == "stepwise":
+        for t in range(1, method.t + 1):
+            await _population(method, member, t)
+    if choice == "sample" and method.uniform:
+        return await member(method.t, random.randrange(size))
+    population = await _population(method, member, method.t)
+    weights = await (trial.vote(population) if choice == "majority" else method.weigh(trial, population))
+    return random.choices(population, weights)[0]
+
+
+async def best_at_hand(trial: Trial, why: str | None) -> Member:
+    """The majority of the deepest population that has answers, or any reply of the deepest that has one."""
+    replied = [member for member in trial.members.values() if member.reply]
+    if not replied:
+        raise ModelError(f"no answer: {why}")
+    for t in sorted({member.t for member in replied}, reverse=True):
+        population = sorted((member for member in replied if member.t == t), key=lambda member: member.i)
+        if groups := await trial.groups(population):
+            return groups[0][0]
+    deepest = max(member.t for member in replied)
+    return min((member for member in replied if member.t == deepest), key=lambda member: member.i)
+
+
+async def _population(method: Method, member: Members, t: int) -> list[Member]:
+    return await asyncio.gather(*(member(t, i) for i in range(method.size(t))))
+
+
+async def _first_error_only(work: Coroutine[Any, Any, T]) -> T:
+    """Awaits a task group; of the errors that it gathers, the first that is meant for a person is raised."""
+    try:
+        return await work
+    except BaseExceptionGroup as group:
+        errors = _leaves(group)
+        meant = [error for error in errors if isinstance(error, UsageError)] or errors
+        raise meant[0] from None
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

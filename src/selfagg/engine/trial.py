@@ -1,0 +1,145 @@
+"""One question being answered: what a method has in its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeVar
+
+from selfagg.engine.engine import Engine
+from selfagg.engine.record import CANDIDATE
+from selfagg.errors import UsageError
+from selfagg.methods.base import Method
+from selfagg.prompts.prompt import Prompt
+from selfagg.scoring import scorer_for
+from selfagg.scoring.vote import groups_of
+from selfagg.types import Member, Question, Usage
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Trial:
+    """One question under one method: samples members, remembers them, reads and scores their answers.
+
+    Attributes:
+        question: The question.
+        seed: The run's seed, from which the method draws its sets.
+        members: Every member that is done, by (t, i).
+        usage: Tokens of all calls made for it, those in the record included.
+        calls: How many those were.
+        spent: Set once ``usage`` has reached the budget.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        question: Question,
+        position: int,
+        method: Method,
+        *,
+        max_total_tokens: int | None = None,
+    ) -> None:
+        self.question = question
+        self.seed = engine.settings.seed
+        self.members: dict[tuple[int, int], Member] = {}
+        self.usage = Usage()
+        self.calls = 0
+        self.spent = asyncio.Event()
+        self._budget = max_total_tokens
+        self._engine = engine
+        self._position = position
+        self._method = method
+        self._scorer = scorer_for(question.kind)
+        self._stored: dict[tuple[str, int, int], Member] = {}
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
+
+    async def load(self) -> None:
+        """Reads what the record has of this question."""
+        self._stored = await self._engine.record.load(self._position)
+
+    def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Task[T]]:
+        """Turns a coroutine function into one that starts a task for each distinct call and returns that task again."""
+
+        @functools.cache
+        def start(*args: Any) -> asyncio.Task[T]:
+            task = asyncio.get_running_loop().create_task(function(*args))  # type: ignore[call-arg]
+            self._tasks.append(task)
+            return task
+
+        return start  # type: ignore[return-value]
+
+    async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
+        """The member at this address: from the record if it is there, else from the model.
+
+        Args:
+            t: Its population.
+            i: Its place.
+            prompt: What it is sampled from, and with it its parents.
+            role: ``candidate``; another word for calls that make no member of a population.
+        """
+        stored = self._stored.pop((role, t, i), None)
+        if stored is not None and stored.error is None:
+            self._check_parents(stored, prompt)
+            member = stored
+            self._engine.watcher.generated(self._position, member, role, fresh=False)
+        else:
+            member = await self._engine.sample(
+                self.question, self._position, t, i, prompt, method=self._method.name, role=role
+            )
+        self._count(member)
+        if role == CANDIDATE:
+            member = replace(member, answer=self._scorer.answer(self.question, member.text) if member.reply else None)
+            self.members[t, i] = member
+            self._scoring[t, i] = asyncio.create_task(self._score(member))
+        return member
+
+    def _count(self, member: Member) -> None:
+        self.calls += 1
+        if member.reply:
+            self.usage += member.reply.usage
+        if self._budget is not None and self.usage.total >= self._budget:
+            self.spent.set()
+
+    def _check_parents(self, stored: Member, prompt: Prompt) -> None:
+        parents = tuple(candidate.i for candidate in prompt.candidates)
+        if stored.parents != parents:
+            raise UsageError(
+                f"question {self.question.id}: the record has member {stored.i} of population {stored.t} with parents "
+                f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
+            )
+
+    async def _score(self, member: Member) -> Member:
+        if member.score is None and self.question.gold is not None:
+            verdict = await self._scorer.score(self.question, member.text)
+            member = replace(member, answer=verdict.answer, score=verdict.score)
+            self.members[member.t, member.i] = member
+            await self._engine.record.save_score(self._position, member, verdict.note)
+        self._engine.watcher.scored(self._position, member)
+        return member
+
+    async def scored(self) -> None:
+        """Waits until every member that is done has its score."""
+        await asyncio.gather(*self._scoring.values())
+
+    async def groups(self, population: Sequence[Member]) -> list[list[Member]]:
+        """Members by equal answers, largest group first, ties by the earliest member; the answerless are left out."""
+        return await groups_of(self._scorer, self.question, population)
+
+    async def vote(self, population: Sequence[Member]) -> list[float]:
+        """Majority vote: all weight on the earliest member of the largest group; even where nobody has an answer."""
+        groups = await self.groups(population)
+        if not groups:
+            return [1 / len(population)] * len(population)
+        winner = groups[0][0]
+        return [float(member.i == winner.i) for member in population]
+
+    async def close(self) -> None:
+        """Ends whatever still runs for this question."""
+        running = [*self._tasks, *self._scoring.values()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

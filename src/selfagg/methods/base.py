@@ -1,0 +1,61 @@
+"""What a method is: a memoised recursion over members, and a way to choose among the last population."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from asyncio import Task
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from selfagg.errors import UsageError
+from selfagg.types import Member
+
+if TYPE_CHECKING:
+    from selfagg.engine.trial import Trial
+
+Members = Callable[[int, int], "Task[Member]"]
+"""``member(t, i)``: the task that computes one member, started when it is first asked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method(ABC):
+    """One way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
+
+    Attributes:
+        n: Members of a population.
+        t: Populations, the first included.
+    """
+
+    name: ClassVar[str]
+    uniform: ClassVar[bool] = True
+    """Whether every member of the last population is as good an answer as another, so that one is enough."""
+    n: int = 16
+    t: int = 10
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise UsageError(f"{self.name}: n = {self.n}, but a population needs at least 1 member")
+        if self.t < 1:
+            raise UsageError(f"{self.name}: t = {self.t}, but there is at least 1 population (T counts the first)")
+
+    @abstractmethod
+    def members(self, trial: Trial) -> Members:
+        """Sets the recursion up for one question; nothing is sampled before a member is asked for."""
+
+    def size(self, t: int) -> int:
+        """Members of population ``t``."""
+        return self.n
+
+    @property
+    def calls(self) -> int:
+        """Calls to the model if every member is computed."""
+        return sum(self.size(t) for t in range(1, self.t + 1))
+
+    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
+        """The chance of each member of the last population to be the answer; one of them, uniformly, by default."""
+        return [1 / len(population)] * len(population)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Name and settings, for the record."""
+        return {"name": self.name, **dataclasses.asdict(self)}

@@ -1,0 +1,60 @@
+"""Recursive Self-Aggregation (arXiv 2509.26626, section 3), as the memoised recursion that it is.
+
+    member(t, i)  =  a sample for the question                                    in the first population
+                  =  a sample for the question and K members of population t - 1  in every later one
+
+Which K is drawn ahead of everything else. So a member starts when its own K parents are there, not when the whole
+population is; and asking for one member computes its ancestors and nothing else.
+"""
+
+from __future__ import annotations
+
+from asyncio import gather
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from selfagg.engine.sets import Order, draw_sets
+from selfagg.errors import UsageError
+from selfagg.methods.base import Members, Method
+from selfagg.prompts import aggregation, first
+from selfagg.types import Member
+
+if TYPE_CHECKING:
+    from selfagg.engine.trial import Trial
+
+
+@dataclass(frozen=True)
+class RSA(Method):
+    """N candidates; T - 1 times, each of N aggregations rewrites K of them, drawn at random, into one.
+
+    Attributes:
+        k: Candidates of an aggregation set, from 1 to ``n``.
+        order: ``random`` as in the paper, or ``prefix``: candidates listed along one prefix tree over the sets
+            of a population, so that a server's prefix cache serves more of each prompt.
+    """
+
+    name = "rsa"
+    k: int = 4
+    order: Order = "random"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.k <= self.n:
+            raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
+        if self.order not in ("random", "prefix"):
+            raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
+
+    def members(self, trial: Trial) -> Members:
+        @cache
+        def sets(t: int) -> list[tuple[int, ...]]:
+            return draw_sets(trial.seed, trial.question.id, t, n=self.n, k=self.k, order=self.order)
+
+        @trial.memoised
+        async def member(t: int, i: int) -> Member:
+            if t == 1:
+                return await trial.sample(t, i, first(trial.question))
+            candidates = await gather(*(member(t - 1, j) for j in sets(t)[i]))
+            return await trial.sample(t, i, aggregation(trial.question, candidates))
+
+        return member
