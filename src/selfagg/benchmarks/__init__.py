@@ -18,10 +18,10 @@ __all__ = ["BENCHMARKS", "Benchmark", "HubSource", "Selection", "Size", "benchma
 
 BENCHMARKS: Mapping[str, str] = MappingProxyType(
     {
-        "aime25": "selfagg.benchmarks.aime25:BENCHMARK",
-        "hmmt25": "selfagg.benchmarks.hmmt25:BENCHMARK",
-        "rg-games": "selfagg.benchmarks.rg_games:BENCHMARK",
-        "rg-cognition": "selfagg.benchmarks.rg_cognition:BENCHMARK",
+        "aime25": "selfagg.benchmarks.matharena:AIME25",
+        "hmmt25": "selfagg.benchmarks.matharena:HMMT25",
+        "rg-games": "selfagg.benchmarks.gym_sets:GAMES",
+        "rg-cognition": "selfagg.benchmarks.gym_sets:COGNITION",
         "supergpqa": "selfagg.benchmarks.supergpqa:BENCHMARK",
         "livecodebench": "selfagg.benchmarks.livecodebench:RELEASE_V6",
         "livecodebench-v6-new": "selfagg.benchmarks.livecodebench:NEW_IN_V6",
@@ -67,7 +67,7 @@ def load_questions(
         examples: Worked examples to set before each question, as earlier turns.
 
     Raises:
-        UsageError: There is no such source, or it cannot give what is asked; one sentence says what and where.
+        UsageError: There is no such source, or it cannot give what is asked.
     """
     if examples < 0:
         raise UsageError(f"The number of worked examples cannot be negative ({examples}).")

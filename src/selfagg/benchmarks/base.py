@@ -23,7 +23,7 @@ class Selection:
         size: How many.
         data: A file or folder to read instead of the hub, or None.
         data_seed: Seed of what is generated or drawn; file-backed benchmarks do not use it.
-        settings: Settings as typed, e.g. ``{"min_terms": "4"}``; only names that the benchmark takes get here.
+        settings: Settings as typed, e.g. ``{"min_terms": "4"}``.
         examples: Worked examples to set before each question.
     """
 
@@ -51,7 +51,7 @@ class HubSource:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One benchmark; a file of this package each, which ends with ``BENCHMARK = Benchmark(...)``.
+    """One benchmark, as its file in this package describes it.
 
     Attributes:
         name: What a user types.

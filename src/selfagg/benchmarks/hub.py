@@ -11,33 +11,41 @@ SUFFIXES = (".jsonl", ".json", ".parquet")
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
-    """The files that hold a benchmark's rows.
+    """The files that hold a benchmark's rows: on the hub, in its cache, or where ``data`` says.
 
-    In a folder these are the files called as on the hub, else those whose names begin with the benchmark's
-    (``supergpqa_1.parquet``; ``-`` and ``_`` are the same), else every data file, in the order of their names.
-
-    Args:
-        name: The benchmark's name.
-        hub: Where its files lie on the hub.
-        data: A local file or folder to read instead, or None.
+    A folder may hold the files as they are called on the hub; else see `data_files`.
 
     Raises:
         UsageError: The path has no such files, or the hub cannot be reached and its cache does not have them.
     """
     if data is None:
         return [_download(name, hub, file) for file in hub.files]
-    if data.is_file():
-        return [data]
-    if not data.is_dir():
-        raise UsageError(f"There is no file or folder {data}.")
     as_on_hub = [data / file for file in hub.files]
     if all(path.is_file() for path in as_on_hub):
         return as_on_hub
-    everything = sorted(path for path in data.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    own = [path for path in everything if path.name.replace("_", "-").startswith(name)]
-    if not everything:
-        raise UsageError(f"The folder {data} holds no data files ({', '.join(SUFFIXES)}).")
-    return own or everything
+    return data_files(data, name)
+
+
+def data_files(path: Path, name: str | None = None) -> list[Path]:
+    """The file itself, or a folder's data files in the order of their names.
+
+    Args:
+        path: A file or a folder.
+        name: A benchmark: files of the folder whose names begin with it (``supergpqa_1.parquet``; ``-`` and
+            ``_`` count as the same) are taken alone, if there are any.
+
+    Raises:
+        UsageError: There is no such path, or the folder holds no data files.
+    """
+    if not path.is_dir():
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}.")
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    if not found:
+        raise UsageError(f"The folder {path} holds no data files ({', '.join(SUFFIXES)}).")
+    own = [file for file in found if name and file.name.replace("_", "-").startswith(name)]
+    return own or found
 
 
 def _download(name: str, hub: HubSource, file: str) -> Path:
@@ -49,11 +57,9 @@ def _download(name: str, hub: HubSource, file: str) -> Path:
             f"(pip install 'selfagg[hub]'); or give a local copy of {hub.repo} with --data PATH."
         ) from error
     try:
-        return Path(
-            hf_hub_download(hub.repo, file, revision=hub.revision, repo_type="dataset", etag_timeout=10)
-        )
+        return Path(hf_hub_download(hub.repo, file, revision=hub.revision, repo_type="dataset", etag_timeout=10))
     except Exception as error:  # which errors it raises differs by version (requests, httpx, its own)
         raise UsageError(
-            f"{file} of the dataset {hub.repo} can be had neither from the Hugging Face hub nor from its cache "
-            f"({type(error).__name__}); give a local copy with --data PATH."
+            f"{hub.repo} can be had neither from the Hugging Face hub nor from its cache "
+            f"({type(error).__name__} for {file}); give a local copy of {name} with --data PATH."
         ) from error

@@ -1,0 +1,80 @@
+"""Worked examples before a question, as earlier turns: they show a weak model the form of a good response."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+
+from selfagg.benchmarks.base import Selection, cut
+from selfagg.errors import UsageError
+from selfagg.types import Message, Question
+
+_SUM = re.compile(r"-?\d+(?: [+-] -?\d+)+")
+
+
+def choose(questions: list[Question], selection: Selection, *, default: int, source: str) -> list[Question]:
+    """The questions to ask out of all that a file or benchmark has.
+
+    Worked examples are taken off the end and are not asked; of the others the first are asked.
+
+    Args:
+        questions: All there are, in their fixed order.
+        selection: How many questions, and how many worked examples before each.
+        default: How many questions where the selection names no number; fewer if there are fewer.
+        source: What messages call the source.
+
+    Raises:
+        UsageError: There are too few, or the last ones have no answer to show.
+    """
+    if not selection.examples:
+        return cut(questions, selection.size, default=default, source=source)
+    if selection.examples >= len(questions):
+        raise UsageError(
+            f"{source} has {len(questions)} questions: too few to take {selection.examples} worked examples."
+        )
+    asked, shown = questions[: -selection.examples], questions[-selection.examples :]
+    source = f"{source} without its last {selection.examples} (the worked examples)"
+    return set_before(cut(asked, selection.size, default=default, source=source), shown)
+
+
+def set_before(questions: Sequence[Question], shown: Sequence[Question]) -> list[Question]:
+    """The questions with ``shown``, solved, as earlier turns; a system prompt of their own stays first."""
+    turns = tuple(turn for question in shown for turn in worked_turns(question))
+
+    def context(question: Question) -> tuple[Message, ...]:
+        system = [message for message in question.context if message.get("role") == "system"]
+        others = [message for message in question.context if message.get("role") != "system"]
+        return (*system, *turns, *others)
+
+    return [replace(question, context=context(question)) for question in questions]
+
+
+def worked_turns(question: Question) -> tuple[Message, Message]:
+    """A question as it would be asked, and a right response: a line of working and the answer as asked for.
+
+    Raises:
+        UsageError: There is no right response to show.
+    """
+    from selfagg.prompts import first
+    from selfagg.scoring import stated
+
+    if question.gold is None or question.kind == "code":
+        raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example.")
+    *_, asked = first(replace(question, context=())).messages(())
+    return asked, {"role": "assistant", "content": f"{_working(question)}\n\n{stated(question)}"}
+
+
+def _working(question: Question) -> str:
+    """One line before the answer: the running sum where the problem is a sum, else a general sentence."""
+    sums = _SUM.findall(question.text)
+    if len(sums) != 1:
+        return "I work through the problem carefully and check the result."
+    parts = sums[0].split(" ")
+    terms = [int(parts[0])] + [
+        int(term) * (1 if sign == "+" else -1) for sign, term in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+    totals = list(accumulate(terms))
+    steps = zip(pairwise(totals), parts[1::2], parts[2::2], strict=True)
+    return ", ".join(f"{before} {sign} {term} = {after}" for (before, after), sign, term in steps) + "."

@@ -1,0 +1,97 @@
+"""A user's own questions: JSON lines, JSON or parquet with the columns question, answer and kind.
+
+Columns: ``question`` (text); ``answer`` (text or a number; without it there is nothing to score by);
+``kind`` (math, choice, reasoning_gym, code, text; default text); and, where wanted, ``id``, ``group``,
+``instruction`` (how the answer is to be written), ``options`` (of a choice: listed below the question as
+A, B...) and ``data`` (an object: what scoring needs beyond the answer). Files in verl's form are known by
+their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any
+
+from selfagg.benchmarks.base import Selection, near
+from selfagg.benchmarks.examples import choose
+from selfagg.benchmarks.hub import data_files
+from selfagg.benchmarks.rows import Row, read_rows, unique
+from selfagg.benchmarks.verl import is_verl, verl_question
+from selfagg.errors import UsageError
+from selfagg.types import KINDS, Kind, Question
+
+
+def load_file(path: Path, selection: Selection) -> list[Question]:
+    """The questions of one file, or of all data files in a folder: all, unless the selection says fewer.
+
+    Raises:
+        UsageError: Something is missing or broken; the message names file, line or row, and column.
+    """
+    if selection.data is not None:
+        raise UsageError(f"{path} is a file already: --data goes with a benchmark's name.")
+    rows, questions = [], []
+    for file in data_files(path):
+        for row in read_rows(file):
+            rows.append(row)
+            questions.append(_question(row, name=file.stem))
+    return choose(unique(questions, rows), selection, default=len(questions), source=path.name)
+
+
+def list_options(question: str, options: list[str]) -> str:
+    """A multiple-choice question with its options below it, each with its letter."""
+    listed = (f"Option {letter} : {option}" for letter, option in zip(ascii_uppercase, options, strict=False))
+    return "\n\n".join([question, *listed])
+
+
+def _question(row: Row, *, name: str) -> Question:
+    if is_verl(row):
+        return verl_question(row, name=name)
+    text, kind = row.text("question"), _kind(row)
+    gold = row.answer("answer") if row.has("answer") else None
+    if row.has("options"):
+        options = row.texts("options")
+        text = list_options(text, options)
+        _check_letter(row, gold, options)
+    return Question(
+        id=row.answer("id") if row.has("id") else f"{name}-{row.number + 1}",
+        text=text,
+        kind=kind,
+        gold=gold,
+        instruction=row.text("instruction") if row.values.get("instruction") else row.values.get("instruction"),
+        data=_data(row, kind),
+        group=row.answer("group") if row.has("group") else "",
+    )
+
+
+def _kind(row: Row) -> Kind:
+    if not row.has("kind"):
+        return "text"
+    name = row.text("kind")
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise UsageError(f"{row.place}: the kind {name!r} in the column 'kind' is unknown; {near(name, KINDS)}")
+
+
+def _check_letter(row: Row, gold: str | None, options: list[str]) -> None:
+    letters = ascii_uppercase[: len(options)]
+    if len(options) > len(ascii_uppercase):
+        raise UsageError(f"{row.place}: the column 'options' has more than {len(ascii_uppercase)} options.")
+    if gold is not None and (len(gold) != 1 or gold not in letters):
+        raise UsageError(
+            f"{row.place}: the column 'answer' must be an option's letter (A to {letters[-1]}), not {gold!r}."
+        )
+
+
+def _data(row: Row, kind: Kind) -> Mapping[str, Any]:
+    data = row.mapping("data") if row.has("data") else {}
+    if kind != "reasoning_gym":
+        return data
+    missing = [name for name in ("task", "entry") if name not in data]
+    if missing:
+        raise UsageError(
+            f"{row.place}: the column 'data' lacks the Reasoning Gym {' and the '.join(missing)} to score by."
+        )
+    return data

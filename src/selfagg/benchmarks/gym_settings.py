@@ -1,0 +1,65 @@
+"""Settings of Reasoning Gym tasks: from what a user typed to what the task's configuration wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, get_origin, get_type_hints
+
+from selfagg.benchmarks.base import near
+from selfagg.errors import UsageError
+
+_OWN_OPTIONS = {"size": "--size", "seed": "--data-seed"}
+
+
+def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Each task's settings.
+
+    ``min_terms`` is set in every task that has it, ``chain_sum.min_terms`` in that task alone. A value is
+    read as the type of the configuration's field; lists are written as JSON or with commas.
+
+    Raises:
+        UsageError: No task has the setting, or its value does not fit the field.
+    """
+    hints = {task: _fields(task) for task in tasks}
+    found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for name, text in typed.items():
+        task, dot, short = name.rpartition(".")
+        if dot and task not in hints:
+            raise UsageError(f"The setting {name!r} is of a task that is not asked; {near(task, hints)}")
+        takers = [task] if dot else [task for task in tasks if name in hints[task]]
+        known = {field for task in takers or tasks for field in hints[task]}
+        if short in _OWN_OPTIONS:
+            raise UsageError(f"{short!r} is not a task's setting here: use {_OWN_OPTIONS[short]}.")
+        if short not in known:
+            raise UsageError(f"{', '.join(takers or tasks)} has no setting {short!r}; {near(short, known)}")
+        for task in takers:
+            found[task][short] = _value(f"{task}.{short}", text, hints[task][short])
+    return found
+
+
+def _fields(task: str) -> dict[str, Any]:
+    from reasoning_gym.factory import DATASETS  # type: ignore[import-untyped]
+
+    _, config = DATASETS[task]
+    hints = get_type_hints(config)
+    return {field.name: hints[field.name] for field in fields(config) if field.name not in _OWN_OPTIONS}
+
+
+def _value(name: str, text: str, hint: Any) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    value: Any = text
+    if text.lstrip()[:1] in ("[", "{"):
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"The value of {name} is not valid JSON ({error}).") from None
+    elif (get_origin(hint) or hint) in (list, tuple, Sequence):
+        value = [part.strip() for part in text.split(",")]
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UsageError(f"{name} cannot be {text!r}: {reason}.") from None

@@ -1,0 +1,118 @@
+"""Rows in the form of verl and of the RSA authors' files: ``data_source``, ``prompt``, ``reward_model``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selfagg.benchmarks.rows import Row
+from selfagg.errors import UsageError
+from selfagg.types import Kind, Message, Question
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    kind: Kind
+    closing: str
+    """How the closing sentence begins that asks for the answer's form in these files."""
+
+
+_MATH = _Source("math", " Let's think step by step and output the final answer within")
+_CHOICE = _Source("choice", "\n\nThink step by step and output the final correct option letter within")
+_GYM = _Source("reasoning_gym", " Let's think step by step and output the final answer between")
+
+
+def is_verl(row: Row) -> bool:
+    """Whether a row has this form."""
+    return row.has("prompt") and row.has("reward_model")
+
+
+def verl_question(row: Row, *, name: str, bare: bool = False) -> Question:
+    """The question of one row.
+
+    The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
+    its kind.
+
+    Args:
+        row: The row.
+        name: What ids begin with where the row has none of its own.
+        bare: Take the sentence off the end of the text that asks for the answer's form, so that the question
+            is the one that the hub's own files give. Otherwise the text stays whole, and ``instruction`` is
+            empty since the text asks for the form already.
+
+    Raises:
+        UsageError: A column is missing or wrong; the message names row and column.
+    """
+    source = _source(row)
+    context, text = _conversation(row)
+    problem, closing, _ = text.rpartition(source.closing)
+    if bare and closing:
+        text, instruction = problem, None
+    else:
+        instruction = ""
+    gold = row.inside("reward_model").answer("reward_model.ground_truth")
+    if source.kind == "reasoning_gym":
+        return _gym_question(row, text, instruction, context)
+    info: Mapping[str, Any] = row.mapping("extra_info") if row.has("extra_info") else {}
+    own_id = info.get("uuid") or f"{name}-{row.values.get('problem_idx') or row.number + 1}"
+    group = row.values.get("problem_type") or info.get("discipline") or ""
+    return Question(
+        id=str(own_id),
+        text=text,
+        kind=source.kind,
+        gold=gold,
+        instruction=instruction,
+        context=context,
+        group=", ".join(group) if isinstance(group, list) else str(group),
+    )
+
+
+def _source(row: Row) -> _Source:
+    source = row.text("data_source")
+    if source == "reasoning_gym":
+        return _GYM
+    if source == "m-a-p/SuperGPQA":
+        return _CHOICE
+    if source.startswith("MathArena/") or row.values.get("ability") == "math":
+        return _MATH
+    raise UsageError(
+        f"{row.place}: the data_source {source!r} is unknown (known: reasoning_gym, m-a-p/SuperGPQA, "
+        "MathArena/..., or any with the ability 'math'); a file with the columns question, answer and kind "
+        "holds other questions."
+    )
+
+
+def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
+    messages = row.values["prompt"]
+    if not isinstance(messages, list) or not messages:
+        raise row.wrong("prompt", "a list of messages", messages)
+    for message in messages:
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise row.wrong("prompt", "a list of messages with role and content", message)
+    *context, last = messages
+    if last.get("role") != "user":
+        raise UsageError(f"{row.place}: the last message of the column 'prompt' must be the user's.")
+    return tuple({"role": m.get("role"), "content": m["content"]} for m in context), last["content"]
+
+
+def _gym_question(row: Row, text: str, instruction: str | None, context: tuple[Message, ...]) -> Question:
+    from selfagg.benchmarks.reasoning_gym import entry_question
+
+    info = row.inside("extra_info")
+    task = info.text("extra_info.dataset_name")
+    entry = info.inside("extra_info.entry").values
+    entry = {name.removeprefix("extra_info.entry."): value for name, value in entry.items()}
+    if not isinstance(entry.get("metadata"), Mapping) or "answer" not in entry:
+        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks 'answer' or 'metadata'.")
+    question = entry_question(f"{task}-{row.number + 1}", task, entry)
+    return Question(
+        id=question.id,
+        text=text,
+        kind=question.kind,
+        gold=question.gold,
+        instruction=instruction,
+        context=context,
+        data=question.data,
+        group=question.group,
+    )
