@@ -39,7 +39,7 @@ CREATE TABLE generations (
 );
 CREATE TABLE scores (
     question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    answer TEXT, score REAL, note TEXT NOT NULL, PRIMARY KEY (question, t, i)
+    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i)
 );
 """
 
@@ -216,7 +216,15 @@ class Record:
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
         """Writes what a member's answer is and what it is worth."""
         row = (question, member.t, member.i, member.answer, member.score, note)
-        await self._write("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?, ?)", row)
+        await self._write(
+            "INSERT OR REPLACE INTO scores (question, t, i, answer, score, note) VALUES (?, ?, ?, ?, ?, ?)", row
+        )
+
+    async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
+        """Writes which members of a population have equal answers: each one's ``same`` is the earliest of its group."""
+        rows = [(group[0].i, question, member.t, member.i) for group in groups for member in group]
+        statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
+        await asyncio.gather(*(self._write(statement, row) for row in rows))
 
     async def save_weights(self, question: int, weights: Sequence[float]) -> None:
         """Writes each last member's chance to be the answer: the question is done."""

@@ -83,6 +83,7 @@ async def evaluate_question(
         else:
             await asyncio.gather(*(_population(method, member, t) for t in range(1, method.t + 1)))
         await trial.scored()
+        await trial.group()
         last = [trial.members[method.t, i] for i in range(method.size(method.t))]
         await engine.record.save_weights(position, await method.weigh(trial, last))
         engine.watcher.finished(position)

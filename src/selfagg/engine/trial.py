@@ -113,7 +113,7 @@ class Trial:
             )
 
     async def _score(self, member: Member) -> Member:
-        if member.score is None and self.question.gold is not None:
+        if member.score is None:
             verdict = await self._scorer.score(self.question, member.text)
             member = replace(member, answer=verdict.answer, score=verdict.score)
             self.members[member.t, member.i] = member
@@ -128,6 +128,12 @@ class Trial:
     async def groups(self, population: Sequence[Member]) -> list[list[Member]]:
         """Members by equal answers, largest group first, ties by the earliest member; the answerless are left out."""
         return await groups_of(self._scorer, self.question, population)
+
+    async def group(self) -> None:
+        """Records which members of each population have equal answers."""
+        for t in {t for t, _ in self.members}:
+            population = [self.members[t, i] for i in range(self._method.size(t)) if (t, i) in self.members]
+            await self._engine.record.save_groups(self._position, await self.groups(population))
 
     async def vote(self, population: Sequence[Member]) -> list[float]:
         """Majority vote: all weight on the earliest member of the largest group; even where nobody has an answer."""
