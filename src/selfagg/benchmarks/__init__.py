@@ -40,6 +40,10 @@ def benchmark(name: str) -> Benchmark:
         UsageError: There is none; the message names the near ones.
     """
     if name not in BENCHMARKS:
+        from selfagg.benchmarks.reasoning_gym import task_names
+
+        if name in task_names():
+            raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}.")
         raise UsageError(f"There is no benchmark {name!r}; {near(name, BENCHMARKS)}")
     found = resolve_name(BENCHMARKS[name])
     assert isinstance(found, Benchmark)  # noqa: S101 - a wrong line in the table above

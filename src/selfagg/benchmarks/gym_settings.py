@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from selfagg.benchmarks.base import near
 from selfagg.errors import UsageError
+
+_LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
+"""What Pydantic says of a text where a list is wanted."""
 
 _OWN_OPTIONS = {"size": "--size", "seed": "--data-seed"}
 
@@ -56,10 +59,13 @@ def _value(name: str, text: str, hint: Any) -> Any:
             value = json.loads(text)
         except ValueError as error:
             raise UsageError(f"The value of {name} is not valid JSON ({error}).") from None
-    elif (get_origin(hint) or hint) in (list, tuple, Sequence):
-        value = [part.strip() for part in text.split(",")]
+    field: TypeAdapter[Any] = TypeAdapter(hint)
     try:
-        return TypeAdapter(hint).validate_python(value)
+        try:
+            return field.validate_python(value)
+        except ValidationError as error:
+            if value is not text or error.errors()[0]["type"] not in _LIST_WANTED:
+                raise
+            return field.validate_python([part.strip() for part in text.split(",")])
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-        raise UsageError(f"{name} cannot be {text!r}: {reason}.") from None
+        raise UsageError(f"{name} cannot be {text!r}: {error.errors()[0]['msg']}.") from None

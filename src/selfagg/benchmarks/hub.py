@@ -8,6 +8,8 @@ from selfagg.benchmarks.base import HubSource
 from selfagg.errors import UsageError
 
 SUFFIXES = (".jsonl", ".json", ".parquet")
+TIMEOUT = 10
+"""Seconds that the hub may take to answer at all."""
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
@@ -50,14 +52,20 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
 
 def _download(name: str, hub: HubSource, file: str) -> Path:
     try:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     except ImportError as error:
         raise UsageError(
             f"Loading {name} from the Hugging Face hub needs the package huggingface-hub "
             f"(pip install 'selfagg[hub]'); or give a local copy of {hub.repo} with --data PATH."
         ) from error
+    address = {"repo_id": hub.repo, "filename": file, "revision": hub.revision, "repo_type": "dataset"}
+    cached = try_to_load_from_cache(**address)
+    if isinstance(cached, str):
+        return Path(cached)
     try:
-        return Path(hf_hub_download(hub.repo, file, revision=hub.revision, repo_type="dataset", etag_timeout=10))
+        # Asked first because the download tries for half a minute before it calls the hub out of reach.
+        get_hf_file_metadata(hf_hub_url(**address), timeout=TIMEOUT)
+        return Path(hf_hub_download(**address))
     except Exception as error:  # which errors it raises differs by version (requests, httpx, its own)
         raise UsageError(
             f"{hub.repo} can be had neither from the Hugging Face hub nor from its cache "

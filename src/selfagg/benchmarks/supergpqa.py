@@ -34,7 +34,7 @@ def _rank(question: Question) -> bytes:
 
 def _question(row: Row) -> Question:
     if is_verl(row):
-        return verl_question(row, name="supergpqa", bare=True)
+        return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
     return Question(
         id=row.text("uuid"),
         text=list_options(row.text("question"), row.texts("options")),

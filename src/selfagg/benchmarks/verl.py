@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from selfagg.benchmarks.rows import Row
@@ -28,7 +28,7 @@ def is_verl(row: Row) -> bool:
     return row.has("prompt") and row.has("reward_model")
 
 
-def verl_question(row: Row, *, name: str, bare: bool = False) -> Question:
+def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Question:
     """The question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
@@ -37,23 +37,26 @@ def verl_question(row: Row, *, name: str, bare: bool = False) -> Question:
     Args:
         row: The row.
         name: What ids begin with where the row has none of its own.
-        bare: Take the sentence off the end of the text that asks for the answer's form, so that the question
-            is the one that the hub's own files give. Otherwise the text stays whole, and ``instruction`` is
-            empty since the text asks for the form already.
+        benchmark: The ``data_source`` of the benchmark that the row must be of, or None for any. For a
+            benchmark, the sentence that asks for the answer's form is taken off the end of the text, so that
+            the question is the one that the hub's own files give. Otherwise the text stays whole, and
+            ``instruction`` is empty since the text asks for the form already.
 
     Raises:
         UsageError: A column is missing or wrong; the message names row and column.
     """
     source = _source(row)
+    if benchmark is not None and row.values["data_source"] != benchmark:
+        raise UsageError(f"{row.place}: the data_source is {row.values['data_source']!r}, not {benchmark!r}.")
     context, text = _conversation(row)
     problem, closing, _ = text.rpartition(source.closing)
-    if bare and closing:
+    if benchmark is not None and closing:
         text, instruction = problem, None
     else:
         instruction = ""
     gold = row.inside("reward_model").answer("reward_model.ground_truth")
     if source.kind == "reasoning_gym":
-        return _gym_question(row, text, instruction, context)
+        return _gym_question(row, f"{name}-{row.number + 1}", text, instruction, context)
     info: Mapping[str, Any] = row.mapping("extra_info") if row.has("extra_info") else {}
     own_id = info.get("uuid") or f"{name}-{row.values.get('problem_idx') or row.number + 1}"
     group = row.values.get("problem_type") or info.get("discipline") or ""
@@ -96,23 +99,14 @@ def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
     return tuple({"role": m.get("role"), "content": m["content"]} for m in context), last["content"]
 
 
-def _gym_question(row: Row, text: str, instruction: str | None, context: tuple[Message, ...]) -> Question:
+def _gym_question(
+    row: Row, question_id: str, text: str, instruction: str | None, context: tuple[Message, ...]
+) -> Question:
     from selfagg.benchmarks.reasoning_gym import entry_question
 
     info = row.inside("extra_info")
-    task = info.text("extra_info.dataset_name")
-    entry = info.inside("extra_info.entry").values
-    entry = {name.removeprefix("extra_info.entry."): value for name, value in entry.items()}
-    if not isinstance(entry.get("metadata"), Mapping) or "answer" not in entry:
-        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks 'answer' or 'metadata'.")
-    question = entry_question(f"{task}-{row.number + 1}", task, entry)
-    return Question(
-        id=question.id,
-        text=text,
-        kind=question.kind,
-        gold=question.gold,
-        instruction=instruction,
-        context=context,
-        data=question.data,
-        group=question.group,
-    )
+    task, entry = info.text("extra_info.dataset_name"), info.mapping("extra_info.entry")
+    if not isinstance(entry.get("metadata"), Mapping) or "question" not in entry:
+        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks 'question' or 'metadata'.")
+    question = entry_question(question_id, task, entry)
+    return replace(question, text=text, instruction=instruction, context=context)
