@@ -118,6 +118,8 @@ class Engine:
         """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
         context = self.model.context
         sampling = self.settings.sampling
+        if prompt.temperature is not None:
+            sampling = replace(sampling, temperature=prompt.temperature)
         for attempt in range(4):
             fitted = await self.fit(prompt, context)
             request = Request(
@@ -136,6 +138,8 @@ class Engine:
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
         """The prompt, fitted to a context of this many tokens."""
         room = reply_room(self.settings.sampling.max_tokens, context)
+        if prompt.max_tokens is not None:
+            room = min(room, prompt.max_tokens)
         return await fit(prompt, self.view, self.model, room, context)
 
     def _failed(self, error: ModelError) -> None:

@@ -8,12 +8,29 @@ from typing import Any
 
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
+from selfagg.methods.best_of_n import BestOfN
 from selfagg.methods.majority import Majority
+from selfagg.methods.mixture_of_agents import MixtureOfAgents
+from selfagg.methods.one_step import OneStep
+from selfagg.methods.rejection import Rejection
 from selfagg.methods.rsa import RSA
 from selfagg.methods.self_refine import SelfRefine
 from selfagg.methods.single import Single
 
-__all__ = ["METHODS", "RSA", "Majority", "Members", "Method", "SelfRefine", "Single", "method_named"]
+__all__ = [
+    "METHODS",
+    "RSA",
+    "BestOfN",
+    "Majority",
+    "Members",
+    "Method",
+    "MixtureOfAgents",
+    "OneStep",
+    "Rejection",
+    "SelfRefine",
+    "Single",
+    "method_named",
+]
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
@@ -22,6 +39,10 @@ METHODS: dict[str, type[Method]] = {
         Single,
         Majority,
         SelfRefine,
+        OneStep,
+        Rejection,
+        BestOfN,
+        MixtureOfAgents,
     )
 }
 

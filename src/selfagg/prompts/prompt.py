@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from selfagg.prompts.wording import aggregation_words, first_words, refinement_words
+from selfagg.prompts.wording import (
+    aggregation_words,
+    first_words,
+    grading_words,
+    refinement_words,
+    verification_words,
+)
 from selfagg.types import Member, Message, Question
 
 Words = Callable[[Question, Sequence[str]], str]
@@ -19,11 +25,15 @@ class Prompt:
         question: The question; its context comes before everything else.
         candidates: The members shown, in this order; a failed one has nothing to show and is left out.
         words: Writes the user's turn from the question and the candidates' texts.
+        temperature: Sampled at this temperature rather than the run's.
+        max_tokens: A bound on the reply's tokens below the run's.
     """
 
     question: Question
     candidates: tuple[Member, ...]
     words: Words
+    temperature: float | None = None
+    max_tokens: int | None = None
 
     @property
     def shown(self) -> tuple[Member, ...]:
@@ -43,6 +53,16 @@ def first(question: Question) -> Prompt:
 def aggregation(question: Question, candidates: Sequence[Member]) -> Prompt:
     """The prompt that makes one better response out of ``candidates``; for a single one, the refine wording."""
     return Prompt(question, tuple(candidates), _aggregate)
+
+
+def verification(question: Question, candidate: Member) -> Prompt:
+    """Asks whether a candidate is right, True or False: sampled as in the paper, at 0.1, in 10 tokens."""
+    return Prompt(question, (candidate,), lambda q, texts: verification_words(q, texts[0]), 0.1, 10)
+
+
+def grading(question: Question, candidate: Member) -> Prompt:
+    """Asks for a grade of a candidate from 0 to 10, a number alone."""
+    return Prompt(question, (candidate,), lambda q, texts: grading_words(q, texts[0]), 0.1, 10)
 
 
 def _aggregate(question: Question, texts: Sequence[str]) -> str:

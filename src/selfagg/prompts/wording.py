@@ -68,6 +68,24 @@ def refinement_words(question: Question, candidate: str) -> str:
     return f"{opening}\n\nProblem:\n{first_words(question)}\n\nCandidate:\n{candidate}\n\n{closing.strip()}"
 
 
+def verification_words(question: Question, candidate: str) -> str:
+    """The prompt that asks whether a candidate is right."""
+    problem, noun = _NOUNS[question.kind]
+    return (
+        f"Judge whether a candidate {noun} to a {problem} is correct.\n\nProblem:\n{question.text}\n\n"
+        f"Candidate:\n{candidate}\n\nIs the candidate's final answer correct? Reply with one word, True or False."
+    )
+
+
+def grading_words(question: Question, candidate: str) -> str:
+    """The prompt that asks for a candidate's grade."""
+    problem, noun = _NOUNS[question.kind]
+    return (
+        f"Grade a candidate {noun} to a {problem}.\n\nProblem:\n{question.text}\n\nCandidate:\n{candidate}\n\n"
+        "How good is it, from 0 (certainly wrong) to 10 (certainly right)? Reply with the number alone."
+    )
+
+
 def _last_words(question: Question) -> str:
     """The answer's format once more, at the very end, where models follow it best."""
     if question.kind == "text" and question.gold is None:
