@@ -1,1 +1,29 @@
-""""""
+"""Is this answer right, and are these two the same answer."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import cast
+
+from selfagg.scoring.base import Scorer, Verdict
+from selfagg.scoring.gold import stated
+from selfagg.scoring.vote import majority, winner
+from selfagg.types import Kind
+
+__all__ = ["Scorer", "Verdict", "majority", "scorer_for", "stated", "winner"]
+
+_SCORERS: dict[Kind, str] = {
+    "math": "selfagg.scoring.math:MathScorer",
+    "choice": "selfagg.scoring.choice:ChoiceScorer",
+    "reasoning_gym": "selfagg.scoring.reasoning_gym:ReasoningGymScorer",
+    "code": "selfagg.scoring.code:CodeScorer",
+    "text": "selfagg.scoring.text:TextScorer",
+}
+
+
+@functools.cache
+def scorer_for(kind: Kind) -> Scorer:
+    """The scorer of a kind of question: one for the whole process, its module loaded when first asked for."""
+    module, _, name = _SCORERS[kind].partition(":")
+    return cast(Scorer, getattr(importlib.import_module(module), name)())

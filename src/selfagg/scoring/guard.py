@@ -1,0 +1,109 @@
+"""Keeps libraries from evaluating what models wrote; installed in worker processes.
+
+Of Reasoning Gym's scorers, four call ``eval`` on the answer (n_queens, binary_matrix, spiral_matrix,
+string_insertion) and five sympy's ``parse_expr``, which is ``eval`` underneath (countdown, puzzle24,
+polynomial_multiplication, simple_integration, intermediate_integration); math-verify calls ``parse_expr`` on
+plain arithmetic. Here ``eval`` becomes a reader of literals and integer arithmetic, and ``parse_expr`` refuses
+everything but formulas. What is refused raises, as text that does not parse does anyway, so that harmless
+answers keep the score that their task gives them.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import operator
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+LONGEST = 20_000
+"""Characters of the longest text that is evaluated at all."""
+
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+
+_FUNCTION = re.compile(
+    "sqrt|cbrt|root|exp|log|ln|sin|cos|tan|cot|sec|csc|asin|acos|atan|acot|arcsin|arccos|arctan|sinh|cosh|tanh|"
+    "asinh|acosh|atanh|abs|Abs|sign|floor|ceiling|factorial|binomial|gcd|lcm|mod|Mod|min|Min|max|Max|erf|pi|oo|"
+    "Rational|Integer|Float|Symbol"
+)
+_NAME = re.compile(r"[^\W\d]\w*")
+_VARIABLE = re.compile(r"[A-Za-z][0-9]*")
+_FORMULA = re.compile(r"[0-9A-Za-z\s+\-*/^%(),.!=<>]*")
+_ATTRIBUTE = re.compile(r"\.\s*[A-Za-z]")
+
+
+class Refused(ValueError):
+    """The text is not of the harmless kind that may be evaluated."""
+
+
+def read_value(text: str, *_: object) -> Any:
+    """Stands in for ``eval``: Python literals, and arithmetic over integers with Python's operators."""
+    if len(text) > LONGEST:
+        raise Refused("too long to be evaluated")
+    text = text.strip()
+    try:
+        return ast.literal_eval(text)
+    except ValueError:
+        return _integer(ast.parse(text, mode="eval").body)
+
+
+def _integer(node: ast.AST) -> int:
+    match node:
+        case ast.Constant(value=int() as value):
+            return value
+        case ast.UnaryOp(op=op, operand=operand) if type(op) in _OPERATORS:
+            return int(_OPERATORS[type(op)](_integer(operand)))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return int(_OPERATORS[type(op)](_integer(left), _integer(right)))
+    raise Refused("neither a literal nor arithmetic over integers")
+
+
+def check_formula(text: str) -> None:
+    """Raises `Refused` unless the text is a formula: numbers, operators, variables, known functions.
+
+    Without quotes, brackets, underscores, attributes and other names there is nothing to call.
+    """
+    if len(text) > LONGEST or not _FORMULA.fullmatch(text) or _ATTRIBUTE.search(text):
+        raise Refused("not a formula")
+    for name in _NAME.findall(text):
+        if not _FUNCTION.fullmatch(name) and not _VARIABLE.fullmatch(name):
+            raise Refused(f"{name} is neither a variable nor a known function")
+
+
+@functools.cache
+def _guarded(parse_expr: Callable[..., Any]) -> Callable[..., Any]:
+    def parse_formula(text: str, *args: Any, **settings: Any) -> Any:
+        check_formula(text)
+        return parse_expr(text, *args, **settings)
+
+    return parse_formula
+
+
+def install() -> None:
+    """Puts the guards in place of ``eval`` in Reasoning Gym and of sympy's ``parse_expr`` wherever it was imported.
+
+    To be called again after further modules were imported.
+    """
+    for name, module in list(sys.modules.items()):
+        names = vars(module) if module is not None else {}
+        found = names.get("parse_expr")
+        if getattr(found, "__module__", "") == "sympy.parsing.sympy_parser":
+            names["parse_expr"] = _guarded(found)
+        if name.partition(".")[0] == "reasoning_gym":
+            names["eval"] = names["exec"] = read_value

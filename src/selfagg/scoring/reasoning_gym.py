@@ -1,0 +1,59 @@
+"""Reasoning Gym: the last ``<answer>``, scored by the task's own ``score_answer``, partial credit kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from selfagg.errors import UsageError
+from selfagg.scoring import workers
+from selfagg.scoring.base import Verdict
+from selfagg.scoring.extract import last_answer_tag
+from selfagg.scoring.text import first_equal
+from selfagg.types import Question
+
+TIMEOUT_S = 10.0
+"""Wall time that a task's scorer may take for one answer."""
+
+
+class ReasoningGymScorer:
+    """Scores answers in worker processes, since some scorers loop or evaluate what they are given."""
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """The content of the last ``<answer>``: the last, where the authors' scripts take the first."""
+        return last_answer_tag(text)
+
+    async def score(self, question: Question, text: str) -> Verdict:
+        """The task's score; 0.0 with a note where its scorer raises or takes too long.
+
+        A response without an answer scores 0.0, also where the task would give an empty answer 0.01.
+
+        Raises:
+            UsageError: The question has no Reasoning Gym entry, or this version does not know its task.
+        """
+        answer = self.answer(question, text)
+        task, entry = _entry(question)
+        if answer is None:
+            return Verdict(None, 0.0)
+        try:
+            score = await workers.run("selfagg.scoring.gym_check:score", task, entry, answer, timeout_s=TIMEOUT_S)
+        except TimeoutError:
+            return Verdict(answer, 0.0, f"the scorer of {task} took over {TIMEOUT_S:g} s")
+        except workers.WorkerError as error:
+            if error.error == "UnknownTask":
+                raise UsageError(
+                    f"question {question.id}: this version of reasoning_gym has no task named {task}"
+                ) from None
+            return Verdict(answer, 0.0, f"the scorer of {task} failed ({error.error or 'it died'})")
+        return Verdict(answer, float(score))
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Groups by text, white space collapsed: puzzle answers are not formulas, whatever they look like."""
+        return first_equal([" ".join(answer.split()) for answer in answers])
+
+
+def _entry(question: Question) -> tuple[str, Mapping[str, Any]]:
+    task, entry = question.data.get("task"), question.data.get("entry")
+    if not isinstance(task, str) or not isinstance(entry, Mapping):
+        raise UsageError(f"question {question.id}: its data lacks the Reasoning Gym task and entry to score with")
+    return task, entry

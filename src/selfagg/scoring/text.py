@@ -1,0 +1,40 @@
+"""Exact text: the last ``<answer>``, or the whole response where it has no such tags."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from selfagg.scoring.base import Verdict
+from selfagg.scoring.extract import last_answer_tag
+from selfagg.types import Question
+
+
+class TextScorer:
+    """Scores text by equality, whatever its case, white space and Unicode form (NFKC)."""
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """The content of the last ``<answer>``, else the whole text; None where that is empty."""
+        return last_answer_tag(text) or text.strip() or None
+
+    async def score(self, question: Question, text: str) -> Verdict:
+        """1.0 where answer and gold are the same text, else 0.0."""
+        answer = self.answer(question, text)
+        if question.gold is None:
+            return Verdict(answer)
+        return Verdict(answer, float(answer is not None and text_key(answer) == text_key(question.gold)))
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Groups by text."""
+        return first_equal([text_key(answer) for answer in answers])
+
+
+def text_key(text: str) -> str:
+    """What two texts have in common that count as the same."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def first_equal(keys: Sequence[str]) -> list[int]:
+    """For each key the position of the first equal one."""
+    first: dict[str, int] = {}
+    return [first.setdefault(key, position) for position, key in enumerate(keys)]
