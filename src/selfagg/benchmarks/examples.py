@@ -60,10 +60,11 @@ def worked_turns(question: Question) -> tuple[Message, Message]:
     from selfagg.prompts import first
     from selfagg.scoring import stated
 
-    if question.gold is None or question.kind == "code":
+    answer = None if question.kind == "code" else stated(question)
+    if answer is None:
         raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example.")
     *_, asked = first(replace(question, context=())).messages(())
-    return asked, {"role": "assistant", "content": f"{_working(question)}\n\n{stated(question)}"}
+    return asked, {"role": "assistant", "content": f"{_working(question)}\n\n{answer}"}
 
 
 def _working(question: Question) -> str:

@@ -58,14 +58,14 @@ def _download(name: str, hub: HubSource, file: str) -> Path:
             f"Loading {name} from the Hugging Face hub needs the package huggingface-hub "
             f"(pip install 'selfagg[hub]'); or give a local copy of {hub.repo} with --data PATH."
         ) from error
-    address = {"repo_id": hub.repo, "filename": file, "revision": hub.revision, "repo_type": "dataset"}
-    cached = try_to_load_from_cache(**address)
+    cached = try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset")
     if isinstance(cached, str):
         return Path(cached)
     try:
         # Asked first because the download tries for half a minute before it calls the hub out of reach.
-        get_hf_file_metadata(hf_hub_url(**address), timeout=TIMEOUT)
-        return Path(hf_hub_download(**address))
+        url = hf_hub_url(hub.repo, file, revision=hub.revision, repo_type="dataset")
+        get_hf_file_metadata(url, timeout=TIMEOUT)
+        return Path(hf_hub_download(hub.repo, file, revision=hub.revision, repo_type="dataset"))
     except Exception as error:  # which errors it raises differs by version (requests, httpx, its own)
         raise UsageError(
             f"{hub.repo} can be had neither from the Hugging Face hub nor from its cache "

@@ -23,9 +23,6 @@ DEFAULT_SIZE = 100
 SEED_STRIDE = 1_000_000
 """Distance between the seeds of two data seeds, and twice that between questions and worked examples."""
 
-_REFERENCES = ("example_correct_answer", "example_answer", "possible_answer")
-"""Where tasks with many right answers and ``answer: null`` keep one of them."""
-
 
 def versions() -> dict[str, str]:
     """Version of the installed library: questions and scores depend on it, so a record names it."""
@@ -74,20 +71,12 @@ def load_tasks(names: str, selection: Selection, *, default: int = DEFAULT_SIZE)
 
 
 def entry_question(question_id: str, task: str, entry: Mapping[str, Any]) -> Question:
-    """The question that one entry of a task's data set makes.
-
-    Its gold answer is the entry's, or for tasks with many right answers the one that the entry's metadata
-    keeps; None where there is neither (``rush_hour``, ``boxnet``), though answers to it can be scored.
-    """
-    answer = entry.get("answer")
-    if answer is None:
-        answer = next((entry["metadata"][name] for name in _REFERENCES if name in entry["metadata"]), None)
-    gold = answer if answer is None or isinstance(answer, str) else json.dumps(answer)
+    """The question that one entry of a task's data set makes; without a gold answer where many are right."""
     return Question(
         id=question_id,
         text=entry["question"],
         kind="reasoning_gym",
-        gold=gold,
+        gold=entry["answer"],
         data={"task": task, "entry": entry},
         group=task,
     )

@@ -33,7 +33,7 @@ class Validation:
     Attributes:
         right: How many gold answers were scored 1.0.
         failures: Those that were not.
-        unstated: Questions that have no gold answer to state; nothing is known about them.
+        unstated: Questions without a known right answer: nothing was checked about them.
     """
 
     right: int
@@ -45,10 +45,11 @@ async def validate(questions: Sequence[Question]) -> Validation:
     """Scores a response to each question that states its gold answer."""
     from selfagg.scoring import stated
 
-    known = [question for question in questions if question.gold is not None]
-    failures = await asyncio.gather(*(_failure(question, stated(question)) for question in known))
+    responses = [(question, stated(question)) for question in questions]
+    known = [(question, response) for question, response in responses if response is not None]
+    failures = await asyncio.gather(*(_failure(question, response) for question, response in known))
     found = tuple(failure for failure in failures if failure is not None)
-    unstated = tuple(question for question in questions if question.gold is None)
+    unstated = tuple(question for question, response in responses if response is None)
     return Validation(right=len(known) - len(found), failures=found, unstated=unstated)
 
 

@@ -106,7 +106,7 @@ def _gym_question(
 
     info = row.inside("extra_info")
     task, entry = info.text("extra_info.dataset_name"), info.mapping("extra_info.entry")
-    if not isinstance(entry.get("metadata"), Mapping) or "question" not in entry:
-        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks 'question' or 'metadata'.")
+    if not isinstance(entry.get("metadata"), Mapping) or not {"question", "answer"} <= entry.keys():
+        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks question, answer or metadata.")
     question = entry_question(question_id, task, entry)
     return replace(question, text=text, instruction=instruction, context=context)

@@ -1,0 +1,285 @@
+"""Intervals, pass@k and paired comparisons that hold for few questions and for accuracies near 0 and 1.
+
+Questions are the unit everywhere: members of one question are alike, so a run's N members of 30 questions tell about
+30 questions and not about 30 N answers. The coverage claimed below was simulated; the tests repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+Verdict = Literal["better", "worse", "cannot tell"]
+Values = Sequence[Sequence[float]]
+"""For each question its members' values; questions without any are left out."""
+
+LEVEL = 0.95
+POWER = 0.8
+RESAMPLES = 16_384
+"""Of bootstrap and sign-flip test: 2**14, so that the test is exact where at most 14 questions differ."""
+
+BOOTSTRAP_FROM = 30
+"""So many questions must differ for the bootstrap's interval; with fewer it covers too little (69 % instead of 95 %
+for 8 questions of one member each)."""
+
+_WORST_CASE_WEIGHT = 1.0
+_WORST_CASE_WEIGHT_PAIRED = 0.5
+"""Questions' worth of the largest possible variance that is added to the variance seen: the variance between few
+questions, or between questions that are nearly all alike, is too often estimated far too small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over questions with its interval.
+
+    Attributes:
+        mean: Mean over questions of each question's mean.
+        low: Lower end of the interval, and
+        high: its upper end.
+        n_questions: Questions with values.
+        n_values: Values in all.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_questions: int
+    n_values: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """How a method ``a`` differs from a method ``b`` on the same questions.
+
+    Attributes:
+        difference: Mean over questions of a's mean minus b's.
+        low: Lower end of the difference's interval, and
+        high: its upper end.
+        p_value: Of the sign-flip test, two-sided.
+        method: How interval and p-value were made, in words.
+        n_questions: Questions compared.
+        smallest_detectable: The true difference that so many questions, varying as these do, would show in 80 %
+            of all experiments; None if there is none that they could show.
+        verdict: ``better`` or ``worse`` if both the interval and the test exclude no difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    method: str
+    n_questions: int
+    smallest_detectable: float | None
+    verdict: Verdict
+
+
+def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
+    """Mean of values in [0, 1] (accuracy, partial credit) with a Wilson interval clustered by question.
+
+    The variance between questions' means gives the effective sample size (Korn and Graubard 1998; Dean and Pagano
+    2015), with Student's quantile for the number of questions. Simulated coverage of the 95 % interval: 93.7 % or
+    more for 5 to 100 questions, 1 to 16 members, accuracies of 2 % to 95 % and any correlation within questions.
+    One question tells nothing about others: its interval is [0, 1].
+
+    Raises:
+        ValueError: No question has values, or a value lies outside [0, 1].
+    """
+    import numpy as np
+    from scipy.stats import norm, t
+    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
+
+    means, n_values = _question_means(values_by_question)
+    if means.min() < 0 or means.max() > 1:
+        raise ValueError("values must lie in [0, 1]; amount_interval takes others")
+    n, mean = len(means), float(means.mean())
+    if n == 1:
+        return Estimate(mean, 0.0, 1.0, 1, n_values)
+    worst = mean * (1 - mean)
+    information = 4 * n * worst
+    variance = (information * float(np.var(means, ddof=1)) + _WORST_CASE_WEIGHT * worst) / (
+        information + _WORST_CASE_WEIGHT
+    )
+    # All right or all wrong: nothing is known of how questions vary, so each counts as one value.
+    size = min(n * worst / variance, n_values) if worst else n
+    alpha = 2 * norm.sf(t.ppf((1 + level) / 2, n - 1))
+    low, high = proportion_confint(mean * size, size, alpha=alpha, method="wilson")
+    return Estimate(mean, float(low), float(high), n, n_values)
+
+
+def amount_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
+    """Mean of amounts without bounds (tokens, seconds) with Student's interval over the questions' means.
+
+    Raises:
+        ValueError: No question has values.
+    """
+    from scipy.stats import sem, t
+
+    means, n_values = _question_means(values_by_question)
+    n, mean = len(means), float(means.mean())
+    if n == 1:
+        return Estimate(mean, float("-inf"), float("inf"), 1, n_values)
+    half = float(t.ppf((1 + level) / 2, n - 1) * sem(means))
+    return Estimate(mean, mean - half, mean + half, n, n_values)
+
+
+def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
+    """Chance that at least one of ``k`` of a question's ``n`` members is right, if ``c`` of all are right.
+
+    The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374), 1 - C(n-c, k) / C(n, k); the arguments broadcast.
+
+    Raises:
+        ValueError: Not 0 <= c <= n and 1 <= k <= n.
+    """
+    import numpy as np
+    from scipy.special import gammaln
+
+    total, right, drawn = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (n, c, k)))
+    if np.any((right < 0) | (right > total) | (drawn < 1) | (drawn > total)):
+        raise ValueError("pass@k needs 0 <= c <= n and 1 <= k <= n")
+    wrong = total - right
+    enough = wrong >= drawn
+    left = np.where(enough, wrong - drawn, 0)
+    log_ratio = gammaln(wrong + 1) - gammaln(left + 1) - gammaln(total + 1) + gammaln(total - drawn + 1)
+    chance = np.where(enough, -np.expm1(log_ratio), 1.0)
+    return np.asarray(np.where(right == 0, 0.0, np.clip(chance, 0.0, 1.0)))
+
+
+def paired_difference(
+    a_by_question: Values, b_by_question: Values, level: float = LEVEL, *, bounded: bool = True
+) -> PairedComparison:
+    """Compares two methods on the same questions, in the same order; a question that one lacks is left out.
+
+    The p-value is that of the sign-flip test on the questions' differences, exact where at most 14 of them are not
+    zero. The interval is the BCa bootstrap's over questions where enough of them differ, else Student's with a
+    little of the worst-case variance added, which covers for few questions.
+
+    Args:
+        a_by_question: Values of each question's members under the one method.
+        b_by_question: The same under the other.
+        level: Of the interval; the verdict asks the test for one minus it.
+        bounded: Whether values lie in [0, 1]; False for tokens and the like.
+
+    Raises:
+        ValueError: The two differ in length, or no question has values in both.
+    """
+    import numpy as np
+
+    pairs = [(a, b) for a, b in zip(a_by_question, b_by_question, strict=True) if len(a) and len(b)]
+    if not pairs:
+        raise ValueError("there is no question that both have values for")
+    differences = np.array([float(np.mean(a)) - float(np.mean(b)) for a, b in pairs])
+    n, difference = len(differences), float(differences.mean())
+    if n == 1:
+        end = 1.0 if bounded else float("inf")
+        return PairedComparison(difference, -end, end, 1.0, "one question", 1, None, "cannot tell")
+    variance = _variance(differences, bounded)
+    low, high, how = _interval(differences, variance, level, bounded)
+    p_value, test = _sign_flip(differences)
+    comparison = PairedComparison(
+        difference=difference,
+        low=low,
+        high=high,
+        p_value=p_value,
+        method=f"{how}; {test}",
+        n_questions=n,
+        smallest_detectable=_smallest_detectable(n, variance, level, bounded),
+        verdict="cannot tell",
+    )
+    return replace(comparison, verdict=_verdict(comparison, level))
+
+
+def correct_for_many(comparisons: Sequence[PairedComparison], level: float = LEVEL) -> list[PairedComparison]:
+    """The same comparisons with p-values and verdicts corrected for their number (Holm).
+
+    The intervals stay those of each comparison alone.
+    """
+    from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
+
+    if not comparisons:
+        return []
+    _, p_values, _, _ = multipletests([c.p_value for c in comparisons], alpha=1 - level, method="holm")
+    corrected = [replace(c, p_value=float(p)) for c, p in zip(comparisons, p_values, strict=True)]
+    return [replace(c, verdict=_verdict(c, level)) for c in corrected]
+
+
+def _question_means(values_by_question: Values) -> tuple[NDArray[np.float64], int]:
+    import numpy as np
+
+    kept = [values for values in values_by_question if len(values)]
+    if not kept:
+        raise ValueError("there is no question with values")
+    return np.array([float(np.mean(values)) for values in kept]), sum(map(len, kept))
+
+
+def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
+    """Variance between questions; for bounded values with a little of the largest that can be, which is 1."""
+    n, seen = len(differences), float(differences.var(ddof=1))
+    if not bounded:
+        return seen
+    return (n * seen + _WORST_CASE_WEIGHT_PAIRED) / (n + _WORST_CASE_WEIGHT_PAIRED)
+
+
+def _interval(
+    differences: NDArray[np.float64], variance: float, level: float, bounded: bool
+) -> tuple[float, float, str]:
+    import numpy as np
+    from scipy.stats import bootstrap, t
+
+    n, mean = len(differences), float(differences.mean())
+    # Equal values, however many, have no spread to draw from.
+    if np.count_nonzero(differences) >= BOOTSTRAP_FROM and np.ptp(differences) > 0:
+        drawn = bootstrap(
+            (differences,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=1024,
+            confidence_level=level,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+        return float(drawn.low), float(drawn.high), "BCa bootstrap over questions"
+    half = float(t.ppf((1 + level) / 2, n - 1)) * (variance / n) ** 0.5
+    low, high = mean - half, mean + half
+    return (max(low, -1.0), min(high, 1.0), "t interval") if bounded else (low, high, "t interval")
+
+
+def _sign_flip(differences: NDArray[np.float64]) -> tuple[float, str]:
+    import numpy as np
+    from scipy.stats import permutation_test
+
+    changed = differences[differences != 0]  # a zero's sign changes nothing
+    if len(changed) < 2:
+        return 1.0, "no test: fewer than two questions differ"
+    exact = 2 ** len(changed) <= RESAMPLES
+    result: Any = permutation_test(
+        (changed,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=RESAMPLES,
+        batch=1024,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue), f"{'exact' if exact else 'sampled'} sign-flip test"
+
+
+def _smallest_detectable(n: int, variance: float, level: float, bounded: bool) -> float | None:
+    from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
+
+    if n < 3 or variance == 0:
+        return None
+    effect = TTestPower().solve_power(nobs=n, alpha=1 - level, power=POWER, alternative="two-sided")
+    smallest = float(effect) * variance**0.5
+    return None if bounded and smallest > 1 else smallest
+
+
+def _verdict(comparison: PairedComparison, level: float) -> Verdict:
+    if comparison.p_value > 1 - level:
+        return "cannot tell"
+    if comparison.low > 0:
+        return "better"
+    return "worse" if comparison.high < 0 else "cannot tell"
