@@ -19,8 +19,10 @@ from selfagg.types import Member, Question, Reply, Request, Sampling
 FAILURES_IN_A_ROW = 16
 """So many failed calls, each retried, with none that worked between them: the model is gone."""
 
-TIGHTENED = 0.75
-"""What is tried of a context that turned out smaller than was thought."""
+TIGHTENED = 0.6
+"""What is left of a prompt that the model found too long, at each of a few attempts."""
+
+ATTEMPTS = 6
 
 
 class RunStopped(SelfaggError):
@@ -74,6 +76,7 @@ class Engine:
         self.watcher = watcher or Watcher()
         self.view: View = view_named(settings.candidate)
         self._failures = 0
+        self._stopped: RunStopped | None = None
 
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
@@ -100,6 +103,8 @@ class Engine:
     ) -> Generation:
         member = generation.member
         async with self.gate.enter(priority):
+            if self._stopped:
+                raise self._stopped
             generation = replace(generation, started=time.time())
             try:
                 reply, fitted = await self._reply(question, prompt, generation.seed)
@@ -120,20 +125,19 @@ class Engine:
         sampling = self.settings.sampling
         if prompt.temperature is not None:
             sampling = replace(sampling, temperature=prompt.temperature)
-        for attempt in range(4):
+        for attempt in range(1, ATTEMPTS + 1):
             fitted = await self.fit(prompt, context)
             request = Request(
                 fitted.messages, replace(sampling, max_tokens=fitted.max_tokens), seed, question, prompt.shown
             )
             try:
                 return await self.model.sample(request), fitted
-            except ContextOverflow as overflow:
-                if attempt == 3 or not prompt.shown:
+            except ContextOverflow:
+                if attempt == ATTEMPTS or not prompt.shown:
                     raise
-                known = context or await self.model.count_tokens(fitted.messages) + fitted.max_tokens
-                context = int(known * TIGHTENED)
-                last = overflow
-        raise last
+                prompt_tokens = await self.model.count_tokens(fitted.messages)
+                context = int(prompt_tokens * TIGHTENED) + fitted.max_tokens
+        raise AssertionError("the last attempt returns or raises")
 
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
         """The prompt, fitted to a context of this many tokens."""
@@ -145,9 +149,11 @@ class Engine:
     def _failed(self, error: ModelError) -> None:
         self._failures += 1
         if error.fatal:
-            raise RunStopped(str(error)) from error
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise RunStopped(f"{self._failures} calls in a row failed; the last: {error}") from error
+            self._stopped = RunStopped(str(error))
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._stopped = RunStopped(f"{self._failures} calls in a row failed; the last: {error}")
+        if self._stopped:
+            raise self._stopped from error
 
     async def close(self) -> None:
         """Waits until what was generated is on disk."""

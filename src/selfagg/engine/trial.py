@@ -13,8 +13,7 @@ from selfagg.engine.record import CANDIDATE
 from selfagg.errors import UsageError
 from selfagg.methods.base import Method
 from selfagg.prompts.prompt import Prompt
-from selfagg.scoring import scorer_for
-from selfagg.scoring.vote import groups_of
+from selfagg.scoring import majority, scorer_for
 from selfagg.types import Member, Question, Usage
 
 P = ParamSpec("P")
@@ -127,7 +126,7 @@ class Trial:
 
     async def groups(self, population: Sequence[Member]) -> list[list[Member]]:
         """Members by equal answers, largest group first, ties by the earliest member; the answerless are left out."""
-        return await groups_of(self._scorer, self.question, population)
+        return await majority(self._scorer, self.question, population)
 
     async def group(self) -> None:
         """Records which members of each population have equal answers."""
