@@ -1,0 +1,114 @@
+"""What became of each member, without what it wrote: read question by question, so that memory stays small."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from selfagg.engine.record import Record
+
+
+class Outcome(NamedTuple):
+    """One member of a population, as far as analyses count it.
+
+    Attributes:
+        t: Its population; 1 is the first.
+        i: Its place in the population.
+        parents: Places in population ``t - 1`` of the candidates it was made from.
+        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer.
+        same: Place of the earliest member of its population with an equal answer; None without an answer.
+        failed: Whether its call failed, so that there is no reply.
+        cut: Whether its reply was cut by the limit on its length.
+        prompt: Tokens of its prompt.
+        completion: Tokens of its reply, reasoning included.
+        seconds: How long the model took for it.
+    """
+
+    t: int
+    i: int
+    parents: tuple[int, ...]
+    score: float | None
+    same: int | None
+    failed: bool
+    cut: bool
+    prompt: int
+    completion: int
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Whether its answer is right: full score, not partial credit."""
+        return self.score is not None and self.score >= 1.0
+
+
+Population = Sequence[Outcome]
+"""The members of one population, by their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question of which nothing is missing.
+
+    Attributes:
+        position: Its position in the run.
+        id: Its name.
+        populations: All members, one population after the other.
+        weights: Each last member's chance to be the method's answer.
+    """
+
+    position: int
+    id: str
+    populations: Sequence[Population]
+    weights: Sequence[float]
+
+    @property
+    def scored(self) -> bool:
+        """Whether right and wrong are known: whether the question has a gold answer."""
+        return any(member.score is not None for population in self.populations for member in population)
+
+    @property
+    def worth(self) -> float:
+        """The chance that the method's own answer is right."""
+        worth = math.fsum(weight * m.right for weight, m in zip(self.weights, self.populations[-1], strict=True))
+        return min(worth, 1.0)  # weights such as 1 / 49 need not add up to 1 exactly
+
+
+def answered(record: Record) -> Iterator[Answered]:
+    """The questions that are done, in their order. One that is half done would favour members that finish early."""
+    done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
+    for position, name, weights in done:
+        yield Answered(position, name, _populations(record, position), json.loads(weights))
+
+
+def _populations(record: Record, position: int) -> list[list[Outcome]]:
+    rows = record.query(
+        "SELECT g.t, g.i, g.parents, s.score, s.same, g.error IS NOT NULL, g.stop IS 'length', "
+        "g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
+        "LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i "
+        "WHERE g.question = ? AND g.role = 'candidate' ORDER BY g.t, g.i",
+        (position,),
+    )
+    populations: list[list[Outcome]] = []
+    for t, i, parents, score, same, failed, cut, *costs in rows:
+        if t > len(populations):
+            populations.append([])
+        populations[-1].append(Outcome(t, i, tuple(json.loads(parents)), score, same, bool(failed), bool(cut), *costs))
+    return populations
+
+
+def votes(population: Population) -> Counter[int]:
+    """How many members gave each answer; an answer goes by the place of the earliest member that gave it."""
+    return Counter(member.same for member in population if member.same is not None)
+
+
+def elected(population: Population) -> Outcome | None:
+    """The majority: the earliest member of the largest group, ties by the earliest; None where nobody answered."""
+    counts = votes(population)
+    if not counts:
+        return None
+    winner = min(counts, key=lambda same: (-counts[same], same))
+    return next(member for member in population if member.i == winner)
