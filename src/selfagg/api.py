@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from selfagg.types import Kind, Member, Question, Sampling, Usage
 
 if TYPE_CHECKING:
+    from selfagg.engine.engine import Watcher
     from selfagg.engine.run import Choice, Schedule
     from selfagg.engine.trial import Trial
     from selfagg.methods import Method
@@ -90,6 +91,7 @@ async def asolve(
     deadline_s: float | None = None,
     record: str | Path | None = None,
     base_url: str | None = None,
+    watcher: Watcher | None = None,
 ) -> Result:
     r"""Answers one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
 
@@ -114,6 +116,7 @@ async def asolve(
         deadline_s: Seconds after which the best answer at hand is taken.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
         base_url: Where an ``openai:`` model is served.
+        watcher: Told of each member as it comes; see `selfagg.engine.engine.Watcher`.
 
     Returns:
         Answer, text, and how they came about.
@@ -122,7 +125,7 @@ async def asolve(
         UsageError: A setting cannot work, or the model cannot be reached.
         ModelError: No call gave a reply.
     """
-    from selfagg.engine.configuration import configuration
+    from selfagg.engine.configuration import about, configuration
     from selfagg.engine.engine import Engine, Settings
     from selfagg.engine.record import Record
     from selfagg.engine.run import answer as answer_trial
@@ -135,8 +138,9 @@ async def asolve(
     settings = Settings(sampling or Sampling(), seed, candidate)
     async with opened(model, base_url=base_url, concurrency=concurrency) as connection:
         with Record(Path(record) if record is not None else None) as written:
-            written.begin(configuration(chosen, connection.name, settings, "solve"), [asked])
-            engine = Engine(connection, settings, written, concurrency=concurrency)
+            known = about(context=connection.context)
+            written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
+            engine = Engine(connection, settings, written, concurrency=concurrency, watcher=watcher)
             trial = Trial(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
             try:
                 await trial.load()

@@ -1,1 +1,75 @@
-""""""
+"""The command line: one subcommand a job, one file each; a new one adds a line to ``COMMANDS``.
+
+Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from selfagg.cli.eval import evaluate
+from selfagg.cli.models import models
+from selfagg.cli.solve import solve
+from selfagg.cli.stopping import Stopped
+from selfagg.errors import SelfaggError, UsageError
+
+COMMANDS = {
+    "solve": solve,
+    "eval": evaluate,
+    "models": models,
+}
+
+app = typer.Typer(
+    name="selfagg",
+    help="Recursive Self-Aggregation (arXiv 2509.26626): deeper thinking from the language model you already have.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from selfagg import __version__
+
+        typer.echo(f"selfagg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+
+
+def main() -> None:
+    """The ``selfagg`` command. Exit codes: 0 done, 1 the run failed, 2 something given cannot work, 130 Ctrl-C."""
+    try:
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        status = _say(error.format_message(), error.exit_code)
+    except Stopped as error:
+        status = _say(str(error), error.exit_code)
+    except UsageError as error:
+        status = _say(str(error), 2)
+    except SelfaggError as error:
+        status = _say(str(error), 1)
+    except KeyboardInterrupt:
+        status = _say("stopped", 130)
+    sys.exit(status)
+
+
+def _say(sentence: str, status: int) -> int:
+    typer.echo(f"selfagg: {sentence}", err=True)
+    return status

@@ -1,0 +1,141 @@
+"""Counts what happens in a run, for whoever shows it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from selfagg.engine.engine import Watcher
+from selfagg.engine.record import CANDIDATE, Record
+from selfagg.types import Member
+
+WINDOW_S = 60.0
+"""Seconds over which the tokens per second are averaged: replies come in bursts."""
+
+_FINISHED = """
+SELECT g.t, count(*), coalesce(sum(s.score >= 1), 0), coalesce(sum(s.score < 1 AND s.answer IS NOT NULL), 0),
+    coalesce(sum(s.answer IS NULL), 0)
+FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
+WHERE g.role = 'candidate' AND q.weights IS NOT NULL
+    AND g.question NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)
+GROUP BY g.t
+"""
+
+
+@dataclass(slots=True)
+class Tally:
+    """One population, over all questions: how many members it will have, and what became of those that are done."""
+
+    size: int
+    done: int = 0
+    right: int = 0
+    wrong: int = 0
+    unanswered: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Members whose answer was held against a gold one, or who gave none."""
+        return self.right + self.wrong + self.unanswered
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right ones among those judged so far; None before the first, or where no gold answer is known."""
+        return self.right / self.judged if self.right + self.wrong else None
+
+
+class Progress(Watcher):
+    """What is done so far. Told by the engine on its event loop, read by a display's thread.
+
+    Attributes:
+        tallies: Populations 1, 2, ...
+        questions: Questions in all.
+        finished_questions: Those that are done.
+        failures: Calls that failed for good in this session.
+        calls: Calls answered in this session.
+        tokens: Completion tokens written in this session.
+    """
+
+    def __init__(self, sizes: Sequence[int], questions: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.tallies = [Tally(size * questions) for size in sizes]
+        self.questions = questions
+        self.finished_questions = 0
+        self.failures = 0
+        self.calls = 0
+        self.tokens = 0
+        self._clock = clock
+        self._begun = clock()
+        self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
+        self._fresh_members = 0
+
+    def resume(self, record: Record) -> None:
+        """Counts the questions that a record has done already: the engine passes over them in silence."""
+        for t, done, right, wrong, unanswered in record.query(_FINISHED):
+            tally = self.tallies[t - 1]
+            tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
+        ((self.finished_questions,),) = record.query(
+            "SELECT count(*) FROM questions WHERE weights IS NOT NULL "
+            "AND position NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)"
+        )
+
+    def begin(self) -> None:
+        """Starts the clock: loading a model is not the run's time."""
+        self._begun = self._clock()
+        self._past = deque([(self._begun, self.tokens)])
+
+    # -- told by the engine
+
+    def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
+        if role == CANDIDATE:
+            self.tallies[member.t - 1].done += 1
+            self._fresh_members += fresh
+        if fresh:
+            self.calls += 1
+            if member.reply:
+                self.tokens += member.reply.usage.completion
+            else:
+                self.failures += 1
+
+    def scored(self, question: int, member: Member) -> None:
+        tally = self.tallies[member.t - 1]
+        if member.right:
+            tally.right += 1
+        elif member.answer is None:
+            tally.unanswered += 1
+        elif member.score is not None:
+            tally.wrong += 1
+
+    def finished(self, question: int) -> None:
+        self.finished_questions += 1
+
+    # -- asked by a display
+
+    @property
+    def done(self) -> int:
+        """Members that are there, over all populations."""
+        return sum(tally.done for tally in self.tallies)
+
+    @property
+    def size(self) -> int:
+        """Members that there will be."""
+        return sum(tally.size for tally in self.tallies)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since this session began."""
+        return self._clock() - self._begun
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the rest will take at this session's pace; None while there is no pace."""
+        return (self.size - self.done) * self.elapsed_s / self._fresh_members if self._fresh_members else None
+
+    def tokens_per_second(self) -> float:
+        """Completion tokens a second over the last `WINDOW_S`; called now and then by one display."""
+        now = self._clock()
+        self._past.append((now, self.tokens))
+        while len(self._past) > 2 and now - self._past[1][0] > WINDOW_S:
+            self._past.popleft()
+        then, tokens = self._past[0]
+        return (self.tokens - tokens) / (now - then) if now > then else 0.0

@@ -1,0 +1,136 @@
+"""``selfagg solve``: one question in, one better answer out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selfagg.cli.options import (
+    Choice,
+    MethodOptions,
+    ModelOptions,
+    RunOptions,
+    SamplingOptions,
+    spread,
+)
+from selfagg.types import Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from selfagg.api import Result
+
+
+@spread
+def solve(
+    question: Annotated[str, typer.Argument(help="The problem's text; - reads it from stdin.")],
+    method: MethodOptions,
+    model: ModelOptions,
+    sampling: SamplingOptions,
+    run: RunOptions,
+    kind: Annotated[
+        Kind, typer.Option(help="What the question is: decides the wording, and how the final answer is read.")
+    ] = "text",
+    answer: Annotated[
+        Choice,
+        typer.Option(help="sample: a member of the last population, its ancestors alone computed. majority: a vote."),
+    ] = "sample",
+    max_total_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens, prompts included, after which the best answer at hand is taken."),
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds after which the best answer at hand is taken.")
+    ] = None,
+) -> None:
+    """Answer one question; the response goes to stdout, the rest to stderr."""
+    from rich.console import Console
+
+    from selfagg.cli import stopping, values
+    from selfagg.cli.records import record_file
+    from selfagg.errors import UsageError
+
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise UsageError("the question is empty")
+    settings = sampling.settings(method.candidate)
+    asked: dict[str, Any] = {
+        "method": method.method,
+        "n": method.n,
+        "k": method.k,
+        "t": method.t,
+        "order": method.order,
+        "schedule": method.schedule,
+        "candidate": method.candidate,
+        "kind": kind,
+        "answer": answer,
+        "sampling": settings.sampling,
+        "seed": settings.seed,
+        "max_total_tokens": max_total_tokens,
+        "deadline_s": None if deadline is None else values.finite("--deadline", deadline),
+    }
+    console = Console(stderr=True)
+    with record_file(run.record, "solve", method.build().name) as path:
+        result = stopping.run(_solve(text, asked, model, path, console), path)
+    if run.as_json:
+        typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
+    else:
+        _print(result, console)
+
+
+async def _solve(text: str, asked: dict[str, Any], model: ModelOptions, path: Path, console: Console) -> Result:
+    from selfagg.api import asolve
+    from selfagg.cli.opening import opened_model
+    from selfagg.cli.progress import Progress
+    from selfagg.cli.view import say, shown
+
+    # Which members an answer needs does not depend on what they say: a rehearsal without a model counts them.
+    unbounded = asked | {"max_total_tokens": None, "deadline_s": None}
+    plan = await asolve(text, model="simulated:", **unbounded)
+    progress = Progress([len(population) for population in plan.populations], 1)
+    async with opened_model(model, console) as connection:
+        say(f"record {path}", console)
+        with shown(progress, f"{asked['method']}, {connection.name}", console):
+            return await asolve(
+                text, model=connection, concurrency=model.concurrency, record=path, watcher=progress, **asked
+            )
+
+
+def _as_json(result: Result) -> dict[str, Any]:
+    usage = result.usage
+    return {
+        "answer": result.answer,
+        "text": result.text,
+        "method": result.method.name,
+        "n": result.method.n,
+        "k": getattr(result.method, "k", None),
+        "t": result.method.t,
+        "calls": result.calls,
+        "usage": {"prompt": usage.prompt, "cached": usage.cached, "completion": usage.completion},
+        "cut_short": result.cut_short,
+        "record": str(result.record),
+    }
+
+
+def _print(result: Result, console: Console) -> None:
+    from selfagg.cli.view import say
+
+    typer.echo(_harmless(result.text) if sys.stdout.isatty() else result.text)
+    usage = result.usage
+    lines = [
+        *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
+        f"answer     {_harmless(result.answer) if result.answer is not None else '(none)'}",
+        f"calls      {result.calls:,}",
+        f"tokens     {usage.prompt:,} prompt, {usage.cached:,} of them cached; {usage.completion:,} completion",
+        f"record     {result.record}",
+    ]
+    say("\n".join(lines), console)
+
+
+def _harmless(text: str) -> str:
+    """Without control characters: what a model writes must not steer the terminal."""
+    return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or c.isspace()) and c not in "\r\v\f\x85"))

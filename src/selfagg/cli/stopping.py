@@ -1,0 +1,94 @@
+"""Runs a command's work so that stopping it, by Ctrl-C or by a fault, always says what is kept and how to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from selfagg.errors import ModelError, SelfaggError
+
+T = TypeVar("T")
+
+_URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|(?<=\?)\S+")
+
+
+class Stopped(SelfaggError):
+    """A run ended before its end.
+
+    Attributes:
+        exit_code: 130 Ctrl-C, 143 SIGTERM, 2 the model refuses what the user gave (a wrong key), 1 it is gone.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def run(work: Coroutine[Any, Any, T], record: Path) -> T:
+    """Runs ``work`` to its end.
+
+    Args:
+        work: What to do. A signal cancels it, and its own clean-up leaves the record whole.
+        record: The file that it writes.
+
+    Raises:
+        Stopped: It was interrupted, or the model is gone.
+    """
+    from selfagg.engine.engine import RunStopped
+
+    signals: list[int] = []
+    try:
+        with _terminations_as_interrupts(signals):
+            return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; {kept(record)}", 143 if signal.SIGTERM in signals else 130) from None
+    except RunStopped as error:
+        refused = isinstance(error.__cause__, ModelError) and error.__cause__.fatal
+        raise Stopped(f"{error}; {kept(record)}", 2 if refused else 1) from None
+
+
+def kept(record: Path) -> str:
+    """What a record holds and how to go on with it, for the end of a sentence."""
+    from selfagg.engine.record import Record
+
+    with Record(record, read_only=True) as written:
+        ((generations,),) = written.query("SELECT count(*) FROM generations WHERE error IS NULL")
+    what = "1 generation is" if generations == 1 else f"{generations:,} generations are"
+    return f"{what} kept in {record}; to go on: {command_line(record)}"
+
+
+def command_line(record: Path | None = None) -> str:
+    """The command as it was typed, without what a URL may hold of secrets.
+
+    Args:
+        record: Added as ``--record`` where the command names none.
+    """
+    program = Path(sys.argv[0]).name
+    words = ["python", "-m", "selfagg"] if program == "__main__.py" else [program]
+    words += [_URL_SECRETS.sub("***", word) for word in sys.argv[1:]]
+    if record is not None and not any(word == "--record" or word.startswith("--record=") for word in words):
+        words += ["--record", str(record)]
+    return shlex.join(words)
+
+
+@contextmanager
+def _terminations_as_interrupts(signals: list[int]) -> Iterator[None]:
+    """SIGTERM, which a scheduler sends, stops a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

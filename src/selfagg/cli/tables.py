@@ -1,0 +1,81 @@
+"""The table that an evaluation ends with, drawn from the very values that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from selfagg.cli.view import clock
+
+_COLUMNS = ("t", "accuracy", "95 % interval", "pass@N", "majority", "distinct", "no answer", "tokens")
+
+
+def summary_table(summary: Mapping[str, Any]) -> Group:
+    """What an evaluation found: a row a population, then the method's own answer and what all of it took.
+
+    Args:
+        summary: As `selfagg.analysis.summary.Summary.as_json` gives it.
+    """
+    table = Table(box=None, pad_edge=False)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for population in summary["populations"]:
+        table.add_row(*_row(population))
+    lines = [f"{name:<10} {value}" for name, value in _below(summary)]
+    return Group(Text(_title(summary), "bold"), table, Text("\n".join(["", *lines])))
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    sizes = ", ".join(f"{name}={summary[name]}" for name in ("n", "k", "t") if summary[name] is not None)
+    done, total = summary["questions"], summary["questions_total"]
+    questions = f"{done:,} questions" if done == total else f"{done:,} of {total:,} questions"
+    simulated = " (SIMULATED: no language model was asked)" if summary["simulated"] else ""
+    return f"{summary['method']} ({sizes}), {questions}, {summary['model']}{simulated}"
+
+
+def _row(population: Mapping[str, Any]) -> list[str]:
+    unanswered, cut = population["unanswered"], population["unanswered_cut"]
+    return [
+        str(population["t"]),
+        _percent(population["accuracy"]),
+        _interval(population["interval"]),
+        _percent(population["pass_at_n"]),
+        _percent(population["majority"]),
+        f"{population['distinct']:.1f}",
+        f"{unanswered:,}" + (f" ({cut:,} cut)" if cut else ""),
+        f"{population['mean_tokens']:,.0f}",
+    ]
+
+
+def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    usage, seconds = summary["usage"], summary["seconds"]
+    credit = [population["partial_credit"] for population in summary["populations"]]
+    partial = any(
+        one is not None and one != p["accuracy"] for one, p in zip(credit, summary["populations"], strict=True)
+    )
+    lines = []
+    if summary["answer_accuracy"] is not None:
+        answer = f"{_percent(summary['answer_accuracy'])} ({_interval(summary['answer_interval'])})"
+        lines.append(("answer", f"{answer}: the method's own, on average"))
+    if partial:
+        lines.append(("credit", f"{', '.join(map(_percent, credit))}: mean score, partial credit counted"))
+    lines += [
+        ("calls", f"{summary['calls']:,}, {summary['failures']:,} of them failed"),
+        ("tokens", f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"),
+        ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if seconds else "")),
+    ]
+    if summary["shortened"]:
+        lines.append(("shortened", f"{summary['shortened']:,} candidates, to fit the context"))
+    return [*lines, ("record", str(summary["record"]))]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _interval(bounds: tuple[float, float] | None) -> str:
+    return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"

@@ -1,0 +1,177 @@
+"""Shows a run while it runs: a live view on a terminal, a plain line now and then in a pipe.
+
+Either draws from a thread of its own and only reads counters, so it costs the run nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from selfagg.cli.progress import Progress, Tally
+
+LINE_EVERY_S = 10.0
+LINE_EVERY_SHARE = 0.05
+
+_RIGHT, _WRONG, _UNANSWERED, _DONE, _TO_COME = range(5)
+_STYLES = [Style.parse(style) for style in ("green", "red", "yellow", "cyan", "bright_black")]
+_BLOCKS = "█▓▒█·"
+_ASCII_BLOCKS = "#x?=."
+_NAMES = ("right", "wrong", "no answer", "not scored", "to come")
+
+
+def shown(progress: Progress, title: str, console: Console) -> AbstractContextManager[None]:
+    """Shows a run on ``console`` for the length of the ``with`` block."""
+    progress.begin()
+    return _live(progress, title, console) if console.is_terminal else _lines(progress, console)
+
+
+@contextmanager
+def _live(progress: Progress, title: str, console: Console) -> Iterator[None]:
+    with Live(
+        console=console,
+        refresh_per_second=4,
+        redirect_stdout=False,
+        get_renderable=lambda: render(progress, title, console),
+    ):
+        yield
+
+
+@contextmanager
+def _lines(progress: Progress, console: Console) -> Iterator[None]:
+    over = threading.Event()
+
+    def watch() -> None:
+        shown_at, shown_share = 0.0, _share(progress)
+        while not over.wait(0.5):
+            elapsed, share = progress.elapsed_s, _share(progress)
+            if elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE:
+                say(line(progress), console)
+                shown_at, shown_share = elapsed, share
+
+    thread = threading.Thread(target=watch, name="selfagg-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        say(line(progress), console)
+
+
+def say(text: str, console: Console) -> None:
+    """Prints a line as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def line(progress: Progress) -> str:
+    """The state of a run in one line."""
+    scores = [f"{tally.accuracy:.1%}" if tally.accuracy is not None else "-" for tally in progress.tallies]
+    parts = [
+        f"{_share(progress):4.0%}",
+        *([f"questions {progress.finished_questions:,}/{progress.questions:,}"] if progress.questions > 1 else []),
+        f"members {progress.done:,}/{progress.size:,}",
+        *([f"accuracy {' '.join(scores)}"] if set(scores) != {"-"} else []),
+        *_pace(progress),
+    ]
+    return " | ".join(parts)
+
+
+def render(progress: Progress, title: str, console: Console) -> Group:
+    """The live view: a row a population, as many as the terminal has room for."""
+    ascii_only = console.options.ascii_only
+    blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=7)
+    for t in rows(progress.tallies, console.size.height - 4):
+        tally = progress.tallies[t - 1]
+        accuracy = f"{tally.accuracy:.1%}" if tally.accuracy is not None else ""
+        table.add_row(
+            Text(f"t={t}", "bold" if 0 < tally.done < tally.size else ""),
+            Bar(tally, blocks),
+            Text(f"{tally.done:,}/{tally.size:,}", "bright_black"),
+            Text(accuracy, "bold green"),
+        )
+    state = [f"{progress.finished_questions:,} of {progress.questions:,} questions"] if progress.questions > 1 else []
+    footer = Text((" | " if ascii_only else " · ").join(state + _pace(progress)), no_wrap=True, overflow="ellipsis")
+    return Group(Text(title, "bold", no_wrap=True, overflow="ellipsis"), table, _legend(progress, blocks), footer)
+
+
+def rows(tallies: list[Tally], room: int) -> range:
+    """Which populations to show: those around the deepest one at work, where there is no room for all."""
+    room = max(1, min(room, len(tallies)))
+    deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
+    first = max(1, min(deepest - room // 2, len(tallies) - room + 1))
+    return range(first, first + room)
+
+
+class Bar:
+    """A population as a bar whose parts are its right, wrong and missing answers and what is still to come."""
+
+    def __init__(self, tally: Tally, blocks: str) -> None:
+        self._tally = tally
+        self._blocks = blocks
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(4, options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        tally, position = self._tally, 0
+        unjudged = max(0, tally.done - tally.judged)
+        parts = (tally.right, tally.wrong, tally.unanswered, unjudged)
+        total = 0
+        for which, part in enumerate(parts):
+            total += part
+            end = min(options.max_width, total * options.max_width // max(1, tally.size))
+            yield Segment(self._blocks[which] * (end - position), _STYLES[which])
+            position = end
+        yield Segment(self._blocks[_TO_COME] * (options.max_width - position), _STYLES[_TO_COME])
+
+
+def _legend(progress: Progress, blocks: str) -> Text:
+    tallies = progress.tallies
+    seen = {
+        _RIGHT: any(tally.right for tally in tallies),
+        _WRONG: any(tally.wrong for tally in tallies),
+        _UNANSWERED: any(tally.unanswered for tally in tallies),
+        _DONE: any(tally.done > tally.judged for tally in tallies),
+        _TO_COME: progress.done < progress.size,
+    }
+    legend = Text(no_wrap=True, overflow="ellipsis")
+    for which in (which for which, there in seen.items() if there):
+        legend.append(blocks[which], _STYLES[which])
+        legend.append(f" {_NAMES[which]}   ", "bright_black")
+    return legend
+
+
+def _pace(progress: Progress) -> list[str]:
+    left = progress.left_s
+    return [
+        f"{progress.tokens_per_second():,.0f} tokens/s",
+        f"{clock(progress.elapsed_s)} so far"
+        + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
+        *([f"{progress.failures:,} failed"] if progress.failures else []),
+    ]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _share(progress: Progress) -> float:
+    return progress.done / progress.size if progress.size else 1.0
