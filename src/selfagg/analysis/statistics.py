@@ -23,14 +23,9 @@ POWER = 0.8
 RESAMPLES = 16_384
 """Of bootstrap and sign-flip test: 2**14, so that the test is exact where at most 14 questions differ."""
 
-BOOTSTRAP_FROM = 30
-"""So many questions must differ for the bootstrap's interval; with fewer it covers too little (69 % instead of 95 %
-for 8 questions of one member each)."""
-
-_WORST_CASE_WEIGHT = 1.0
-_WORST_CASE_WEIGHT_PAIRED = 0.5
-"""Questions' worth of the largest possible variance that is added to the variance seen: the variance between few
-questions, or between questions that are nearly all alike, is too often estimated far too small."""
+BOOTSTRAP_FROM = 50
+"""So many questions must be unlike most for the bootstrap's interval: with few it covers too little (69 % instead of
+95 % for 8 questions of one member each)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +96,9 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
         return Estimate(mean, 0.0, 1.0, 1, n_values)
     worst = mean * (1 - mean)
     information = 4 * n * worst
-    variance = (information * float(np.var(means, ddof=1)) + _WORST_CASE_WEIGHT * worst) / (
-        information + _WORST_CASE_WEIGHT
-    )
+    # Where questions are nearly all alike, their variance is too often estimated far too small: add one
+    # observation of the largest it can be to the information that there is.
+    variance = (information * float(np.var(means, ddof=1)) + worst) / (information + 1)
     # All right or all wrong: nothing is known of how questions vary, so each counts as one value.
     size = min(n * worst / variance, n_values) if worst else n
     alpha = 2 * norm.sf(t.ppf((1 + level) / 2, n - 1))
@@ -155,8 +150,9 @@ def paired_difference(
     """Compares two methods on the same questions, in the same order; a question that one lacks is left out.
 
     The p-value is that of the sign-flip test on the questions' differences, exact where at most 14 of them are not
-    zero. The interval is the BCa bootstrap's over questions where enough of them differ, else Student's with a
-    little of the worst-case variance added, which covers for few questions.
+    zero. The interval is the BCa bootstrap's over questions where enough of them vary, else Student's with some of
+    the worst-case variance added, which covers for few. Simulated coverage of that at 95 %: 92.7 % or more for 5 to
+    100 questions, rare one-sided differences included.
 
     Args:
         a_by_question: Values of each question's members under the one method.
@@ -217,11 +213,25 @@ def _question_means(values_by_question: Values) -> tuple[NDArray[np.float64], in
 
 
 def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
-    """Variance between questions; for bounded values with a little of the largest that can be, which is 1."""
+    """Variance between questions.
+
+    Where nearly all questions differ alike (most often: not at all) it is too often estimated far too small, down
+    to 0. For bounded values it is therefore taken as if 2 / (1 + questions unlike most) more questions had shown
+    the largest variance there can be, which is 1.
+    """
     n, seen = len(differences), float(differences.var(ddof=1))
     if not bounded:
         return seen
-    return (n * seen + _WORST_CASE_WEIGHT_PAIRED) / (n + _WORST_CASE_WEIGHT_PAIRED)
+    added = 2 / (1 + _unlike_most(differences))
+    return (n * seen + added) / (n + added)
+
+
+def _unlike_most(differences: NDArray[np.float64]) -> int:
+    """Questions whose difference is not the commonest one."""
+    import numpy as np
+
+    _, counts = np.unique(differences.round(9), return_counts=True)
+    return len(differences) - int(counts.max())
 
 
 def _interval(
@@ -231,8 +241,7 @@ def _interval(
     from scipy.stats import bootstrap, t
 
     n, mean = len(differences), float(differences.mean())
-    # Equal values, however many, have no spread to draw from.
-    if np.count_nonzero(differences) >= BOOTSTRAP_FROM and np.ptp(differences) > 0:
+    if _unlike_most(differences) >= BOOTSTRAP_FROM:
         drawn = bootstrap(
             (differences,),
             np.mean,
