@@ -135,8 +135,9 @@ async def answer(
         await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             chosen = work.result()
-            return Answered(chosen, False) if chosen.reply else Answered(await best_at_hand(trial, chosen.error), False)
-        return Answered(await best_at_hand(trial, "the budget or the deadline ended before the first reply"), True)
+            return Answered(chosen if chosen.reply else await best_at_hand(trial), cut_short=False)
+        await trial.stop()
+        return Answered(await best_at_hand(trial), cut_short=True)
     finally:
         for task in (work, spent):
             task.cancel()
@@ -151,17 +152,26 @@ async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedu
         for t in range(1, method.t + 1):
             await _population(method, member, t)
     if choice == "sample" and method.uniform:
-        return await member(method.t, random.randrange(size))
+        for i in random.sample(range(size), size):  # the first one, unless it failed
+            chosen = await member(method.t, i)
+            if chosen.reply:
+                break
+        return chosen
     population = await _population(method, member, method.t)
     weights = await (trial.vote(population) if choice == "majority" else method.weigh(trial, population))
     return random.choices(population, weights)[0]
 
 
-async def best_at_hand(trial: Trial, why: str | None) -> Member:
-    """The majority of the deepest population that has answers, or any reply of the deepest that has one."""
+async def best_at_hand(trial: Trial) -> Member:
+    """The majority of the deepest population that has answers, or any reply of the deepest that has one.
+
+    Raises:
+        ModelError: There is no reply at all.
+    """
     replied = [member for member in trial.members.values() if member.reply]
     if not replied:
-        raise ModelError(f"no answer: {why}")
+        errors = [member.error for _, member in sorted(trial.members.items()) if member.error]
+        raise ModelError(f"no answer: {errors[0] if errors else 'the budget or the deadline ended before any reply'}")
     for t in sorted({member.t for member in replied}, reverse=True):
         population = sorted((member for member in replied if member.t == t), key=lambda member: member.i)
         if groups := await trial.groups(population):

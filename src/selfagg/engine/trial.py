@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -60,8 +60,12 @@ class Trial:
         """Reads what the record has of this question."""
         self._stored = await self._engine.record.load(self._position)
 
-    def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Task[T]]:
-        """Turns a coroutine function into one that starts a task for each distinct call and returns that task again."""
+    def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Future[T]]:
+        """Turns a coroutine function into one that starts a task for each distinct call, and later only awaits it.
+
+        Each caller gets a shield around the task. Without it a cancelled member would cancel its parents, they
+        theirs, along every path of the recursion: K to the power of T of them.
+        """
 
         @functools.cache
         def start(*args: Any) -> asyncio.Task[T]:
@@ -69,7 +73,10 @@ class Trial:
             self._tasks.append(task)
             return task
 
-        return start  # type: ignore[return-value]
+        def ask(*args: P.args, **_: P.kwargs) -> asyncio.Future[T]:
+            return asyncio.shield(start(*args))
+
+        return ask
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
         """The member at this address: from the record if it is there, else from the model.
@@ -142,9 +149,18 @@ class Trial:
         winner = groups[0][0]
         return [float(member.i == winner.i) for member in population]
 
+    async def stop(self) -> None:
+        """Ends all sampling for this question; what is done stays."""
+        await _ended(self._tasks)
+
     async def close(self) -> None:
         """Ends whatever still runs for this question."""
-        running = [*self._tasks, *self._scoring.values()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await self.stop()
+        await _ended(self._scoring.values())
+
+
+async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    running = [*tasks]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from asyncio import Task
+from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,8 +14,8 @@ from selfagg.types import Member
 if TYPE_CHECKING:
     from selfagg.engine.trial import Trial
 
-Members = Callable[[int, int], "Task[Member]"]
-"""``member(t, i)``: the task that computes one member, started when it is first asked for."""
+Members = Callable[[int, int], "Future[Member]"]
+"""``member(t, i)``: one member, computed once, from when it is first asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
