@@ -351,7 +351,7 @@ def _generation_row(generation: Generation) -> tuple[Any, ...]:
         _storable(reply.reasoning) if reply else None,
         reply.stop.value if reply else None,
         json.dumps(reply.logprobs) if reply and reply.logprobs is not None else None,
-        member.error,
+        _storable(member.error) if member.error is not None else None,
         usage.prompt,
         usage.cached,
         usage.completion,

@@ -1,0 +1,192 @@
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfagg.engine.record import Generation, Record
+from selfagg.errors import UsageError
+from selfagg.types import Member, Question, Reply, Stop, Usage
+
+QUESTIONS = [Question("a", "A?", "math", gold="1", context=({"role": "system", "content": "s"},)), Question("b", "B?")]
+CONFIGURATION = {"method": {"name": "rsa", "n": 4}, "model": "simulated:", "seed": 1}
+
+text = st.text(max_size=30)
+replies = st.builds(
+    Reply,
+    text=text,
+    reasoning=text,
+    stop=st.sampled_from(Stop),
+    usage=st.builds(Usage, *[st.integers(0, 10**9)] * 4),
+    logprobs=st.none() | st.lists(st.floats(-100, 0), max_size=4).map(tuple),
+    tries=st.integers(1, 9),
+    seconds=st.floats(0, 1e6),
+)
+parents = st.lists(st.integers(0, 99), max_size=5).map(tuple)
+
+
+@settings(max_examples=50, deadline=None)
+@given(t=st.integers(1, 99), i=st.integers(0, 99), parents=parents, reply=replies)
+async def test_what_is_saved_is_read_back(t: int, i: int, parents: tuple[int, ...], reply: Reply) -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        member = Member(t, i, parents, reply)
+        await record.save(Generation(1, member, prompt="hash", cut=2, seed=7, started=1.0))
+        assert await record.load(1) == {("candidate", t, i): member}
+        scored = replace(member, answer="x", score=0.25)
+        await record.save_score(1, scored)
+        assert record.members(1) == {("candidate", t, i): scored}
+        assert record.members(0) == {}
+
+
+async def test_a_lone_surrogate_from_a_broken_server_is_no_obstacle() -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save(Generation(0, Member(1, 0, reply=Reply("a\ud800b", "\udfff"))))
+        await record.save(Generation(0, Member(1, 1, error="said \udc00")))
+        first, second = record.members(0).values()
+        assert first.text == "a?b"
+        assert second.error == "said ?"
+
+
+async def test_roles_do_not_mix() -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save(Generation(0, Member(1, 0, reply=Reply("candidate"))))
+        await record.save(Generation(0, Member(1, 0, (0,), Reply("True")), role="verdict"))
+        assert [member.text for member in record.members(0).values()] == ["candidate"]
+        assert {role for role, _, _ in await record.load(0)} == {"candidate", "verdict"}
+
+
+def test_questions_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS, {"versions": {"selfagg": "1"}})
+    with Record(path, read_only=True) as record:
+        assert list(record.questions()) == QUESTIONS
+        assert record.configuration == CONFIGURATION
+        assert record.about == {"versions": {"selfagg": "1"}}
+
+
+def test_another_configuration_is_refused_and_every_difference_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+    other = {"method": {"name": "rsa", "n": 5}, "model": "local", "seed": 1}
+    with Record(path) as record, pytest.raises(UsageError) as refusal:
+        record.begin(other, QUESTIONS)
+    assert "method.n is 4 in the record, 5 asked for" in str(refusal.value)
+    assert 'model is "simulated:" in the record, "local" asked for' in str(refusal.value)
+    assert "seed" not in str(refusal.value)
+    with Record(path) as record, pytest.raises(UsageError, match="questions: 2 in the record, 1 asked for"):
+        record.begin(CONFIGURATION, QUESTIONS[:1])
+    changed = [QUESTIONS[0], replace(QUESTIONS[1], gold="2")]
+    with Record(path) as record, pytest.raises(UsageError, match=r"question 2 \(b\) reads otherwise"):
+        record.begin(CONFIGURATION, changed)
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+
+
+def test_what_is_no_record_is_refused_unharmed(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database, but long enough to look for a header in it" * 50)
+    with pytest.raises(UsageError, match="not a selfagg record"):
+        Record(text)
+    assert text.read_text().startswith("not a database")
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE t (x)")
+    with pytest.raises(UsageError, match="not a selfagg record"):
+        Record(other)
+    newer = tmp_path / "newer.sqlite"
+    Record(newer).close()
+    with sqlite3.connect(newer) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(UsageError, match="format 99; this selfagg reads and writes format"):
+        Record(newer)
+    with pytest.raises(UsageError, match="there is no record"):
+        Record(tmp_path / "missing.sqlite", read_only=True)
+    with pytest.raises(UsageError, match="cannot write record"):
+        Record(text / "below.sqlite")
+
+
+async def test_a_full_disk_is_said_plainly_and_keeps_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save(Generation(0, Member(1, 0, reply=Reply("kept"))))
+        pages = record.query("PRAGMA page_count")[0][0]
+        record.query(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to run out of space
+        with pytest.raises(UsageError, match="the disk is full; what was finished before is kept"):
+            await record.save(Generation(0, Member(1, 1, reply=Reply("x" * 10**6))))
+    with Record(path, read_only=True) as record:
+        assert [member.text for member in record.members(0).values()] == ["kept"]
+
+
+async def test_generations_that_finish_together_share_commits(tmp_path: Path) -> None:
+    with Record(tmp_path / "run.sqlite") as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        commits = 0
+        execute = record._execute
+
+        def counted(batch: object) -> None:
+            nonlocal commits
+            commits += 1
+            execute(batch)  # type: ignore[arg-type]
+
+        record._execute = counted  # type: ignore[method-assign]
+        await asyncio.gather(*(record.save(Generation(0, Member(1, i, reply=Reply("x")))) for i in range(500)))
+        assert len(record.members(0)) == 500
+        assert commits < 50
+
+
+async def test_a_waiter_that_gives_up_takes_the_commit_from_nobody() -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        waiters = [asyncio.create_task(record.save(Generation(0, Member(1, i, reply=Reply("x"))))) for i in range(20)]
+        await asyncio.sleep(0)
+        for waiter in waiters[::2]:
+            waiter.cancel()
+        await asyncio.gather(*waiters, return_exceptions=True)
+        await record.drain()
+        assert len(record.members(0)) == 20
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from selfagg.engine.record import Generation, Record
+from selfagg.types import Member, Question, Reply
+
+async def write(record):
+    async def one(i):
+        await record.save(Generation(0, Member(1, i, reply=Reply("x" * 2000))))
+        print(i, flush=True)
+    for start in range(0, 10**6, 5):
+        await asyncio.gather(*(one(i) for i in range(start, start + 5)))
+
+with Record(Path(sys.argv[1])) as record:
+    record.begin({"a": 1}, [Question("a", "A?")])
+    asyncio.run(write(record))
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 7, 60, 200])
+def test_what_was_said_to_be_saved_survives_kill_9(tmp_path: Path, lines: int) -> None:
+    path = tmp_path / "run.sqlite"
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    said = [int(process.stdout.readline()) for _ in range(lines)]
+    os.kill(process.pid, signal.SIGKILL)
+    said += [int(line) for line in process.stdout if line.endswith("\n")]
+    process.wait()
+    with Record(path) as record:  # not read-only: the lock of a killed process must not stand in the way
+        assert set(said) <= {i for _, _, i in record.members(0)}
+        assert record.query("PRAGMA integrity_check") == [("ok",)]
