@@ -9,10 +9,12 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANSWER_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 
 _WRAPPER = re.compile(r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|mathit|mathsf|bf|rm|boxed)(?![a-zA-Z])\s*")
-# Both are matched against at most 1,000 characters in which no two spaces meet, so that they cannot blow up.
+_MARKUP = re.compile(r"[{}$*\\~]")
+# Matched against at most 1,000 characters in which no two spaces meet; every space has one way to match, since
+# two ways within a repeated group would be 2**n.
 _LETTER = re.compile(
-    r"(?:the )?(?:(?:final|correct|best) )*(?:(?:answer|option|choice|letter)(?: is\b)? ?[:=]? ?)*"
-    r"[(\[]? ?(?P<letter>[a-z])(?: ?$| ?[)\].:]| [-–—] )(?P<rest>.*)",
+    r"(?:the )?(?:(?:final|correct|best) )*(?:(?:answer|option|choice|letter)(?: is)?(?: ?[:=])? ?){0,3}"
+    r"[(\[]?(?P<letter>[a-z])(?: ?$| ?[)\].:]| [-–—] )(?P<rest>.*)",
     re.IGNORECASE,
 )
 _ANOTHER_LETTER = re.compile(r" ?(?:[,;/&]|and|or)+ ?[(\[]?[a-z][)\].]? ?", re.IGNORECASE)

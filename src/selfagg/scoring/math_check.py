@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import math_verify  # type: ignore[import-untyped]
+import sympy  # type: ignore[import-untyped]
 
 from selfagg.scoring import guard
 
@@ -22,13 +23,31 @@ def groups(answers: Sequence[str]) -> list[int]:
     positions = []
     for position, answer in enumerate(answers):
         for first in firsts:
-            if equal(answers[first], answer) or equal(answer, answers[first]):
+            if _may_equal(answers[first], answer) and (equal(answers[first], answer) or equal(answer, answers[first])):
                 positions.append(first)
                 break
         else:
             firsts.append(position)
             positions.append(position)
     return positions
+
+
+def _may_equal(one: str, other: str) -> bool:
+    """Whether two answers are worth comparing: False for numbers far apart, which most pairs of answers are."""
+    first, second = _value(one), _value(other)
+    return first is None or second is None or abs(first - second) <= 1e-4 * max(1.0, abs(first))
+
+
+@functools.lru_cache(maxsize=4096)
+def _value(answer: str) -> complex | None:
+    parsed = _parsed(answer)
+    # A percentage is held unevaluated, and equals the number with and without its sign.
+    if not parsed or not isinstance(parsed[0], sympy.Expr) or parsed[0].has(sympy.UnevaluatedExpr):
+        return None
+    try:
+        return complex(parsed[0].evalf()) if parsed[0].is_number else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 @functools.lru_cache(maxsize=4096)

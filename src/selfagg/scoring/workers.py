@@ -182,6 +182,8 @@ class _Call:
         finally:
             with self._lock:
                 self._process = None
+                if self._cancelled:
+                    process.end()
 
     def cancel(self) -> None:
         with self._lock:

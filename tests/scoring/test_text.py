@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfagg.scoring.text import TextScorer, first_equal, text_key
+from selfagg.types import Question
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "answer", "score"),
+    [
+        ("Paris", "Paris", "Paris", 1.0),
+        ("Paris", "  paris\n", "paris", 1.0),
+        ("New York", "<answer>new\n  york</answer>", "new\n  york", 1.0),
+        ("ﬁne", "fine", "fine", 1.0),
+        ("Paris", "<answer>Rome</answer> no, <answer>Paris</answer>", "Paris", 1.0),
+        ("Paris", "It is Paris", "It is Paris", 0.0),
+        ("Paris", " \n", None, 0.0),
+        (None, "Paris", "Paris", None),
+    ],
+)
+async def test_score(gold: str | None, text: str, answer: str | None, score: float | None) -> None:
+    verdict = await TextScorer().score(Question("q", "?", gold=gold), text)
+    assert (verdict.answer, verdict.score) == (answer, score)
+
+
+async def test_same() -> None:
+    assert await TextScorer().same(Question("q", "?"), ["a b", "c", "A  B", "C"]) == [0, 1, 0, 1]
+
+
+@given(st.lists(st.sampled_from("abc")))
+def test_first_equal_points_at_the_first(keys: list[str]) -> None:
+    assert first_equal(keys) == [keys.index(key) for key in keys]
+
+
+@given(st.text())
+def test_key_ignores_case_and_space(text: str) -> None:
+    assert text_key(f"  {text}\n") == text_key(text)
