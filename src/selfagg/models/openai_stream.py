@@ -1,0 +1,110 @@
+"""A reply that arrives in pieces: what to hand on at once, and the whole at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from selfagg.models.openai_wire import mapping, plain, read_reply, thoughts
+from selfagg.models.retries import Passing
+from selfagg.types import Reply
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a reply as it is written: of its text or of its reasoning section."""
+
+    text: str = ""
+    reasoning: str = ""
+
+
+class Assembly:
+    """Puts the events of one streamed chat completion together."""
+
+    def __init__(self) -> None:
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._logprobs: list[Any] = []
+        self._finish: str | None = None
+        self._usage: object = None
+        self._thinking = Thinking()
+
+    def add(self, event: object) -> Iterator[Delta]:
+        """Takes an event; yields what a reader can be shown of it."""
+        data = mapping(event)
+        self._usage = data.get("usage") or self._usage
+        choices = data.get("choices")
+        choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        self._finish = choice.get("finish_reason") or self._finish
+        tokens = mapping(choice.get("logprobs")).get("content")
+        if isinstance(tokens, list):
+            self._logprobs.extend(tokens)
+        message = mapping(choice.get("delta"))
+        reasoning, content = thoughts(message), plain(message.get("content"))
+        if reasoning:
+            self._reasoning.append(reasoning)
+            yield Delta(reasoning=reasoning)
+        if content:
+            self._content.append(content)
+            yield from self._thinking.feed(content)
+
+    def rest(self) -> Iterator[Delta]:
+        """What was held back as the possible beginning of a tag and is none, now that all has come."""
+        return self._thinking.rest()
+
+    def reply(self, *, seconds: float) -> Reply:
+        """The whole reply.
+
+        Raises:
+            Passing: The stream ended before the reply did.
+        """
+        if self._finish is None:
+            raise Passing("the stream ended before the reply did")
+        message = {"content": "".join(self._content), "reasoning": "".join(self._reasoning)}
+        choice = {"message": message, "finish_reason": self._finish, "logprobs": {"content": self._logprobs or None}}
+        return read_reply({"choices": [choice], "usage": self._usage}, seconds=seconds)
+
+
+class Thinking:
+    """Tells text from a leading <think> section while it arrives, tags cut across pieces included."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._inside: bool | None = None  # None: not known yet
+
+    def feed(self, piece: str) -> Iterator[Delta]:
+        """Takes a piece of content; yields what is certain."""
+        self._held += piece
+        if self._inside is None:
+            start = self._held.lstrip()
+            if len(start) < len(_OPEN) and _OPEN.startswith(start):
+                return
+            self._inside = start.startswith(_OPEN)
+            if self._inside:
+                self._held = start[len(_OPEN) :]
+        if self._inside:
+            before, close, after = self._held.partition(_CLOSE)
+            if not close:
+                sure = len(before) - _tail(before)
+                before, self._held = before[:sure], before[sure:]
+            else:
+                self._inside, self._held = False, after.lstrip()
+            if before:
+                yield Delta(reasoning=before)
+        if not self._inside and self._held:
+            text, self._held = self._held, ""
+            yield Delta(text=text)
+
+    def rest(self) -> Iterator[Delta]:
+        """What was still uncertain."""
+        held, self._held = self._held, ""
+        if held:
+            yield Delta(reasoning=held) if self._inside else Delta(text=held)
+
+
+def _tail(text: str) -> int:
+    """How many characters at the end may be the beginning of a closing tag."""
+    return next((n for n in range(min(len(text), len(_CLOSE) - 1), 0, -1) if _CLOSE.startswith(text[-n:])), 0)

@@ -1,0 +1,173 @@
+"""What servers say when they refuse, as each of them says it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfagg.errors import ContextOverflow, ModelError
+from selfagg.models.openai_errors import LONGEST_MESSAGE, Refusal, refusal, retry_after, tidy
+from selfagg.models.retries import Passing
+
+OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
+    ("OpenAI", 400, {"message": "Your input is too long.", "code": "context_length_exceeded", "param": "messages"}),
+    (
+        "OpenAI, older",
+        400,
+        {"message": "This model's maximum context length is 4097 tokens. However, you requested 4226"},
+    ),
+    ("vLLM", 400, {"message": "your prompt contains at least 4097 input tokens", "param": "input_tokens", "code": 400}),
+    (
+        "llama.cpp",
+        400,
+        {
+            "code": 400,
+            "message": "request (6031 tokens) exceeds it",
+            "type": "exceed_context_size_error",
+            "n_ctx": 4096,
+        },
+    ),
+    ("llama.cpp, older", 500, {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}),
+    ("SGLang", 400, {"message": "The input (61709 tokens) is longer than the model's context length (40960 tokens)."}),
+    ("SGLang, total", 400, {"message": "Requested token count exceeds the model's maximum context length of 4096"}),
+    ("Ollama", 400, {"message": "the input length exceeds the context length"}),
+    (
+        "TGI",
+        422,
+        {"message": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 9000"},
+    ),
+    ("Anthropic", 400, {"message": "prompt is too long: 210000 tokens > 200000 maximum"}),
+    ("Gemini", 400, {"message": "The input token count (9) exceeds the maximum number of tokens allowed (8)."}),
+]
+
+
+@pytest.mark.parametrize(("server", "status", "error"), OVERFLOWS)
+def test_a_prompt_too_long_in_every_dialect(server: str, status: int, error: dict[str, Any]) -> None:
+    found = refusal(status, json.dumps({"error": error}), {}, "")
+    assert found.overflow
+    assert isinstance(found.error(server, proven=True), ContextOverflow)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "max_tokens=5000 cannot be greater than max_model_len=4096"),
+        (400, "temperature must be non-negative"),
+        (429, "Rate limit reached: tokens per minute exceeded"),
+        (503, "Loading model"),
+        (404, "The model `context` does not exist"),
+    ],
+)
+def test_other_refusals_are_no_overflow(status: int, message: str) -> None:
+    assert not refusal(status, json.dumps({"error": {"message": message}}), {}, "").overflow
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('{"error": {"message": "plain"}}', "plain"),
+        ('{"message": "SGLang and older vLLM", "object": "error"}', "SGLang and older vLLM"),
+        ('{"error": "Ollama, a string"}', "Ollama, a string"),
+        ('{"detail": "FastAPI"}', "FastAPI"),
+        ('{"detail": [{"loc": ["body", "seed"], "msg": "extra"}, {"msg": "many"}, 1]}', "body.seed: extra; : many; 1"),
+        ("<html><head><title>502</title></head><body><h1>Bad  Gateway</h1>\n</body></html>", "Bad Gateway"),
+        ("just text", "just text"),
+        ("", ""),
+        ("[1, 2]", ""),
+        ("null", ""),
+    ],
+)
+def test_the_servers_own_words_are_found(body: str, message: str) -> None:
+    assert refusal(400, body, {}, "").message == message
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(400, False), (404, False), (409, True), (429, True), (500, True), (529, True)]
+)
+def test_which_statuses_pass(status: int, passes: bool) -> None:
+    error = Refusal(status, "words").error("http://host/v1", proven=True)
+    assert isinstance(error, Passing if passes else ModelError)
+    assert str(error) == f"http://host/v1 answered {status}: words"
+
+
+def test_a_quota_used_up_does_not_pass() -> None:
+    error = Refusal(429, "pay", frozenset({"insufficient_quota"})).error("host", proven=True)
+    assert isinstance(error, ModelError)
+    assert error.fatal
+
+
+@pytest.mark.parametrize(
+    ("answer", "parameter", "refused"),
+    [
+        (
+            Refusal(400, "Unsupported parameter: 'max_tokens'", frozenset({"unsupported_parameter"}), "max_tokens"),
+            "max_tokens",
+            True,
+        ),
+        (Refusal(400, "Unsupported parameter: 'max_tokens'", frozenset(), "max_tokens"), "seed", False),
+        (Refusal(422, "body.seed: Extra inputs are not permitted"), "seed", True),
+        (Refusal(400, "seed must be positive", frozenset(), "seed"), "seed", False),
+        (Refusal(500, "seed not supported"), "seed", False),
+        (Refusal(400, "proceed: unknown"), "seed", False),
+    ],
+)
+def test_which_parameter_is_not_known(answer: Refusal, parameter: str, refused: bool) -> None:
+    assert answer.unsupported(parameter) is refused
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0.0),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "inf"}, 0.0),
+        ({"retry-after": "soon"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float) -> None:
+    assert retry_after(headers) == seconds
+
+
+def test_retry_after_a_date() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert 90 < retry_after({"retry-after": date}) <= 100
+
+
+@given(st.text(), st.text(min_size=8), st.text())
+def test_a_key_is_never_repeated(before: str, key: str, after: str) -> None:
+    said = tidy(before + key + after, key)
+    assert key not in said or key in "***"
+    assert len(said) <= LONGEST_MESSAGE
+    assert "\n" not in said
+
+
+def test_whatever_looks_like_a_key_is_not_repeated() -> None:
+    assert tidy("Incorrect API key provided: sk-proj-abc***xyz. See", "") == "Incorrect API key provided: *** See"
+
+
+_NAMES = st.sampled_from(["error", "message", "detail", "code", "param", "loc", "msg"])
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(), lambda some: st.lists(some) | st.dictionaries(_NAMES, some)
+)
+
+
+@given(
+    st.integers(400, 599),
+    st.text() | _JSON.map(json.dumps),
+    st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()),
+)
+def test_any_answer_can_be_read(status: int, body: str, headers: dict[str, str]) -> None:
+    found = refusal(status, body, headers, "key")
+    assert found.status == status
+    assert found.wait_s >= 0
+    assert isinstance(found.error("host", proven=False), Passing | ModelError)

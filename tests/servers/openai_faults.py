@@ -1,0 +1,207 @@
+"""A fake of an OpenAI-compatible server that misbehaves on purpose. No model is behind it.
+
+Tests give it a script: one fault a chat call, after which it answers well. By hand, ``python openai_faults.py 0.1``
+serves with a random fault on 10 % of the calls and prints its base URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
+
+from aiohttp import web
+
+Fault = Callable[[web.Request, Mapping[str, Any]], Awaitable[web.StreamResponse]]
+
+
+def completion(text: str | None = "four", **fields: Any) -> dict[str, Any]:
+    """A well-formed answer; ``fields`` go into its choice."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}} | fields
+    usage = {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14, "prompt_tokens_details": None}
+    return {"object": "chat.completion", "model": "fake", "choices": [choice], "usage": usage}
+
+
+def refuse(status: int, message: str = "no", headers: Mapping[str, str] | None = None, **fields: Any) -> Fault:
+    """An answer of this status in the API's form of an error."""
+
+    async def fault(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        return web.json_response({"error": {"message": message} | fields}, status=status, headers=headers)
+
+    return fault
+
+
+def send(data: object, status: int = 200) -> Fault:
+    """An answer with this JSON, or this text if it is a string."""
+
+    async def fault(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        text = data if isinstance(data, str) else json.dumps(data)
+        return web.Response(text=text, status=status, content_type="application/json")
+
+    return fault
+
+
+def _drop(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
+
+
+async def reset(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Closes the connection without a word."""
+    _drop(request)
+    return web.Response()
+
+
+async def hang(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Never answers."""
+    await asyncio.sleep(3600)
+    return web.Response()
+
+
+async def half(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Sends half a reply and closes the connection."""
+    data = json.dumps(completion()).encode()
+    response = web.StreamResponse(headers={"Content-Length": str(len(data)), "Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(data[: len(data) // 2])
+    _drop(request)
+    return response
+
+
+async def huge(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Sends a reply without end."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"choices": [{"message": {"content": "')
+    while True:
+        await response.write(b"x" * 2**20)
+
+
+async def fine(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Answers well, streamed where the request wants it."""
+    if not body.get("stream"):
+        return web.json_response(completion())
+    choice = {"index": 0, "delta": {"content": None}, "finish_reason": None}
+    pieces = [choice | {"delta": {"content": text}} for text in ("fo", "u", "r")]
+    events = [{"choices": [one]} for one in (choice, *pieces, choice | {"finish_reason": "stop"})]
+    return await stream_events(request, [*events, {"choices": [], "usage": completion()["usage"]}])
+
+
+def stream(events: Sequence[object], *, drop: bool = False) -> Fault:
+    """Streams these events, and closes the connection after them if it is to drop."""
+
+    async def fault(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        return await stream_events(request, events, drop=drop)
+
+    return fault
+
+
+async def stream_events(request: web.Request, events: Sequence[object], *, drop: bool = False) -> web.StreamResponse:
+    """Server-sent events, one a JSON value."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for event in events:
+        await response.write(f"data: {json.dumps(event)}\n\n".encode())
+    if drop:
+        _drop(request)
+        return response
+    await response.write(b"data: [DONE]\n\n")
+    return response
+
+
+RANDOM_FAULTS: Sequence[Fault] = (
+    refuse(429, "slow down"),
+    refuse(429, "slow down", {"Retry-After": "1"}),
+    refuse(500, "internal error"),
+    refuse(503, "overloaded"),
+    refuse(404, "the model `fake` does not exist", code="model_not_found"),
+    refuse(400, "too long", code="context_length_exceeded"),
+    reset,
+    hang,
+    half,
+    huge,
+    send("{"),
+    send(completion("")),
+    send(completion(None)),
+)
+
+
+class FaultServer:
+    """Serves a model ``fake``; ``script`` holds what the next chat calls get.
+
+    Attributes:
+        url: Base URL, known after entering.
+        script: Faults of the next chat calls, taken from the front.
+        bodies: Bodies of all chat calls, in order.
+        models: The answer of ``GET /v1/models``.
+        other: What further paths answer, by path.
+        open: Chat calls in flight.
+        most: Most of them so far.
+    """
+
+    def __init__(self, *script: Fault, rate: float = 0.0, seed: int = 0) -> None:
+        self.url = ""
+        self.script = list(script)
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.models: Fault = send({"object": "list", "data": [{"id": "fake", "owned_by": "nobody"}]})
+        self.other: dict[str, Fault] = {}
+        self.open = self.most = 0
+        self._rate = rate
+        self._random = random.Random(seed)
+        self._runner = web.AppRunner(self._app(), handler_cancellation=True, shutdown_timeout=0.1)
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=2**26)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_route("*", "/{path:.*}", self._other)
+        return app
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=4096)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._runner.cleanup()
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        self.headers.append(dict(request.headers))
+        return await self.models(request, {})
+
+    async def _other(self, request: web.Request) -> web.StreamResponse:
+        answer = self.other.get(request.path, refuse(404, "not found"))
+        return await answer(request, await request.json() if request.can_read_body else {})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.bodies.append(body)
+        self.headers.append(dict(request.headers))
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            return await self._next()(request, body)
+        finally:
+            self.open -= 1
+
+    def _next(self) -> Fault:
+        if self.script:
+            return self.script.pop(0)
+        return self._random.choice(RANDOM_FAULTS) if self._random.random() < self._rate else fine
+
+
+async def main() -> None:
+    """Serves until interrupted."""
+    async with FaultServer(rate=float(sys.argv[1])) as server:
+        print(server.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
