@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from selfagg.engine.record import Record
+from selfagg.errors import UsageError
 
 
 class Outcome(NamedTuple):
@@ -77,20 +78,35 @@ class Answered:
         return min(worth, 1.0)  # weights such as 1 / 49 need not add up to 1 exactly
 
 
-def answered(record: Record) -> Iterator[Answered]:
-    """The questions that are done, in their order. One that is half done would favour members that finish early."""
+def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
+    """The questions that are done, in their order. One that is half done would favour members that finish early.
+
+    Args:
+        record: The record.
+        until: Reads the run as one of so many populations, whose answer is a member of the last one; None: all of
+            them, and the method's own answer. An RSA run of fewer populations is contained in one of more.
+
+    Raises:
+        UsageError: The run has fewer than ``until`` populations.
+    """
+    populations = record.configuration.get("method", {}).get("t", 0)
+    if until is not None and not 1 <= until <= populations:
+        raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
     done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
     for position, name, weights in done:
-        yield Answered(position, name, _populations(record, position), json.loads(weights))
+        members = _populations(record, position, until or populations)
+        size = len(members[-1])
+        uniform = until is not None and until < populations
+        yield Answered(position, name, members, [1 / size] * size if uniform else json.loads(weights))
 
 
-def _populations(record: Record, position: int) -> list[list[Outcome]]:
+def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
     rows = record.query(
         "SELECT g.t, g.i, g.parents, s.score, s.same, g.error IS NOT NULL, g.stop IS 'length', "
         "g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
         "LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i "
-        "WHERE g.question = ? AND g.role = 'candidate' ORDER BY g.t, g.i",
-        (position,),
+        "WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i",
+        (position, until),
     )
     populations: list[list[Outcome]] = []
     for t, i, parents, score, same, failed, cut, *costs in rows:

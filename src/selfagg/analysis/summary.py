@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-from selfagg.analysis.outcomes import Answered, Outcome, answered, elected, votes
-from selfagg.analysis.statistics import Estimate, mean_interval
+from selfagg.analysis.outcomes import answered
+from selfagg.analysis.population import PopulationSummary, Tallies, interval, mean
+from selfagg.analysis.statistics import Estimate
 from selfagg.engine.record import Record
 from selfagg.types import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class PopulationSummary:
-    """One population, over all questions that are done.
-
-    The first four are None where no question has a gold answer.
-
-    Attributes:
-        t: Which population; 1 is the first.
-        size: Members a question.
-        accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
-        partial_credit: Mean score; equal to the accuracy where the task gives no partial credit.
-        pass_at_n: Share of questions with at least one right member.
-        majority: Share of questions whose most frequent answer is right; one that nobody answered is wrong.
-        distinct: Different answers a question, on average.
-        unanswered: Members without an answer, in all, and
-        cut: those of them whose reply was cut by the limit on its length, and
-        failed: those of them whose call failed.
-        mean_tokens: Tokens of a reply, on average over the calls that gave one.
-    """
-
-    t: int
-    size: int
-    accuracy: Estimate | None
-    partial_credit: float | None
-    pass_at_n: Estimate | None
-    majority: Estimate | None
-    distinct: float
-    unanswered: int
-    cut: int
-    failed: int
-    mean_tokens: float
-
-    def as_json(self) -> dict[str, Any]:
-        """One entry of ``populations`` in `Summary.as_json`."""
-        return {
-            "t": self.t,
-            "accuracy": _mean(self.accuracy),
-            "interval": _interval(self.accuracy),
-            "partial_credit": self.partial_credit,
-            "pass_at_n": _mean(self.pass_at_n),
-            "majority": _mean(self.majority),
-            "distinct": self.distinct,
-            "unanswered": self.unanswered,
-            "unanswered_cut": self.cut,
-            "unanswered_failed": self.failed,
-            "mean_tokens": self.mean_tokens,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +75,8 @@ class Summary:
             "questions": self.questions,
             "questions_total": self.questions_total,
             "populations": [population.as_json() for population in self.populations],
-            "answer_accuracy": _mean(self.answer_accuracy),
-            "answer_interval": _interval(self.answer_accuracy),
+            "answer_accuracy": mean(self.answer_accuracy),
+            "answer_interval": interval(self.answer_accuracy),
             "calls": self.calls,
             "usage": {
                 "prompt": self.usage.prompt,
@@ -143,16 +94,9 @@ class Summary:
 def summarise(record: Record) -> Summary:
     """Adds a run up. One that was interrupted too: its questions that are done."""
     method = record.configuration.get("method", {})
-    tallies: list[_Tally] = []
-    worth: list[list[float]] = []
-    done = 0
+    tallies = Tallies()
     for question in answered(record):
-        done += 1
-        tallies += [_Tally() for _ in range(len(question.populations) - len(tallies))]
-        for tally, population in zip(tallies, question.populations, strict=False):
-            tally.add(question, population)
-        if question.scored:
-            worth.append([question.worth])
+        tallies.add(question)
     calls, failures, shortened, *tokens = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
@@ -166,10 +110,10 @@ def summarise(record: Record) -> Summary:
         t=method.get("t", 0),
         model=record.configuration.get("model", ""),
         record=record.path,
-        questions=done,
+        questions=tallies.questions,
         questions_total=total,
-        populations=[tally.summary(t) for t, tally in enumerate(tallies, start=1)],
-        answer_accuracy=estimate(worth),
+        populations=tallies.populations(),
+        answer_accuracy=tallies.answer_accuracy(),
         calls=calls,
         usage=Usage(*tokens),
         seconds=record.seconds,
@@ -178,63 +122,30 @@ def summarise(record: Record) -> Summary:
     )
 
 
-@dataclass
-class _Tally:
-    """One population's numbers, question by question."""
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """The questions of one task or subject.
 
-    size: int = 0
-    right: list[list[float]] = field(default_factory=list)
-    credit: list[float] = field(default_factory=list)
-    found: list[list[float]] = field(default_factory=list)
-    majority: list[list[float]] = field(default_factory=list)
-    distinct: list[int] = field(default_factory=list)
-    unanswered: int = 0
-    cut: int = 0
-    failed: int = 0
-    replies: int = 0
-    tokens: int = 0
+    Attributes:
+        group: Its name; ``""`` for questions without one.
+        questions: Its questions that are done.
+        populations: One entry a population.
+        answer_accuracy: How often the method's own answer is right; None without gold answers.
+    """
 
-    def add(self, question: Answered, population: Sequence[Outcome]) -> None:
-        self.size = len(population)
-        self.distinct.append(len(votes(population)))
-        for member in population:
-            self.unanswered += member.same is None
-            self.cut += member.same is None and member.cut
-            self.failed += member.failed
-            self.replies += not member.failed
-            self.tokens += member.completion
-        if question.scored:
-            winner = elected(population)
-            self.right.append([float(member.right) for member in population])
-            self.credit.append(fmean(member.score or 0.0 for member in population))
-            self.found.append([float(any(member.right for member in population))])
-            self.majority.append([float(winner is not None and winner.right)])
-
-    def summary(self, t: int) -> PopulationSummary:
-        return PopulationSummary(
-            t=t,
-            size=self.size,
-            accuracy=estimate(self.right),
-            partial_credit=fmean(self.credit) if self.credit else None,
-            pass_at_n=estimate(self.found),
-            majority=estimate(self.majority),
-            distinct=fmean(self.distinct),
-            unanswered=self.unanswered,
-            cut=self.cut,
-            failed=self.failed,
-            mean_tokens=self.tokens / self.replies if self.replies else 0.0,
-        )
+    group: str
+    questions: int
+    populations: Sequence[PopulationSummary]
+    answer_accuracy: Estimate | None
 
 
-def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:
-    """`mean_interval`, or None where there is no question."""
-    values = list(values_by_question)
-    return mean_interval(values) if values else None
-
-
-def _mean(value: Estimate | None) -> float | None:
-    return None if value is None else value.mean
-
-
-def _interval(value: Estimate | None) -> list[float] | None:
-    return None if value is None else [value.low, value.high]
+def summarise_groups(record: Record) -> list[GroupSummary]:
+    """Adds a run up task by task, in the order of their names."""
+    groups = dict(record.query("SELECT position, json_extract(body, '$.group') FROM questions"))
+    tallies: dict[str, Tallies] = {}
+    for question in answered(record):
+        tallies.setdefault(groups[question.position], Tallies()).add(question)
+    return [
+        GroupSummary(group, tally.questions, tally.populations(), tally.answer_accuracy())
+        for group, tally in sorted(tallies.items())
+    ]

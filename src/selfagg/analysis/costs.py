@@ -1,0 +1,101 @@
+"""What a run cost: a question, and by the time each population was there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from itertools import accumulate
+from statistics import fmean
+from typing import Any
+
+from selfagg.analysis.outcomes import answered
+from selfagg.engine.record import Record
+
+_SUMS = "sum(tries > 0), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(seconds)"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Calls and what they took; for one question, or a question's mean.
+
+    Attributes:
+        calls: Calls to the model, verdicts and grades included.
+        prompt: Tokens of their prompts, each counted as often as it was sent.
+        cached: Those of them that the server had in its cache.
+        completion: Tokens of the replies.
+        seconds: Time of the calls, as if one came after the other.
+    """
+
+    calls: float = 0.0
+    prompt: float = 0.0
+    cached: float = 0.0
+    completion: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> float:
+        """Prompt and completion tokens together."""
+        return self.prompt + self.completion
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def as_json(self) -> dict[str, Any]:
+        """For JSON, with the sum of prompt and completion tokens."""
+        return {
+            "calls": self.calls,
+            "prompt": self.prompt,
+            "cached": self.cached,
+            "completion": self.completion,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+        }
+
+
+def mean_cost(costs: Iterable[Cost]) -> Cost:
+    """The mean of at least one cost."""
+    return Cost(*map(fmean, zip(*map(astuple, costs), strict=True)))
+
+
+def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cost]:
+    """Cost of each question that is done, by its position; of its first ``until`` populations if that is given."""
+    rows = record.query(
+        f"SELECT question, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
+        "WHERE weights IS NOT NULL AND (?1 IS NULL OR t <= ?1) GROUP BY question",
+        (until,),
+    )
+    return {question: Cost(*map(float, sums)) for question, *sums in rows}
+
+
+def costs_by_population(record: Record) -> list[Cost]:
+    """What a question had cost on average by the time each population was there, itself included.
+
+    Over the questions that are done. Its seconds are those of the calls one after the other; `chain_seconds` has the
+    least that a question can take.
+    """
+    rows = record.query(
+        f"SELECT t, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
+        "WHERE weights IS NOT NULL GROUP BY t ORDER BY t"
+    )
+    ((done,),) = record.query("SELECT count(*) FROM questions WHERE weights IS NOT NULL")
+    return list(accumulate(Cost(*(value / done for value in sums)) for _, *sums in rows))
+
+
+def chain_seconds(record: Record) -> list[float]:
+    """Seconds until each population is there if no call ever waits for another that is not its parent.
+
+    That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
+    the time of a question on an idle model with a place for every call.
+    """
+    longest: list[list[float]] = []
+    for question in answered(record):
+        before: list[float] = []
+        for t, population in enumerate(question.populations):
+            before = [
+                member.seconds + max((before[parent] for parent in member.parents), default=0.0)
+                for member in population
+            ]
+            if t == len(longest):
+                longest.append([])
+            longest[t].append(max(before))
+    return [fmean(seconds) for seconds in longest]

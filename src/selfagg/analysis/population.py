@@ -1,0 +1,198 @@
+"""One population over many questions: how often right, how varied, how long."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from selfagg.analysis.outcomes import Answered, Population, elected, votes
+from selfagg.analysis.statistics import Estimate, mean_interval, pass_at_k
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSummary:
+    """One population, over all questions that are done.
+
+    What asks for right and wrong is None where no question has a gold answer.
+
+    Attributes:
+        t: Which population; 1 is the first.
+        size: Members a question.
+        accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
+        partial_credit: Mean score; equal to the accuracy where the task gives no partial credit.
+        pass_at_n: Share of questions with at least one right member.
+        majority: Share of questions whose most frequent answer is right; one that nobody answered is wrong.
+        distinct: Different answers a question, on average.
+        entropy: Entropy of a question's answers in bits, on average; 0 where all that answer agree.
+        unanswered: Members without an answer, in all, and
+        cut: those of them whose reply was cut by the limit on its length, and
+        failed: those of them whose call failed.
+        replies_cut: Replies cut by the limit, with an answer or without.
+        mean_tokens: Tokens of a reply, on average over the calls that gave one.
+        token_quantiles: The lengths that so large a share of the replies does not exceed.
+        right_counts: Right members of each question with a gold answer.
+    """
+
+    t: int
+    size: int
+    accuracy: Estimate | None
+    partial_credit: float | None
+    pass_at_n: Estimate | None
+    majority: Estimate | None
+    distinct: float
+    entropy: float
+    unanswered: int
+    cut: int
+    failed: int
+    replies_cut: int
+    mean_tokens: float
+    token_quantiles: Mapping[float, float]
+    right_counts: Sequence[int] = field(repr=False)
+
+    def pass_at(self, k: int) -> Estimate | None:
+        """Chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
+
+        Raises:
+            ValueError: Not 1 <= k <= size.
+        """
+        if not self.right_counts:
+            return None
+        return mean_interval([[float(chance)] for chance in pass_at_k(self.size, self.right_counts, k)])
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of ``populations`` in `Summary.as_json`."""
+        return {
+            "t": self.t,
+            "accuracy": mean(self.accuracy),
+            "interval": interval(self.accuracy),
+            "partial_credit": self.partial_credit,
+            "pass_at_n": mean(self.pass_at_n),
+            "majority": mean(self.majority),
+            "distinct": self.distinct,
+            "entropy": self.entropy,
+            "unanswered": self.unanswered,
+            "unanswered_cut": self.cut,
+            "unanswered_failed": self.failed,
+            "mean_tokens": self.mean_tokens,
+        }
+
+
+@dataclass
+class Tally:
+    """One population's numbers, added up question by question."""
+
+    size: int = 0
+    right: list[list[float]] = field(default_factory=list)
+    credit: list[float] = field(default_factory=list)
+    majority: list[list[float]] = field(default_factory=list)
+    distinct: list[int] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+    unanswered: int = 0
+    cut: int = 0
+    failed: int = 0
+    replies_cut: int = 0
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+
+    def add(self, question: Answered, population: Population) -> None:
+        """Adds this population of one question."""
+        self.size = len(population)
+        counts = votes(population)
+        self.distinct.append(len(counts))
+        self.entropies.append(entropy(counts.values()))
+        for member in population:
+            self.unanswered += member.same is None
+            self.cut += member.same is None and member.cut
+            self.failed += member.failed
+            self.replies_cut += member.cut
+            if not member.failed:
+                self.lengths.append(member.completion)
+        if question.scored:
+            winner = elected(population)
+            self.right.append([float(member.right) for member in population])
+            self.credit.append(fmean(member.score or 0.0 for member in population))
+            self.majority.append([float(winner is not None and winner.right)])
+
+    def summary(self, t: int) -> PopulationSummary:
+        """What it adds up to, for the population called ``t``."""
+        right_counts = [int(sum(values)) for values in self.right]
+        return PopulationSummary(
+            t=t,
+            size=self.size,
+            accuracy=estimate(self.right),
+            partial_credit=fmean(self.credit) if self.credit else None,
+            pass_at_n=estimate([float(count > 0)] for count in right_counts),
+            majority=estimate(self.majority),
+            distinct=fmean(self.distinct),
+            entropy=fmean(self.entropies),
+            unanswered=self.unanswered,
+            cut=self.cut,
+            failed=self.failed,
+            replies_cut=self.replies_cut,
+            mean_tokens=fmean(self.lengths) if self.lengths else 0.0,
+            token_quantiles=_quantiles(self.lengths),
+            right_counts=right_counts,
+        )
+
+
+@dataclass
+class Tallies:
+    """All populations and the method's own answer, added up question by question."""
+
+    questions: int = 0
+    by_population: list[Tally] = field(default_factory=list)
+    worth: list[list[float]] = field(default_factory=list)
+
+    def add(self, question: Answered) -> None:
+        """Adds one question."""
+        self.questions += 1
+        missing = len(question.populations) - len(self.by_population)
+        self.by_population += [Tally() for _ in range(missing)]
+        for tally, population in zip(self.by_population, question.populations, strict=True):
+            tally.add(question, population)
+        if question.scored:
+            self.worth.append([question.worth])
+
+    def populations(self) -> list[PopulationSummary]:
+        """What each population adds up to."""
+        return [tally.summary(t) for t, tally in enumerate(self.by_population, start=1)]
+
+    def answer_accuracy(self) -> Estimate | None:
+        """How often the method's own answer is right."""
+        return estimate(self.worth)
+
+
+def entropy(counts: Iterable[int]) -> float:
+    """Entropy in bits of answers given so many times each; 0.0 where nobody answered."""
+    given = list(counts)
+    total = sum(given)
+    return sum(count / total * math.log2(total / count) for count in given)
+
+
+def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:
+    """`mean_interval`, or None where there is no question."""
+    values = list(values_by_question)
+    return mean_interval(values) if values else None
+
+
+def mean(value: Estimate | None) -> float | None:
+    """An estimate's mean, for JSON."""
+    return None if value is None else value.mean
+
+
+def interval(value: Estimate | None) -> list[float] | None:
+    """An estimate's interval, for JSON."""
+    return None if value is None else [value.low, value.high]
+
+
+def _quantiles(lengths: array[int]) -> dict[float, float]:
+    import numpy as np
+
+    if not lengths:
+        return {}
+    return dict(zip(QUANTILES, map(float, np.quantile(np.asarray(lengths), QUANTILES)), strict=True))
