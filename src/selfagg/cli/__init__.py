@@ -71,5 +71,6 @@ def main() -> None:
 
 
 def _say(sentence: str, status: int) -> int:
-    typer.echo(f"selfagg: {sentence}", err=True)
+    if sentence:  # typer has said the help already where no command was given
+        typer.echo(f"selfagg: {sentence}", err=True)
     return status

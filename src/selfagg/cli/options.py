@@ -203,7 +203,9 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     parameters = inspect.signature(command).parameters
     groups: dict[str, type[Any]] = {
-        name: hint for name, hint in hints.items() if name in parameters and dataclasses.is_dataclass(hint)
+        name: hint
+        for name, hint in hints.items()
+        if name in parameters and isinstance(hint, type) and dataclasses.is_dataclass(hint)
     }
     flat: list[inspect.Parameter] = []
     for name, parameter in parameters.items():

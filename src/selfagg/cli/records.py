@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
 
 FOLDER = Path("runs")
@@ -16,7 +17,7 @@ FOLDER = Path("runs")
 
 @contextmanager
 def record_file(given: Path | None, *words: str) -> Iterator[Path]:
-    """The file that the user names, or a new one, which goes away again if nothing was written.
+    """The file that the user names, or a new one, which goes away again if the run fails before it has anything.
 
     Args:
         given: The user's, or None.
@@ -31,10 +32,11 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
     path = _new(FOLDER, "-".join(_plain(word) for word in words))
     try:
         yield path
-    finally:
-        if path.stat().st_size == 0:
-            path.unlink()
-            path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    except BaseException:
+        if not finished_generations(path):
+            for file in path.parent.glob(f"{path.name}*"):
+                file.unlink()
+        raise
 
 
 def _new(folder: Path, name: str) -> Path:

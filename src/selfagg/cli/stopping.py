@@ -56,13 +56,23 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
 
 
 def kept(record: Path) -> str:
-    """What a record holds and how to go on with it, for the end of a sentence."""
+    """What a record holds and how to go on with it, for the end of a message."""
+    generations = finished_generations(record)
+    if not generations:
+        return "nothing was generated yet"
+    what = "1 generation is" if generations == 1 else f"{generations:,} generations are"
+    return f"{what} kept in {record}; to go on:\n  {command_line(record)}"
+
+
+def finished_generations(record: Path) -> int:
+    """How many replies a record holds; none in a file that nobody has written yet."""
     from selfagg.engine.record import Record
 
-    with Record(record, read_only=True) as written:
+    if not record.is_file() or record.stat().st_size == 0:
+        return 0
+    with Record(record) as written:
         ((generations,),) = written.query("SELECT count(*) FROM generations WHERE error IS NULL")
-    what = "1 generation is" if generations == 1 else f"{generations:,} generations are"
-    return f"{what} kept in {record}; to go on: {command_line(record)}"
+    return int(generations)
 
 
 def command_line(record: Path | None = None) -> str:
