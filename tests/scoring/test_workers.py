@@ -1,0 +1,185 @@
+"""The pool of worker processes: real processes, killed for real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selfagg.scoring import workers
+
+
+@pytest.fixture(autouse=True)
+def _workers() -> Iterator[None]:
+    yield
+    workers.close()
+
+
+def gone(pid: int, within_s: float = 20.0) -> bool:
+    """Whether a process that is not our child ends in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+            if Path(f"/proc/{pid}/stat").exists() and ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+async def test_calls_a_function_elsewhere() -> None:
+    assert await workers.run("operator:add", 2, 3, timeout_s=5) == 5
+    assert await workers.run("os:getpid", timeout_s=5) != os.getpid()
+    assert await workers.run("operator:add", "é\ud800\n", "\u2028", timeout_s=5) == "é\ud800\n\u2028"
+
+
+async def test_as_many_workers_as_cores_at_once() -> None:
+    started = time.monotonic()
+    calls = (workers.run("time:sleep", 0.3, timeout_s=5) for _ in range(workers.cores()))
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.gather(*calls)
+    ticking.cancel()
+    assert ticks >= 10, "the event loop was blocked"
+    pids = await asyncio.gather(*(workers.run("os:getpid", timeout_s=5) for _ in range(50)))
+    assert len(set(pids)) <= workers.cores()
+    assert time.monotonic() - started < 60
+
+
+async def test_a_call_past_its_limit_is_killed_and_the_next_one_served() -> None:
+    pid = await workers.run("os:getpid", timeout_s=5)
+    with pytest.raises(TimeoutError):
+        # Held in C code that looks at no signal and lets go of no lock.
+        await asyncio.gather(*(workers.run("operator:pow", 7, 10**9, timeout_s=0.3) for _ in range(workers.cores())))
+    assert gone(pid)
+    assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+async def test_what_a_function_raises_is_named() -> None:
+    with pytest.raises(workers.WorkerError, match="ZeroDivisionError") as caught:
+        await workers.run("operator:floordiv", 1, 0, timeout_s=5)
+    assert caught.value.error == "ZeroDivisionError"
+    with pytest.raises(workers.WorkerError, match="ModuleNotFoundError"):
+        await workers.run("no_such_module:f", timeout_s=5)
+    with pytest.raises(workers.WorkerError, match="TypeError"):
+        await workers.run("builtins:object", timeout_s=5)  # not a JSON value
+    assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+async def test_a_worker_that_dies_is_replaced() -> None:
+    for _ in range(3):
+        with pytest.raises(workers.WorkerError) as caught:
+            await workers.run("os:_exit", 3, timeout_s=5)
+        assert caught.value.error == ""
+    assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+async def test_memory_is_bounded() -> None:
+    with pytest.raises(workers.WorkerError, match="MemoryError"):
+        await workers.run("operator:mul", "x", 2**36, timeout_s=20)
+
+
+async def test_a_worker_writes_no_file_content_prints_nothing_and_sees_no_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    target = tmp_path / "written"
+    await workers.run("os:system", f"echo something > {target}", timeout_s=5)
+    assert not target.exists() or target.read_text() == ""
+    await workers.run("builtins:print", "noise", timeout_s=5)
+    assert await workers.run("os:getenv", "OPENAI_API_KEY", timeout_s=5) is None
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_cancelling_ends_the_call() -> None:
+    pid = await workers.run("os:getpid", timeout_s=5)
+    tasks = [asyncio.create_task(workers.run("time:sleep", 1000, timeout_s=2000)) for _ in range(workers.cores() + 3)]
+    await asyncio.sleep(0.5)
+    for task in tasks:
+        task.cancel()
+    assert all(isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*tasks, return_exceptions=True))
+    assert gone(pid)
+    assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+def test_serves_one_event_loop_after_another() -> None:
+    pids = {asyncio.run(workers.run("os:getpid", timeout_s=5)) for _ in range(5)}
+    assert len(pids) <= workers.cores()
+
+
+def test_close_ends_the_workers() -> None:
+    pid = asyncio.run(workers.run("os:getpid", timeout_s=5))
+    workers.close()
+    assert gone(pid, 0.5)
+    assert asyncio.run(workers.run("operator:add", 1, 1, timeout_s=5)) == 2
+
+
+SCRIPT = """
+import asyncio, sys
+from selfagg.scoring import workers
+print("main", flush=True)
+print(asyncio.run(workers.run("os:getpid", timeout_s=5)), flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "stdin", "option"])
+def test_a_main_without_a_guard_runs_once(how: str, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(SCRIPT)
+    arguments, typed = {"file": (["main.py"], ""), "stdin": (["-"], SCRIPT), "option": (["-c", SCRIPT], "")}[how]
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, input=typed, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.count("main") == 1
+    assert done.stderr == ""
+    assert gone(int(done.stdout.split()[-1]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a worker that hangs outlives a killed parent elsewhere")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """Even while they hang."""
+    hang = '\nasyncio.run(workers.run("operator:pow", 7, 10**9, timeout_s=1000))'
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT + hang], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert parent.stdout
+    parent.stdout.readline()
+    pid = int(parent.stdout.readline())
+    time.sleep(0.5)
+    os.kill(pid, 0)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert gone(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_gets_workers_of_its_own() -> None:
+    script = """
+import asyncio, os
+from selfagg.scoring import workers
+def ask():
+    return asyncio.run(workers.run("os:getpid", timeout_s=5))
+first = ask()
+child = os.fork()
+if child == 0:
+    print(ask() != first, flush=True)
+    workers.close()
+    os._exit(0)
+print(os.waitpid(child, 0)[1], ask() == first, flush=True)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "0", "True"], done.stderr
