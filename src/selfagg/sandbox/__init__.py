@@ -1,0 +1,26 @@
+"""Running code that a model wrote, where it can do no harm.
+
+`choose_sandbox` finds what this machine has; `load_program` puts a program into it and runs it as often as
+needed. A program has no network, one folder of its own, and limits on time, memory, output and processes.
+"""
+
+from selfagg.sandbox.base import Limits, Sandbox
+from selfagg.sandbox.choose import SANDBOXES, choose_sandbox
+from selfagg.sandbox.program import Outcome, Program, load_program
+from selfagg.sandbox.seats import cpu_seat
+from selfagg.sandbox.session import SandboxFailedError, Session, SessionLost, open_session
+
+__all__ = [
+    "SANDBOXES",
+    "Limits",
+    "Outcome",
+    "Program",
+    "Sandbox",
+    "SandboxFailedError",
+    "Session",
+    "SessionLost",
+    "choose_sandbox",
+    "cpu_seat",
+    "load_program",
+    "open_session",
+]

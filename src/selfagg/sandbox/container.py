@@ -1,0 +1,81 @@
+"""Docker and Podman: a container for each program."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+
+from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, package_folders, python_arguments
+from selfagg.sandbox.probe import probe
+
+_ROOT, _PACKAGES = "/guest", "/packages"
+_NOBODY = 65534
+_SECONDS = 20
+
+
+class Container:
+    """A container without network and capabilities, its file system read-only but for its own folder.
+
+    Args:
+        engine: ``docker`` or ``podman``.
+        image: An image that has ``python3``, of this interpreter's version by default, so that the packages
+            of this machine can be shown in it. It must be on the machine already: nothing is fetched.
+    """
+
+    protects = True
+
+    def __init__(self, engine: str, image: str | None = None) -> None:
+        version = sys.version_info
+        self.name = engine
+        self.image = image or f"docker.io/library/python:{version.major}.{version.minor}-slim"
+
+    def trouble(self) -> str | None:
+        """Why it cannot be used on this machine, or None."""
+        if shutil.which(self.name) is None:
+            return f"{self.name} is not installed"
+        if not self._succeeds("info"):
+            return f"{self.name} is installed but its engine does not answer"
+        if not self._succeeds("image", "inspect", self.image):
+            return f"{self.name} has no image {self.image} ({self.name} pull {self.image})"
+        failure = probe(self)
+        return failure and f"{self.name} does not work here ({failure})"
+
+    def command(self, guest: str, limits: Limits) -> Command:
+        """How to start a guest."""
+        label = f"selfagg-{uuid.uuid4().hex}"
+        memory = str(limits.memory + limits.disk + (256 << 20))
+        mounts = [(GUEST, f"{_ROOT}/selfagg/sandbox/guest")]
+        mounts += [(folder, f"{_PACKAGES}/{folder.name}") for folder in package_folders()]
+        arguments = [
+            *(self.name, "run", "--rm", "--interactive", "--pull", "never", "--name", label),
+            *("--network", "none", "--ipc", "none", "--read-only", "--cap-drop", "ALL"),
+            *("--security-opt", "no-new-privileges", "--user", f"{_NOBODY}:{_NOBODY}"),
+            *("--memory", memory, "--memory-swap", memory, "--cpus", "1", "--pids-limit", str(limits.threads)),
+            *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={limits.disk},mode=1777", "--workdir", "/tmp"),  # noqa: S108
+        ]
+        for source, inside in mounts:
+            arguments += ["--volume", f"{source}:{inside}:ro"]
+        for name, value in guest_environment().items():
+            arguments += ["--env", f"{name}={value}"]
+        arguments += [self.image, *python_arguments("python3", guest, _ROOT, _PACKAGES)]
+        # The client is killed like any process; the container is not its child and must be told.
+        stop = (self.name, "rm", "--force", label)
+        return Command(tuple(arguments), environment=_client_environment(), stop=stop)
+
+    def _succeeds(self, *arguments: str) -> bool:
+        try:
+            done = subprocess.run(  # noqa: S603
+                (self.name, *arguments), capture_output=True, timeout=_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0
+
+
+def _client_environment() -> dict[str, str]:
+    """What the client needs of our environment to find its engine; none of it gets into the container."""
+    names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
+    return {name: os.environ[name] for name in names if name in os.environ}

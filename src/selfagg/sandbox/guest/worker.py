@@ -1,0 +1,210 @@
+"""Runs one program again and again, each time in a fresh process: forked, confined, in an empty folder.
+
+The program shares a user and a folder with this worker, so nothing that decides about it is here: neither the
+expected outputs nor the verdict. Whatever it does to the worker, it can only change what the worker reports of
+its own output.
+"""
+
+from __future__ import annotations
+
+import atexit
+import binascii
+import builtins
+import contextlib
+import gc
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+from types import CodeType, FrameType, ModuleType
+from typing import Any, NamedTuple, NoReturn
+
+# Imports cost a large part of a session's start: what is rarely needed is imported where it is.
+from selfagg.sandbox.guest.confine import begin, confine_program
+from selfagg.sandbox.guest.frames import Channel
+from selfagg.sandbox.guest.values import decode, encode
+
+_STAR_IMPORTS = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json", "builtins", "typing"),
+)
+_RECURSION_LIMIT = 50_000
+_ERROR_BYTES = 4_000
+
+
+class _Files(NamedTuple):
+    """Descriptors of what goes into a run and what comes out of it: files that have no name any more."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    value: int
+
+
+def main() -> None:
+    """Serves one session: the program first, then a run for each message."""
+    channel = Channel.take_over_stdio()
+    limits = begin(channel)
+    start = channel.receive()
+    if start is None:
+        return
+    for name in ("exit", "quit"):
+        setattr(builtins, name, sys.exit)  # what the module site would set, which is not loaded
+    names = _contest_names() if start["contest"] else {}
+    try:
+        code = compile(start["code"], "program.py", "exec")
+    except Exception as error:  # SyntaxError, ValueError (null bytes), MemoryError, RecursionError...
+        channel.send({"error": f"{type(error).__name__}: {error}"})
+        return
+    gc.freeze()  # else the first collection in each process would copy every page
+    channel.send({"error": None})
+    while (request := channel.receive()) is not None:
+        _empty(".")
+        files = _Files(*map(_nameless_file, _Files._fields))
+        os.write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
+        os.lseek(files.stdin, 0, os.SEEK_SET)
+        pid = os.fork()
+        if pid == 0:
+            _end(_become_program(code, names, request, limits, files))
+        channel.send(_report(_wait(pid, limits), files, limits["output"]))
+        for descriptor in files:
+            os.close(descriptor)
+
+
+def _contest_names() -> dict[str, Any]:
+    """The names that LiveCodeBench's own harness puts before a program, so that ``List`` or ``heapq`` is there."""
+    names: dict[str, Any] = {}
+    for module in _STAR_IMPORTS:
+        exec(f"from {module} import *", names)  # noqa: S102
+    for module in _STAR_IMPORTS[:-2]:
+        names[module] = importlib.import_module(module)
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    return names
+
+
+def _empty(folder: str) -> None:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            import shutil
+
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            os.unlink(entry)  # noqa: PTH108 - pathlib is slow to import
+
+
+def _nameless_file(name: str) -> int:
+    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(name)  # noqa: PTH108
+    return descriptor
+
+
+class _TimeOutError(Exception):
+    pass
+
+
+def _time_is_up(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _TimeOutError
+
+
+def _wait(pid: int, limits: dict[str, Any]) -> str:
+    """Waits for a process, kills it if it takes too long, and says how it ended."""
+    signal.signal(signal.SIGALRM, _time_is_up)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, limits["wall_seconds"])
+        _, status, used = os.wait4(pid, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except _TimeOutError:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it ended in the last moment
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        return "time"
+    if os.WIFEXITED(status):
+        return "done" if os.WEXITSTATUS(status) == 0 else "error"
+    # Past its processor time the kernel sends SIGXCPU, and SIGKILL a second later if that is ignored.
+    out_of_time = os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > limits["seconds"]
+    return "time" if out_of_time else "killed"
+
+
+def _report(status: str, files: _Files, most: int) -> dict[str, Any]:
+    written = os.fstat(files.stderr).st_size
+    return {
+        "status": status,
+        "output": _contents(files.stdout, most),
+        "errors": _contents(files.stderr, _ERROR_BYTES, start=max(0, written - _ERROR_BYTES)),
+        "value": _contents(files.value, most),
+    }
+
+
+def _contents(descriptor: int, most: int, start: int = 0) -> str:
+    parts = []
+    while most > 0 and (part := os.pread(descriptor, min(most, 1 << 20), start)):
+        parts.append(part)
+        start += len(part)
+        most -= len(part)
+    return binascii.b2a_base64(b"".join(parts), newline=False).decode()
+
+
+def _become_program(
+    code: CodeType, names: dict[str, Any], request: dict[str, Any], limits: dict[str, Any], files: _Files
+) -> int:
+    """In the forked process: runs the program; gives its exit code."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _take_over(files)
+    confine_program(limits)
+    call = request.get("call")
+    module = ModuleType("solution" if call else "__main__")
+    module.__dict__.update(names, __name__=module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - what this process is for
+        if call:
+            result = json.dumps(encode(_call(module, call, request))).encode()
+            os.pwrite(files.value, result, 0)
+    except SystemExit:
+        return 1 if call else 0  # any exit is an end like another for a program that writes to stdout
+    except BaseException:
+        import traceback
+
+        traceback.print_exc(limit=-2)
+        return 1
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """Ends the process as an interpreter does, but for its clearing up, which takes longer than most programs.
+
+    The same calls as in multiprocessing's forked processes.
+    """
+    try:
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        code = 1
+    os._exit(code)
+
+
+def _take_over(files: _Files) -> None:
+    """Makes the files of this run the process's standard streams, and closes all else but the value's."""
+    os.setsid()
+    for standard in range(3):
+        os.dup2(files[standard], standard)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, files.value)
+    os.closerange(files.value + 1, most)
+    for name, standard, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        errors = "backslashreplace" if name == "stderr" else "strict"
+        stream = open(standard, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _call(module: ModuleType, name: str, request: dict[str, Any]) -> Any:
+    """Calls the function, or the method of a LeetCode ``Solution``, with the request's arguments."""
+    place = module.Solution() if hasattr(module, "Solution") and not hasattr(module, name) else module
+    function = getattr(place, name)
+    return function(*decode(request["args"]), **decode(request["kwargs"]))

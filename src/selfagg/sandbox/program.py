@@ -1,0 +1,109 @@
+"""One program in a sandbox, run as often as needed: each run a fresh process in an empty folder."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from selfagg.sandbox.aside import aside
+from selfagg.sandbox.base import Limits, Sandbox
+from selfagg.sandbox.session import START_SECONDS, Session, SessionLost, open_session
+
+_GRACE_SECONDS = 5.0
+"""What a worker may take beside the run itself: to empty the folder, to hand in a large output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run gave. All of it is the program's word: compare it, believe nothing of it.
+
+    Attributes:
+        output: What it wrote to standard output (not valid UTF-8: with replacement characters).
+        value: What the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
+        failure: Why there is no proper result, in a few words, or None.
+    """
+
+    output: str = ""
+    value: str = ""
+    failure: str | None = None
+
+
+class Program:
+    """A program that is loaded in a sandbox."""
+
+    def __init__(self, session: Session, limits: Limits, failure: str | None) -> None:
+        self._session = session
+        self._limits = limits
+        self._failure = failure
+
+    async def run(self, stdin: str) -> Outcome:
+        """Runs it as a script that reads this standard input. Never raises for what the program does."""
+        return await self._outcome({"stdin": stdin})
+
+    async def call(self, function: str, args: Any, kwargs: Any = None) -> Outcome:
+        """Calls one of its functions, or a method of its class ``Solution``. Never raises for what it does.
+
+        Args:
+            function: The function's name.
+            args: Its arguments: a list, encoded as in `selfagg.sandbox.guest.values`.
+            kwargs: Its keyword arguments: a dictionary, encoded in the same way.
+        """
+        return await self._outcome({"call": function, "args": args, "kwargs": kwargs or {"dict": []}})
+
+    async def _outcome(self, request: dict[str, Any]) -> Outcome:
+        if self._failure is not None:
+            return Outcome(failure=self._failure)
+        try:
+            await self._session.send(request)
+            report = await self._session.receive(self._limits.wall_seconds + _GRACE_SECONDS)
+            return await aside(_read, report, size=len(str(report.get("output"))))
+        except SessionLost as lost:
+            # Nothing more can be had from this session, nor be taken for the answer to a later request.
+            self._failure = str(lost)
+            return Outcome(failure=self._failure)
+
+
+@contextlib.asynccontextmanager
+async def load_program(
+    sandbox: Sandbox, code: str, limits: Limits, *, contest: bool = False, cpu: int | None = None
+) -> AsyncIterator[Program]:
+    """Puts a program into a sandbox.
+
+    Args:
+        sandbox: Where it runs.
+        code: Python source. If it does not compile, every run fails and says so.
+        limits: What each run may use.
+        contest: Whether it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
+        cpu: The processor it stays on, or None for any.
+
+    Raises:
+        SandboxFailedError: The sandbox did not start.
+    """
+    async with open_session(sandbox, "worker", limits, cpu) as session:
+        try:
+            await session.start({"code": code, "contest": contest})
+            error = (await session.receive(START_SECONDS)).get("error")
+            failure = None if error is None else str(error)
+        except SessionLost as lost:
+            failure = str(lost)
+        yield Program(session, limits, failure)
+
+
+def _read(report: dict[str, Any]) -> Outcome:
+    status, output, errors = report.get("status"), _text(report, "output"), _text(report, "errors")
+    if status == "done":
+        return Outcome(output, _text(report, "value"))
+    if status == "time":
+        return Outcome(output, failure="it ran past the time limit")
+    last = errors.strip().rpartition("\n")[2]
+    return Outcome(output, failure=last if status == "error" and last else "it crashed")
+
+
+def _text(report: dict[str, Any], name: str) -> str:
+    try:
+        return base64.b64decode(report.get(name, ""), validate=True).decode("utf-8", "replace")
+    except (ValueError, TypeError) as error:
+        raise SessionLost("it sent no proper message") from error

@@ -1,0 +1,140 @@
+"""One guest at work: started in a sandbox, asked over its channel, and gone at the end whatever happened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from typing import Any
+
+from selfagg.errors import SelfaggError
+from selfagg.sandbox.aside import aside
+from selfagg.sandbox.base import Command, Limits, Sandbox
+from selfagg.sandbox.guest.frames import HEADER, pack
+
+START_SECONDS = 30.0
+"""How long a guest may take to start; on a quiet machine it takes 0.1 s, in a container 1 s."""
+
+
+class SessionLost(Exception):
+    """The guest is gone, silent, or talks nonsense; the text says which, in a few words."""
+
+
+class SandboxFailedError(SelfaggError):
+    """The guest did not start, before any program had a part in it: the sandbox's failure, not the program's."""
+
+
+class Session:
+    """The channel to one guest.
+
+    Args:
+        process: The started process, its input and output the channel.
+        limits: What the guest is to be told of its limits, in its first message.
+        most: Most bytes of one message from the guest.
+    """
+
+    def __init__(self, process: Process, limits: dict[str, Any], most: int) -> None:
+        self._process = process
+        self._limits = limits
+        self._most = most
+
+    async def start(self, message: dict[str, Any]) -> None:
+        """Waits until the guest is there, and sends the first message, with the guest's limits in it.
+
+        Raises:
+            SandboxFailedError: The guest did not start.
+            SessionLost: The guest is gone.
+        """
+        try:
+            await self.send({"limits": self._limits})
+            await self.receive(START_SECONDS)
+        except SessionLost as lost:
+            raise SandboxFailedError(f"The sandbox did not start: {lost}.") from lost
+        await self.send(message)
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Sends one message.
+
+        Raises:
+            SessionLost: The guest is gone.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
+        size = sum(len(value) for value in message.values() if isinstance(value, str))
+        try:
+            self._process.stdin.write(await aside(pack, message, size=size))
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise SessionLost("it ended before its time") from error
+
+    async def receive(self, seconds: float) -> dict[str, Any]:
+        """The guest's next message: an object, but of any content.
+
+        Raises:
+            SessionLost: The guest is gone or silent, or what it says is too long or no message.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                body = await self._read()
+        except TimeoutError as error:
+            raise SessionLost("it ran past the time limit") from error
+        except asyncio.IncompleteReadError as error:
+            raise SessionLost("it ended before its time") from error
+        try:
+            message = await aside(json.loads, body, size=len(body))
+        except (ValueError, RecursionError) as error:
+            raise SessionLost("it sent no proper message") from error
+        if not isinstance(message, dict):
+            raise SessionLost("it sent no proper message")
+        return message
+
+    async def _read(self) -> bytes:
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        (length,) = HEADER.unpack(await self._process.stdout.readexactly(HEADER.size))
+        if length > self._most:
+            raise SessionLost("it wrote too much")
+        return await self._process.stdout.readexactly(length)
+
+
+@contextlib.asynccontextmanager
+async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | None = None) -> AsyncIterator[Session]:
+    """Starts a guest, and ends it with all that it started.
+
+    Args:
+        sandbox: Where it runs.
+        guest: Its name.
+        limits: What it may use.
+        cpu: The processor it stays on, or None for any.
+    """
+    command = sandbox.command(guest, limits)
+    process: Process | None = None
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command.arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=dict(command.environment),
+            cwd=command.folder,
+            start_new_session=True,
+        )
+        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
+    finally:
+        # Shielded: who cancels us a second time must not leave a guest behind.
+        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
+
+
+async def _end(command: Command, process: Process | None) -> None:
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+    if command.stop is not None:
+        stopping = await asyncio.create_subprocess_exec(*command.stop, stdout=DEVNULL, stderr=DEVNULL)
+        await stopping.wait()
+    if command.folder is not None:
+        await asyncio.to_thread(shutil.rmtree, command.folder, ignore_errors=True)

@@ -1,0 +1,46 @@
+"""No sandbox: programs run as the user who runs selfagg. For those who say so in as many words."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from selfagg.sandbox.base import (
+    GUEST,
+    Command,
+    Limits,
+    guest_environment,
+    host_python,
+    package_folders,
+    python_arguments,
+)
+
+
+class Unprotected:
+    """Limits on time, memory and output, and a folder of its own; but every file and process in reach.
+
+    The verdict stays sound, since nothing that decides it is in the program's process.
+    """
+
+    name = "unprotected"
+    protects = False
+
+    def trouble(self) -> str | None:
+        """None: it works everywhere."""
+        return None
+
+    def command(self, guest: str, limits: Limits) -> Command:
+        """How to start a guest. Makes a folder, which goes when the guest does."""
+        folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
+        shutil.copytree(
+            GUEST, folder / "root" / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        (folder / "packages").mkdir()
+        for package in package_folders():
+            (folder / "packages" / package.name).symlink_to(package)
+        work = folder / "work"
+        work.mkdir()
+        arguments = python_arguments(str(host_python()), guest, str(folder / "root"), str(folder / "packages"))
+        environment = guest_environment() | {"HOME": str(work), "TMPDIR": str(work)}
+        return Command(arguments, environment, folder=work)

@@ -1,0 +1,172 @@
+"""Programs: the last code block of a response, right when it passes every test, in a sandbox.
+
+What is expected never enters the program's sandbox. Outputs and returned values are compared here, outside; a
+test that is itself a program (HumanEval's ``check``) runs in a second sandbox, and each of its calls of the
+candidate is carried over to the first. So a program can print, return or overwrite what it likes: the only way
+to pass is to give the right answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from selfagg.errors import UsageError
+from selfagg.sandbox import (
+    Limits,
+    Program,
+    Sandbox,
+    SandboxFailedError,
+    SessionLost,
+    choose_sandbox,
+    cpu_seat,
+    load_program,
+    open_session,
+)
+from selfagg.sandbox.aside import aside
+from selfagg.sandbox.guest.values import encode
+from selfagg.scoring.base import Verdict
+from selfagg.scoring.code_compare import same_output, same_value
+from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
+from selfagg.types import Question
+
+_PYTHON = ("python", "py", "python3")
+_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<mark>[^`]*)")
+_MOST_CHARACTERS = 1_000_000
+_MOST_CALLS = 10_000
+_CHECK_LIMITS = Limits(seconds=30)
+"""What a benchmark's own test may use."""
+
+LIMITS = Limits()
+"""What a program may use: 6 s a test, as in LiveCodeBench's own harness."""
+
+
+class CodeScorer:
+    """Scores programs. As many run at a time as there are processors.
+
+    Args:
+        sandbox: Where they run. None: what `choose_sandbox` finds when the first program is scored.
+        limits: What each run of a program may use.
+    """
+
+    def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """The last closed code block that is marked as Python, else the last that has no mark, or None.
+
+        A block that is not closed was cut, and does not count.
+        """
+        blocks = _code_blocks(text)
+        for marks in (_PYTHON, ("",)):
+            found = [code for mark, code in blocks if mark in marks and code.strip()]
+            if found:
+                return found[-1] if len(found[-1]) <= _MOST_CHARACTERS else None
+        return None
+
+    async def score(self, question: Question, text: str) -> Verdict:
+        """1.0 if the program passes all tests, else 0.0 and a note of the first that it fails.
+
+        Raises:
+            UsageError: No sandbox works here, or the question's tests are broken.
+        """
+        if self._sandbox is None:
+            self._sandbox = await asyncio.to_thread(choose_sandbox)
+        tests = await asyncio.to_thread(read_tests, question.data)
+        code = self.answer(question, text)
+        if code is None:
+            return Verdict(None, 0.0)
+        try:
+            failure = await self._failure(tests, code, self._sandbox)
+        except SandboxFailedError as error:
+            return Verdict(code, None, str(error))
+        return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Programs are the same if their text is, but for blank lines and space at the ends of lines."""
+        first: dict[str, int] = {}
+        return [first.setdefault(_normalised(code), place) for place, code in enumerate(answers)]
+
+    async def _failure(self, tests: Tests, code: str, sandbox: Sandbox) -> str | None:
+        """Why a program does not pass, or None if it does."""
+        async with cpu_seat() as cpu:
+            limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
+            if isinstance(tests, Cases):
+                async with load_program(sandbox, code, limits, contest=True, cpu=cpu) as program:
+                    return await _failed_case(program, tests)
+            completed = f"{tests.prompt}\n{code}\n"
+            async with load_program(sandbox, completed, limits, cpu=cpu) as program:
+                return await _failed_check(program, tests, sandbox, cpu)
+
+
+async def _failed_case(program: Program, tests: Cases) -> str | None:
+    for number, case in enumerate(tests.cases, start=1):
+        failure = await _case_failure(program, tests.function, case)
+        if failure is not None:
+            return f"test {number} of {len(tests.cases)}: {failure}"
+    return None
+
+
+async def _case_failure(program: Program, function: str | None, case: Case) -> str | None:
+    if function is None:
+        outcome = await program.run(case.input)
+        result, same = outcome.output, same_output
+    else:
+        arguments = await aside(_arguments, case.input, size=len(case.input))
+        outcome = await program.call(function, arguments)
+        result, same = outcome.value, same_value
+    if outcome.failure is not None:
+        return outcome.failure
+    right = await aside(same, result, case.output, size=len(result))
+    return None if right else "wrong answer"
+
+
+def _arguments(lines: str) -> Any:
+    try:
+        return [encode(json.loads(line)) for line in lines.split("\n")]
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"A test's input is not one JSON value a line ({error}).") from error
+
+
+async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: int) -> str | None:
+    """Runs ``check(candidate)`` in a sandbox of its own, and carries its calls over to the program's."""
+    async with open_session(sandbox, "checker", _CHECK_LIMITS, cpu) as checker:
+        await checker.start({"prompt": check.prompt, "test": check.test, "function": check.function})
+        try:
+            for _ in range(_MOST_CALLS):
+                message = await checker.receive(_CHECK_LIMITS.wall_seconds)
+                if "failure" in message:
+                    failure: str | None = message["failure"]
+                    return failure
+                outcome = await program.call(check.function, message["args"], message["kwargs"])
+                await checker.send({"value": outcome.value, "error": outcome.failure})
+        except SessionLost as lost:
+            return f"the test was not finished: {lost}"
+    return f"the test made more than {_MOST_CALLS} calls"
+
+
+def _code_blocks(text: str) -> list[tuple[str, str]]:
+    """The closed fenced blocks of a Markdown text: (first word after the fence, in lower case; content)."""
+    blocks: list[tuple[str, str]] = []
+    fence, mark, content = "", "", list[str]()
+    for line in text.split("\n"):
+        found = _FENCE.fullmatch(line)
+        if found and not fence:
+            fence, content = found["fence"], []
+            mark = (found["mark"].split() or [""])[0].lower()
+        elif found and found["fence"].startswith(fence) and not found["mark"].strip():
+            blocks.append((mark, textwrap.dedent("\n".join(content))))
+            fence = ""
+        else:
+            content.append(line)
+    return blocks
+
+
+def _normalised(code: str) -> str:
+    return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())

@@ -1,0 +1,75 @@
+"""When an output counts as the expected one: LiveCodeBench's rules (lcb_runner's testing_util), written anew.
+
+- Standard output: both texts are stripped and split into lines; there must be equally many; each line, stripped,
+  must be equal as text, or else be equal as a list of decimal numbers (``1.0`` is ``1``, ``1e3`` is ``1000``;
+  there is no tolerance).
+- Returned value: equal as Python compares values; an outermost tuple counts as a list.
+
+What a program wrote is compared piece by piece, never built up: it may be made to be slow or large.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from selfagg.errors import UsageError
+
+
+def same_output(written: str, expected: str) -> bool:
+    """Whether standard output is the expected one."""
+    written, expected = written.strip(), expected.strip()
+    if written.count("\n") != expected.count("\n"):
+        return False
+    lines = zip(written.split("\n"), expected.split("\n"), strict=True)
+    return all(_same_line(line.strip(), wanted.strip()) for line, wanted in lines)
+
+
+def _same_line(line: str, wanted: str) -> bool:
+    if line == wanted:
+        return True
+    words = wanted.split()
+    try:
+        numbers = [Decimal(word) for word in words]
+        # Not split() alone: a program may write far more words than anyone wants to hold.
+        return [Decimal(word) for word in line.split(maxsplit=len(words))] == numbers
+    except ArithmeticError:
+        return False
+
+
+def same_value(written: str, expected: str) -> bool:
+    """Whether a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
+
+    Raises:
+        UsageError: What is expected is not JSON.
+    """
+    try:
+        wanted = json.loads(expected)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"An expected value is not JSON ({error}).") from error
+    try:
+        found = json.loads(written)
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(found, dict) and isinstance(found.get("tuple"), list):
+        found = found["tuple"]
+    return _equal(found, wanted)
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    """Whether an encoded value stands for the wanted one; nothing is built from what a program wrote."""
+    if isinstance(wanted, list):
+        same_length = isinstance(found, list) and len(found) == len(wanted)
+        return same_length and all(map(_equal, found, wanted))
+    if isinstance(wanted, dict):
+        pairs = found.get("dict") if isinstance(found, dict) else None
+        try:
+            values = {key: value for key, value in pairs or () if isinstance(key, str)}
+        except (TypeError, ValueError):
+            return False
+        same_keys = pairs is not None and len(pairs) == len(values) and values.keys() == wanted.keys()
+        return same_keys and all(_equal(values[key], wanted[key]) for key in wanted)
+    if isinstance(found, dict) and isinstance(found.get("int"), str) and isinstance(wanted, int):
+        return bool(found["int"] == hex(wanted))
+    return bool(found == wanted) and not isinstance(found, dict | list)
