@@ -88,6 +88,8 @@ def load_questions(
     found = benchmark(source)
     if found.settings is not None:
         _refuse_settings(source, settings, known=found.settings)
+    if examples and found.kind == "code":
+        raise UsageError(f"{source} asks for programs, for which there are no worked examples.")
     return found.load(selection)
 
 

@@ -37,26 +37,28 @@ class Row:
         Raises:
             UsageError: It is missing, of another type, or blank.
         """
-        value = self._value(column)
+        value = self.value(column)
         if not isinstance(value, str):
             raise self.wrong(column, "text", value)
         if not value.strip():
             raise UsageError(f"{self.place}: the column {column!r} is blank.")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UsageError(f"{self.place}: the column {column!r} holds half a surrogate pair, which is no character.")
         return value
 
     def answer(self, column: str) -> str:
         """A column that must hold text or a number, as text."""
-        value = self._value(column)
+        value = self.value(column)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.wrong(column, "text or a number", value)
         return str(value)
 
     def mapping(self, column: str) -> Mapping[str, Any]:
         """A column that must hold an object, or an object written as JSON text."""
-        value = self._value(column)
+        value = self.value(column)
         if isinstance(value, str):
             try:
-                value = json.loads(value)
+                value = json.loads(value, parse_constant=_refuse)
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{self.place}: the column {column!r} is not valid JSON ({error}).") from None
         if not isinstance(value, Mapping):
@@ -65,7 +67,7 @@ class Row:
 
     def texts(self, column: str) -> list[str]:
         """A column that must hold a list of texts."""
-        value = self._value(column)
+        value = self.value(column)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
             raise self.wrong(column, "a list of texts", value)
         return value
@@ -79,7 +81,12 @@ class Row:
         """The error for a value that is not what the column must hold."""
         return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {_kind_of(value)}.")
 
-    def _value(self, column: str) -> Any:
+    def value(self, column: str) -> Any:
+        """What a column holds, whatever it is.
+
+        Raises:
+            UsageError: There is no such column; the message lists those there are.
+        """
         if column not in self.values:
             found = ", ".join(self.values) or "none"
             raise UsageError(f"{self.place}: there is no column {column!r} (columns found: {found}).")
@@ -167,12 +174,18 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         where = f"{place}, " + (f"line {error.lineno}, " if "\n" in text else "") + f"column {error.colno}"
         raise UsageError(f"{where}: not valid JSON ({error.msg}).") from None
     except RecursionError:
         raise UsageError(f"{place}: the JSON is nested too deeply.") from None
+    except ValueError as error:
+        raise UsageError(f"{place}: not valid JSON ({error}).") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _object(value: object, place: str) -> Mapping[str, Any]:

@@ -58,7 +58,8 @@ def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Quest
     if source.kind == "reasoning_gym":
         return _gym_question(row, f"{name}-{row.number + 1}", text, instruction, context)
     info: Mapping[str, Any] = row.mapping("extra_info") if row.has("extra_info") else {}
-    own_id = info.get("uuid") or f"{name}-{row.values.get('problem_idx') or row.number + 1}"
+    number = row.values["problem_idx"] if row.has("problem_idx") else row.number + 1
+    own_id = info.get("uuid") or f"{name}-{number}"
     group = row.values.get("problem_type") or info.get("discipline") or ""
     return Question(
         id=str(own_id),
@@ -67,7 +68,7 @@ def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Quest
         gold=gold,
         instruction=instruction,
         context=context,
-        group=", ".join(group) if isinstance(group, list) else str(group),
+        group=", ".join(map(str, group)) if isinstance(group, list) else str(group),
     )
 
 
@@ -87,16 +88,17 @@ def _source(row: Row) -> _Source:
 
 
 def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
-    messages = row.values["prompt"]
+    messages = row.value("prompt")
     if not isinstance(messages, list) or not messages:
         raise row.wrong("prompt", "a list of messages", messages)
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        fields = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None,)
+        if not all(isinstance(field, str) for field in fields):
             raise row.wrong("prompt", "a list of messages with role and content", message)
     *context, last = messages
     if last.get("role") != "user":
         raise UsageError(f"{row.place}: the last message of the column 'prompt' must be the user's.")
-    return tuple({"role": m.get("role"), "content": m["content"]} for m in context), last["content"]
+    return tuple({"role": m["role"], "content": m["content"]} for m in context), last["content"]
 
 
 def _gym_question(

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfagg.benchmarks import load_questions
+from selfagg.benchmarks.hub import SUFFIXES
+from selfagg.errors import UsageError
+
+ROWS: list[dict[str, Any]] = [
+    {"question": "What is 2 + 3?", "answer": 5, "kind": "math", "id": "sum", "group": "easy"},
+    {"question": "Say hello.", "instruction": ""},
+    {"question": "Which is a prime?", "answer": "B", "kind": "choice", "options": ["4", "5"]},
+]
+
+
+def lines(*rows: object) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        # Parquet columns have one type: the number of the first row becomes text.
+        columns = {n: [str(row[n]) if n == "answer" and n in row else row.get(n) for row in rows] for n in names}
+        pq.write_table(pa.table(columns), path)
+    else:
+        path.write_text(lines(*rows) if path.suffix == ".jsonl" else json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def refusal(path: Path, **options: Any) -> str:
+    with pytest.raises(UsageError) as caught:
+        load_questions(str(path), **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+def test_every_format_gives_the_same_questions(tmp_path: Path, suffix: str) -> None:
+    first, second, third = load_questions(str(write(tmp_path / f"mine{suffix}", ROWS)))
+    assert (first.id, first.text, first.kind, first.gold) == ("sum", "What is 2 + 3?", "math", "5")
+    assert (first.group, first.instruction) == ("easy", None)
+    assert (second.id, second.kind, second.gold, second.instruction) == ("mine-2", "text", None, "")
+    assert third.text == "Which is a prime?\n\nOption A : 4\n\nOption B : 5"
+
+
+def test_blank_lines_a_byte_order_mark_and_line_separators_do_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('\ufeff\n{"question": "one\u2028line"}\n\n{"question": "two"}', encoding="utf-8")
+    assert [(q.id, q.text) for q in load_questions(str(path))] == [("q-2", "one\u2028line"), ("q-4", "two")]
+
+
+def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
+    write(tmp_path / "b.json", [{"question": "three"}])
+    write(tmp_path / "a.jsonl", [{"question": "one"}, {"question": "two"}])
+    (tmp_path / "notes.txt").write_text("not data")
+    assert [q.id for q in load_questions(str(tmp_path))] == ["a-1", "a-2", "b-1"]
+    assert [q.id for q in load_questions(str(tmp_path), size=2)] == ["a-1", "a-2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (lines(*[{"question": "x"}] * 6).encode() + b'{"question": ', "q.jsonl, line 7, column 14: not valid JSON"),
+        (lines({"question": "x"}, [1]).encode(), "q.jsonl, line 2: each row must be an object with named columns"),
+        (
+            lines({"prompt": "x", "answer": "y"}).encode(),
+            "line 1: there is no column 'question' (columns found: prompt",
+        ),
+        (lines({"question": 5}).encode(), "line 1: the column 'question' must be text, not a number"),
+        (lines({"question": None}).encode(), "the column 'question' must be text, not null"),
+        (lines({"question": " "}).encode(), "the column 'question' is blank"),
+        (lines({"question": "x", "answer": ["y"]}).encode(), "'answer' must be text or a number, not a list"),
+        (lines({"question": "x", "answer": True}).encode(), "'answer' must be text or a number, not true or false"),
+        (
+            lines({"question": "x", "kind": "maths"}).encode(),
+            "'maths' in the column 'kind' is unknown; did you mean math",
+        ),
+        (
+            lines({"question": "x", "id": 1}, {"question": "y", "id": "1"}).encode(),
+            "'1' is taken already by q.jsonl, line 1",
+        ),
+        (lines({"question": "x"}).encode() + b'{"question": "\xff"}', "q.jsonl, line 2: the file is not UTF-8"),
+        (b'{"question": ' + b"[" * 100_000, "nested too deeply"),
+        (
+            lines({"question": "x", "options": ["1", "2"], "answer": "C"}).encode(),
+            "an option's letter (A to B), not 'C'",
+        ),
+        (
+            lines({"question": "x", "kind": "reasoning_gym", "answer": "1"}).encode(),
+            "lacks the Reasoning Gym task and the entry",
+        ),
+        (lines({"question": "x", "data": "{"}).encode(), "the column 'data' is not valid JSON"),
+        (b'{"question": "x", "answer": NaN}', "NaN is no JSON number"),
+        (b'{"question": "x", "answer": ' + b"1" * 5000 + b"}", "not valid JSON"),
+        (b'{"question": "\\ud800"}', "half a surrogate pair"),
+    ],
+)
+def test_what_is_broken_is_said_in_one_sentence(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_bytes(content)
+    message = refusal(path)
+    assert complaint in message
+    assert "\n" not in message
+
+
+def test_missing_unknown_and_unreadable_files_are_refused(tmp_path: Path) -> None:
+    assert "There is no file or folder" in refusal(tmp_path / "no.jsonl")
+    assert "holds no data files" in refusal(tmp_path)
+    (tmp_path / "table.csv").write_text("question\nx\n")
+    assert "must end with one of .jsonl, .json, .parquet" in refusal(tmp_path / "table.csv")
+    (tmp_path / "list.json").write_text('{"question": "x"}')
+    assert "must hold a list of objects, not an object" in refusal(tmp_path / "list.json")
+    good = write(tmp_path / "good.parquet", [{"question": "x" * 1000}]).read_bytes()
+    for name, content in {"cut": good[: len(good) // 2], "text": b"hello", "flipped": b"PAR1" + good[-200:]}.items():
+        (tmp_path / f"{name}.parquet").write_bytes(content)
+        assert f"{name}.parquet is not a readable parquet file" in refusal(tmp_path / f"{name}.parquet")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+columns = ["question", "answer", "kind", "id", "instruction", "options", "data", "group"]
+columns += ["data_source", "prompt", "reward_model", "extra_info", "problem_idx", "problem_type"]
+kinds = st.sampled_from(["math", "choice", "MathArena/x", "reasoning_gym", "m-a-p/SuperGPQA"])
+messages = st.just([{"role": "user", "content": "2 + 2?"}])
+rows = st.dictionaries(st.sampled_from(columns), json_values | kinds | messages, max_size=8)
+
+
+@given(st.lists(rows, min_size=1, max_size=2))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_rows_give_questions_or_one_sentence(tmp_path: Path, drawn: list[dict[str, Any]]) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text(lines(*drawn))
+    questions, complaint = None, ""
+    try:
+        questions = load_questions(str(path))
+    except UsageError as error:
+        complaint = str(error)
+    if questions is None:
+        assert complaint.startswith("q.jsonl, line ")
+    else:
+        assert all(isinstance(q.text, str) and isinstance(q.gold, str | None) for q in questions)
+        assert len({q.id for q in questions}) == len(drawn)
+
+
+@given(st.binary(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_bytes_give_questions_or_one_sentence(tmp_path: Path, content: bytes) -> None:
+    for suffix in SUFFIXES:
+        path = tmp_path / f"q{suffix}"
+        path.write_bytes(content)
+        with contextlib.suppress(UsageError):
+            load_questions(str(path))
+
+
+def test_sizes_and_options_that_cannot_be_met_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "q.jsonl", ROWS)
+    assert refusal(path, size=4) == "q.jsonl has 3 questions to ask; 4 were asked for."
+    assert "at least 1" in refusal(path, size=0)
+    assert "takes no settings" in refusal(path, settings={"a": "b"})
+    assert "--data goes with a benchmark's name" in refusal(path, data=path)
+    assert "cannot be negative" in refusal(path, examples=-1)
