@@ -140,7 +140,7 @@ rows = st.dictionaries(st.sampled_from(columns), json_values | kinds | messages,
 
 
 @given(st.lists(rows, min_size=1, max_size=2))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_rows_give_questions_or_one_sentence(tmp_path: Path, drawn: list[dict[str, Any]]) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text(lines(*drawn))
