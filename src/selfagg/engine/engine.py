@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from selfagg.engine.gate import Gate, Priority
-from selfagg.engine.record import CANDIDATE, Generation, Record
+from selfagg.engine.record import Generation, Record
 from selfagg.engine.sets import address_seed
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError
 from selfagg.models.base import Model, fingerprint
@@ -68,12 +68,14 @@ class Engine:
         *,
         concurrency: int | None = None,
         watcher: Watcher | None = None,
+        retry_failed: bool = True,
     ) -> None:
         self.model = model
         self.settings = settings
         self.record = record
         self.gate = Gate(concurrency or model.concurrency)
         self.watcher = watcher or Watcher()
+        self.retry_failed = retry_failed
         self.view: View = view_named(settings.candidate)
         self._failures = 0
         self._stopped: RunStopped | None = None
@@ -159,5 +161,3 @@ class Engine:
         """Waits until what was generated is on disk."""
         await asyncio.shield(self.record.drain())
 
-
-__all__ = ["CANDIDATE", "Engine", "RunStopped", "Settings", "Watcher"]

@@ -12,66 +12,32 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
+from selfagg.engine.rows import (
+    APPLICATION,
+    CANDIDATE,
+    GENERATION_COLUMNS,
+    INSERT_GENERATION,
+    INSERT_SCORE,
+    SCHEMA,
+    SELECT_MEMBERS,
+    VERSION,
+    Generation,
+    generation_row,
+    member_of,
+    question_body,
+    question_of,
+)
 from selfagg.errors import UsageError
-from selfagg.types import Member, Question, Reply, Stop, Usage
+from selfagg.types import Member, Question
 
-VERSION = 1
-APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
-
-SCHEMA = """
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL);
-CREATE TABLE questions (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, weights TEXT);
-CREATE TABLE generations (
-    question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    parents TEXT NOT NULL, prompt TEXT NOT NULL, cut INTEGER NOT NULL, seed INTEGER NOT NULL,
-    text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
-    prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
-    started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
-    PRIMARY KEY (question, t, i, role)
-);
-CREATE TABLE scores (
-    question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i)
-);
-"""
-
-CANDIDATE = "candidate"
-"""The role of a member of a population; what else a method asks a model for (a verdict, say) has its own."""
+__all__ = ["CANDIDATE", "Generation", "Record"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One finished call, as recorded.
-
-    Attributes:
-        question: Position of its question in the run.
-        member: Its address, parents, reply or error.
-        role: ``candidate``, or what else the method asked for.
-        prompt: Fingerprint of the messages sent.
-        cut: Candidates that had to be shortened to fit the context.
-        seed: The seed sent with the call.
-        started: When the call began, in seconds since the epoch.
-        tries: How often a failed call was tried; a reply knows by itself.
-    """
-
-    question: int
-    member: Member
-    role: str = CANDIDATE
-    prompt: str = ""
-    cut: int = 0
-    seed: int = 0
-    started: float = 0.0
-    tries: int = 0
 
 
 class Record:
@@ -193,32 +159,29 @@ class Record:
         if len(recorded) != len(questions):
             return f"questions: {len(recorded)} in the record, {len(questions)} asked for"
         for position, question in enumerate(questions):
-            if recorded[position] != _body(question):
+            if recorded[position] != question_body(question):
                 return f"question {position + 1} ({question.id}) reads otherwise in the record"
         return ""
 
     def _insert_questions(self, start: int, questions: Iterable[Question]) -> None:
-        rows = ((start + n, question.id, _body(question)) for n, question in enumerate(questions))
+        rows = ((start + n, question.id, question_body(question)) for n, question in enumerate(questions))
         self._database.executemany("INSERT INTO questions (position, id, body) VALUES (?, ?, ?)", rows)
 
     def questions(self) -> Iterator[Question]:
         """The questions in their order."""
         for (body,) in self._database.execute("SELECT body FROM questions ORDER BY position"):
-            fields = json.loads(body)
-            yield Question(**{**fields, "context": tuple(fields["context"])})
+            yield question_of(body)
 
     # -- writing
 
     async def save(self, generation: Generation) -> None:
         """Writes one generation; on disk when this returns."""
-        await self._write(_INSERT_GENERATION, _generation_row(generation))
+        await self._write(INSERT_GENERATION, generation_row(generation))
 
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
         """Writes what a member's answer is and what it is worth."""
         row = (question, member.t, member.i, member.answer, member.score, note)
-        await self._write(
-            "INSERT OR REPLACE INTO scores (question, t, i, answer, score, note) VALUES (?, ?, ?, ?, ?, ?)", row
-        )
+        await self._write(INSERT_SCORE, row)
 
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
         """Writes which members of a population have equal answers: each one's ``same`` is the earliest of its group."""
@@ -262,20 +225,42 @@ class Record:
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
+    def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
+        """Copies generations from a record with the same questions; keeps what is here already.
+
+        Args:
+            source: The other record.
+            where: Which generations: a condition on their columns.
+            values: Values for the condition's placeholders.
+            scores: Whether what they scored comes along.
+
+        Returns:
+            How many generations are new here.
+        """
+        generations = source.query(f"SELECT {GENERATION_COLUMNS} FROM generations WHERE {where}", values)  # noqa: S608
+        addresses = {(row[0], row[2], row[3]) for row in generations}
+        found = source.query("SELECT question, t, i, answer, score, note FROM scores") if scores else []
+        before = self._database.total_changes
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
+        copied = self._database.total_changes - before
+        self._database.executemany(
+            INSERT_SCORE.replace("REPLACE", "IGNORE"), [row for row in found if row[:3] in addresses]
+        )
+        self._database.execute("COMMIT")
+        return copied
+
     # -- reading
 
     def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
         """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
         found: dict[tuple[str, int, int], Member] = {}
         rows = self._database.execute(
-            "SELECT g.role, g.t, g.i, parents, text, reasoning, stop, logprobs, error, prompt_tokens, cached_tokens, "
-            "completion_tokens, reasoning_tokens, seconds, tries, answer, score FROM generations g "
-            "LEFT JOIN scores s ON g.role = 'candidate' AND s.question = g.question AND s.t = g.t AND s.i = g.i "
-            "WHERE g.question = ? AND (? IS NULL OR g.role = ?) ORDER BY g.t, g.i",
+            SELECT_MEMBERS,
             (question, role, role),
         )
         for row in rows:
-            found[row[0], row[1], row[2]] = _member(row)
+            found[row[0], row[1], row[2]] = member_of(row)
         return found
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
@@ -323,61 +308,6 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-_GENERATION_COLUMNS = (
-    "question, role, t, i, parents, prompt, cut, seed, text, reasoning, stop, logprobs, error, "
-    "prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, started, seconds, tries"
-)
-_INSERT_GENERATION = (
-    f"INSERT OR REPLACE INTO generations ({_GENERATION_COLUMNS}) "  # noqa: S608 - constants only
-    f"VALUES ({', '.join('?' * len(_GENERATION_COLUMNS.split(', ')))})"
-)
-
-
-def _generation_row(generation: Generation) -> tuple[Any, ...]:
-    member, reply = generation.member, generation.member.reply
-    usage = reply.usage if reply else Usage()
-    return (
-        generation.question,
-        generation.role,
-        member.t,
-        member.i,
-        json.dumps(member.parents),
-        generation.prompt,
-        generation.cut,
-        generation.seed,
-        _storable(reply.text) if reply else None,
-        _storable(reply.reasoning) if reply else None,
-        reply.stop.value if reply else None,
-        json.dumps(reply.logprobs) if reply and reply.logprobs is not None else None,
-        _storable(member.error) if member.error is not None else None,
-        usage.prompt,
-        usage.cached,
-        usage.completion,
-        usage.reasoning,
-        generation.started,
-        reply.seconds if reply else 0.0,
-        reply.tries if reply else generation.tries,
-    )
-
-
-def _storable(text: str) -> str:
-    """A lone surrogate, which a broken server may send, is no text that SQLite could keep."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _member(row: Sequence[Any]) -> Member:
-    _, t, i, parents, text, reasoning, stop, logprobs, error, *usage, seconds, tries, answer, score = row
-    reply = None
-    if error is None:
-        kept = tuple(json.loads(logprobs)) if logprobs is not None else None
-        reply = Reply(text, reasoning, Stop(stop), Usage(*usage), kept, tries, seconds)
-    return Member(t, i, tuple(json.loads(parents)), reply, error, answer, score)
-
-
-def _body(question: Question) -> str:
-    return json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
 
 
 def _differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -22,7 +22,12 @@ T = TypeVar("T")
 
 
 async def evaluate(
-    engine: Engine, method: Method, questions: Sequence[Question], *, schedule: Schedule = "free"
+    engine: Engine,
+    method: Method,
+    questions: Sequence[Question],
+    *,
+    schedule: Schedule = "free",
+    only: Collection[int] | None = None,
 ) -> None:
     """Computes and scores every member for every question, into the engine's record.
 
@@ -34,13 +39,15 @@ async def evaluate(
         questions: In the record's order.
         schedule: ``free``: a member starts when its parents are done. ``stepwise``: when the whole population
             before it is done, as in the paper's scripts; for comparisons.
+        only: Positions of the questions to work on; None: all.
 
     Raises:
         RunStopped: The model is gone. What was finished is in the record.
         UsageError: A question does not fit the model's context (found before the first call).
     """
     done = finished_questions(engine)
-    open_questions = [(p, question) for p, question in enumerate(questions) if p not in done]
+    wanted = range(len(questions)) if only is None else only
+    open_questions = [(p, questions[p]) for p in wanted if p not in done]
     for _, question in open_questions:
         await engine.fit(first(question), engine.model.context)
     places = asyncio.Semaphore(2 * engine.gate.limit // method.n + 1)

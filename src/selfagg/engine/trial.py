@@ -88,7 +88,7 @@ class Trial:
             role: ``candidate``; another word for calls that make no member of a population.
         """
         stored = self._stored.pop((role, t, i), None)
-        if stored is not None and stored.error is None:
+        if stored is not None and (stored.error is None or not self._engine.retry_failed):
             self._check_parents(stored, prompt)
             member = stored
             self._engine.watcher.generated(self._position, member, role, fresh=False)

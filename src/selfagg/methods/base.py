@@ -30,6 +30,10 @@ class Method(ABC):
     name: ClassVar[str]
     uniform: ClassVar[bool] = True
     """Whether every member of the last population is as good an answer as another, so that one is enough."""
+    grows: ClassVar[str] = "n"
+    """Which setting, ``n`` or ``t``, is made larger to spend a larger budget."""
+    judgements: ClassVar[int] = 0
+    """Short calls for each member of the last population that ask the model what it thinks of it."""
     n: int = 16
     t: int = 10
 
@@ -48,9 +52,14 @@ class Method(ABC):
         return self.n
 
     @property
+    def parents(self) -> int:
+        """Candidates that a member of a later population is made from."""
+        return 1
+
+    @property
     def calls(self) -> int:
-        """Calls to the model if every member is computed."""
-        return sum(self.size(t) for t in range(1, self.t + 1))
+        """Calls to the model if every member is computed and judged."""
+        return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
     async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
         """The chance of each member of the last population to be the answer; one of them, uniformly, by default."""

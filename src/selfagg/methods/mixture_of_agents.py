@@ -26,8 +26,13 @@ class MixtureOfAgents(Method):
     """
 
     name = "mixture-of-agents"
+    grows = "t"
     n: int = 6
     t: int = 3
+
+    @property
+    def parents(self) -> int:
+        return self.n
 
     def size(self, t: int) -> int:
         return 1 if t == self.t > 1 else self.n

@@ -13,6 +13,7 @@ class OneStep(RSA):
     """N samples, each of N aggregations over K of them, and no recursion (the paper's one-step self-aggregation)."""
 
     name = "one-step"
+    grows = "n"
     t: int = 2
 
     def __post_init__(self) -> None:

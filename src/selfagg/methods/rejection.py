@@ -22,11 +22,8 @@ class Rejection(Single):
 
     name = "rejection"
     uniform = False
+    judgements = 1
     n: int = 16
-
-    @property
-    def calls(self) -> int:
-        return 2 * self.n
 
     async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
         question = trial.question

@@ -35,6 +35,7 @@ class RSA(Method):
     """
 
     name = "rsa"
+    grows = "t"
     k: int = 4
     order: Order = "random"
 
@@ -44,6 +45,10 @@ class RSA(Method):
             raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
         if self.order not in ("random", "prefix"):
             raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
+
+    @property
+    def parents(self) -> int:
+        return self.k
 
     def members(self, trial: Trial) -> Members:
         @cache

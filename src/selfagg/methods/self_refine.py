@@ -18,6 +18,7 @@ class SelfRefine(Method):
     """N chains of T responses. Not RSA with K = 1, which refines a random member and so drifts by resampling."""
 
     name = "self-refine"
+    grows = "t"
 
     def members(self, trial: Trial) -> Members:
         @trial.memoised

@@ -1,0 +1,1 @@
+"""Experiments of several runs: methods at one budget, sweeps over settings, replays of a record."""

@@ -1,0 +1,114 @@
+"""Reads a record again without a model: new scores, another vote, a smaller run out of a larger one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from selfagg.engine.engine import Engine, Settings
+from selfagg.engine.record import Record
+from selfagg.engine.run import evaluate
+from selfagg.errors import ModelError, UsageError
+from selfagg.methods import method_named
+from selfagg.methods.base import Method
+from selfagg.types import Message, Reply, Request, Sampling
+
+
+class NoModel:
+    """Stands where a model would: whatever the record does not hold is an error."""
+
+    concurrency = 256
+    context: int | None = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def sample(self, request: Request) -> Reply:
+        """Always fails."""
+        raise ModelError(
+            f"question {request.question.id}: the record lacks a generation that this needs, and a replay has no model",
+            fatal=True,
+        )
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Nothing is fitted in a replay."""
+        return 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def replayed_method(
+    recorded: dict[str, object],
+    name: str | None = None,
+    *,
+    n: int | None = None,
+    k: int | None = None,
+    t: int | None = None,
+) -> Method:
+    """The method of a replay: the recorded one, made smaller or changed as asked.
+
+    Raises:
+        UsageError: The recorded generations cannot serve it.
+    """
+    settings = {key: value for key, value in recorded.items() if key != "name"}
+    if name is not None and name != recorded["name"]:
+        settings = {"n": settings["n"]}
+    asked = {key: value for key, value in (("n", n), ("k", k), ("t", t)) if value is not None}
+    method = method_named(name or str(recorded["name"]), **{**settings, **asked})
+    same = method.name == recorded["name"] and all(
+        value == recorded.get(key) for key, value in method.settings().items() if key not in ("name", "t")
+    )
+    smaller = (
+        method.size(1) <= int(str(recorded["n"])) if method.t == 1 else same and method.t <= int(str(recorded["t"]))
+    )
+    if not smaller:
+        raise UsageError(
+            f"a record of {dict(recorded)} cannot be replayed as {dict(method.settings())}: it serves the same method "
+            "with a smaller t, or methods of one population with n up to its own"
+        )
+    return method
+
+
+async def replay(source: Record, method: Method, out: Path | None = None) -> Record:
+    """Scores, groups and weighs a record's generations anew.
+
+    Args:
+        source: The record; it is not changed.
+        method: From `replayed_method`.
+        out: The new record's file; None: in memory.
+
+    Returns:
+        The new record, open; questions that are not complete in ``source`` are left out.
+
+    Raises:
+        UsageError: No question is complete.
+    """
+    configuration = source.configuration
+    needed = sum(method.size(t) for t in range(1, method.t + 1))
+    where = "t <= ? AND i < ?" + ("" if method.name == configuration["method"]["name"] else " AND role = 'candidate'")
+    counted = f"SELECT question, sum(role = 'candidate') FROM generations WHERE {where} GROUP BY question"  # noqa: S608
+    counts = dict(source.query(counted, (method.t, method.n)))
+    complete = [position for position in sorted(counts) if counts[position] >= needed]
+    if not complete:
+        raise UsageError(f"record {source.path} holds no question whose members are all there")
+    questions = list(source.questions())
+    record = Record(out)
+    try:
+        record.begin({**configuration, "method": dict(method.settings())}, questions, source.about)
+        record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
+        sampling = Sampling(**{**configuration["sampling"], "stop": tuple(configuration["sampling"]["stop"])})
+        settings = Settings(sampling, configuration["seed"], configuration["candidate"])
+        engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
+        await evaluate(engine, method, questions, only=complete)
+    except BaseException:
+        record.close()
+        raise
+    return record
