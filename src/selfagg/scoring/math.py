@@ -16,8 +16,8 @@ from selfagg.scoring.base import Verdict
 from selfagg.scoring.extract import last_box
 from selfagg.types import Question
 
-TIMEOUT_S = 10.0
-"""Wall time of one comparison; math-verify's own limits allow 5 s for each parse and 5 s for the comparison."""
+TIMEOUT_S = 5.0
+"""Wall time of one comparison, in seconds: what math-verify allows a comparison by default."""
 
 LONGEST = 5_000
 """Characters of the longest answer that is compared as mathematics rather than as text."""

@@ -84,9 +84,11 @@ def close() -> None:
         executor, _executor = _executor, None
         processes = list(_processes)
     for process in processes:
-        process.end()
+        process.kill()
     if executor is not None:
         executor.shutdown(cancel_futures=True)
+    for process in processes:
+        process.end()
 
 
 class _Process:
@@ -108,8 +110,8 @@ class _Process:
         )
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
-        self._calls = self._process.stdin.fileno()
-        self._answers = self._process.stdout.fileno()
+        self._pipes = self._process.stdin, self._process.stdout
+        self._calls, self._answers = (pipe.fileno() for pipe in self._pipes)
         self._readable = select.poll()
         self._readable.register(self._answers, select.POLLIN)
         self._buffer = b""
@@ -143,8 +145,11 @@ class _Process:
         self._process.kill()
 
     def end(self) -> None:
+        """For the thread that owns the worker alone: another might still be reading the pipes."""
         self.kill()
         self._process.wait()
+        for pipe in self._pipes:
+            pipe.close()
         with _lock:
             _processes.discard(self)
 
@@ -156,7 +161,7 @@ class _Call:
         self._line = line
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._cancelled = False
+        self._cancelled = threading.Event()
         self._process: _Process | None = None
 
     def run(self) -> Any:
@@ -166,7 +171,7 @@ class _Call:
                 process.end()
             process = _mine.process = _Process()
         with self._lock:
-            if self._cancelled:
+            if self._cancelled.is_set():
                 return None
             self._process = process
         try:
@@ -182,12 +187,12 @@ class _Call:
         finally:
             with self._lock:
                 self._process = None
-                if self._cancelled:
+                if self._cancelled.is_set():
                     process.end()
 
     def cancel(self) -> None:
         with self._lock:
-            self._cancelled = True
+            self._cancelled.set()
             if self._process is not None:
                 self._process.kill()
 
