@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
+from selfagg.engine.configuration import configuration
+from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Generation, Record
+from selfagg.engine.run import evaluate
+from selfagg.methods import RSA
+from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply, Stop, Usage
 
 Parents = Sequence[Sequence[Sequence[int]]]
@@ -95,3 +100,17 @@ def _member(t: int, i: int, mark: str, parents: tuple[int, ...], gold: bool) -> 
     usage = Usage(100 * t, 10 * t, 10 * t + i, 1)
     reply = Reply(f"<answer>{mark}</answer>", stop=stop, usage=usage, seconds=t + i / 10)
     return Member(t, i, parents, reply, answer=None if mark in "-/" else mark, score=score)
+
+
+SIMULATION = Simulation(p=0.4, spread=0.4, rescue=0.1, keep=0.9, tokens=60)
+
+
+@pytest.fixture(scope="session")
+def simulated_run() -> Iterator[Record]:
+    """RSA with N=8, K=3, T=5 on 150 questions by a simulated model with r_c = 0.1, 0.37, 0.63, 0.9."""
+    method = RSA(n=8, k=3, t=5)
+    questions = [Question(f"q{p}", f"Question {p}?", gold=f"right {p}", group=f"task {p % 2}") for p in range(150)]
+    with Record(None) as record:
+        record.begin(configuration(method, "simulated:", Settings(), "test"), questions)
+        asyncio.run(evaluate(Engine(SimulatedModel(SIMULATION), Settings(), record), method, questions))
+        yield record

@@ -121,10 +121,10 @@ def votes(population: Population) -> Counter[int]:
     return Counter(member.same for member in population if member.same is not None)
 
 
-def elected(population: Population) -> Outcome | None:
+def elected(members: Population) -> Outcome | None:
     """The majority: the earliest member of the largest group, ties by the earliest; None where nobody answered."""
-    counts = votes(population)
+    counts = votes(members)
     if not counts:
         return None
-    winner = min(counts, key=lambda same: (-counts[same], same))
-    return next(member for member in population if member.i == winner)
+    winner = max(counts, key=lambda same: counts[same])  # of equal groups the first one met
+    return next(member for member in members if member.same == winner)

@@ -1,0 +1,114 @@
+"""How good a model is at aggregating: r_c, the chance of a right aggregation when c of its K parents are right.
+
+r_0 is rescue, a right answer from wrong parents alone; r_K is keeping, a right answer where all parents have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from selfagg.analysis.outcomes import Answered, answered
+from selfagg.analysis.statistics import LEVEL, Estimate
+from selfagg.engine.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregations:
+    """What came of a run's aggregations. Q questions with a gold answer, T populations, sets of K.
+
+    A parent whose call failed counts as not right.
+
+    Attributes:
+        k: Parents of an aggregation.
+        sizes: Members of each population.
+        right: Right members, of shape (Q, T).
+        tried: Aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1).
+        succeeded: Those of them that are right.
+    """
+
+    k: int
+    sizes: tuple[int, ...]
+    right: Counts
+    tried: Counts
+    succeeded: Counts
+
+    def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
+        """r_0 to r_K, over all aggregations or those that made population ``t``; None for a c that never occurred."""
+        populations = slice(None) if t is None else slice(t - 2, t - 1)
+        tried = self.tried[:, populations].sum(axis=1)
+        succeeded = self.succeeded[:, populations].sum(axis=1)
+        return [share(succeeded[:, c], tried[:, c]) for c in range(self.k + 1)]
+
+
+def aggregations(record: Record) -> Aggregations | None:
+    """Counts a run's aggregations over the questions that are done; None if there is none with a known outcome."""
+    import numpy as np
+
+    right: list[list[int]] = []
+    outcomes: list[Counts] = []
+    sizes: tuple[int, ...] = ()
+    k = 0
+    for question in answered(record):
+        if not question.scored or len(question.populations) < 2:
+            continue
+        sizes = tuple(map(len, question.populations))
+        k = len(question.populations[1][0].parents)
+        right.append([sum(member.right for member in population) for population in question.populations])
+        outcomes.append(_count(question, k))
+    if not outcomes:
+        return None
+    counts = np.stack(outcomes)
+    return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1])
+
+
+def _count(question: Answered, k: int) -> Counts:
+    """Aggregations by population, right parents, and whether they are right; of shape (T - 1, K + 1, 2)."""
+    import numpy as np
+
+    counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)
+    for step, (before, after) in enumerate(pairwise(question.populations)):
+        for child in after:
+            counts[step, sum(before[parent].right for parent in child.parents), int(child.right)] += 1
+    return counts
+
+
+def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | None:
+    """Share of all tries that succeeded, with an interval clustered by question; None where nothing was tried.
+
+    `mean_interval` for questions that differ in how often they tried: the share is that of the tries, its variance
+    the ratio estimator's, and the number of questions Kish's effective one. Where all tried equally often it is
+    `mean_interval`.
+
+    Args:
+        succeeded: Successes of each question.
+        tried: Tries of each question.
+        level: Of the interval.
+    """
+    from scipy.stats import norm, t
+    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
+
+    total, asked = int(tried.sum()), int((tried > 0).sum())
+    if total == 0:
+        return None
+    p = float(succeeded.sum()) / total
+    effective = total**2 / float((tried.astype(float) ** 2).sum())
+    if asked == 1:
+        return Estimate(p, 0.0, 1.0, asked, total)
+    worst = p * (1 - p)
+    size = effective
+    if worst:
+        seen = asked / (asked - 1) * float(((succeeded - p * tried) ** 2).sum()) / total**2
+        information = 4 * effective * worst  # what is seen of few or nearly equal questions is too little variance
+        variance = (information * seen + worst / effective) / (information + 1)
+        size = min(worst / variance, total)
+    alpha = 2 * norm.sf(t.ppf((1 + level) / 2, max(effective - 1, 1)))
+    low, high = proportion_confint(p * size, size, alpha=alpha, method="wilson")
+    return Estimate(p, float(low), float(high), asked, total)

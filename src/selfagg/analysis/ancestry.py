@@ -1,0 +1,76 @@
+"""How far the members of a population go back to the same members of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from selfagg.analysis.outcomes import Answered, answered
+from selfagg.engine.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestry:
+    """Where the members of a population come from, as means over questions.
+
+    A member's ancestry gives each member of the first population a share: a parent passes on its own shares, all
+    parents of a member equally. This follows from the sets alone, whatever the candidates say.
+
+    Attributes:
+        t: The population.
+        reached: Share of the first population that a member descends from at all.
+        effective: Effective number of first members behind the whole population: 1 / sum of their squared shares. At
+            most N; each population of RSA goes back to fewer, so that agreement is less and less independent.
+        overlap: Mean over pairs of members of what their ancestries have in common: 0 nothing, 1 the same shares.
+            None for a population of one.
+    """
+
+    t: int
+    reached: float
+    effective: float
+    overlap: float | None
+
+
+def ancestry(record: Record) -> list[Ancestry]:
+    """The ancestry of each population, over the questions that are done."""
+    import numpy as np
+
+    measured = np.array([[_measure(shares) for shares in _shares(question)] for question in answered(record)])
+    if not measured.size:
+        return []
+    return [
+        Ancestry(t, float(reached), float(effective), None if np.isnan(overlap) else float(overlap))
+        for t, (reached, effective, overlap) in enumerate(measured.mean(axis=0), start=1)
+    ]
+
+
+def _shares(question: Answered) -> Sequence[Floats]:
+    """For each population the shares of the first population's members (columns) in each member (rows)."""
+    import numpy as np
+
+    shares = [np.eye(len(question.populations[0]))]
+    for population in question.populations[1:]:
+        parents = np.array([member.parents for member in population])
+        shares.append(shares[-1][parents].mean(axis=1))
+    return shares
+
+
+def _measure(shares: Floats) -> tuple[float, float, float]:
+    import numpy as np
+
+    members = len(shares)
+    reached = float((shares > 0).mean())
+    effective = 1 / float((shares.mean(axis=0) ** 2).sum())
+    if members == 1:
+        return reached, effective, float("nan")
+    # Over all pairs the smaller share of each first member: sorted, a share is the smaller one in every later pair.
+    later = np.arange(members - 1, -1, -1)
+    common = float((np.sort(shares, axis=0) * later[:, None]).sum())
+    return reached, effective, common / (members * (members - 1) / 2)

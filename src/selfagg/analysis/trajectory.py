@@ -1,0 +1,169 @@
+"""The accuracies that r_c predicts, population by population, and when another population is not worth its tokens.
+
+Given a population of which m of N members are right, a set of K holds c right ones with the hypergeometric chance, so
+each member of the next population is right with chance p(m) = sum over c of P(c; N, m, K) r_c, independently of the
+others: the next m is binomial. Prediction starts from how many were right in each question's first population and
+carries the whole distribution of m on. The mean accuracy alone would not do: half of the questions with all members
+right and half with none stay that way, while every question with half of them right does not.
+
+What it takes for granted is that r_c is the same for all questions and populations. Where hard questions have a lower
+r_c than easy ones at the same c, the measured curve leaves the predicted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from selfagg.analysis.aggregation import Aggregations, aggregations
+from selfagg.analysis.costs import costs_by_population
+from selfagg.analysis.statistics import LEVEL
+from selfagg.engine.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FURTHER = 10
+"""Populations predicted beyond the measured ones."""
+
+LEAST_GAIN = 0.01
+"""The gain in accuracy, a population, below which another one is not worth its tokens."""
+
+RESAMPLES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One population of a trajectory.
+
+    Attributes:
+        t: Which population.
+        measured: Its accuracy; None beyond those that the run has.
+        predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
+        low: Lower end of the prediction's 95 % interval (bootstrap over questions), and
+        high: its upper end.
+        tokens: Prompt and completion tokens a question up to here. Beyond the run's own populations each is taken
+            to cost what its last one did.
+    """
+
+    t: int
+    measured: float | None
+    predicted: float
+    low: float
+    high: float
+    tokens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A run's accuracies as predicted and as measured.
+
+    Attributes:
+        steps: One a population, those beyond the run's own included.
+        guessed: Values of c that never occurred, whose r_c was read off between its neighbours.
+        enough: The first population from which no number of further ones gains ``least_gain`` of accuracy for each;
+            populations cost alike from the second on, so this asks for a least gain a token. None if every
+            population predicted is worth its tokens.
+        least_gain: That gain.
+    """
+
+    steps: Sequence[Step]
+    guessed: Sequence[int]
+    enough: int | None
+    least_gain: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For JSON."""
+        fields = ("t", "measured", "predicted", "low", "high", "tokens")
+        return {
+            "steps": [{name: getattr(step, name) for name in fields} for step in self.steps],
+            "guessed": list(self.guessed),
+            "enough": self.enough,
+            "least_gain": self.least_gain,
+        }
+
+
+def trajectory(record: Record, least_gain: float = LEAST_GAIN) -> Trajectory | None:
+    """The trajectory of a run that aggregates; None where it does not, or where right and wrong are not known.
+
+    Populations beyond the run's own are predicted too if its populations are all of one size.
+    """
+    import numpy as np
+
+    counts = aggregations(record)
+    if counts is None:
+        return None
+    run = counts.sizes
+    sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))
+    predicted = _predicted(counts, sizes)
+    rng = np.random.default_rng(0)
+    questions = len(counts.right)
+    draws = [_predicted(counts, sizes, rng.integers(questions, size=questions)) for _ in range(RESAMPLES)]
+    low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    measured = counts.right.mean(axis=0) / np.array(run)
+    tokens = [cost.tokens for cost in costs_by_population(record)]
+    tokens += [tokens[-1] + (further + 1) * (tokens[-1] - tokens[-2]) for further in range(len(sizes) - len(run))]
+    steps = [
+        Step(
+            t=t + 1,
+            measured=float(measured[t]) if t < len(run) else None,
+            predicted=float(predicted[t]),
+            low=float(low[t]),
+            high=float(high[t]),
+            tokens=tokens[t],
+        )
+        for t in range(len(sizes))
+    ]
+    guessed = [c for c in range(counts.k + 1) if not counts.tried[..., c].any()]
+    return Trajectory(steps, guessed, enough([step.predicted for step in steps], least_gain), least_gain)
+
+
+def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
+    """The first population from which no number of further ones gains ``least_gain`` for each; None if all do.
+
+    Looking at all that follow and not at the next one alone lets a curve be slow at first.
+    """
+    for t, here in enumerate(accuracies[:-1], start=1):
+        gains = [(later - here) / steps for steps, later in enumerate(accuracies[t:], start=1)]
+        if max(gains) < least_gain:
+            return t
+    return None
+
+
+def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
+    """Mean accuracy of each population.
+
+    Args:
+        rates: r_0 to r_K.
+        first: Chance of each number of right members, 0 to N, in the first population of a question.
+        sizes: Members of each population.
+    """
+    import numpy as np
+    from scipy.stats import binom, hypergeom
+
+    k = len(rates) - 1
+    chances = first
+    accuracies = [float(first @ np.arange(sizes[0] + 1)) / sizes[0]]
+    for n, following in pairwise(sizes):
+        right = np.arange(n + 1)[:, None]
+        member = np.clip(hypergeom.pmf(np.arange(k + 1), n, right, k) @ rates, 0.0, 1.0)
+        accuracies.append(float(chances @ member))
+        chances = chances @ binom.pmf(np.arange(following + 1), following, member[:, None])
+    return np.array(accuracies)
+
+
+def _predicted(counts: Aggregations, sizes: Sequence[int], questions: Any = slice(None)) -> Floats:
+    import numpy as np
+
+    tried = counts.tried[questions].sum(axis=(0, 1))
+    succeeded = counts.succeeded[questions].sum(axis=(0, 1))
+    seen = np.flatnonzero(tried)
+    rates = np.interp(np.arange(counts.k + 1), seen, succeeded[seen] / tried[seen])
+    right = counts.right[questions, 0]
+    first = np.bincount(right, minlength=sizes[0] + 1) / len(right)
+    return predict(rates, first, sizes)

@@ -1,0 +1,133 @@
+"""What became of right answers from one population to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from selfagg.analysis.aggregation import share
+from selfagg.analysis.outcomes import Answered, Population, answered, elected
+from selfagg.analysis.statistics import Estimate
+from selfagg.engine.record import Record
+
+if TYPE_CHECKING:
+    from selfagg.analysis.aggregation import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How a question fared.
+
+    Attributes:
+        position: Its position in the run.
+        id: Its name.
+        right: Right members of each population.
+        elected: Whether each population's majority is right.
+    """
+
+    position: int
+    id: str
+    right: tuple[int, ...]
+    elected: tuple[bool, ...]
+
+    @property
+    def died_out(self) -> tuple[int, ...]:
+        """Populations without a right answer after one that had some."""
+        return tuple(t for t in range(2, len(self.right) + 1) if self.right[t - 2] and not self.right[t - 1])
+
+    @property
+    def rescued(self) -> tuple[int, ...]:
+        """Populations with a right answer after one that had none."""
+        return tuple(t for t in range(2, len(self.right) + 1) if self.right[t - 1] and not self.right[t - 2])
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """From population ``t - 1`` to population ``t``.
+
+    A set of parents is called right if its vote is: its most frequent answer, ties by the candidate shown first.
+
+    Attributes:
+        t: The population that was made.
+        lost: Share of the aggregations of right sets that are wrong (right->wrong), None if no set was right.
+        gained: Share of the aggregations of wrong sets that are right (wrong->right), None if no set was wrong.
+        lost_count: Aggregations that went from right to wrong, and
+        gained_count: from wrong to right; their difference is what aggregating adds to voting within the sets.
+        majorities_lost: Questions whose majority was right and is not any more.
+        majorities_gained: Questions whose majority has become right.
+        died_out: Questions that had a right answer and have none any more.
+        rescued: Questions that had no right answer and now have one.
+    """
+
+    t: int
+    lost: Estimate | None
+    gained: Estimate | None
+    lost_count: int
+    gained_count: int
+    majorities_lost: int
+    majorities_gained: int
+    died_out: int
+    rescued: int
+
+
+def fates(record: Record) -> list[Fate]:
+    """How each question fared that is done and has a gold answer."""
+    return [_fate(question) for question in answered(record) if question.scored]
+
+
+def transitions(record: Record) -> list[Transition]:
+    """What changed at each aggregation step, over the questions that are done; none without gold answers."""
+    import numpy as np
+
+    fared: list[Fate] = []
+    flows: list[Counts] = []
+    for question in answered(record):
+        if question.scored and len(question.populations) > 1:
+            fared.append(_fate(question))
+            flows.append(_flow(question))
+    if not fared:
+        return []
+    counts = np.stack(flows)
+    return [_transition(t, fared, counts[:, t - 2]) for t in range(2, len(fared[0].right) + 1)]
+
+
+def _transition(t: int, fared: Sequence[Fate], flow: Counts) -> Transition:
+    from_wrong, from_right = flow[:, 0], flow[:, 1]
+    return Transition(
+        t=t,
+        lost=share(from_right[:, 0], from_right.sum(axis=1)),
+        gained=share(from_wrong[:, 1], from_wrong.sum(axis=1)),
+        lost_count=int(from_right[:, 0].sum()),
+        gained_count=int(from_wrong[:, 1].sum()),
+        majorities_lost=sum(fate.elected[t - 2] and not fate.elected[t - 1] for fate in fared),
+        majorities_gained=sum(fate.elected[t - 1] and not fate.elected[t - 2] for fate in fared),
+        died_out=sum(t in fate.died_out for fate in fared),
+        rescued=sum(t in fate.rescued for fate in fared),
+    )
+
+
+def _fate(question: Answered) -> Fate:
+    return Fate(
+        question.position,
+        question.id,
+        tuple(sum(member.right for member in population) for population in question.populations),
+        tuple(_right(population) for population in question.populations),
+    )
+
+
+def _flow(question: Answered) -> Counts:
+    """Aggregations by step, whether the vote of their parents is right, and whether they are; (T - 1, 2, 2)."""
+    import numpy as np
+
+    counts = np.zeros((len(question.populations) - 1, 2, 2), dtype=np.int64)
+    for step, (before, after) in enumerate(pairwise(question.populations)):
+        for child in after:
+            counts[step, int(_right([before[parent] for parent in child.parents])), int(child.right)] += 1
+    return counts
+
+
+def _right(members: Population) -> bool:
+    winner = elected(members)
+    return winner is not None and winner.right
