@@ -15,6 +15,7 @@ from typing import Final, Self
 import httpx2
 
 from selfagg.errors import ModelError, UsageError
+from selfagg.models import Access
 from selfagg.models.openai_discovery import Counter, estimate_tokens, look_up
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import NO_KEY, OFFICIAL_URL, Server, base_url, open_client, read_key
@@ -27,6 +28,19 @@ CALLS_A_SERVER: Final = 256
 """Calls at once to a server that does not name its slots: as many as vLLM runs together by default; what a hosted
 service does not take it refuses with 429, which is waited out."""
 _PATH: Final = "chat/completions"
+
+
+def connect(name: str, access: Access) -> OpenAIModel:
+    """The model that ``openai:NAME`` names."""
+    if not name:
+        raise UsageError("openai: names no model; write openai:NAME with the name that the server knows it by")
+    return OpenAIModel(
+        name,
+        base_urls=access.base_urls,
+        api_key_file=access.api_key_file,
+        concurrency=access.concurrency,
+        context=access.context,
+    )
 
 
 class OpenAIModel:
