@@ -15,12 +15,26 @@ import aiohttp
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-from openai_faults import RANDOM_FAULTS, Fault, FaultServer, completion, half, hang, huge, refuse, reset, send
+from openai_faults import (
+    RANDOM_FAULTS,
+    Fault,
+    FaultServer,
+    completion,
+    garbage,
+    half,
+    hang,
+    huge,
+    huge_error,
+    refuse,
+    reset,
+    send,
+)
 
 import selfagg.models.openai_server as openai_server
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models.base import Model
 from selfagg.models.openai import OpenAIModel
+from selfagg.models.openai_discovery import ServedModel, estimate_tokens, served_models
 from selfagg.models.retries import Retries
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -95,6 +109,8 @@ async def test_every_setting_reaches_the_server(server: FaultServer) -> None:
         hang,
         half,
         huge,
+        huge_error,
+        garbage,
         send('{"choices": ['),
         send("<html>Bad gateway</html>", 502),
         send(completion() | {"choices": []}),
@@ -383,12 +399,32 @@ class TestEntering:
             connect(server, api_key="two\nlines")
 
 
+class TestListing:
+    async def test_what_a_server_offers(self, server: FaultServer) -> None:
+        server.models = send({"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, 3]})
+        assert await served_models(server.url, KEY) == [ServedModel("a", 10), ServedModel("b")]
+        assert server.headers[-1]["Authorization"] == f"Bearer {KEY}"
+
+    async def test_a_server_that_does_not_say(self, server: FaultServer) -> None:
+        server.models = refuse(404)
+        with pytest.raises(UsageError, match="does not list its models"):
+            await served_models(server.url)
+
+    async def test_a_refusal_that_may_pass_is_not_waited_for(self, server: FaultServer) -> None:
+        server.models = refuse(503, "starting", {"Retry-After": "60"})
+        with pytest.raises(UsageError, match="answered 503: starting"):
+            await served_models(server.url)
+
+
 class TestCounting:
-    async def test_by_estimate(self, server: FaultServer) -> None:
-        async with connect(server) as model:
-            short, long = [await model.count_tokens(ask("word " * n).messages) for n in (1, 1000)]
-        assert short < long
-        assert long > 1000
+    @pytest.mark.parametrize(
+        "text", ["word " * 500, "0 1 1 0 2\n" * 50, r"\frac{x^{2}}{\sqrt{17}} \leq a_i" * 20, "数学问题" * 50]
+    )
+    async def test_the_estimate_errs_upwards(self, server: FaultServer, llama_server: str, text: str) -> None:
+        messages = ask(text).messages
+        async with connect(server) as model, OpenAIModel("smollm2", base_urls=[llama_server], api_key="none") as real:
+            estimate, truth = await model.count_tokens(messages), await real.count_tokens(messages)
+        assert truth <= estimate <= 3 * truth
 
     async def test_by_vllm(self, server: FaultServer) -> None:
         server.models = send({"data": [{"id": "fake", "owned_by": "vllm"}]})
@@ -396,12 +432,12 @@ class TestCounting:
         async with connect(server) as model:
             assert await model.count_tokens(ask().messages) == 77
             server.other["/tokenize"] = refuse(500)
-            assert await model.count_tokens(ask().messages) == 35  # 6 bytes: falls back on the estimate
+            assert await model.count_tokens(ask().messages) == estimate_tokens(ask().messages)
 
     async def test_a_gateway_that_hides_the_tokenizer(self, server: FaultServer) -> None:
         server.models = send({"data": [{"id": "fake", "owned_by": "vllm"}]})
         async with connect(server) as model:
-            assert await model.count_tokens(ask().messages) == 35
+            assert await model.count_tokens(ask().messages) == estimate_tokens(ask().messages)
 
 
 class TestLlamaCpp:
@@ -446,6 +482,10 @@ class TestLlamaCpp:
             call.cancel()
             while await busy():
                 pass
+
+    async def test_listing(self, llama_server: str) -> None:
+        (listed,) = await served_models(llama_server)
+        assert (listed.id, listed.context, listed.owner) == ("smollm2", 4096, "llamacpp")
 
     async def test_another_model(self, llama_server: str) -> None:
         with pytest.raises(UsageError, match="did you mean smollm2"):

@@ -71,6 +71,22 @@ async def half(request: web.Request, body: Mapping[str, Any]) -> web.StreamRespo
     return response
 
 
+async def garbage(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Sends what is no HTTP."""
+    if request.transport:
+        request.transport.write(b"\x00\x01 garbage\r\n\r\n")
+    _drop(request)
+    return web.Response()
+
+
+async def huge_error(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+    """Sends an error without end."""
+    response = web.StreamResponse(status=500)
+    await response.prepare(request)
+    while True:
+        await response.write(b"x" * 2**20)
+
+
 async def huge(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
     """Sends a reply without end."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})

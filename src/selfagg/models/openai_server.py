@@ -199,7 +199,8 @@ class Server:
         except APIStatusError as error:
             answer = error.response
             raise refusal(error.status_code, answer.text, answer.headers, self._key) from None
-        except (APIConnectionError, httpx2.TransportError) as error:  # the latter: lost within an error's own body
+        except (APIConnectionError, httpx2.RequestError, aiohttp.ClientError) as error:
+            # the client wraps neither a loss within an error's own body nor what is no HTTP
             raise self._lost(error) from None
         except APIError as error:  # an error event in a stream
             raise refusal_of(502, error.body, self._key) from None

@@ -1,0 +1,139 @@
+"""Replies that arrive in pieces: from a server that misbehaves, and from a real llama.cpp."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+from openai_faults import FaultServer, half, hang, refuse, reset, stream
+
+from selfagg.errors import ContextOverflow, ModelError
+from selfagg.models.openai import OpenAIModel
+from selfagg.models.openai_stream import Delta, Thinking
+from selfagg.models.retries import Retries
+from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
+
+REQUEST = Request(({"role": "user", "content": "2 + 2?"},), Sampling(max_tokens=20), 1, Question("q", "2 + 2?"))
+
+
+def connect(server: FaultServer) -> OpenAIModel:
+    retries = Retries(tries=4, first_s=0.01)
+    return OpenAIModel("fake", base_urls=[server.url], api_key="key", timeout_s=0.5, retries=retries)
+
+
+def event(finish: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+async def read(model: OpenAIModel) -> tuple[list[Delta], Reply]:
+    items = [item async for item in model.stream(REQUEST)]
+    (reply,) = [item for item in items if isinstance(item, Reply)]
+    assert reply is items[-1]
+    return [item for item in items if isinstance(item, Delta)], reply
+
+
+async def test_pieces_and_the_whole() -> None:
+    async with FaultServer() as server, connect(server) as model:
+        deltas, reply = await read(model)
+    assert deltas == [Delta("fo"), Delta("u"), Delta("r")]
+    assert (reply.text, reply.stop, reply.usage, reply.tries) == ("four", Stop.FINISHED, Usage(11, 0, 3, 0), 1)
+    assert server.bodies[0]["stream_options"] == {"include_usage": True}
+
+
+async def test_the_beginning_is_tried_again() -> None:
+    server = FaultServer(refuse(503), reset, hang)
+    async with server, connect(server) as model:
+        _, reply = await read(model)
+    assert (reply.text, reply.tries) == ("four", 4)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        stream([event(content="fo")], drop=True),
+        stream([event(content="fo")]),
+        stream([event(content="fo"), {"error": {"message": "out of memory"}}]),
+        stream([event(content="fo"), event("abort")]),
+    ],
+)
+async def test_what_was_handed_out_is_not_taken_back(fault: Any) -> None:
+    server = FaultServer(fault)
+    got: list[Delta | Reply] = []
+
+    async def collect(model: OpenAIModel) -> None:
+        async for item in model.stream(REQUEST):
+            got.append(item)  # noqa: PERF401 - what came before the error counts
+
+    async with server, connect(server) as model:
+        with pytest.raises(ModelError, match="the reply broke off"):
+            await collect(model)
+    assert got == [Delta("fo")]
+
+
+async def test_refusals_are_the_same_as_without_streaming() -> None:
+    server = FaultServer(
+        refuse(400, "too long", code="context_length_exceeded"), refuse(400, "seed unknown", param="seed")
+    )
+    async with server, connect(server) as model:
+        with pytest.raises(ContextOverflow):
+            await read(model)
+        await read(model)
+    assert ["seed" in body for body in server.bodies] == [True, True, False]
+
+
+async def test_half_a_reply_is_no_stream() -> None:
+    server = FaultServer(half)
+    async with server, connect(server) as model:
+        _, reply = await read(model)
+    assert reply.tries == 2
+
+
+async def test_reasoning_in_either_field_and_log_probabilities() -> None:
+    tokens = {"content": [{"token": "4", "logprob": -0.5}]}
+    last = event("length", content="4")
+    last["choices"][0]["logprobs"] = tokens
+    server = FaultServer(
+        stream([event(role="assistant", content=""), event(reasoning_content="2"), event(reasoning="+2"), last])
+    )
+    async with server, connect(server) as model:
+        deltas, reply = await read(model)
+    assert deltas == [Delta(reasoning="2"), Delta(reasoning="+2"), Delta("4")]
+    assert (reply.text, reply.reasoning, reply.stop, reply.logprobs) == ("4", "2+2", Stop.LENGTH, (-0.5,))
+
+
+async def test_leaving_early_hangs_up() -> None:
+    server = FaultServer(stream([event(content=str(i)) for i in range(1000)]))
+    async with server, connect(server) as model:
+        items = model.stream(REQUEST)
+        assert await anext(items) == Delta("0")
+        await items.aclose()
+        assert (await model.sample(REQUEST)).text == "four"
+
+
+@given(st.lists(st.integers(1, 5), max_size=40), st.sampled_from(["", "<think>", " <think>"]), st.text("a<>/think\n "))
+def test_thinking_is_told_apart_however_the_pieces_fall(cuts: list[int], start: str, text: str) -> None:
+    content = f"{start}first{'</think>' if start else ''}{text}"
+    deltas: list[Delta] = []
+    thinking, at = Thinking(), 0
+    for cut in [*cuts, len(content)]:
+        deltas += thinking.feed(content[at : at + cut])
+        at += cut
+    deltas += thinking.rest()
+    shown = "".join(delta.text for delta in deltas)
+    assert "".join(delta.reasoning for delta in deltas) == ("first" if start else "")
+    assert shown.lstrip() == (text if start else content).lstrip()
+
+
+async def test_a_real_server(llama_server: str) -> None:
+    async with OpenAIModel("smollm2", base_urls=[llama_server], api_key="none") as model:
+        deltas, reply = await read(model)
+    assert len(deltas) > 3
+    assert "".join(delta.text for delta in deltas) == reply.text
+    assert reply.usage.completion > 3
+    assert reply.usage.prompt > 10
