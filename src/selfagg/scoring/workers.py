@@ -68,6 +68,7 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
     Raises:
         TimeoutError: The call took longer and was killed.
         WorkerError: The function raised, or its process died.
+        SelfaggError: The worker could not start, or not import the function.
     """
     call = _Call(json.dumps({"function": function, "args": args}).encode() + b"\n", timeout_s)
     try:
@@ -175,8 +176,7 @@ class _Call:
                 return None
             self._process = process
         try:
-            process.send(self._line)
-            process.receive(_LOADING)
+            self._load(process)
             return process.receive(self._timeout_s)["value"]
         except TimeoutError:
             process.end()
@@ -189,6 +189,16 @@ class _Call:
                 self._process = None
                 if self._cancelled.is_set():
                     process.end()
+
+    def _load(self, process: _Process) -> None:
+        # A fault of this machine, not of what a model wrote: it must not pass for a wrong answer.
+        try:
+            process.send(self._line)
+            process.receive(_LOADING)
+        except (WorkerError, EOFError, OSError) as error:
+            process.end()
+            reason = str(error) or "the worker process ended"
+            raise SelfaggError(f"scoring cannot run its checks: {reason}") from None
 
     def cancel(self) -> None:
         with self._lock:
