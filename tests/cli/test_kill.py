@@ -37,11 +37,14 @@ def generations(record: Path) -> Rows:
 def populations(record: Path) -> list[tuple[Any, ...]]:
     """What a run came to: everything but the times."""
     with sqlite3.connect(record) as database:
-        return database.execute(
-            "SELECT g.question, g.role, g.t, g.i, parents, prompt, cut, seed, text, stop, prompt_tokens, "
-            "completion_tokens, answer, score, same FROM generations g "
-            "JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i ORDER BY 1, 2, 3, 4"
-        ).fetchall() + database.execute("SELECT id, body, weights FROM questions ORDER BY position").fetchall()
+        return (
+            database.execute(
+                "SELECT g.question, g.role, g.t, g.i, parents, prompt, cut, seed, text, stop, prompt_tokens, "
+                "completion_tokens, answer, score, same FROM generations g "
+                "JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i ORDER BY 1, 2, 3, 4"
+            ).fetchall()
+            + database.execute("SELECT id, body, weights FROM questions ORDER BY position").fetchall()
+        )
 
 
 def kill_in_the_middle(command: list[str], folder: Path, environment: dict[str, str], moment: random.Random) -> bool:
@@ -55,7 +58,7 @@ def kill_in_the_middle(command: list[str], folder: Path, environment: dict[str, 
     assert process.stderr
     if moment.random() < 0.75:
         process.stderr.readline()  # the record is open
-        time.sleep(moment.uniform(0.0, 0.25))
+        time.sleep(moment.uniform(0.0, 0.5))
     else:
         time.sleep(moment.uniform(0.0, 0.6))
     running = process.poll() is None

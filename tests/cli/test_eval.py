@@ -1,0 +1,128 @@
+"""`selfagg eval`: the table and the JSON say the same, a run goes on where it stopped, and it can be stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfagg.engine.record import Record
+
+EXECUTABLE = Path(sys.executable).with_name("selfagg")
+SMALL = ["--model", "simulated:unanswered=0.2", "-n", "4", "-k", "2", "-t", "3"]
+SLOW = ["--model", "simulated:tokens=400,speed=8000,slots=4", "-n", "4", "-k", "2", "-t", "10"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_json_and_table_agree(run: Run, questions: Path) -> None:
+    found = json.loads(run("eval", questions, *SMALL, "--record", "run.sqlite", "--json").stdout)
+    assert {name: found[name] for name in ("method", "n", "k", "t", "questions", "calls", "failures", "record")} == {
+        "method": "rsa", "n": 4, "k": 2, "t": 3, "questions": 6, "calls": 72, "failures": 0, "record": "run.sqlite",
+    }  # fmt: skip
+    table = run("eval", questions, *SMALL, "--record", "run.sqlite").stdout
+    assert "SIMULATED: no language model was asked" in table
+    assert "6 questions" in table
+    rows = re.findall(r"^(\d) +(\S+) % +(\S+) to (\S+) % +(\S+) % +(\S+) % +(\S+) +(\d+)", table, re.MULTILINE)
+    assert len(rows) == len(found["populations"]) == 3
+    for row, population in zip(rows, found["populations"], strict=True):
+        shares = (population["accuracy"], *population["interval"], population["pass_at_n"], population["majority"])
+        assert row[:6] == (str(population["t"]), *(f"{100 * share:.1f}" for share in shares))
+        assert row[6:] == (f"{population['distinct']:.1f}", str(population["unanswered"]))
+    assert f"{found['usage']['completion']:,} completion" in table
+    assert re.search(r"^calls +72\b", table, re.MULTILINE)
+
+
+def test_stdout_has_the_result_and_nothing_else(run: Run, questions: Path) -> None:
+    outcome = run("eval", questions, *SMALL, "--json")
+    assert len(outcome.stdout.splitlines()) == 1
+    record = json.loads(outcome.stdout)["record"]
+    assert f"record {record}" in outcome.stderr
+    assert "100%" in outcome.stderr
+    assert "\x1b" not in outcome.stderr  # no terminal, no colours
+
+
+def test_each_run_gets_a_record_of_its_own(run: Run, questions: Path, tmp_path: Path) -> None:
+    names = {json.loads(run("eval", questions, *SMALL, "--json").stdout)["record"] for _ in range(2)}
+    assert len(names) == 2
+    for name in names:
+        assert re.fullmatch(r"runs/\d{8}-\d{6}-questions-rsa(-\d)?\.sqlite", name)
+        with Record(tmp_path / name, read_only=True) as record:
+            assert record.configuration["source"] == "questions.jsonl, 6 questions"
+            assert record.about["command"].startswith("selfagg eval ")
+            assert "selfagg" in record.about["versions"]
+
+
+def test_the_source_in_the_record_says_which_questions(run: Run, tmp_path: Path) -> None:
+    source = ["eval", "reasoning_gym:chain_sum,spell_backward", "--size", "4", "--data-seed", "3", "--examples", "1"]
+    outcome = run(*source, *SMALL[:2], "-n", "1", "-k", "1", "-t", "1", "--record", "run.sqlite")
+    assert outcome.returncode == 0, outcome.stderr
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        said = record.configuration["source"]
+        assert said == "reasoning_gym:chain_sum,spell_backward, 4 questions, data seed 3, 1 examples"
+        assert [question.group for question in record.questions()] == ["chain_sum", "spell_backward"] * 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_what_is_kept_and_goes_on(
+    number: signal.Signals, code: int, run: Run, questions: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [EXECUTABLE, "eval", questions.name, *SLOW],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    path = process.stderr.readline().removeprefix("record ").strip()
+    process.stderr.readline()  # the first line of progress: something is there
+    process.send_signal(number)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == ""
+    assert "Traceback" not in said
+    with Record(tmp_path / path) as record:
+        ((kept,),) = record.query("SELECT count(*) FROM generations")
+    assert 0 < kept < 240
+    command = said.splitlines()[-1].strip()
+    assert f"stopped; {kept} generation" in said
+    assert command == f"selfagg eval questions.jsonl {' '.join(SLOW)} --record {path}"
+    resumed = run(*command.split()[1:], "--json")
+    assert json.loads(resumed.stdout)["calls"] == 240
+
+
+def test_a_run_that_is_done_asks_nothing_again(run: Run, questions: Path, tmp_path: Path) -> None:
+    call = ["eval", questions, *SMALL, "--record", "run.sqlite", "--json"]
+    first = json.loads(run(*call).stdout)
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        times = record.query("SELECT started FROM generations")
+    again = run(*call)
+    assert {**json.loads(again.stdout), "seconds": 0} == {**first, "seconds": 0}
+    assert "questions 6/6 | members 72/72" in again.stderr
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        assert record.query("SELECT started FROM generations") == times
+
+
+def test_failed_calls_are_counted_and_tried_again_by_the_next_run(run: Run, questions: Path) -> None:
+    call = ["eval", questions, "--model", "simulated:fail=0.3", "-n", "4", "-k", "2", "-t", "3", "--record", "r.sqlite"]
+    outcome = run(*call, "--json")
+    failures = json.loads(outcome.stdout)["failures"]
+    assert failures > 0
+    assert f"{failures} failed" in outcome.stderr
+
+
+def test_secrets_in_a_url_stay_out_of_record_and_messages(run: Run, questions: Path, tmp_path: Path) -> None:
+    url = "http://me:p4ssword@localhost:1/v1?key=s3cret"
+    outcome = run("eval", questions, *SMALL, "--base-url", url, "--record", "run.sqlite")
+    assert outcome.returncode == 0, outcome.stderr
+    for file in tmp_path.glob("run.sqlite*"):
+        assert b"p4ssword" not in file.read_bytes()
+        assert b"s3cret" not in file.read_bytes()
+    assert "p4ssword" not in outcome.stderr + outcome.stdout

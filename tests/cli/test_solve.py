@@ -1,0 +1,76 @@
+"""`selfagg solve`: the response on stdout, what it took on stderr, both as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from selfagg.engine.record import Record
+
+SMALL = ["--model", "simulated:p=1,keep=1,spread=0", "--kind", "math", "-n", "8", "-k", "2", "-t", "3"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_response_is_all_that_stdout_gets(run: Run) -> None:
+    outcome = run("solve", "What is 6 * 7?", *SMALL)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout == "Simulated reply. \\boxed{42}\n"
+    for word in ("answer", "42", "calls", "7", "tokens", "record", "runs/"):
+        assert word in outcome.stderr
+
+
+def test_json(run: Run, tmp_path: Path) -> None:
+    found = json.loads(run("solve", "-", *SMALL, "--json", "--record", "one.sqlite", stdin="What is 6 * 7?").stdout)
+    with Record(tmp_path / "one.sqlite", read_only=True) as record:
+        ((calls, prompt, completion),) = record.query(
+            "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM generations"
+        )
+        assert [question.text for question in record.questions()] == ["What is 6 * 7?"]
+    assert found == {
+        "answer": "42",
+        "text": "Simulated reply. \\boxed{42}",
+        "method": "rsa",
+        "n": 8,
+        "k": 2,
+        "t": 3,
+        "calls": calls,
+        "usage": {"prompt": prompt, "cached": 0, "completion": completion},
+        "cut_short": False,
+        "record": "one.sqlite",
+    }
+    assert 1 + 2 + 3 <= calls <= 1 + 2 + 4  # one answer, its 2 parents, and theirs: not 24
+
+
+def test_a_vote_computes_the_last_population(run: Run) -> None:
+    found = json.loads(run("solve", "What is 6 * 7?", *SMALL, "--answer", "majority", "--json").stdout)
+    assert found["answer"] == "42"
+    assert found["calls"] >= 8 + 8
+
+
+def test_progress_counts_the_members_that_the_answer_needs(run: Run) -> None:
+    outcome = run("solve", "What is 6 * 7?", *SMALL, "--json")
+    calls = json.loads(outcome.stdout)["calls"]
+    assert f"members {calls}/{calls}" in outcome.stderr
+
+
+def test_a_deadline_gives_the_best_at_hand(run: Run) -> None:
+    model = ["--model", "simulated:p=1,spread=0,tokens=100,cv=0,speed=100,slots=8"]  # a second a call
+    found = json.loads(run("solve", "What is 6 * 7?", *SMALL, *model, "--deadline", "2.5", "--json").stdout)
+    assert found["cut_short"] is True
+    assert found["answer"] == "42"
+
+
+def test_a_budget_gives_the_best_at_hand(run: Run) -> None:
+    outcome = run("solve", "What is 6 * 7?", *SMALL, "--max-total-tokens", "500", "--concurrency", "1")
+    assert outcome.returncode == 0
+    assert "cut short" in outcome.stderr
+
+
+def test_a_model_that_gives_nothing_is_a_failure_not_a_traceback(run: Run) -> None:
+    outcome = run("solve", "What is 6 * 7?", "--model", "simulated:fail=1", "-n", "2", "-k", "1", "-t", "2")
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    assert "Traceback" not in outcome.stderr
+    assert "simulated failure" in outcome.stderr.splitlines()[-1]
