@@ -51,7 +51,7 @@ def write() -> Iterator[Callable[..., Record]]:
                 for p, name in enumerate(names)
             ]
             method = {"name": "rsa", "n": len(questions[0][0]), "k": 2, "t": len(questions[0])}
-            record.begin({"method": method, "model": "simulated:", **configuration}, asked)
+            record.begin({"method": method, "model": "simulated:", "seed": 1, **configuration}, asked)
 
             async def save() -> None:
                 for position, populations in enumerate(questions):

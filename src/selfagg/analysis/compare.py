@@ -1,0 +1,220 @@
+"""Methods side by side on the same questions: accuracy, cost, and whether the difference is more than noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
+from selfagg.analysis.outcomes import answered
+from selfagg.analysis.statistics import (
+    Estimate,
+    PairedComparison,
+    correct_for_many,
+    mean_interval,
+    paired_difference,
+)
+from selfagg.engine.record import Record
+from selfagg.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One method with its settings, over all its seeds.
+
+    Attributes:
+        label: Name and settings, as far as they tell it from the others.
+        method: Name of the method.
+        seeds: Seeds of its runs, one for each record.
+        accuracy: How often its own answer is right. Runs with several seeds are averaged within each question, so
+            that the interval is still one over questions.
+        cost: What a question cost on average.
+        difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
+            the number of comparisons (Holm). None for the reference itself.
+    """
+
+    label: str
+    method: str
+    seeds: tuple[int, ...]
+    accuracy: Estimate
+    cost: Cost
+    difference: PairedComparison | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For JSON."""
+        found = self.difference
+        return {
+            "label": self.label,
+            "method": self.method,
+            "seeds": list(self.seeds),
+            "accuracy": self.accuracy.mean,
+            "interval": [self.accuracy.low, self.accuracy.high],
+            "cost": self.cost.as_json(),
+            "difference": found
+            and {
+                "mean": found.difference,
+                "interval": [found.low, found.high],
+                "p_value": found.p_value,
+                "smallest_detectable": found.smallest_detectable,
+                "verdict": found.verdict,
+                "method": found.method,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Methods on the same questions.
+
+    Attributes:
+        reference: Label of the entry that the others are set against.
+        entries: The methods, in the order in which their records were given.
+        questions: Questions compared: those with a gold answer that are done in every record.
+        questions_total: Questions of the runs.
+    """
+
+    reference: str
+    entries: Sequence[Entry]
+    questions: int
+    questions_total: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "reference": self.reference,
+            "questions": self.questions,
+            "questions_total": self.questions_total,
+            "entries": [entry.as_json() for entry in self.entries],
+        }
+
+
+def compare(
+    records: Sequence[Record], *, reference: str | None = None, until: Sequence[int | None] | None = None
+) -> Comparison:
+    """Compares the runs of several records; those that differ in nothing but the seed are one entry.
+
+    Args:
+        records: At least one, all of the same questions.
+        reference: Label or method name of the entry to compare with; None: that of the first record.
+        until: For each record how many of its populations count, as if the run had no more; None: all.
+
+    Raises:
+        UsageError: The records are of different questions, no question with a gold answer is done in all of them,
+            or no entry is called ``reference``.
+    """
+    for other in records[1:]:
+        _check_same_questions(records[0], other)
+    runs = [_run(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
+    names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
+    if not names:
+        raise UsageError("there is nothing to compare: no question with a gold answer is done in every record")
+    entries = _entries(runs)
+    labels = _labels([same[0].settings for same in entries])
+    chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
+    values = [[[run.worth[name] for run in same] for name in names] for same in entries]
+    found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
+    differences = [*found[:chosen], None, *found[chosen:]]
+    ((total,),) = records[0].query("SELECT count(*) FROM questions")
+    return Comparison(
+        reference=labels[chosen],
+        entries=[
+            Entry(
+                label=label,
+                method=same[0].settings["name"],
+                seeds=tuple(run.seed for run in same),
+                accuracy=mean_interval(mine),
+                cost=mean_cost(run.cost[name] for run in same for name in names),
+                difference=difference,
+            )
+            for label, same, mine, difference in zip(labels, entries, values, differences, strict=True)
+        ],
+        questions=len(names),
+        questions_total=total,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One record, as far as a comparison needs it; what it has of questions goes by their names."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    worth: Mapping[str, float]
+    cost: Mapping[str, Cost]
+
+
+def _run(record: Record, until: int | None) -> _Run:
+    configuration = record.configuration
+    method = configuration["method"] if until is None else {**configuration["method"], "t": until}
+    others = {key: value for key, value in configuration.items() if key not in ("method", "seed", "source")}
+    costs = costs_by_question(record, until)
+    worth: dict[str, float] = {}
+    cost: dict[str, Cost] = {}
+    for question in answered(record, until):
+        if question.scored:
+            worth[question.id] = question.worth
+            cost[question.id] = costs[question.position]
+    return _Run({**method, **_flat(others)}, configuration["seed"], worth, cost)
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat.update(_flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value})
+    return flat
+
+
+def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:
+    """Runs that differ in nothing but the seed, together."""
+    entries: list[list[_Run]] = []
+    for run in runs:
+        for same in entries:
+            if same[0].settings == run.settings:
+                same.append(run)
+                break
+        else:
+            entries.append([run])
+    return entries
+
+
+def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for each entry: method, N, K, T, and whatever else differs between entries that have it."""
+    always = ("n", "k", "t")
+    named = [key for key in dict.fromkeys(key for one in settings for key in one) if key not in (*always, "name")]
+    differing = [key for key in named if len({repr(one[key]) for one in settings if key in one}) > 1]
+    return [
+        " ".join([one["name"], *(f"{key}={one[key]}" for key in (*always, *differing) if key in one)])
+        for one in settings
+    ]
+
+
+def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str]) -> int:
+    if asked is None:
+        return 0
+    found = [e for e, (label, method) in enumerate(zip(labels, methods, strict=True)) if asked in (label, method)]
+    if len(found) == 1:
+        return found[0]
+    why = f"there are {len(found)} entries" if found else "there is no entry"
+    raise UsageError(f"{why} called {asked!r} to compare with; there are {', '.join(map(repr, labels))}")
+
+
+def _check_same_questions(one: Record, other: Record) -> None:
+    mine, theirs = (dict(record.query("SELECT id, position FROM questions")) for record in (one, other))
+    for names, others, where in ((mine, theirs, one), (theirs, mine, other)):
+        missing = [name for name in names if name not in others]
+        if missing:
+            only = "one question" if len(missing) == 1 else f"{len(missing)} questions"
+            raise UsageError(
+                f"records {one.path} and {other.path} have different questions: "
+                f"{only} only in {where.path}, {missing[0]} to begin with"
+            )
+    for name, position in mine.items():
+        if _body(one, position) != _body(other, theirs[name]):
+            raise UsageError(f"question {name} reads otherwise in record {other.path} than in {one.path}")
+
+
+def _body(record: Record, position: int) -> str:
+    ((body,),) = record.query("SELECT body FROM questions WHERE position = ?", (position,))
+    return str(body)
