@@ -210,11 +210,18 @@ async def test_what_a_server_does_not_know_is_left_out_from_then_on(server: Faul
     assert server.bodies[4]["temperature"] == 0.5  # left out only where that changes nothing
 
 
-async def test_a_refused_temperature_that_matters_is_an_error(server: FaultServer) -> None:
-    server.script = [refuse(400, "temperature is not supported", param="temperature")]
+@pytest.mark.parametrize(
+    ("field", "sampling"),
+    [("temperature", {"temperature": 0.5}), ("top_p", {"top_p": 0.5}), ("seed", {"extra_body": {"seed": 4}})],
+)
+async def test_a_refused_setting_that_matters_is_an_error(
+    server: FaultServer, field: str, sampling: dict[str, Any]
+) -> None:
+    server.script = [refuse(400, f"{field} is not supported", param=field)] * 2
     async with connect(server) as model:
-        with pytest.raises(ModelError, match="temperature is not supported"):
-            await model.sample(ask(temperature=0.5))
+        with pytest.raises(ModelError, match=f"{field} is not supported"):
+            await model.sample(ask(**sampling))
+    assert len(server.bodies) == 1
 
 
 async def test_the_key_is_told_to_nobody(server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -368,6 +375,8 @@ class TestEntering:
             OpenAIModel("fake", base_urls=[url])
 
     def test_addresses_are_shown_without_passwords(self) -> None:
+        with pytest.raises(UsageError, match="'ftp://host/v1'"):
+            OpenAIModel("fake", base_urls=["ftp://me:word@host/v1"])
         assert "word" not in repr(OpenAIModel("fake", base_urls=["http://me:word@localhost:8000?key=word"]))
 
     def test_the_official_address_wants_a_key(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,7 @@ class OpenAIModel:
                 try:
                     answer = await server.post(_PATH, body)
                 except Refusal as refusal:
-                    self._learn(refusal, body, server)
+                    self._learn(refusal, request, body, server)
                     continue
                 reply = read_reply(answer, seconds=time.perf_counter() - start)
                 self._proven = True
@@ -192,11 +192,11 @@ class OpenAIModel:
                             yield event
                     return
                 except Refusal as refusal:
-                    self._learn(refusal, body, server)
+                    self._learn(refusal, request, body, server)
 
-    def _learn(self, refusal: Refusal, body: dict[str, object], server: Server) -> None:
+    def _learn(self, refusal: Refusal, request: Request, body: dict[str, object], server: Server) -> None:
         """Returns if the call is worth sending again in other words, raises what it means otherwise."""
-        if not self._dialect.learn(refusal, body):
+        if not self._dialect.learn(refusal, request, body):
             raise refusal.error(server.url, proven=self._proven) from None
 
     def _least_busy(self) -> Server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -251,7 +252,8 @@ def base_url(url: str) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        raise UsageError(f"the base URL {url!r} is no address such as http://localhost:8000/v1")
+        shown = re.sub(r"//[^/@]*@", "//", url)  # a password may stand there
+        raise UsageError(f"the base URL {shown!r} is no address such as http://localhost:8000/v1")
     host = f"[{host}]" if ":" in host else host
     return urlunsplit((parts.scheme, host + port, parts.path.rstrip("/") or "/v1", "", ""))
 

@@ -31,10 +31,11 @@ class Dialect:
     def __init__(self) -> None:
         self._refused: set[str] = set()
 
-    def learn(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
+    def learn(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> bool:
         """Takes a refusal to heart; returns whether the call is worth sending again, without what it refuses."""
         for field in ("max_tokens", "seed", "logprobs", "temperature"):
-            if field in body and refusal.unsupported(field) and not (field == "temperature" and body[field] != 1.0):
+            wanted = field in request.sampling.extra_body or (field == "temperature" and body.get(field) != 1.0)
+            if field in body and not wanted and refusal.unsupported(field):
                 self._refused.add(field)
                 return True
         return False
