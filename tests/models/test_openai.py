@@ -32,6 +32,8 @@ from openai_faults import (
 
 import selfagg.models.openai_server as openai_server
 from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.models import Access
+from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai_discovery import ServedModel, estimate_tokens, served_models
@@ -66,6 +68,17 @@ async def server() -> AsyncIterator[FaultServer]:
 
 def test_it_is_a_model() -> None:
     assert isinstance(OpenAIModel("fake", base_urls=["http://localhost/v1"]), Model)
+
+
+def test_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(KEY)
+    access = Access(("http://a:1/v1", "http://b:2", "http://a:1/v1/"), path, context=100, concurrency=5)
+    model = connect_by_name("openai:org/name:free", access)
+    assert repr(model) == "OpenAIModel('org/name:free', base_urls=['http://a:1/v1', 'http://b:2/v1'])"
+    assert (model.name, model.context, model.concurrency) == ("openai:org/name:free", 100, 5)
+    with pytest.raises(UsageError, match="names no model"):
+        connect_by_name("openai:", access)
 
 
 async def test_a_plain_call(server: FaultServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfagg.models.openai_wire import Dialect, plain, read_reply, read_usage
@@ -127,6 +127,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(_JSON | st.fixed_dictionaries({"choices": st.lists(st.dictionaries(_NAMES, _JSON), min_size=1)}))
 def test_any_answer_is_a_reply_or_refused(sent: object) -> None:
     try:
