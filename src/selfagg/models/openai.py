@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -110,7 +109,7 @@ class OpenAIModel:
         self._http = open_client()
         try:
             servers = [Server(url, self._key, self._http, timeout_s=self._timeout_s) for url in self._urls]
-            facts = await asyncio.gather(*(look_up(server, self._model, self._retries) for server in servers))
+            facts = [await look_up(server, self._model, self._retries) for server in servers]
         except BaseException:
             await self._http.aclose()
             raise
