@@ -57,7 +57,8 @@ class Command:
         environment: All environment variables it gets.
         user: Id of the user that the guest must become before it runs a program, or None.
         count_threads: Whether the guest can limit its threads by counting its user's.
-        folder: Where to start it, or None if that does not matter; removed with everything in it afterwards.
+        folder: Where to start it, or None if that does not matter.
+        remove: A folder to remove, with everything in it, when it has ended, or None.
         stop: A command that ends it, where killing the first one would not, or None.
     """
 
@@ -66,6 +67,7 @@ class Command:
     user: int | None = None
     count_threads: bool = False
     folder: Path | None = None
+    remove: Path | None = None
     stop: tuple[str, ...] | None = None
 
     def guest_limits(self, limits: Limits, cpu: int | None) -> dict[str, Any]:

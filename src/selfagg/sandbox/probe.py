@@ -37,8 +37,8 @@ def probe(sandbox: Sandbox) -> str | None:
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     finally:
-        if command.folder is not None:
-            shutil.rmtree(command.folder, ignore_errors=True)
+        if command.remove is not None:
+            shutil.rmtree(command.remove, ignore_errors=True)
     if done.returncode == 0 and b'"status": "done"' in done.stdout:
         return None
     said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]

@@ -136,5 +136,5 @@ async def _end(command: Command, process: Process | None) -> None:
     if command.stop is not None:
         stopping = await asyncio.create_subprocess_exec(*command.stop, stdout=DEVNULL, stderr=DEVNULL)
         await stopping.wait()
-    if command.folder is not None:
-        await asyncio.to_thread(shutil.rmtree, command.folder, ignore_errors=True)
+    if command.remove is not None:
+        await asyncio.to_thread(shutil.rmtree, command.remove, ignore_errors=True)

@@ -20,7 +20,7 @@ from selfagg.sandbox.base import (
 class Unprotected:
     """Limits on time, memory and output, and a folder of its own; but every file and process in reach.
 
-    The verdict stays sound, since nothing that decides it is in the program's process.
+    A program that sets out to cheat can find the tests on the disk and do worse.
     """
 
     name = "unprotected"
@@ -43,4 +43,4 @@ class Unprotected:
         work.mkdir()
         arguments = python_arguments(str(host_python()), guest, str(folder / "root"), str(folder / "packages"))
         environment = guest_environment() | {"HOME": str(work), "TMPDIR": str(work)}
-        return Command(arguments, environment, folder=work)
+        return Command(arguments, environment, folder=work, remove=folder)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -36,10 +35,10 @@ from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
 from selfagg.types import Question
 
 _PYTHON = ("python", "py", "python3")
-_FENCE = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})(?P<mark>[^`]*)")
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<mark>[^`]*)")
 _MOST_CHARACTERS = 1_000_000
 _MOST_CALLS = 10_000
-_CHECK_LIMITS = Limits(seconds=30)
+_CHECK_LIMITS = Limits(seconds=10)
 """What a benchmark's own test may use."""
 
 LIMITS = Limits()
@@ -154,17 +153,17 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
 def _code_blocks(text: str) -> list[tuple[str, str]]:
     """The closed fenced blocks of a Markdown text: (first word after the fence, in lower case; content)."""
     blocks: list[tuple[str, str]] = []
-    fence, mark, content = "", "", list[str]()
+    fence, mark, indent, content = "", "", "", list[str]()
     for line in text.split("\n"):
         found = _FENCE.fullmatch(line)
         if found and not fence:
-            fence, content = found["fence"], []
+            fence, indent, content = found["fence"], found["indent"], []
             mark = (found["mark"].split() or [""])[0].lower()
         elif found and found["fence"].startswith(fence) and not found["mark"].strip():
-            blocks.append((mark, textwrap.dedent("\n".join(content))))
+            blocks.append((mark, "\n".join(content)))
             fence = ""
         else:
-            content.append(line)
+            content.append(line.removeprefix(indent))
     return blocks
 
 

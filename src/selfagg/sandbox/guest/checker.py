@@ -44,10 +44,11 @@ def main() -> None:
     try:
         names: dict[str, Any] = {}
         # The prompt holds helpers that tests use.
-        exec(start["prompt"] + "\n" + start["test"], names)  # noqa: S102
+        for name in ("prompt", "test"):
+            exec(compile(start[name], f"<{name}>", "exec"), names)  # noqa: S102
         names[start["function"]] = candidate  # some tests call it by its name
         names["check"](candidate)
     except Exception as error:
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        failure = f"{type(error).__name__} in line {line} of the test: {error}".removesuffix(": ")
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<test>"]
+        failure = f"line {lines[-1] if lines else 0} of the test: {type(error).__name__} {error}".strip()
     channel.send({"failure": failure})

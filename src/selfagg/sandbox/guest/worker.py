@@ -63,7 +63,7 @@ def main() -> None:
     while (request := channel.receive()) is not None:
         _empty(".")
         files = _Files(*map(_nameless_file, _Files._fields))
-        os.write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
+        _write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
         os.lseek(files.stdin, 0, os.SEEK_SET)
         pid = os.fork()
         if pid == 0:
@@ -98,6 +98,12 @@ def _nameless_file(name: str) -> int:
     descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     os.unlink(name)  # noqa: PTH108
     return descriptor
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:  # at a limit on its size, a file takes a part and says so only the next time
+        left = left[os.write(descriptor, left) :]
 
 
 class _TimeOutError(Exception):
@@ -161,7 +167,8 @@ def _become_program(
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
         if call:
             result = json.dumps(encode(_call(module, call, request))).encode()
-            os.pwrite(files.value, result, 0)
+            os.lseek(files.value, 0, os.SEEK_SET)
+            _write(files.value, result)
     except SystemExit:
         return 1 if call else 0  # any exit is an end like another for a program that writes to stdout
     except BaseException:
@@ -204,7 +211,7 @@ def _take_over(files: _Files) -> None:
 
 
 def _call(module: ModuleType, name: str, request: dict[str, Any]) -> Any:
-    """Calls the function, or the method of a LeetCode ``Solution``, with the request's arguments."""
-    place = module.Solution() if hasattr(module, "Solution") and not hasattr(module, name) else module
-    function = getattr(place, name)
+    """Calls the method of a LeetCode ``Solution``, or the function, with the request's arguments."""
+    has_method = hasattr(getattr(module, "Solution", None), name)
+    function = getattr(module.Solution() if has_method else module, name)
     return function(*decode(request["args"]), **decode(request["kwargs"]))

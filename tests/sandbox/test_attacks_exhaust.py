@@ -1,0 +1,205 @@
+"""Programs that try to use up the machine. Each run ends, within its limits, and the next one works."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+
+import pytest
+
+from selfagg.errors import UsageError
+from selfagg.sandbox import Limits, Outcome, Program, Sandbox, choose_sandbox, load_program
+
+TIME = "it ran past the time limit"
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    try:
+        return choose_sandbox("bubblewrap")
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Tight, so that programs that run into them do so soon: 0.5 s of processor time, 2.5 s by the clock."""
+    return Limits(seconds=0.5, memory=512 << 20, disk=32 << 20, output=1 << 20, threads=24, files=64)
+
+
+async def run(sandbox: Sandbox, code: str, limits: Limits) -> Outcome:
+    async with load_program(sandbox, textwrap.dedent(code), limits) as program:
+        return await program.run("")
+
+
+async def both(program: Program) -> tuple[Outcome, Outcome]:
+    return await program.run("attack"), await program.run("behave")
+
+
+ENDLESS = {
+    "computing": "while True: pass",
+    "computing in threads": "import threading\nfor _ in range(4): threading.Thread(target=loop).start()",
+    "sleeping": "import time\ntime.sleep(3600)",
+    "threads that wait": "import threading\nthreading.Thread(target=threading.Event().wait).start()",
+    "an exit handler": "import atexit\natexit.register(loop)",
+    "a finaliser": "class A:\n    def __del__(self): loop()\na = A()\ndel a",
+    "deaf to signals": "import signal\nfor n in range(1, 65):\n    try: signal.signal(n, signal.SIG_IGN)\n"
+    "    except (OSError, ValueError): pass\nloop()",
+    "catching everything": "while True:\n    try: loop()\n    except BaseException: pass",
+    "waiting for input": "import os\nr, w = os.pipe()\nos.read(r, 1)",
+    "a regular expression": "import re\nre.match(r'(a+)+$', 'a' * 64 + 'b')",
+    "a number": "9 ** 9 ** 9",
+    "waiting for a signal": "import signal\nsignal.pause()",
+    "stopping itself": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+}
+
+
+async def test_endless_programs_end(sandbox: Sandbox, limits: Limits) -> None:
+    async def attack(body: str) -> tuple[Outcome, Outcome]:
+        indented = textwrap.indent(body, "    ")
+        code = f"def loop():\n    while True: pass\nif input() == 'attack':\n{indented}\nelse:\n    print('fine')"
+        async with load_program(sandbox, code, limits) as program:
+            return await both(program)
+
+    outcomes = await asyncio.gather(*map(attack, ENDLESS.values()))
+    ended = {how: (attacked.failure, after.output) for how, (attacked, after) in zip(ENDLESS, outcomes, strict=True)}
+    assert ended == dict.fromkeys(ENDLESS, (TIME, "fine\n"))
+
+
+MEMORY = {
+    "bytes": "x = []\nwhile True: x.append(bytearray(1 << 24))",
+    "at once": "x = b'x' * (1 << 40)",
+    "a list": "x = [0]\nwhile True: x += x",
+    "a mapping": "import mmap\nx = []\nwhile True: x.append(mmap.mmap(-1, 1 << 24)); x[-1][:] = b'x' * (1 << 24)",
+    "a text": "x = 'x'\nwhile True: x += x",
+    "a file": "import os\nx = 0\nwhile True:\n    with open(str(x), 'wb') as f: f.write(b'x' * (1 << 19))\n    x += 1",
+    "one file": "f = open('x', 'wb')\nwhile True: f.write(b'x' * 65536)",
+    "threads": "import threading as t, time\nwhile True: t.Thread(target=time.sleep, args=(9,), daemon=True).start()",
+    "descriptors": "import os\nx = []\nwhile True: x.append(os.pipe())",
+    "forks": "import os\nwhile True: os.fork()",
+    "processes": "import multiprocessing as m\nwhile True: m.Process(target=print).start()",
+    "folders": "import os\nwhile True: os.mkdir('x' * 200); os.chdir('x' * 200); open('y', 'wb').write(b'x' * 65536)",
+}
+
+
+@pytest.mark.parametrize("what", MEMORY)
+async def test_using_up_ends_in_an_error_of_the_program(what: str, sandbox: Sandbox, limits: Limits) -> None:
+    attack = textwrap.indent(MEMORY[what], "    ")
+    code = f"if input() == 'attack':\n{attack}\nelse:\n    print('fine')"
+    async with load_program(sandbox, code, Limits(5, limits.memory, limits.disk, limits.output, 24, 64)) as program:
+        attacked, next_one = await both(program)
+    assert attacked.failure is not None
+    assert attacked.failure != TIME
+    assert next_one == Outcome("fine\n")
+
+
+async def test_the_disk_has_its_size(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import os
+        n = 0
+        try:
+            while True:
+                with open(str(n), "wb") as f: f.write(bytes(1 << 19))
+                n += 1
+        except OSError as error:
+            for x in range(n): os.unlink(str(x))
+            print(n // 2, error.strerror)
+    """
+    size, _, error = (await run(sandbox, code, limits)).output.partition(" ")
+    assert int(size) <= limits.disk // MEBIBYTE
+    assert error == "No space left on device\n"
+
+
+async def test_memory_has_its_size(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        x = []
+        try:
+            while True: x.append(bytes(1 << 20))
+        except MemoryError:
+            n = len(x)
+            x = None
+            print(n)
+    """
+    assert int((await run(sandbox, code, limits)).output) < limits.memory // MEBIBYTE
+
+
+async def test_threads_are_counted(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import threading, time
+        n = 0
+        try:
+            while n < 1000:
+                threading.Thread(target=time.sleep, args=(0.5,), daemon=True).start()
+                n += 1
+        except RuntimeError:
+            pass
+        print(n)
+    """
+    assert 10 <= int((await run(sandbox, code, limits)).output) < limits.threads
+
+
+OUTPUT = {
+    "lines": "while True: print('x' * 99)",
+    "one line": "import sys\nwhile True: sys.stdout.write('x' * 65536)",
+    "by descriptor": "import os\nwhile True: os.write(1, b'x' * 65536)",
+    "errors": "import os\nwhile True: os.write(2, b'x' * 65536)",
+    "at the end": "import atexit, os\natexit.register(lambda: [os.write(1, b'x' * 65536) for _ in range(99999)])",
+    "control characters": "import os\nwhile True: os.write(1, bytes(65536))",
+    "a hole": "import os\nos.lseek(1, 1 << 40, 0)\nos.write(1, b'x')",
+}
+
+
+@pytest.mark.parametrize("how", OUTPUT)
+async def test_output_has_its_size(how: str, sandbox: Sandbox, limits: Limits) -> None:
+    outcome = await run(sandbox, OUTPUT[how], limits)
+    assert len(outcome.output.encode()) <= limits.output
+
+
+async def test_a_returned_value_has_its_size(sandbox: Sandbox, limits: Limits) -> None:
+    async with load_program(sandbox, "def f(): return 'x' * (1 << 24)", limits) as program:
+        outcome = await program.call("f", [])
+    assert outcome.failure is not None
+    assert len(outcome.value) <= limits.output
+
+
+CRASHES = {
+    "recursion": "def f(): return f()\nf()",
+    "recursion in C": "x = []\nfor _ in range(10**6): x = [x]\nrepr(x)",
+    "the stack": "import sys\nsys.setrecursionlimit(10**9)\ndef f(*a): return f(*a)\nmap(f, [1])\nclass A:\n"
+    "    def __getattr__(self, n): return getattr(self, n + 'x')\nA().x",
+    "a null pointer": "import ctypes\nctypes.string_at(0)",
+    "abort": "import os\nos.abort()",
+    "a signal": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    "closed descriptors": "import os\nos.closerange(0, 64)\nprint('x')",
+    "no streams": "import sys\nsys.stdout = sys.stderr = None\nraise ValueError",
+    "an exception": "raise ValueError('no')",
+    "an exit handler": "import atexit, os\natexit.register(os._exit, 3)",
+    "a broken stream": "import sys\nclass S:\n    def flush(self): raise OSError\nsys.stdout = S()",
+}
+
+
+@pytest.mark.parametrize("how", CRASHES)
+async def test_a_crash_is_a_failure(how: str, sandbox: Sandbox, limits: Limits) -> None:
+    attack = textwrap.indent(CRASHES[how], "    ")
+    code = f"if input() == 'attack':\n{attack}\nelse:\n    print('fine')"
+    async with load_program(sandbox, code, limits) as program:
+        attacked, next_one = await both(program)
+    assert attacked.failure is not None
+    assert next_one == Outcome("fine\n")
+
+
+SOURCES = {
+    "not Python": "this is prose",
+    "a null byte": "x = '\0'",
+    "brackets": "(" * 100_000,
+    "nesting": "x = " + "-" * 200_000 + "1",
+    "a long sum": "x = " + "1+" * 200_000 + "1",
+    "surrogates": "x = '\ud800'",
+    "a great number": "x = " + "9" * 100_000,
+}
+
+
+@pytest.mark.parametrize("what", SOURCES)
+async def test_a_source_that_does_not_compile_fails(what: str, sandbox: Sandbox, limits: Limits) -> None:
+    assert (await run(sandbox, SOURCES[what], limits)).failure is not None

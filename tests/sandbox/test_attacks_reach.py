@@ -1,0 +1,258 @@
+"""Programs that try to reach what is outside the sandbox. Each prints ESCAPED if it gets there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import selfagg
+from selfagg.errors import UsageError
+from selfagg.sandbox import Limits, Outcome, Sandbox, choose_sandbox, load_program
+
+SECRET = "the-secret-of-the-host"
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    try:
+        return choose_sandbox("bubblewrap")
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Tight, so that programs that run into them do so soon: 0.5 s of processor time, 2.5 s by the clock."""
+    return Limits(seconds=0.5, memory=512 << 20, disk=32 << 20, output=1 << 20, threads=24, files=64)
+
+
+async def run(sandbox: Sandbox, code: str, limits: Limits, stdin: str = "") -> Outcome:
+    async with load_program(sandbox, textwrap.dedent(code), limits) as program:
+        return await program.run(stdin)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    path = tmp_path / "secret.txt"
+    path.write_text(SECRET)
+    for path_to_it in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        path_to_it.chmod(0o755)  # so that it is the sandbox that hides it, not its mode
+    return path
+
+
+async def test_what_an_escape_looks_like(sandbox: Sandbox, limits: Limits) -> None:
+    outcome = await run(sandbox, "print('ESCAPED', input())", limits, "now")
+    assert outcome == Outcome(output="ESCAPED now\n")
+
+
+READS = {
+    "by its path": "print(open(sys.argv[1]).read())",
+    "through /proc/1/root": "print(open('/proc/1/root' + sys.argv[1]).read())",
+    "through the parent's folder": "print(open(f'/proc/{os.getppid()}/cwd/../..' + sys.argv[1]).read())",
+    "through a symbolic link": "os.symlink(sys.argv[1], 'link'); print(open('link').read())",
+    "through a hard link": "os.link(sys.argv[1], 'link'); print(open('link').read())",
+    "through an open descriptor": "print([os.read(n, 99) for n in range(3, 64)])",
+    "by walking up": "print(open('../' * 20 + sys.argv[1]).read())",
+    "by exec": "os.execv('/bin/cat', ['cat', sys.argv[1]])",
+}
+
+
+@pytest.mark.parametrize("how", READS)
+async def test_cannot_read_a_file_of_the_host(how: str, sandbox: Sandbox, limits: Limits, secret: Path) -> None:
+    code = f"import os, sys\nsys.argv = ['', {str(secret)!r}]\n{READS[how]}"
+    outcome = await run(sandbox, code, limits)
+    assert outcome.failure is not None
+    assert SECRET not in outcome.output
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/home", "/root/.bashrc", "/var", "/sys", "/bin", "/run"]
+)
+async def test_cannot_see_the_system(path: str, sandbox: Sandbox, limits: Limits) -> None:
+    code = f"import os\nif os.path.lexists({path!r}): print('ESCAPED')"
+    assert await run(sandbox, code, limits) == Outcome()
+
+
+async def test_cannot_see_selfagg_or_its_packages(sandbox: Sandbox, limits: Limits) -> None:
+    code = f"""
+        import os
+        for path in {[str(Path(selfagg.__file__)), str(Path(pytest.__file__)), *sys.path[1:3]]!r}:
+            if os.path.isfile(path): print("ESCAPED", path)
+        try:
+            import openai
+            print("ESCAPED")
+        except ImportError:
+            pass
+    """
+    assert await run(sandbox, code, limits) == Outcome()
+
+
+async def test_cannot_read_keys_in_the_environment(
+    sandbox: Sandbox, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    code = """
+        import glob, os
+        print(dict(os.environ))
+        for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline"):
+            try:
+                print(open(path).read())
+            except OSError:
+                pass
+    """
+    outcome = await run(sandbox, code, limits)
+    assert outcome.failure is None
+    assert SECRET not in outcome.output
+    assert "OPENAI" not in outcome.output
+
+
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
+async def test_cannot_reach_the_network(family: str, sandbox: Sandbox, limits: Limits) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = f"""
+            import socket
+            try:
+                s = socket.socket(socket.{family})
+                s.connect(("127.0.0.1", {server.getsockname()[1]}))
+                print("ESCAPED")
+            except OSError:
+                print("refused")
+        """
+        assert (await run(sandbox, code, limits)).output == "refused\n"
+
+
+async def test_has_no_network_at_all(sandbox: Sandbox, limits: Limits) -> None:
+    code = "print([line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line])"
+    assert (await run(sandbox, code, limits)).output == "['lo']\n"
+
+
+async def test_cannot_see_other_processes(sandbox: Sandbox, limits: Limits) -> None:
+    code = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
+    assert int((await run(sandbox, code, limits)).output) <= 3  # the sandbox's first process, the worker, itself
+
+
+async def test_cannot_write_outside_its_folder(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import os, sys
+        folders = ["/", "/dev", "/guest", "/guest/selfagg/sandbox/guest", "/proc", "/proc/sys/kernel", "/packages",
+                   "/usr", "/usr/lib", os.path.dirname(os.__file__), os.path.dirname(sys.executable)]
+        for folder in folders:
+            try:
+                open(folder + "/new", "w").close()
+                print("ESCAPED", folder)
+            except OSError:
+                pass
+        for path in ["/guest/selfagg/sandbox/guest/worker.py", os.__file__, "/proc/sys/kernel/core_pattern",
+                     "/proc/sys/vm/overcommit_memory"]:
+            try:
+                open(path, "r+").write("x")
+                print("ESCAPED", path)
+            except OSError:
+                pass
+    """
+    assert await run(sandbox, code, limits) == Outcome()
+
+
+CALLS = {
+    "ptrace of the worker": "libc.ptrace(16, os.getppid(), 0, 0)",
+    "ptrace of the first process": "libc.ptrace(16, 1, 0, 0)",
+    "mount": "libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+    "a user namespace": "libc.unshare(0x10000000)",
+    "another's namespace": "libc.setns(os.open('/proc/1/ns/mnt', os.O_RDONLY), 0)",
+    "chroot": "libc.chroot(b'/')",
+    "becoming root": "os.setuid(0)",
+    "a device file": "os.mknod('disk', 0o60600, os.makedev(8, 0))",
+    "shared memory": "libc.shmget(0, 1 << 20, 0o1600)",
+    "memory in a file": "os.memfd_create('x')",
+    "kernel keys": "libc.syscall(250, 0, 0)",
+    "io_uring": "libc.syscall(425, 1, 0)",
+    "the worker's memory": "os.pwrite(os.open(f'/proc/{os.getppid()}/mem', os.O_RDWR), b'x', 4096)",
+    "the worker's descriptors": "os.listdir(f'/proc/{os.getppid()}/fd')",
+    "all processors": "os.sched_setaffinity(0, range(os.cpu_count()))",
+    "a new process": "os.fork()",
+    "a new process by vfork": "__import__('subprocess').run(['/bin/true'])",
+    "more processor time": "resource.setrlimit(resource.RLIMIT_CPU, (100, 100))",
+    "more memory": "resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))",
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+async def test_is_refused(what: str, sandbox: Sandbox, limits: Limits) -> None:
+    code = f"""
+        import ctypes, os, resource
+        libc = ctypes.CDLL(None, use_errno=True)
+        try:
+            result = {CALLS[what]}
+        except (OSError, ValueError) as error:
+            print("refused")
+        else:
+            print("refused" if result == -1 else "ESCAPED")
+    """
+    assert (await run(sandbox, code, limits)).output == "refused\n"
+
+
+async def test_cannot_kill_anyone(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import os, signal
+        for pid in (os.getppid(), 1, 0, -1, -os.getppid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                print("ESCAPED", pid)
+            except OSError:
+                pass
+        print("alive")
+    """
+    async with load_program(sandbox, textwrap.dedent(code), limits) as program:
+        assert (await program.run("")).output == "alive\n"
+        assert (await program.run("")).output == "alive\n"
+
+
+async def test_leaves_nothing_for_the_next_run(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import os
+        print(os.listdir("."))
+        os.makedirs("a/b"); open("a/b/c", "w").close(); os.symlink("/", "root"); os.mkfifo("pipe")
+    """
+    async with load_program(sandbox, textwrap.dedent(code), limits) as program:
+        assert [(await program.run("")).output for _ in range(3)] == ["[]\n"] * 3
+
+
+async def test_leaves_no_process_behind(sandbox: Sandbox, limits: Limits) -> None:
+    """Neither a daemon that it tried to start nor one that hangs when we are cancelled."""
+    marker = f"selfagg-marker-{os.getpid()}"
+    code = (
+        f"import ctypes, time\nctypes.CDLL(None).prctl(15, b'{marker[:15]}')\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+
+    async def hang() -> None:
+        async with load_program(sandbox, code, Limits(seconds=60)) as program:
+            await program.run("")
+
+    def alive() -> list[str]:
+        names = []
+        for path in Path("/proc").glob("[0-9]*/comm"):
+            try:
+                names.append(path.read_text().strip())
+            except OSError:
+                continue
+        return [name for name in names if name == marker[:15]]
+
+    task = asyncio.create_task(hang())
+    for _ in range(100):
+        await asyncio.sleep(0.1)
+        if alive():
+            break
+    assert alive()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    for _ in range(50):
+        if not alive():
+            break
+        await asyncio.sleep(0.1)
+    assert not alive()

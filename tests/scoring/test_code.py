@@ -1,0 +1,178 @@
+"""Programs are scored right, and no program can talk its way to a right verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from selfagg.errors import UsageError
+from selfagg.sandbox import Limits, Sandbox, choose_sandbox
+from selfagg.sandbox.base import Command
+from selfagg.scoring.base import Verdict
+from selfagg.scoring.code import CodeScorer
+from selfagg.types import Question
+
+LIMITS = Limits(seconds=1, memory=512 << 20, output=1 << 20)
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    try:
+        return choose_sandbox("bubblewrap")
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def scorer(sandbox: Sandbox) -> CodeScorer:
+    return CodeScorer(sandbox, LIMITS)
+
+
+def question(**data: Any) -> Question:
+    return Question("q", "Write a program.", "code", data=data)
+
+
+def fenced(code: str) -> str:
+    return f"Here it is:\n```python\n{code}\n```\n"
+
+
+DOUBLE = question(format="stdin", cases=[["1\n", "2\n"], ["21\n", "42\n"], ["-3\n", "-6\n"]])
+ADD = question(format="function", function="add", cases=[["[1, 2]\n3", "[4, 5]"], ['[]\n{"a": 1}', "[]"]])
+CHECK = question(
+    format="check",
+    prompt='def half(x):\n    """Half of x.\n    >>> half(2)\n    1\n    """\n',
+    test="def check(candidate):\n\n    assert candidate(3) == 1.5\n    assert candidate((8,)) == ('pair',)\n",
+    function="half",
+)
+
+
+class TestAnswer:
+    scorer = CodeScorer()
+
+    def answer(self, text: str) -> str | None:
+        return self.scorer.answer(DOUBLE, text)
+
+    @pytest.mark.parametrize(
+        ("text", "code"),
+        [
+            ("```python\nx = 1\n```", "x = 1"),
+            ("```py\nx = 1\n```\n```Python3\nx = 2\n```\nDone.", "x = 2"),
+            ("```\nx = 1\n```", "x = 1"),
+            ("```python\nx = 1\n```\nIt prints\n```\n1\n```", "x = 1"),
+            ("```python\nx = 1\n```\n```cpp\nint x;\n```", "x = 1"),
+            ("~~~python\nx = 1\n~~~", "x = 1"),
+            ("````python\nx = '```'\n```\ny\n````", "x = '```'\n```\ny"),
+            ("1. First\n   ```python\n   if x:\n       y\n   ```", "if x:\n    y"),
+            ("```python title=a.py\r\nx = 1\r\n```\r\n", "x = 1\r"),
+            ("```python\nx = 1\n```\nBetter:\n```python\nx = 2", "x = 1"),
+        ],
+    )
+    def test_is_the_last_closed_block(self, text: str, code: str) -> None:
+        assert self.answer(text) == code
+
+    @pytest.mark.parametrize(
+        "text", ["", "x = 1", "```python\nx = 1", "```cpp\nint x;\n```", "```python\n \n```", "```"]
+    )
+    def test_is_none_without_one(self, text: str) -> None:
+        assert self.answer(text) is None
+
+    @pytest.mark.parametrize(
+        "piece", ["```python\n", "```\n", "~~~\n```\n", "```" + " " * 50 + "`\n", " " * 50 + "```\n"]
+    )
+    def test_is_found_in_linear_time(self, piece: str) -> None:
+        self.answer(piece * 50_000)
+
+    def test_a_huge_program_is_none(self) -> None:
+        assert self.answer(fenced("x = 1\n" * 1_000_000)) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        (DOUBLE, "print(int(input()) * 2)"),
+        (DOUBLE, "import sys\nn = int(sys.stdin.readline())\nsys.stdout.write(f'  {n + n}.0 \\n\\n')"),
+        (DOUBLE, "if __name__ == '__main__':\n    print(2 * int(open(0).read()))\n    exit()"),
+        (DOUBLE, "def main() -> List[int]:\n    print(sum([int(sys.stdin.buffer.read())] * 2))\nmain()"),
+        (DOUBLE, "import threading\nthreading.Thread(target=lambda: print(int(input()) * 2)).start()"),
+        (DOUBLE, "import numpy as np\nprint(np.int64(input()) * 2)"),
+        (ADD, "class Solution:\n    def add(self, x: List[int], y) -> List[int]:\n        return [n + y for n in x]"),
+        (ADD, "def add(x, y):\n    return tuple(n + y for n in x)"),
+        (CHECK, "    return x / 2 if x == 3 else ('pair',)"),
+        (CHECK, "def half(x):\n    return {3: 1.5}.get(x, ('pair',))"),
+    ],
+)
+async def test_right_programs_pass(asked: Question, code: str, scorer: CodeScorer) -> None:
+    verdict = await scorer.score(asked, fenced(code))
+    assert (verdict.score, verdict.note) == (1.0, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "note"),
+    [
+        (DOUBLE, "print(2)", "test 2 of 3: wrong answer"),
+        (DOUBLE, "print(abs(int(input())) * 2)", "test 3 of 3: wrong answer"),
+        (DOUBLE, "print(1 / 0)", "test 1 of 3: ZeroDivisionError: division by zero"),
+        (DOUBLE, "while True: pass", "test 1 of 3: it ran past the time limit"),
+        (DOUBLE, "print(", "test 1 of 3: SyntaxError: '(' was never closed (program.py, line 1)"),
+        (ADD, "def add(x, y): return 3", "test 1 of 2: wrong answer"),
+        (ADD, "class Solution: pass", "test 1 of 2: TypeError: can only concatenate list"),
+        (CHECK, "    return x / 2", "line 4 of the test: CandidateError TypeError: unsupported operand"),
+        (CHECK, "    return 1", "line 3 of the test: AssertionError"),
+    ],
+)
+async def test_wrong_programs_fail_with_a_note(asked: Question, code: str, note: str, scorer: CodeScorer) -> None:
+    verdict = await scorer.score(asked, fenced(code))
+    assert verdict.score == 0.0
+    assert verdict.note.startswith(note)
+
+
+async def test_a_response_without_a_program_is_wrong(scorer: CodeScorer) -> None:
+    assert await scorer.score(DOUBLE, "I do not know.") == Verdict(None, 0.0)
+
+
+async def test_broken_tests_are_the_users_to_mend(scorer: CodeScorer) -> None:
+    for data in ({}, {"format": "stdin"}, {"format": "function", "cases": [["1", "2"]]}, {"format": "check"}):
+        with pytest.raises(UsageError):
+            await scorer.score(question(**data), fenced("x = 1"))
+    with pytest.raises(UsageError, match="not one JSON value a line"):
+        await scorer.score(question(format="function", function="f", cases=[["?", "2"]]), fenced("def f(x): pass"))
+
+
+async def test_a_sandbox_that_does_not_start_scores_nothing() -> None:
+    class Broken:
+        name, protects = "broken", True
+
+        def command(self, guest: str, limits: Limits) -> Command:
+            return Command(("/bin/false",))
+
+        def trouble(self) -> str | None:
+            return None
+
+    verdict = await CodeScorer(Broken()).score(DOUBLE, fenced("print(1)"))
+    assert verdict.score is None
+    assert "did not start" in verdict.note
+
+
+async def test_programs_are_grouped_by_their_text(scorer: CodeScorer) -> None:
+    programs = ["x = 1\nprint(x)", "y = 1\nprint(y)", "x = 1   \n\nprint(x)\n", "x = 1\n print(x)", "y = 1\nprint(y)"]
+    assert await scorer.same(DOUBLE, programs) == [0, 1, 0, 3, 1]
+
+
+async def test_scoring_leaves_the_event_loop_free(scorer: CodeScorer) -> None:
+    """While programs are scored, other tasks go on; all get their own verdict."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.001)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    codes = [fenced(f"print(int(input()) * {2 + n % 2})") for n in range(12)]
+    verdicts = await asyncio.gather(*(scorer.score(DOUBLE, code) for code in codes))
+    ticking.cancel()
+    assert [verdict.score for verdict in verdicts] == [1.0, 0.0] * 6
+    assert ticks > 12
