@@ -102,12 +102,12 @@ def test_a_file_that_is_broken(run: Run, tmp_path: Path, content: str, words: li
 class _Server(BaseHTTPRequestHandler):
     """Serves the model ``tiny`` to whoever has the key ``right``."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         allowed = self.headers.get("Authorization") == "Bearer right"
         answer = {"data": [{"id": "tiny"}]} if allowed else {"error": {"message": "Incorrect API key", "code": 401}}
         self._answer(200 if allowed else 401, answer)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(404, {"error": {"message": "nothing here"}})
 
@@ -119,7 +119,7 @@ class _Server(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 

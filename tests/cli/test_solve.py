@@ -74,3 +74,9 @@ def test_a_model_that_gives_nothing_is_a_failure_not_a_traceback(run: Run) -> No
     assert outcome.stdout == ""
     assert "Traceback" not in outcome.stderr
     assert "simulated failure" in outcome.stderr.splitlines()[-1]
+
+
+def test_a_terminal_without_unicode_still_gets_the_response(run: Run) -> None:
+    outcome = run("solve", "Wie heißt 6 · 7?", *SMALL, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "42" in outcome.stdout

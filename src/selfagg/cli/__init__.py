@@ -5,6 +5,7 @@ Command files import nothing heavy before they run, so that ``--help`` and ``--v
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -55,6 +56,8 @@ for _name, _command in COMMANDS.items():
 
 def main() -> None:
     """The ``selfagg`` command. Exit codes: 0 done, 1 the run failed, 2 something given cannot work, 130 Ctrl-C."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
     try:
         status = app(standalone_mode=False)
     except typer.TyperException as error:

@@ -83,7 +83,8 @@ class _Evaluation:
         from selfagg.cli.opening import opened_model
         from selfagg.cli.progress import Progress
         from selfagg.cli.stopping import command_line
-        from selfagg.cli.view import say, shown
+        from selfagg.cli.terminal import say
+        from selfagg.cli.view import shown
         from selfagg.engine.configuration import about, configuration
         from selfagg.engine.engine import Engine
         from selfagg.engine.record import Record
@@ -101,7 +102,7 @@ class _Evaluation:
                 progress.resume(record)
                 say(f"record {self.path}", console)
                 engine = Engine(model, self.settings, record, concurrency=self.model.concurrency, watcher=progress)
-                with shown(progress, f"{method.name}, {self.source}, {model.name}", console):
+                with shown(progress, method, self.source, model.name, console):
                     await evaluate_all(engine, method, questions, schedule=self.schedule)
                 return summarise(record)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfagg.engine.engine import Watcher
 from selfagg.engine.record import CANDIDATE, Record
@@ -26,13 +26,17 @@ GROUP BY g.t
 
 @dataclass(slots=True)
 class Tally:
-    """One population, over all questions: how many members it will have, and what became of those that are done."""
+    """One population, over all questions: how many members it will have, and what became of those that are done.
+
+    ``answers`` counts the answers as they are written, in a run of one question.
+    """
 
     size: int
     done: int = 0
     right: int = 0
     wrong: int = 0
     unanswered: int = 0
+    answers: Counter[str] = field(default_factory=Counter)
 
     @property
     def judged(self) -> int:
@@ -99,6 +103,8 @@ class Progress(Watcher):
 
     def scored(self, question: int, member: Member) -> None:
         tally = self.tallies[member.t - 1]
+        if self.questions == 1 and member.answer is not None:
+            tally.answers[member.answer] += 1
         if member.right:
             tally.right += 1
         elif member.answer is None:

@@ -86,7 +86,8 @@ async def _solve(text: str, asked: dict[str, Any], model: ModelOptions, path: Pa
     from selfagg.api import asolve
     from selfagg.cli.opening import opened_model
     from selfagg.cli.progress import Progress
-    from selfagg.cli.view import say, shown
+    from selfagg.cli.terminal import say
+    from selfagg.cli.view import shown
 
     # Which members an answer needs does not depend on what they say: a rehearsal without a model counts them.
     unbounded = asked | {"max_total_tokens": None, "deadline_s": None}
@@ -94,7 +95,7 @@ async def _solve(text: str, asked: dict[str, Any], model: ModelOptions, path: Pa
     progress = Progress([len(population) for population in plan.populations], 1)
     async with opened_model(model, console) as connection:
         say(f"record {path}", console)
-        with shown(progress, f"{asked['method']}, {connection.name}", console):
+        with shown(progress, plan.method, "one question", connection.name, console):
             return await asolve(
                 text, model=connection, concurrency=model.concurrency, record=path, watcher=progress, **asked
             )
@@ -117,20 +118,15 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 def _print(result: Result, console: Console) -> None:
-    from selfagg.cli.view import say
+    from selfagg.cli.terminal import harmless, say
 
-    typer.echo(_harmless(result.text) if sys.stdout.isatty() else result.text)
+    typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
     usage = result.usage
     lines = [
         *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
-        f"answer     {_harmless(result.answer) if result.answer is not None else '(none)'}",
+        f"answer     {harmless(result.answer) if result.answer is not None else '(none)'}",
         f"calls      {result.calls:,}",
         f"tokens     {usage.prompt:,} prompt, {usage.cached:,} of them cached; {usage.completion:,} completion",
         f"record     {result.record}",
     ]
     say("\n".join(lines), console)
-
-
-def _harmless(text: str) -> str:
-    """Without control characters: what a model writes must not steer the terminal."""
-    return "".join(c for c in text if c in "\n\t" or ((c.isprintable() or c.isspace()) and c not in "\r\v\f\x85"))

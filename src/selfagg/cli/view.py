@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
@@ -18,6 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from selfagg.cli.progress import Progress, Tally
+from selfagg.cli.terminal import one_line, say
+
+if TYPE_CHECKING:
+    from selfagg.methods import Method
 
 LINE_EVERY_S = 10.0
 LINE_EVERY_SHARE = 0.05
@@ -26,17 +31,43 @@ _RIGHT, _WRONG, _UNANSWERED, _DONE, _TO_COME = range(5)
 _STYLES = [Style.parse(style) for style in ("green", "red", "yellow", "cyan", "bright_black")]
 _BLOCKS = "█▓▒█·"
 _ASCII_BLOCKS = "#x?=."
-_NAMES = ("right", "wrong", "no answer", "not scored", "to come")
+_NAMES = ("right", "wrong", "no answer", "done", "to come")
 
 
-def shown(progress: Progress, title: str, console: Console) -> AbstractContextManager[None]:
-    """Shows a run on ``console`` for the length of the ``with`` block."""
+def shown(
+    progress: Progress, method: Method, source: str, model: str, console: Console
+) -> AbstractContextManager[None]:
+    """Shows a run on ``console`` for the length of the ``with`` block.
+
+    Args:
+        progress: What is counted; its clock starts now.
+        method: The method, and
+        source: the questions, and
+        model: the model's name, for the headline.
+        console: Where; the shape of the view depends on whether it is a terminal.
+    """
     progress.begin()
-    return _live(progress, title, console) if console.is_terminal else _lines(progress, console)
+    return (
+        _live(progress, headline(method, source, model), console) if console.is_terminal else _lines(progress, console)
+    )
+
+
+def headline(method: Method, source: str, model: str) -> Text:
+    """What runs, in two lines; a simulated model is called one."""
+    settings = method.settings()
+    sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]
+    simulated = " (SIMULATED: no language model is asked)" if model.startswith("simulated") else ""
+    return Text.assemble(
+        (f"{method.name} {' '.join(sizes)}", "bold"),
+        f": {source}\n",
+        (f"{model}{simulated}", "bright_black"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 @contextmanager
-def _live(progress: Progress, title: str, console: Console) -> Iterator[None]:
+def _live(progress: Progress, title: Text, console: Console) -> Iterator[None]:
     with Live(
         console=console,
         refresh_per_second=4,
@@ -68,11 +99,6 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
         say(line(progress), console)
 
 
-def say(text: str, console: Console) -> None:
-    """Prints a line as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
 def line(progress: Progress) -> str:
     """The state of a run in one line."""
     scores = [f"{tally.accuracy:.1%}" if tally.accuracy is not None else "-" for tally in progress.tallies]
@@ -86,7 +112,7 @@ def line(progress: Progress) -> str:
     return " | ".join(parts)
 
 
-def render(progress: Progress, title: str, console: Console) -> Group:
+def render(progress: Progress, title: Text, console: Console) -> Group:
     """The live view: a row a population, as many as the terminal has room for."""
     ascii_only = console.options.ascii_only
     blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
@@ -95,18 +121,27 @@ def render(progress: Progress, title: str, console: Console) -> Group:
     table.add_column(ratio=1)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, min_width=7)
-    for t in rows(progress.tallies, console.size.height - 4):
+    for t in rows(progress.tallies, console.size.height - 5):
         tally = progress.tallies[t - 1]
-        accuracy = f"{tally.accuracy:.1%}" if tally.accuracy is not None else ""
         table.add_row(
             Text(f"t={t}", "bold" if 0 < tally.done < tally.size else ""),
             Bar(tally, blocks),
             Text(f"{tally.done:,}/{tally.size:,}", "bright_black"),
-            Text(accuracy, "bold green"),
+            Text(_verdict(tally), "bold green"),
         )
     state = [f"{progress.finished_questions:,} of {progress.questions:,} questions"] if progress.questions > 1 else []
     footer = Text((" | " if ascii_only else " · ").join(state + _pace(progress)), no_wrap=True, overflow="ellipsis")
-    return Group(Text(title, "bold", no_wrap=True, overflow="ellipsis"), table, _legend(progress, blocks), footer)
+    return Group(title, table, _legend(progress, blocks), footer)
+
+
+def _verdict(tally: Tally) -> str:
+    """A population's accuracy; where the right answer is unknown, the most frequent one and how often it came."""
+    if tally.accuracy is not None:
+        return f"{tally.accuracy:.1%}"
+    if common := tally.answers.most_common(1):
+        ((answer, times),) = common
+        return f"{one_line(answer, 20)} ×{times}"
+    return ""
 
 
 def rows(tallies: list[Tally], room: int) -> range:
@@ -160,7 +195,7 @@ def _pace(progress: Progress) -> list[str]:
     left = progress.left_s
     return [
         f"{progress.tokens_per_second():,.0f} tokens/s",
-        f"{clock(progress.elapsed_s)} so far"
+        f"{clock(progress.elapsed_s)} {'so far' if progress.done < progress.size else 'in all'}"
         + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
         *([f"{progress.failures:,} failed"] if progress.failures else []),
     ]

@@ -1,0 +1,24 @@
+"""Printing to people: lines as they are, and model-written text without its power over a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str, console: Console) -> None:
+    """Prints a line as it is: no markup, no colours, no line breaks of its own."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """The text without control characters: what a model writes must not steer the terminal."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+
+
+def one_line(text: str, length: int) -> str:
+    """The text, harmless, as one line of at most so many characters."""
+    line = " ".join(harmless(text).split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
