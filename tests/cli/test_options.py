@@ -13,7 +13,7 @@ import typer
 from selfagg.cli import stopping
 from selfagg.cli.options import MethodOptions, ModelOptions, SamplingOptions, spread
 from selfagg.cli.terminal import harmless, one_line
-from selfagg.cli.values import json_object, pairs, size
+from selfagg.cli.values import json_object, pairs, size, utf8
 from selfagg.errors import UsageError
 
 
@@ -70,6 +70,12 @@ def test_a_setting_given_twice() -> None:
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--size"):
         size(text)
+
+
+def test_text_that_is_not_utf8() -> None:
+    assert utf8("stdin", "ß ·".encode()) == "ß ·"
+    with pytest.raises(UsageError, match=r"stdin is not UTF-8 text \(byte 3\)"):
+        utf8("stdin", b"ab\xff")
 
 
 def test_json_nested_without_end() -> None:

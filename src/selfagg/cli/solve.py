@@ -54,7 +54,7 @@ def solve(
     from selfagg.cli.records import record_file
     from selfagg.errors import UsageError
 
-    text = sys.stdin.read() if question == "-" else question
+    text = values.utf8("stdin", sys.stdin.buffer.read()) if question == "-" else values.utf8("QUESTION", question)
     if not text.strip():
         raise UsageError("the question is empty")
     settings = sampling.settings(method.candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -52,3 +53,12 @@ def size(text: str | None) -> int | Literal["all"] | None:
     if not text.isascii() or not text.removeprefix("-").isdigit():
         raise UsageError(f"--size {text!r}: it must be a whole number or all")
     return int(text)
+
+
+def utf8(name: str, given: str | bytes) -> str:
+    """Text in UTF-8, whatever encoding the system is set to."""
+    content = given if isinstance(given, bytes) else os.fsencode(given)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1})") from None
