@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
+from selfagg.analysis.labels import labels_for, settings_of
 from selfagg.analysis.outcomes import answered
 from selfagg.analysis.statistics import (
     Estimate,
@@ -110,7 +111,7 @@ def compare(
     if not names:
         raise UsageError("there is nothing to compare: no question with a gold answer is done in every record")
     entries = _entries(runs)
-    labels = _labels([same[0].settings for same in entries])
+    labels = labels_for([same[0].settings for same in entries])
     chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
     values = [[[run.worth[name] for run in same] for name in names] for same in entries]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
@@ -145,9 +146,6 @@ class _Run:
 
 
 def _run(record: Record, until: int | None) -> _Run:
-    configuration = record.configuration
-    method = configuration["method"] if until is None else {**configuration["method"], "t": until}
-    others = {key: value for key, value in configuration.items() if key not in ("method", "seed", "source")}
     costs = costs_by_question(record, until)
     worth: dict[str, float] = {}
     cost: dict[str, Cost] = {}
@@ -155,15 +153,7 @@ def _run(record: Record, until: int | None) -> _Run:
         if question.scored:
             worth[question.id] = question.worth
             cost[question.id] = costs[question.position]
-    return _Run({**method, **_flat(others)}, configuration["seed"], worth, cost)
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(_flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value})
-    return flat
+    return _Run(settings_of(record, until), record.configuration["seed"], worth, cost)
 
 
 def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:
@@ -177,17 +167,6 @@ def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:
         else:
             entries.append([run])
     return entries
-
-
-def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for each entry: method, N, K, T, and whatever else differs between entries that have it."""
-    always = ("n", "k", "t")
-    named = [key for key in dict.fromkeys(key for one in settings for key in one) if key not in (*always, "name")]
-    differing = [key for key in named if len({repr(one[key]) for one in settings if key in one}) > 1]
-    return [
-        " ".join([one["name"], *(f"{key}={one[key]}" for key in (*always, *differing) if key in one)])
-        for one in settings
-    ]
 
 
 def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from selfagg.engine.record import Record
@@ -112,8 +113,14 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     for t, i, parents, score, same, failed, cut, *costs in rows:
         if t > len(populations):
             populations.append([])
-        populations[-1].append(Outcome(t, i, tuple(json.loads(parents)), score, same, bool(failed), bool(cut), *costs))
+        populations[-1].append(Outcome(t, i, _places(parents), score, same, bool(failed), bool(cut), *costs))
     return populations
+
+
+@lru_cache(maxsize=1 << 16)
+def _places(parents: str) -> tuple[int, ...]:
+    """Parents as recorded; the same sets come again and again."""
+    return tuple(json.loads(parents))
 
 
 def votes(population: Population) -> Counter[int]:

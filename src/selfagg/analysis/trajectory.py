@@ -100,10 +100,10 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN) -> Trajectory | N
         return None
     run = counts.sizes
     sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))
-    predicted = _predicted(counts, sizes)
-    rng = np.random.default_rng(0)
-    questions = len(counts.right)
-    draws = [_predicted(counts, sizes, rng.integers(questions, size=questions)) for _ in range(RESAMPLES)]
+    predicted = predict(*_rates_and_first(counts), sizes)
+    resamples = np.random.default_rng(0).integers(len(counts.right), size=(RESAMPLES, len(counts.right)))
+    rates, first = zip(*(_rates_and_first(counts, questions) for questions in resamples), strict=True)
+    draws = predict(np.array(rates), np.array(first), sizes)
     low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     measured = counts.right.mean(axis=0) / np.array(run)
     tokens = [cost.tokens for cost in costs_by_population(record)]
@@ -136,28 +136,38 @@ def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
 
 
 def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
-    """Mean accuracy of each population.
+    """Mean accuracy of each population, of shape (..., T).
 
     Args:
-        rates: r_0 to r_K.
-        first: Chance of each number of right members, 0 to N, in the first population of a question.
-        sizes: Members of each population.
+        rates: r_0 to r_K, of shape (..., K + 1).
+        first: Chance of each number of right members, 0 to N, in a question's first population; (..., N + 1).
+        sizes: Members of each of the T populations.
     """
     import numpy as np
-    from scipy.stats import binom, hypergeom
+    from scipy.stats import hypergeom
 
-    k = len(rates) - 1
+    drawn = np.arange(rates.shape[-1])
     chances = first
-    accuracies = [float(first @ np.arange(sizes[0] + 1)) / sizes[0]]
+    accuracies = [first @ np.arange(sizes[0] + 1) / sizes[0]]
     for n, following in pairwise(sizes):
-        right = np.arange(n + 1)[:, None]
-        member = np.clip(hypergeom.pmf(np.arange(k + 1), n, right, k) @ rates, 0.0, 1.0)
-        accuracies.append(float(chances @ member))
-        chances = chances @ binom.pmf(np.arange(following + 1), following, member[:, None])
-    return np.array(accuracies)
+        sets = np.asarray(hypergeom.pmf(drawn, n, np.arange(n + 1)[:, None], drawn[-1]))
+        member = np.clip(rates @ sets.T, 0.0, 1.0)
+        accuracies.append(np.sum(chances * member, axis=-1))
+        chances = np.einsum("...m,...mj->...j", chances, _binomial(following, member))
+    return np.stack(accuracies, axis=-1)
 
 
-def _predicted(counts: Aggregations, sizes: Sequence[int], questions: Any = slice(None)) -> Floats:
+def _binomial(n: int, p: Floats) -> Floats:
+    """Chances of 0 to ``n`` successes, as a last axis; scipy's own fails at a ``p`` of 1e-310."""
+    import numpy as np
+    from scipy.special import binom, xlog1py, xlogy
+
+    successes, chance = np.arange(n + 1), p[..., None]
+    return np.asarray(np.exp(np.log(binom(n, successes)) + xlogy(successes, chance) + xlog1py(n - successes, -chance)))
+
+
+def _rates_and_first(counts: Aggregations, questions: Any = slice(None)) -> tuple[Floats, Floats]:
+    """r_c of these questions, where it never occurred read off between its neighbours; and how they began."""
     import numpy as np
 
     tried = counts.tried[questions].sum(axis=(0, 1))
@@ -165,5 +175,4 @@ def _predicted(counts: Aggregations, sizes: Sequence[int], questions: Any = slic
     seen = np.flatnonzero(tried)
     rates = np.interp(np.arange(counts.k + 1), seen, succeeded[seen] / tried[seen])
     right = counts.right[questions, 0]
-    first = np.bincount(right, minlength=sizes[0] + 1) / len(right)
-    return predict(rates, first, sizes)
+    return rates, np.bincount(right, minlength=counts.sizes[0] + 1) / len(right)

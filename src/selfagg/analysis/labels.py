@@ -1,0 +1,40 @@
+"""Names for runs: the method and its settings, as far as they tell one run from another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from selfagg.engine.record import Record
+
+ALWAYS = ("n", "k", "t")
+
+
+def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
+    """All settings of a run by their dotted names, the method's own first; neither its seed nor its questions.
+
+    Args:
+        record: The record.
+        until: Populations of the run that count; None: all.
+    """
+    configuration = record.configuration
+    method = configuration["method"] if until is None else {**configuration["method"], "t": until}
+    others = {key: value for key, value in configuration.items() if key not in ("method", "seed", "source")}
+    return {**method, **_flat(others)}
+
+
+def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each run the method's name, N, K, T, and whatever else differs between runs that have it."""
+    others = dict.fromkeys(key for one in settings for key in one if key not in (*ALWAYS, "name"))
+    differing = [key for key in others if len({repr(one[key]) for one in settings if key in one}) > 1]
+    return [
+        " ".join([one["name"], *(f"{key}={one[key]}" for key in (*ALWAYS, *differing) if key in one)])
+        for one in settings
+    ]
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat.update(_flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value})
+    return flat
