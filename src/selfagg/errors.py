@@ -16,12 +16,19 @@ class ModelError(SelfaggError):
         tries: How often the call was tried.
         fatal: Whether every further call would fail the same way (a wrong key, an unknown model), so that a
             run has no reason to go on.
+        status: What the server answered, as an HTTP status; 503 for one that cannot be reached, 504 for one that
+            is too slow, None where there is nothing to say.
+        wait_s: Seconds that the server asked to be left alone.
     """
 
-    def __init__(self, message: str, *, tries: int = 1, fatal: bool = False) -> None:
+    def __init__(
+        self, message: str, *, tries: int = 1, fatal: bool = False, status: int | None = None, wait_s: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.tries = tries
         self.fatal = fatal
+        self.status = status
+        self.wait_s = wait_s
 
 
 class ContextOverflow(ModelError):

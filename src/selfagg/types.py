@@ -83,6 +83,8 @@ class Question:
         context: Messages before the question: a system prompt, worked examples, earlier turns.
         data: What scoring needs beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
         group: The task or subject it belongs to, for tables by group.
+        turn: The chat message whose text this is, where it is more than text: several parts (images), a name.
+        after: Messages after the question's own: an agent's calls so far, and what they gave.
     """
 
     id: str
@@ -93,6 +95,8 @@ class Question:
     context: tuple[Message, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
+    turn: Message | None = None
+    after: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Request:
         question: What it is about, and
         parents: the members shown in the prompt. Both are there for simulated models alone: a real
             connection sends nothing but ``messages``.
+        verbatim: Whether ``Reply.choice`` and ``Delta.choice`` are wanted.
     """
 
     messages: tuple[Message, ...]
@@ -113,6 +118,22 @@ class Request:
     seed: int
     question: Question
     parents: tuple[Member, ...] = ()
+    verbatim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a reply as it is written: of its text or of its reasoning section.
+
+    Attributes:
+        text: Of the response.
+        reasoning: Of its reasoning section.
+        choice: The choice of the server's event as it came, where asked for: tool calls, log-probabilities.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    choice: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +149,8 @@ class Reply:
         logprobs: Log-probability of each token, where asked for and given.
         tries: How often the call was tried.
         seconds: From sending the successful try to its last token.
+        choice: The choice of the server's answer as it came, where asked for and given: tool calls,
+            log-probabilities in full. Of a streamed reply its end alone.
     """
 
     text: str
@@ -137,6 +160,7 @@ class Reply:
     logprobs: tuple[float, ...] | None = None
     tries: int = 1
     seconds: float = 0.0
+    choice: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

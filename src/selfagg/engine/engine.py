@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from selfagg.engine.fair import Entrance
 from selfagg.engine.gate import Gate, Priority
-from selfagg.engine.record import Generation, Record
+from selfagg.engine.keeping import Keeper
+from selfagg.engine.rows import CANDIDATE, Generation
 from selfagg.engine.sets import address_seed
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError
-from selfagg.models.base import Model, fingerprint
+from selfagg.models.base import Model, Streams, fingerprint
 from selfagg.prompts.candidates import View, view_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
-from selfagg.types import Member, Question, Reply, Request, Sampling
+from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
 
 FAILURES_IN_A_ROW = 16
 """So many failed calls, each retried, with none that worked between them: the model is gone."""
@@ -44,6 +48,21 @@ class Settings:
     candidate: str = "response"
 
 
+@dataclass(frozen=True, slots=True)
+class Finale:
+    """How members of the last population are sampled where that differs: for what binds the answer alone.
+
+    Attributes:
+        t: The last population.
+        sampling: How its members are sampled (a response format, tools, stop strings).
+        listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
+    """
+
+    t: int
+    sampling: Sampling
+    listener: Callable[[int, Delta], None] | None = None
+
+
 class Watcher:
     """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
 
@@ -64,16 +83,31 @@ class Engine:
         self,
         model: Model,
         settings: Settings,
-        record: Record,
+        record: Keeper,
         *,
         concurrency: int | None = None,
         watcher: Watcher | None = None,
         retry_failed: bool = True,
+        gate: Entrance | None = None,
+        finale: Finale | None = None,
     ) -> None:
+        """Puts a run's parts together.
+
+        Args:
+            model: The open connection.
+            settings: How every member is sampled.
+            record: Keeps what is generated.
+            concurrency: Most calls at once; None: what the connection serves well.
+            watcher: Told of each generation.
+            retry_failed: Whether a failed call that the record holds is made again.
+            gate: A bound on calls that is shared with other engines; None: one of its own.
+            finale: What is different for the last population.
+        """
         self.model = model
         self.settings = settings
         self.record = record
-        self.gate = Gate(concurrency or model.concurrency)
+        self.gate: Entrance = gate or Gate(concurrency or model.concurrency)
+        self.finale = finale
         self.watcher = watcher or Watcher()
         self.retry_failed = retry_failed
         self.view: View = view_named(settings.candidate)
@@ -103,13 +137,14 @@ class Engine:
     async def _generate(
         self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
     ) -> Generation:
-        member = generation.member
+        member, role = generation.member, generation.role
         async with self.gate.enter(priority):
             if self._stopped:
                 raise self._stopped
             generation = replace(generation, started=time.time())
             try:
-                reply, fitted = await self._reply(question, prompt, generation.seed)
+                last = self.finale if self.finale and (role, member.t) == (CANDIDATE, self.finale.t) else None
+                reply, fitted = await self._reply(question, prompt, generation, last)
             except ModelError as error:
                 self._failed(error)
                 return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
@@ -121,25 +156,42 @@ class Engine:
             cut=fitted.cut,
         )
 
-    async def _reply(self, question: Question, prompt: Prompt, seed: int) -> tuple[Reply, Fitted]:
+    async def _reply(
+        self, question: Question, prompt: Prompt, generation: Generation, last: Finale | None
+    ) -> tuple[Reply, Fitted]:
         """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
         context = self.model.context
-        sampling = self.settings.sampling
+        sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
             sampling = replace(sampling, temperature=prompt.temperature)
         for attempt in range(1, ATTEMPTS + 1):
             fitted = await self.fit(prompt, context)
             request = Request(
-                fitted.messages, replace(sampling, max_tokens=fitted.max_tokens), seed, question, prompt.shown
+                fitted.messages,
+                replace(sampling, max_tokens=fitted.max_tokens),
+                generation.seed,
+                question,
+                prompt.shown,
+                verbatim=last is not None,
             )
             try:
-                return await self.model.sample(request), fitted
+                return await self._sampled(request, generation.member.i, last.listener if last else None), fitted
             except ContextOverflow:
                 if attempt == ATTEMPTS or not prompt.shown:
                     raise
                 prompt_tokens = await self.model.count_tokens(fitted.messages)
                 context = int(prompt_tokens * TIGHTENED) + fitted.max_tokens
         raise AssertionError("the last attempt returns or raises")
+
+    async def _sampled(self, request: Request, i: int, listener: Callable[[int, Delta], None] | None) -> Reply:
+        if listener is None or not isinstance(self.model, Streams):
+            return await self.model.sample(request)
+        async with aclosing(self.model.stream(request)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    return piece
+                listener(i, piece)
+        raise ModelError("the model's stream ended without a reply")
 
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
         """The prompt, fitted to a context of this many tokens."""
@@ -160,4 +212,3 @@ class Engine:
     async def close(self) -> None:
         """Waits until what was generated is on disk."""
         await asyncio.shield(self.record.drain())
-

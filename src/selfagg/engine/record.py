@@ -22,6 +22,7 @@ from selfagg.engine.rows import (
     CANDIDATE,
     GENERATION_COLUMNS,
     INSERT_GENERATION,
+    INSERT_QUESTION,
     INSERT_SCORE,
     SCHEMA,
     SELECT_MEMBERS,
@@ -67,6 +68,7 @@ class Record:
         self._next_commit: asyncio.Task[None] | None = None
         self._commit: asyncio.Task[None] | None = None
         self._session: int | None = None
+        self._asked = 0
         self._begun = time.monotonic()
 
     @staticmethod
@@ -153,6 +155,7 @@ class Record:
             self._abandon()
             raise _said_plainly(self.path, error) from None
         self._begun = time.monotonic()
+        self._asked = len(questions)
 
     def _differing_question(self, questions: Sequence[Question]) -> str:
         recorded = dict(self._database.execute("SELECT position, body FROM questions"))
@@ -165,7 +168,16 @@ class Record:
 
     def _insert_questions(self, start: int, questions: Iterable[Question]) -> None:
         rows = ((start + n, question.id, question_body(question)) for n, question in enumerate(questions))
-        self._database.executemany("INSERT INTO questions (position, id, body) VALUES (?, ?, ?)", rows)
+        self._database.executemany(INSERT_QUESTION, rows)
+
+    async def add(self, question: Question) -> int:
+        """Adds a question to a run that takes them as they come (a server's); returns its position.
+
+        The question must have an id that no other one of this record has.
+        """
+        position, self._asked = self._asked, self._asked + 1
+        await self._write(INSERT_QUESTION, (position, question.id, question_body(question)))
+        return position
 
     def questions(self) -> Iterator[Question]:
         """The questions in their order."""

@@ -68,6 +68,7 @@ INSERT_GENERATION = (
     f"INSERT OR REPLACE INTO generations ({GENERATION_COLUMNS}) "  # noqa: S608 - constants only
     f"VALUES ({', '.join('?' * len(GENERATION_COLUMNS.split(', ')))})"
 )
+INSERT_QUESTION = "INSERT INTO questions (position, id, body) VALUES (?, ?, ?)"
 INSERT_SCORE = "INSERT OR REPLACE INTO scores (question, t, i, answer, score, note) VALUES (?, ?, ?, ?, ?, ?)"
 
 SELECT_MEMBERS = (
@@ -124,10 +125,14 @@ def member_of(row: Sequence[Any]) -> Member:
 
 def question_body(question: Question) -> str:
     """A question as JSON text, the same for equal questions."""
-    return json.dumps(asdict(question), ensure_ascii=False, sort_keys=True)
+    fields = asdict(question)
+    for name in ("turn", "after"):  # chats have them, benchmarks do not
+        if not fields[name]:
+            del fields[name]
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True)
 
 
 def question_of(body: str) -> Question:
     """The question that `question_body` wrote."""
     fields = json.loads(body)
-    return Question(**{**fields, "context": tuple(fields["context"])})
+    return Question(**{**fields, "context": tuple(fields["context"]), "after": tuple(fields.get("after", ()))})

@@ -105,10 +105,12 @@ class Answered:
     Attributes:
         member: The member whose response is the answer.
         cut_short: Whether a budget or a deadline ended the work before the method was through.
+        others: Further members of the last population, where more than one answer was asked for.
     """
 
     member: Member
     cut_short: bool
+    others: tuple[Member, ...] = ()
 
 
 async def answer(
@@ -118,6 +120,7 @@ async def answer(
     choice: Choice = "sample",
     schedule: Schedule = "free",
     deadline_s: float | None = None,
+    count: int = 1,
 ) -> Answered:
     """Computes the answer to one question, and no member that it does not need.
 
@@ -131,18 +134,20 @@ async def answer(
             the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
         schedule: As for `evaluate`; ``stepwise`` computes every member.
         deadline_s: Seconds until the best answer at hand is taken.
+        count: How many members of the last population are wanted as answers; at most its size.
 
     Raises:
         ModelError: Nobody has answered.
         RunStopped: The model is gone.
     """
-    work = asyncio.ensure_future(_choose(trial, method, choice, schedule))
+    work = asyncio.ensure_future(_choose(trial, method, choice, schedule, count))
     spent = asyncio.ensure_future(trial.spent.wait())
     try:
         await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
-            chosen = work.result()
-            return Answered(chosen if chosen.reply else await best_at_hand(trial), cut_short=False)
+            chosen = [member for member in work.result() if member.reply]
+            first, *others = chosen or [await best_at_hand(trial)]
+            return Answered(first, cut_short=False, others=tuple(others))
         await trial.stop()
         return Answered(await best_at_hand(trial), cut_short=True)
     finally:
@@ -151,7 +156,7 @@ async def answer(
         await asyncio.gather(work, spent, return_exceptions=True)
 
 
-async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedule) -> Member:
+async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedule, count: int) -> list[Member]:
     member = method.members(trial)
     random = address_random(trial.seed, trial.question.id, "answer")
     size = method.size(method.t)
@@ -159,14 +164,21 @@ async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedu
         for t in range(1, method.t + 1):
             await _population(method, member, t)
     if choice == "sample" and method.uniform:
-        for i in random.sample(range(size), size):  # the first one, unless it failed
-            chosen = await member(method.t, i)
-            if chosen.reply:
-                break
-        return chosen
+        drawn = iter(random.sample(range(size), size))
+
+        async def one() -> Member | None:  # the next one drawn, unless it failed
+            for i in drawn:
+                chosen = await member(method.t, i)
+                if chosen.reply:
+                    return chosen
+            return None
+
+        return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
     population = await _population(method, member, method.t)
     weights = await (trial.vote(population) if choice == "majority" else method.weigh(trial, population))
-    return random.choices(population, weights)[0]
+    chosen = random.choices(population, weights)[0]
+    ranked = sorted(population, key=lambda member: (member.i != chosen.i, -weights[member.i], member.i))
+    return ranked[:count]
 
 
 async def best_at_hand(trial: Trial) -> Member:

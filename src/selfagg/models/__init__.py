@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfagg.errors import UsageError
-from selfagg.models.base import Model
+from selfagg.models.base import Model, Streams
 
-__all__ = ["CONNECTIONS", "Access", "Model", "connect", "opened"]
+if TYPE_CHECKING:
+    from selfagg.models.retries import Retries
+
+__all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,16 @@ class Access:
         api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
+        timeout_s: Longest wait for one reply of an ``openai:`` model; None: an hour.
+        retries: When a call to it is tried again; None: as often as a long run wants.
     """
 
     base_urls: tuple[str, ...] = ()
     api_key_file: Path | None = None
     context: int | None = None
     concurrency: int | None = None
+    timeout_s: float | None = None
+    retries: Retries | None = None
 
 
 CONNECTIONS: dict[str, str] = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
-from selfagg.types import Message, Reply, Request
+from selfagg.types import Delta, Message, Reply, Request
 
 
 @runtime_checkable
@@ -48,6 +50,49 @@ class Model(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A connection that can hand a reply out while it is written; one that cannot gives it whole."""
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Samples one reply in pieces; the last item is the whole `Reply`. Raises as `Model.sample` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A server's answer as it came.
+
+    Attributes:
+        status: HTTP status.
+        headers: Its headers.
+        body: Its body in pieces as they arrive; raises `ModelError` where it breaks off.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+@runtime_checkable
+class Forwards(Protocol):
+    """A connection to a server of the OpenAI API, which takes a request's body as it is."""
+
+    def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AbstractAsyncContextManager[Forwarded]:
+        """Sends a chat completion's body, its ``model`` apart, and gives whatever is answered; tried once.
+
+        Leaving the ``async with`` block closes the connection, so the server stops writing.
+
+        Args:
+            body: JSON values.
+            key: An API key in the place of the connection's own.
+
+        Raises:
+            ModelError: There was no answer.
+        """
+        ...
 
 
 def fingerprint(messages: Sequence[Message]) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx2
 
 from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
+from selfagg.models.base import Forwarded
 from selfagg.models.openai_discovery import Counter, estimate_tokens, look_up
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import NO_KEY, OFFICIAL_URL, Server, base_url, open_client, read_key
@@ -26,6 +27,7 @@ from selfagg.types import Message, Reply, Request
 CALLS_A_SERVER: Final = 256
 """Calls at once to a server that does not name its slots: as many as vLLM runs together by default; what a hosted
 service does not take it refuses with 429, which is waited out."""
+TIMEOUT_S: Final = 3600.0
 _PATH: Final = "chat/completions"
 
 
@@ -39,6 +41,8 @@ def connect(name: str, access: Access) -> OpenAIModel:
         api_key_file=access.api_key_file,
         concurrency=access.concurrency,
         context=access.context,
+        timeout_s=access.timeout_s or TIMEOUT_S,
+        retries=access.retries,
     )
 
 
@@ -57,7 +61,7 @@ class OpenAIModel:
         api_key_file: Path | None = None,
         concurrency: int | None = None,
         context: int | None = None,
-        timeout_s: float = 3600.0,
+        timeout_s: float = TIMEOUT_S,
         retries: Retries | None = None,
     ) -> None:
         """Names the model; nothing is reached before entering.
@@ -143,7 +147,7 @@ class OpenAIModel:
                 except Refusal as refusal:
                     self._learn(refusal, request, body, server)
                     continue
-                reply = read_reply(answer, seconds=time.perf_counter() - start)
+                reply = read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
                 self._proven = True
                 return reply
 
@@ -157,7 +161,7 @@ class OpenAIModel:
             ContextOverflow: The prompt does not fit the model's context.
         """
         (events, first, start), tries = await self._retries.run(lambda: self._begin(request))
-        assembly = Assembly()
+        assembly = Assembly(verbatim=request.verbatim)
         async with aclosing(events):
             try:
                 for delta in assembly.add(first):
@@ -169,7 +173,8 @@ class OpenAIModel:
                     yield delta
                 reply = assembly.reply(seconds=time.perf_counter() - start)
             except (Passing, Refusal) as error:
-                raise ModelError(f"the reply broke off: {error}", tries=tries) from None
+                status = error.status
+                raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
         yield replace(reply, tries=tries)
 
     async def _begin(self, request: Request) -> tuple[AsyncGenerator[object, None], object, float]:
@@ -192,6 +197,17 @@ class OpenAIModel:
                     return
                 except Refusal as refusal:
                     self._learn(refusal, request, body, server)
+
+    @asynccontextmanager
+    async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
+        """Sends a body as it is and gives the answer as it is; see `Forwards.forward`."""
+        server = self._least_busy()
+        try:
+            with server.in_use():
+                async with server.forward(_PATH, {**body, "model": self._model}, key) as answer:
+                    yield answer
+        except Passing as lost:
+            raise lost.final() from None
 
     def _learn(self, refusal: Refusal, request: Request, body: dict[str, object], server: Server) -> None:
         """Returns if the call is worth sending again in other words, raises what it means otherwise."""

@@ -83,11 +83,11 @@ class Refusal(Exception):
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "")
         if self.overflow:
-            return ContextOverflow(text)
+            return ContextOverflow(text, status=400)
         if self.passing:
-            return Passing(text, wait_s=self.wait_s)
+            return Passing(text, wait_s=self.wait_s, status=self.status)
         every = self.status == 401 or "insufficient_quota" in self.code
-        return ModelError(text, fatal=every or (self.status in (402, 403, 404) and not proven))
+        return ModelError(text, fatal=every or (self.status in (402, 403, 404) and not proven), status=self.status)
 
 
 def refusal(status: int, body: str, headers: Mapping[str, str], key: str) -> Refusal:

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +27,7 @@ from openai import (
 )
 
 from selfagg.errors import UsageError
+from selfagg.models.base import Forwarded
 from selfagg.models.openai_errors import refusal, refusal_of, tidy
 from selfagg.models.retries import Passing
 
@@ -112,6 +113,7 @@ class Server:
         self.avoided_until = 0.0
         self._key = key
         self._timeout_s = timeout_s
+        self._http = http
         self._client = AsyncOpenAI(
             base_url=self.url, api_key=key, http_client=http, max_retries=0, timeout=http.timeout
         )
@@ -183,6 +185,38 @@ class Server:
                         return
                     yield event
 
+    @asynccontextmanager
+    async def forward(self, path: str, body: Mapping[str, Any], key: str | None) -> AsyncIterator[Forwarded]:
+        """``POST path``, with whatever is answered as it comes, errors included; tried once.
+
+        Args:
+            path: Below the base URL.
+            body: JSON values.
+            key: Sent instead of the server's own key, or None.
+
+        Raises:
+            Passing: No answer, or one that breaks off.
+        """
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key or self._key}"}
+        request = self._http.build_request("POST", f"{self.url}/{path}", headers=headers, content=_encode(body))
+        with self._failures(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.send(request, stream=True)
+        try:
+            yield Forwarded(response.status_code, response.headers, self._chunks(response))
+        finally:
+            await response.aclose()
+
+    async def _chunks(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        with self._failures(self._timeout_s):
+            chunks = response.aiter_raw()
+            while True:
+                async with asyncio.timeout(self._timeout_s):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                yield chunk
+
     def _raise_error_in(self, answer: object) -> None:
         """Some gateways (OpenRouter) send their errors with status 200."""
         if isinstance(answer, Mapping) and answer.get("error") and not answer.get("choices"):
@@ -196,7 +230,7 @@ class Server:
         try:
             yield
         except TimeoutError:
-            raise Passing(f"{self.url} gave no answer within {timeout_s:g} s") from None
+            raise Passing(f"{self.url} gave no answer within {timeout_s:g} s", status=504) from None
         except APIStatusError as error:
             answer = error.response
             raise refusal(error.status_code, answer.text, answer.headers, self._key) from None
@@ -213,7 +247,9 @@ class Server:
         for cause in causes:
             if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
                 self.avoided_until = time.monotonic() + AVOID_S
-                return Passing(f"cannot connect to {self.url} ({tidy(_why(cause), self._key)})", unreachable=True)
+                return Passing(
+                    f"cannot connect to {self.url} ({tidy(_why(cause), self._key)})", unreachable=True, status=503
+                )
             if isinstance(cause, TooLarge):
                 return Passing(f"{self.url} sent {cause}")
         return Passing(f"the connection to {self.url} was lost ({tidy(str(causes[-1]), self._key)})")

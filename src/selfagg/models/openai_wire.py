@@ -64,7 +64,7 @@ class Dialect:
         return sent | dict(sampling.extra_body) | {"model": model, "messages": messages, "stream": stream}
 
 
-def read_reply(answer: object, *, seconds: float) -> Reply:
+def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Reply:
     """Reads the reply out of a server's answer.
 
     A server that reports no usage counts as nothing: better than a number made up.
@@ -89,6 +89,7 @@ def read_reply(answer: object, *, seconds: float) -> Reply:
         usage=read_usage(data.get("usage")),
         logprobs=_logprobs(choice.get("logprobs")),
         seconds=seconds,
+        choice=choice if verbatim else None,
     )
 
 

@@ -26,12 +26,20 @@ class Passing(Exception):
     Attributes:
         wait_s: Seconds that the server asked to be left alone.
         unreachable: Whether no connection came about at all.
+        status: As `ModelError.status`.
     """
 
-    def __init__(self, message: str, *, wait_s: float = 0.0, unreachable: bool = False) -> None:
+    def __init__(
+        self, message: str, *, wait_s: float = 0.0, unreachable: bool = False, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.wait_s = wait_s
         self.unreachable = unreachable
+        self.status = status
+
+    def final(self, words: str = "", tries: int = 1) -> ModelError:
+        """The same as an error that is not tried again."""
+        return ModelError(f"{self}{words}", tries=tries, status=self.status, wait_s=self.wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Retries:
         except Passing as last:
             often = "one try" if tries == 1 else f"{tries} tries"
             asked = f", and it asks to wait {last.wait_s:.0f} s" if last.wait_s > self.patience_s else ""
-            raise ModelError(f"{last} (given up after {often}{asked})", tries=tries) from None
+            raise last.final(f" (given up after {often}{asked})", tries) from None
         except ModelError as error:
             error.tries = tries
             raise

@@ -11,7 +11,9 @@ import dataclasses
 import difflib
 import math
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,7 +21,7 @@ from typing import Self
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import text_bytes
-from selfagg.types import Member, Message, Question, Reply, Request, Stop, Usage
+from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop, Usage
 
 BYTES_PER_TOKEN = 4
 
@@ -107,6 +109,17 @@ class SimulatedModel:
 
     async def sample(self, request: Request) -> Reply:
         """A reply that is right or wrong, short or long, as the simulation and the seed have it."""
+        async with aclosing(self._pieces(request, whole=True)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    return piece
+        raise AssertionError("the last piece is the reply")
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """The same reply, handed out word by word over the time that it takes."""
+        return self._pieces(request, whole=False)
+
+    async def _pieces(self, request: Request, *, whole: bool) -> AsyncGenerator[Delta | Reply, None]:
         simulation, chance = self.simulation, random.Random(request.seed)
         prompt_tokens = await self.count_tokens(request.messages)
         limit = request.sampling.max_tokens or simulation.tokens
@@ -114,14 +127,18 @@ class SimulatedModel:
             raise ContextOverflow(f"simulated: {prompt_tokens} tokens do not fit a context of {self.context}")
         length = self._length(chance)
         seconds = min(length, limit) / simulation.speed if simulation.speed else 0.0
-        await asyncio.sleep(seconds)
         if chance.random() < simulation.fail:
+            await asyncio.sleep(seconds)
             raise ModelError("simulated failure")
         text = self._text(request.question, request.parents, chance)
         stop = Stop.FINISHED
         if length > limit:
             text, stop = "Simulated reply, cut off before its answer", Stop.LENGTH
-        return Reply(text, stop=stop, usage=Usage(prompt_tokens, 0, min(length, limit)), seconds=seconds)
+        words = [text] if whole else re.findall(r"\S+\s*", text)
+        for word in words:
+            await asyncio.sleep(seconds / len(words))
+            yield Delta(word)
+        yield Reply(text, stop=stop, usage=Usage(prompt_tokens, 0, min(length, limit)), seconds=seconds)
 
     def _length(self, chance: random.Random) -> int:
         variance = math.log1p(self.simulation.cv**2)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from selfagg.prompts.wording import (
     aggregation_words,
@@ -15,6 +16,8 @@ from selfagg.prompts.wording import (
 from selfagg.types import Member, Message, Question
 
 Words = Callable[[Question, Sequence[str]], str]
+
+_PLACE = "\ue000"  # a private-use character
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,29 @@ class Prompt:
 
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:
         """The conversation, with these texts in the place of the candidates."""
-        return (*self.question.context, {"role": "user", "content": self.words(self.question, texts)})
+        question = self.question
+        if question.turn is None and not question.after:
+            return (*question.context, {"role": "user", "content": self.words(question, texts)})
+        asked = question.turn or {"role": "user", "content": question.text}
+        if question.after and self.candidates:  # the conversation as it stands, then what is asked about it
+            last: Message = {"role": "user", "content": _around(question, self.words, texts)}
+            return (*question.context, asked, *question.after, last)
+        asked = {**asked, "content": _around(question, self.words, texts)}
+        return (*question.context, asked, *question.after)
+
+
+def _around(question: Question, words: Words, texts: Sequence[str]) -> Any:
+    """The words, with the question's own parts (its images) in the place of its text."""
+    parts = question.turn.get("content") if question.turn else None
+    if not isinstance(parts, list):
+        return words(question, texts)
+    before, found, after = words(replace(question, text=_PLACE), texts).partition(_PLACE)
+    own = [dict(part) for part in parts] if found else []
+    return [*_text(before), *own, *_text(after)]
+
+
+def _text(words: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": words}] if words.strip() else []
 
 
 def first(question: Question) -> Prompt:

@@ -1,0 +1,54 @@
+"""One gate for many requests at once, through which each gets its turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from selfagg.engine.gate import Gate, Priority
+
+
+class Entrance(Protocol):
+    """A bound on the calls in flight: a `Gate`, or one request's `Lane` before it."""
+
+    limit: int
+
+    def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
+        """Holds one of the places for the length of the ``async with`` block."""
+        ...
+
+
+class FairGate(Gate):
+    """A gate before which every request has a lane of its own, served in turns.
+
+    Start-time fair queueing (Goyal, Vin and Cheng, 1996) with calls of equal weight: a call's tag is its number in
+    its lane, counted from where the gate was when the lane last had nothing waiting. A request with one call is next
+    in line, however many calls another one has queued.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.clock = 0
+
+    def lane(self) -> Lane:
+        """A new request's own lane."""
+        return Lane(self)
+
+
+class Lane:
+    """Where the calls of one request wait."""
+
+    def __init__(self, gate: FairGate) -> None:
+        self.limit = gate.limit
+        self._gate = gate
+        self._next = 0
+
+    @asynccontextmanager
+    async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
+        """Holds one of the gate's places; ``priority`` decides among calls of equal right."""
+        tag = max(self._next, self._gate.clock)
+        self._next = tag + 1
+        async with self._gate.enter((tag, *priority)):
+            self._gate.clock = max(self._gate.clock, tag)
+            yield
