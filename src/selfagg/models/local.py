@@ -1,0 +1,194 @@
+"""llama.cpp in this process: the embedded default model, or any GGUF file."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx2
+
+from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.models import Access
+from selfagg.models.llama import NAME, SLOTS, Llama, import_xllamacpp
+from selfagg.models.openai_discovery import look_up
+from selfagg.models.openai_errors import Refusal
+from selfagg.models.openai_server import Server, open_client
+from selfagg.models.openai_stream import Assembly, Delta
+from selfagg.models.openai_wire import Dialect, mapping, read_reply
+from selfagg.models.retries import Passing, Retries
+from selfagg.models.weights import find_weights
+from selfagg.types import Message, Reply, Request
+
+_PATH: Final = "chat/completions"
+_PATIENCE_S: Final = 86_400.0  # a slow machine is no reason to give up: nobody else's turn is taken
+_COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp's connections
+_WHOLE: Final[dict[str, Any]] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
+"""The model's own distribution at the given temperature, as the paper samples: llama.cpp's own defaults cut it three
+times (top_k 40, top_p 0.95, min_p 0.05)."""
+
+
+def connect(spec: str, access: Access) -> LocalModel:
+    """The model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names."""
+    if access.base_urls:
+        raise UsageError("a local model runs in this process and has no base URL; openai:NAME is one behind a URL")
+    return LocalModel(spec, concurrency=access.concurrency, context=access.context)
+
+
+class LocalModel:
+    """A GGUF model on llama.cpp, batched continuously over parallel slots.
+
+    Replies are sampled by llama.cpp's server, which runs in this process and listens on the loopback interface with
+    a key of its own. Each slot keeps the prompt it had last: what the next prompt shares with it from the beginning
+    is not computed again. The same seed gives the same reply only where nothing else runs beside it, since the
+    batch a token is computed in changes its last bits.
+    """
+
+    def __init__(self, spec: str = "", *, concurrency: int | None = None, context: int | None = None) -> None:
+        """Names the model; nothing is loaded before entering.
+
+        Args:
+            spec: ``""``: the embedded SmolLM2-135M-Instruct; else a path, or ``hf:REPOSITORY[:FILE]`` (without
+                FILE: the repository's version in about 4 bits).
+            concurrency: Most calls at once; None: 16. Fewer where half of the machine's memory does not hold
+                their caches. Further calls wait.
+            context: Tokens that prompt and reply may have together, rounded up to a multiple of 256; None: the
+                model's trained context, but no more than 8192.
+        """
+        self.name = _name(spec)
+        self.concurrency = concurrency or SLOTS
+        self.context = context
+        self._spec = spec
+        self._given_concurrency, self._given_context = concurrency, context
+        self._running: _Running | None = None
+        self._free = asyncio.Semaphore(self.concurrency)
+        self._counting = asyncio.Semaphore(_COUNTS)
+
+    def __repr__(self) -> str:
+        return f"LocalModel({self._spec!r})"
+
+    async def __aenter__(self) -> Self:
+        """Finds (or fetches) the weights and loads them.
+
+        Raises:
+            UsageError: Something is not installed, or the weights cannot be found or loaded.
+        """
+        llama = await asyncio.to_thread(self._load)
+        http = open_client()
+        http.headers["Connection"] = "close"  # llama.cpp closes after each stream without having said so
+        try:
+            server = Server(llama.url, llama.key, http, timeout_s=_PATIENCE_S)
+            facts = await look_up(server, NAME, Retries(tries=1))
+        except BaseException:
+            await http.aclose()
+            await asyncio.to_thread(llama.close)
+            raise
+        self._running = _Running(llama, http, server)
+        self.concurrency, self.context = llama.slots, facts.context
+        self._free = asyncio.Semaphore(self.concurrency)
+        return self
+
+    def _load(self) -> Llama:
+        import_xllamacpp()  # before a download that would be for nothing
+        return Llama(find_weights(self._spec), slots=self._given_concurrency, context=self._given_context)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        running, self._running = self._running, None
+        if running:
+            await running.http.aclose()
+            await asyncio.to_thread(running.llama.close)
+
+    async def sample(self, request: Request) -> Reply:
+        """Samples one reply; see `Model.sample`.
+
+        Cancelling stops the generation with the next token, or the next 512 tokens of the prompt. Not so where
+        log-probabilities are asked for: llama.cpp gives all of them only with the whole reply, and a call for a
+        whole reply runs to its end whether anybody waits for it or not.
+        """
+        if not request.sampling.logprobs:
+            async with aclosing(self.stream(request)) as items:
+                reply = [item async for item in items][-1]
+            assert isinstance(reply, Reply)  # noqa: S101 - what `stream` promises
+            return reply
+        async with self._free:
+            start = time.perf_counter()
+            with _failures():
+                answer = await self._server().post(_PATH, _body(request, {"top_logprobs": 1}, stream=False))
+                return read_reply(answer, seconds=time.perf_counter() - start)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Samples one reply and hands it out as it is written; the last item is the whole `Reply`.
+
+        Raises:
+            ModelError: The call failed.
+            ContextOverflow: The prompt does not fit the model's context.
+        """
+        assembly = Assembly()
+        async with self._free:
+            start = time.perf_counter()
+            # Signs of life while the prompt is read: llama.cpp sees that nobody listens when it writes.
+            events = self._server().events(_PATH, _body(request, {"return_progress": True}, stream=True))
+            with _failures():
+                async with aclosing(events):
+                    async for event in events:
+                        for delta in assembly.add(event):
+                            yield delta
+                for delta in assembly.rest():
+                    yield delta
+                yield assembly.reply(seconds=time.perf_counter() - start)
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
+        body = {"messages": [dict(message) for message in messages]}
+        async with self._counting:
+            with _failures():
+                answer = await self._server().post(f"{_PATH}/input_tokens", body)
+        return int(mapping(answer)["input_tokens"])
+
+    def _server(self) -> Server:
+        if self._running is None:
+            raise RuntimeError("the model is used outside of its `async with`")
+        return self._running.server
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What is there between entering and leaving."""
+
+    llama: Llama
+    http: httpx2.AsyncClient
+    server: Server
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turns what can go wrong in an exchange with llama.cpp into a ModelError: nothing of it passes by itself."""
+    try:
+        yield
+    except Refusal as refusal:
+        words = f"llama.cpp refused the call: {refusal.message}"
+        raise (ContextOverflow(words) if refusal.overflow else ModelError(words)) from None
+    except Passing as lost:
+        raise ModelError(f"llama.cpp broke the call off: {lost}") from None
+
+
+def _name(spec: str) -> str:
+    """Its name in records: no folders, which are the user's own affair."""
+    if not spec or spec.startswith("hf:"):
+        return f"local:{spec}".rstrip(":")
+    return f"local:{PurePath(spec).name}"
+
+
+def _body(request: Request, fields: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    """The request in llama.cpp's words; what the user put into ``extra_body`` goes before all else."""
+    sampling = request.sampling
+    if sampling.reasoning_effort:
+        fields = fields | {"chat_template_kwargs": {"reasoning_effort": sampling.reasoning_effort}}
+    return _WHOLE | fields | Dialect().body(NAME, request, stream=stream)
