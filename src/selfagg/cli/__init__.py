@@ -6,13 +6,15 @@ Command files import nothing heavy before they run, so that ``--help`` and ``--v
 from __future__ import annotations
 
 import io
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from selfagg.cli.eval import evaluate
 from selfagg.cli.models import models
+from selfagg.cli.report import report
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
 from selfagg.errors import SelfaggError, UsageError
@@ -21,6 +23,7 @@ COMMANDS = {
     "solve": solve,
     "eval": evaluate,
     "models": models,
+    "report": report,
 }
 
 app = typer.Typer(
@@ -59,21 +62,23 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
     try:
-        status = app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
-        status = _say(error.format_message(), error.exit_code)
+        _leave(error.format_message(), error.exit_code)
     except Stopped as error:
-        status = _say(str(error), error.exit_code)
+        _leave(str(error), error.exit_code)
     except UsageError as error:
-        status = _say(str(error), 2)
+        _leave(str(error), 2)
     except SelfaggError as error:
-        status = _say(str(error), 1)
+        _leave(str(error), 1)
     except KeyboardInterrupt:
-        status = _say("stopped", 130)
-    sys.exit(status)
+        _leave("stopped", 130)
 
 
-def _say(sentence: str, status: int) -> int:
+def _leave(sentence: str, status: int) -> NoReturn:
+    """Says why and ends the process at once, threads that still load a model or wait for a server included."""
     if sentence:  # typer has said the help already where no command was given
         typer.echo(f"selfagg: {sentence}", err=True)
-    return status
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

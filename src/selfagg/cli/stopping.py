@@ -45,14 +45,18 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     from selfagg.engine.engine import RunStopped
 
     signals: list[int] = []
+    runner = asyncio.Runner()
     try:
         with _terminations_as_interrupts(signals):
-            return asyncio.run(work)
+            result = runner.run(work)
     except KeyboardInterrupt:
+        # The runner is left open: closing it would wait for its threads, and one may be loading a model.
         raise Stopped(f"stopped; {kept(record)}", 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
         refused = isinstance(error.__cause__, ModelError) and error.__cause__.fatal
         raise Stopped(f"{error}; {kept(record)}", 2 if refused else 1) from None
+    runner.close()
+    return result
 
 
 def kept(record: Path) -> str:
