@@ -7,8 +7,10 @@ import random
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,77 @@ def test_a_killed_run_loses_and_repeats_nothing(
     check_survivors(recorded, generations(killed))
     assert populations(killed) == populations(whole)
     assert json.loads(done.stdout)["calls"] == len(generations(killed)) == size * 8 * 4
+
+
+class CountingServer(ThreadingHTTPServer):
+    """An OpenAI-compatible server that answers after 30 ms and keeps the seed of every call."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.seeds: list[int] = []
+
+
+class _Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._send({"data": [{"id": "tiny", "max_model_len": 8192}]})
+
+    def do_POST(self) -> None:
+        seed = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["seed"]
+        assert isinstance(self.server, CountingServer)
+        self.server.seeds.append(seed)
+        time.sleep(0.03)
+        message = {"role": "assistant", "content": f"<answer>{seed % 3}</answer>"}
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        self._send({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage})
+
+    def _send(self, body: object) -> None:
+        content = json.dumps(body).encode()
+        try:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:  # the caller was killed
+            self.close_connection = True
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    http = CountingServer()
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    try:
+        yield http
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def test_a_server_is_never_asked_again_for_what_is_recorded(
+    server: CountingServer, run: Run, questions: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    record = tmp_path / "run.sqlite"
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    arguments = ["eval", str(questions), "-n", "8", "-k", "4", "-t", "4", "--model", "openai:tiny", "--base-url", url]
+    arguments += ["--concurrency", "4", "--record", str(record)]
+    moment, bought = random.Random(1), set[int]()
+    for _ in range(3):
+        server.seeds.clear()
+        kill_in_the_middle([str(EXECUTABLE), *arguments], tmp_path, environment, moment)
+        assert not bought & set(server.seeds)
+        bought = {row[7] for row in generations(record).values()}
+    assert bought
+    server.seeds.clear()
+    assert run(*arguments).returncode == 0
+    assert not bought & set(server.seeds)
+    assert bought | set(server.seeds) == {row[7] for row in generations(record).values()}
+    assert len(generations(record)) == 6 * 8 * 4
