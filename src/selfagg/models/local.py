@@ -102,8 +102,8 @@ class LocalModel:
     ) -> None:
         running, self._running = self._running, None
         if running:
+            await asyncio.to_thread(running.llama.close)  # first: calls still running learn of it
             await running.http.aclose()
-            await asyncio.to_thread(running.llama.close)
 
     async def sample(self, request: Request) -> Reply:
         """Samples one reply; see `Model.sample`.
