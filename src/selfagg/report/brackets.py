@@ -1,0 +1,69 @@
+r"""Rules for markdown-it: mathematics in ``\( \)`` and ``\[ \]``, and a bare ``\boxed{}``."""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_inline import StateInline
+
+_CLOSING = {r"\(": r"\)", r"\[": r"\]"}
+_BOX = r"\boxed{"
+_FARTHEST = 4_000
+_BOX_FARTHEST = 500
+"""Characters from an opening to its closing; a search without end would make hostile text slow."""
+
+
+def brackets_plugin(md: MarkdownIt) -> None:
+    """Adds the rules; their tokens are ``math_brackets``, ``math_brackets_block`` and ``math_box``."""
+    md.inline.ruler.before("escape", "math_brackets", _inline)
+    md.inline.ruler.before("escape", "math_box", _box)
+    md.block.ruler.before(
+        "fence", "math_brackets_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    )
+
+
+def _inline(state: StateInline, silent: bool) -> bool:
+    opening = state.src[state.pos : state.pos + 2]
+    if opening not in _CLOSING:
+        return False
+    end = state.src.find(_CLOSING[opening], state.pos + 2, min(state.posMax, state.pos + _FARTHEST))
+    if end < 0 or not state.src[state.pos + 2 : end].strip():
+        return False
+    if not silent:
+        name = "math_brackets_block" if opening == r"\[" else "math_brackets"
+        state.push(name, "math", 0).content = state.src[state.pos + 2 : end]
+    state.pos = end + 2
+    return True
+
+
+def _box(state: StateInline, silent: bool) -> bool:
+    if not state.src.startswith(_BOX, state.pos) or state.src.find("}", state.pos, state.posMax) < 0:
+        return False
+    depth = 1
+    for end in range(state.pos + len(_BOX), min(state.posMax, state.pos + _BOX_FARTHEST)):
+        depth += {"{": 1, "}": -1}.get(state.src[end], 0)
+        if depth == 0:
+            if not silent:
+                state.push("math_box", "math", 0).content = state.src[state.pos : end + 1]
+            state.pos = end + 1
+            return True
+    return False
+
+
+def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    r"""A line that begins with ``\[``, to the line that ends with ``\]``: nothing between them is markdown."""
+    first = state.bMarks[start] + state.tShift[start]
+    if not state.src.startswith(r"\[", first):
+        return False
+    close = state.src.find(r"\]", first + 2, first + _FARTHEST)
+    if close < 0:
+        return False
+    last = next((line for line in range(start, end) if close <= state.eMarks[line]), None)
+    if last is None or state.src[close + 2 : state.eMarks[last]].strip(" .,;:"):
+        return False
+    if not silent:
+        token = state.push("math_brackets_block", "math", 0)
+        token.content = state.src[first + 2 : close]
+        token.map = [start, last + 1]
+        state.line = last + 1
+    return True

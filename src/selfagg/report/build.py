@@ -1,0 +1,110 @@
+"""Builds the report of one record or of several that are compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from selfagg import __version__
+from selfagg.engine.record import Record
+from selfagg.errors import UsageError
+from selfagg.prompts.candidates import view_named
+from selfagg.report import cells, figures
+from selfagg.report.comparison import compared
+from selfagg.report.page import pieces
+from selfagg.report.texts import packed
+
+ALONE = 4_000_000
+"""Characters of replies from which the work of typesetting is shared among processes."""
+
+_BATCH = 4
+_SIZES = "SELECT t, max(i) + 1 FROM generations WHERE role = 'candidate' GROUP BY t ORDER BY t"
+
+
+def build_report(records: Sequence[Path], out: Path, *, title: str | None = None) -> None:
+    """Writes one self-contained HTML file: comparison, curves, and every question with all its members.
+
+    Args:
+        records: The records' files; they may differ in method, seed and model.
+        out: The file to write; an older one is replaced.
+        title: The page's heading; None: what was asked and which methods answered.
+
+    Raises:
+        UsageError: There is no record, one cannot be read, or the file cannot be written.
+    """
+    if not records:
+        raise UsageError("a report needs at least one record")
+    with ExitStack() as opened:
+        given = [opened.enter_context(Record(path, read_only=True)) for path in records]
+        for path, record in zip(records, given, strict=True):
+            if not record.configuration:
+                raise UsageError(f"record {path} is empty: no run was begun in it")
+        told = [figures.record_figures(record) for record in given]
+        between = compared(given, told)
+        for entry, record in zip(told, given, strict=True):
+            entry["questions"] = cells.questions(record, dict(record.query(_SIZES)))
+        data = {"records": told, **between}
+        made = f"Made by selfagg {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+        page = pieces(title or _title(given), made, data, _texts(zip(records, given, strict=True)))
+        _write(out, page)
+
+
+def _title(records: Sequence[Record]) -> str:
+    sources = dict.fromkeys(str(record.configuration.get("source", "")) for record in records)
+    models = dict.fromkeys(_model(str(record.configuration.get("model", ""))) for record in records)
+    return f"{', '.join(sources)} with {', '.join(models)}"
+
+
+def _model(name: str) -> str:
+    return "a simulated model" if name.startswith("simulated") else name.partition(":")[2] or name
+
+
+def _texts(records: Iterable[tuple[Path, Record]]) -> Iterator[tuple[str, str]]:
+    for number, (path, record) in enumerate(records):
+        for position, text in enumerate(_packed(path, record)):
+            yield f"texts-{number}-{position}", text
+
+
+def _packed(path: Path, record: Record) -> Iterator[str]:
+    """The packed texts of each question, in order; with processes where there is much to do."""
+    ((count,),) = record.query("SELECT count(*) FROM questions")
+    ((size,),) = record.query("SELECT coalesce(sum(length(text)), 0) FROM generations")
+    batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
+    if size < ALONE or len(batches) < 2:
+        for batch in batches:
+            yield from _batch(path, batch)
+        return
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+        for texts in workers.map(partial(_batch, path), batches):
+            yield from texts
+
+
+def _batch(path: Path, positions: range) -> list[str]:
+    with Record(path, read_only=True) as record:
+        view = view_named(record.configuration.get("candidate", "response"))
+        questions = islice(record.questions(), positions.start, positions.stop)
+        return [
+            packed(record, position, question, view) for position, question in zip(positions, questions, strict=True)
+        ]
+
+
+def _write(out: Path, page: Iterator[str]) -> None:
+    """Writes beside the file first, so that an older report is not lost to a failure."""
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.writelines(page)
+            beside.replace(out)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write the report {out}: {error.strerror or error}") from None

@@ -1,0 +1,151 @@
+"""The numbers of the page: what the analysis says of each record, in the form the page's script reads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from selfagg.analysis.aggregation import aggregations
+from selfagg.analysis.ancestry import ancestry
+from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
+from selfagg.analysis.population import PopulationSummary
+from selfagg.analysis.statistics import Estimate
+from selfagg.analysis.summary import summarise
+from selfagg.analysis.trajectory import Trajectory, trajectory
+from selfagg.analysis.transitions import transitions
+from selfagg.engine.record import Record
+from selfagg.methods import METHODS
+
+
+def record_figures(record: Record) -> dict[str, Any]:
+    """What the page shows of one record besides its questions."""
+    summary = summarise(record)
+    configuration = record.configuration
+    costs, chains = costs_by_population(record), chain_seconds(record)
+    method = METHODS.get(summary.method)
+    return {
+        "method": summary.method,
+        "setting": _setting(configuration),
+        "seed": configuration.get("seed"),
+        "model": summary.model,
+        "simulated": summary.simulated,
+        "source": configuration.get("source", ""),
+        "complete": summary.complete,
+        "uniform": method.uniform if method else False,
+        "answer": triple(summary.answer_accuracy),
+        "calls": summary.calls,
+        "usage": {"prompt": summary.usage.prompt, "completion": summary.usage.completion},
+        "seconds": summary.seconds,
+        "failures": summary.failures,
+        "cost": _cost(costs[-1], chains[-1]) if costs else None,
+        "populations": [
+            _population(population, summary.questions) | {"cost": _cost(cost, chain)}
+            for population, cost, chain in zip(summary.populations, costs, chains, strict=True)
+        ],
+        "pass_at_k": {
+            "first": _pass_at_k(summary.populations[0]) if len(summary.populations) > 1 else None,
+            "last": _pass_at_k(summary.populations[-1]) if summary.populations else None,
+        },
+        "transitions": _transitions(record),
+    }
+
+
+def triple(estimate: Estimate | None) -> list[float] | None:
+    """Mean and interval."""
+    if estimate is None:
+        return None
+    return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
+
+
+def _transitions(record: Record) -> dict[str, Any] | None:
+    """r_c, the trajectory it predicts, and the findings in words; None for a run without aggregations."""
+    counts, predicted = aggregations(record), trajectory(record)
+    if counts is None or predicted is None:
+        return None
+    tried = counts.tried.sum(axis=(0, 1))
+    rates = [
+        {"c": c, "k": counts.k, "share": triple(rate), "total": int(tried[c])}
+        for c, rate in enumerate(counts.right_by_parents())
+    ]
+    steps = [[round(value, 6) for value in (step.predicted, step.low, step.high)] for step in predicted.steps]
+    return {"r": rates, "predicted": steps, "findings": [*_changes(record), *_descent(record), _worth(predicted)]}
+
+
+def _changes(record: Record) -> list[str]:
+    steps = transitions(record)
+    return [
+        f"Against the vote of their own candidates, {sum(step.gained_count for step in steps):,} aggregations turned "
+        f"wrong into right and {sum(step.lost_count for step in steps):,} right into wrong.",
+        f"From one population to the next, a question lost its last right answer "
+        f"{_times(sum(step.died_out for step in steps))} and found a first one "
+        f"{_times(sum(step.rescued for step in steps))}.",
+    ]
+
+
+def _descent(record: Record) -> list[str]:
+    last = ancestry(record)[-1]
+    return [
+        f"A member of population {last.t} descends from {last.reached:.0%} of the first population; behind all of "
+        f"them stand as many first members as {last.effective:.1f} independent ones."
+    ]
+
+
+def _worth(predicted: Trajectory) -> str:
+    if predicted.enough is None:
+        return f"By r_c, each population up to {len(predicted.steps)} is worth its tokens."
+    return (
+        f"By r_c, populations after the {_ordinal(predicted.enough)} gain less than "
+        f"{100 * predicted.least_gain:g} point of accuracy each: not worth their tokens."
+    )
+
+
+def _times(number: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f"{number}{ending}"
+
+
+def _population(population: PopulationSummary, questions: int) -> dict[str, Any]:
+    return {
+        "t": population.t,
+        "size": population.size,
+        "accuracy": triple(population.accuracy),
+        "pass_at_n": triple(population.pass_at_n),
+        "majority": triple(population.majority),
+        "partial": population.partial_credit,
+        "distinct": population.distinct,
+        "entropy": population.entropy,
+        "unanswered_share": population.unanswered / (questions * population.size or 1),
+        "mean_tokens": population.mean_tokens,
+    }
+
+
+def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
+    """``[k, mean, low, high]`` for k = 1, 2, 4 and so on up to the population's size."""
+    ks = [2**power for power in range(population.size.bit_length()) if 2**power < population.size] + [population.size]
+    estimates = [(k, triple(population.pass_at(k))) for k in ks]
+    return [[k, *found] for k, found in estimates if found is not None] or None
+
+
+def _cost(cost: Cost, chain: float) -> dict[str, float]:
+    return {
+        "calls": cost.calls,
+        "completion": cost.completion,
+        "total": cost.tokens,
+        "seconds": cost.seconds,
+        "chain": chain if math.isfinite(chain) else 0.0,
+    }
+
+
+def _setting(configuration: dict[str, Any]) -> str:
+    method = configuration.get("method", {})
+    told = [f"{name.upper()}={method[name]}" for name in ("n", "k", "t") if name in method]
+    told += [f"{name} {value}" for name, value in method.items() if name not in ("name", "n", "k", "t", "order")]
+    if method.get("order", "random") != "random":
+        told.append(f"{method['order']} order")
+    if configuration.get("candidate", "response") != "response":
+        told.append(f"candidates shown by {configuration['candidate']}")
+    return " ".join(told)

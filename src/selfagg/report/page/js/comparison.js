@@ -1,0 +1,211 @@
+// What was run, what it came to, and whether the differences hold.
+
+const estimateText = (estimate) =>
+  estimate
+    ? [
+        h("strong", {}, percent(estimate[0])),
+        h("span", { class: "interval" }, ` [${(100 * estimate[1]).toFixed(1)}, ${(100 * estimate[2]).toFixed(1)}]`),
+      ]
+    : "–";
+
+function intervalBar(estimate, colour) {
+  if (!estimate) return "";
+  const [mean, low, high] = estimate.map((value) => 4 + 152 * value);
+  return svg(
+    "svg",
+    { class: "bar", width: 160, height: 16, "aria-hidden": "true" },
+    svg("line", { class: "axis", x1: 4, x2: 156, y1: 8, y2: 8 }),
+    svg("line", { class: `whisker series colour-${colour % 8}`, x1: low, x2: high, y1: 8, y2: 8 }),
+    dressed(MARKERS[colour % MARKERS.length](mean, 8), { class: `point series colour-${colour % 8}` }, []),
+  );
+}
+
+const HEADS = [
+  "Its answer is right",
+  "95 % interval",
+  "pass@N, last",
+  "Majority, last",
+  "Calls",
+  "Completion tokens",
+  "All tokens",
+  "Time",
+];
+
+// Said in each row only where the records differ in it; otherwise it stands at the top of the page.
+const whatModel = (one) =>
+  RECORDS.some(({ model }) => model !== one.model) && [h("small", {}, one.model), simulatedMark(one)];
+
+function recordRow(record) {
+  const last = record.populations.at(-1) || {};
+  const cells = [
+    estimateText(record.answer),
+    intervalBar(record.answer, record.colour),
+    estimateText(last.pass_at_n),
+    estimateText(last.majority),
+    count(record.calls),
+    short(record.usage.completion),
+    short(record.usage.prompt + record.usage.completion),
+    duration(record.seconds),
+  ];
+  const name = h(
+    "th",
+    { scope: "row" },
+    h("span", { class: `key colour-${record.colour % 8}` }, record.label),
+    h("small", {}, `${record.setting} · seed ${record.seed}`),
+    whatModel(record),
+    !record.complete && h("small", {}, "unfinished: the questions that are done"),
+  );
+  return h(
+    "tr",
+    {},
+    name,
+    cells.map((cell, at) => h("td", { "data-head": HEADS[at] }, cell)),
+  );
+}
+
+const simulatedMark = (record) => record.simulated && h("span", { class: "simulated" }, "simulated model");
+
+function scrolled(label, heads, rows) {
+  const head = h(
+    "tr",
+    {},
+    ["Method", ...heads].map((name) => h("th", { scope: "col" }, name)),
+  );
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h("table", { class: "runs" }, h("thead", {}, head), h("tbody", {}, rows)),
+  );
+}
+
+const recordTable = () => scrolled("Each record", HEADS, RECORDS.map(recordRow));
+
+const PER_QUESTION = [
+  "Its answer is right",
+  "95 % interval",
+  "Calls",
+  "Completion tokens",
+  "All tokens",
+  "Seconds of generation",
+];
+
+function entryRow(entry, colour) {
+  const { calls, completion, total, seconds } = entry.cost;
+  const cells = [
+    estimateText(entry.accuracy),
+    intervalBar(entry.accuracy, colour),
+    short(calls),
+    short(completion),
+    short(total),
+    duration(seconds),
+  ];
+  const seeds = entry.seeds.length > 1 ? plural(entry.seeds.length, "seed") : `seed ${entry.seeds[0]}`;
+  const name = h(
+    "th",
+    { scope: "row" },
+    h("span", { class: `key colour-${colour % 8}` }, entry.label),
+    h("small", {}, `${entry.setting} · ${seeds}`),
+    whatModel(entry),
+  );
+  return h(
+    "tr",
+    {},
+    name,
+    cells.map((cell, at) => h("td", { "data-head": PER_QUESTION[at] }, cell)),
+  );
+}
+
+const entryTable = () => [
+  scrolled("Methods compared", PER_QUESTION, DATA.entries.map(entryRow)),
+  h("p", { class: "note" }, "Costs are means of a question."),
+];
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
+
+function verdictRow(pair) {
+  const differs = `${signed(pair.difference)} points [${signed(pair.low)}, ${signed(pair.high)}]`;
+  const least =
+    pair.smallest === null
+      ? "too few questions to show any difference"
+      : `so many questions can show ${(100 * pair.smallest).toFixed(1)} points or more`;
+  return h(
+    "li",
+    { class: `verdict ${pair.verdict.replace(" ", "-")}` },
+    h("span", { class: "word" }, pair.verdict),
+    h("span", { class: "who" }, h("b", {}, pair.a), " than ", h("b", {}, pair.b)),
+    h("span", { class: "numbers" }, differs),
+    h("small", {}, `p = ${pair.p.toPrecision(2)} over ${plural(pair.questions, "question")}; ${least}. ${pair.how}`),
+  );
+}
+
+function tiles(record) {
+  const first = record.populations[0] || {};
+  const last = record.populations.at(-1) || {};
+  const entries = [
+    ["Its answer is right", estimateText(record.answer)],
+    ["First population", estimateText(first.accuracy)],
+    ["pass@N, last", estimateText(last.pass_at_n)],
+    ["Majority, last", estimateText(last.majority)],
+    ["Calls", [count(record.calls), h("small", {}, ` in ${duration(record.seconds)}`)]],
+    [
+      "Tokens",
+      [
+        short(record.usage.prompt),
+        h("small", {}, " prompt + "),
+        short(record.usage.completion),
+        h("small", {}, " completion"),
+      ],
+    ],
+  ];
+  return h(
+    "dl",
+    { class: "tiles" },
+    entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+}
+
+function findings(record) {
+  const told = record.transitions?.findings ?? [];
+  if (!told.length) return null;
+  const name = RECORDS.length > 1 && h("h3", { class: `key colour-${record.colour % 8}` }, record.label);
+  return h(
+    "div",
+    {},
+    name,
+    h(
+      "ul",
+      {},
+      told.map((line) => h("li", {}, withRates(line))),
+    ),
+  );
+}
+
+function showComparison(body) {
+  fill(body, [
+    RECORDS.length === 1 && tiles(RECORDS[0]),
+    DATA.entries.length > 0 && entryTable(),
+    DATA.comparisons.length ? h("ul", { class: "verdicts" }, DATA.comparisons.map(verdictRow)) : null,
+    DATA.notes.map((note) => h("p", { class: "note" }, note)),
+    RECORDS.length > 1 &&
+      h("details", { class: "each", open: DATA.entries.length === 0 }, h("summary", {}, "Each record"), recordTable()),
+    h("div", { class: "findings" }, RECORDS.filter(({ first }) => first).map(findings)),
+  ]);
+}
+
+function showAbout(body) {
+  const [first] = RECORDS;
+  const models = [...new Set(RECORDS.map(({ model }) => model))];
+  const told = [
+    RECORDS.length === 1 && [h("b", {}, first.label), ` ${first.setting} · seed ${first.seed}`],
+    `${plural(first.questions.length, "question")} from ${first.source}`,
+    models.join(", "),
+    RECORDS.every(({ simulated }) => simulated) && simulatedMark(first),
+  ];
+  body.append(
+    h(
+      "p",
+      { class: "about" },
+      told.filter(Boolean).map((piece) => h("span", {}, piece)),
+    ),
+  );
+}

@@ -1,0 +1,56 @@
+// The numbers are plain JSON; the texts of a question are packed and unpacked when somebody wants to read them.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const RECORDS = DATA.records;
+
+const STATES = {
+  r: { name: "right", glyph: "✓", word: "right" },
+  w: { name: "wrong", glyph: "✕", word: "wrong" },
+  p: { name: "partial", glyph: "◐", word: "partial credit" },
+  n: { name: "unanswered", glyph: "–", word: "no answer" },
+  f: { name: "failed", glyph: "!", word: "call failed" },
+  u: { name: "unscored", glyph: "•", word: "not scored" },
+  m: { name: "missing", glyph: "", word: "not computed" },
+};
+
+const unpacked = new Map();
+const UNPACKED_AT_MOST = 12;
+
+async function unpack(record, position) {
+  const element = document.getElementById(`texts-${record}-${position}`);
+  const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).text();
+}
+
+function texts(record, position) {
+  const key = `${record}-${position}`;
+  if (!unpacked.has(key)) unpacked.set(key, unpack(record, position).then(JSON.parse));
+  const wanted = unpacked.get(key);
+  unpacked.delete(key);
+  unpacked.set(key, wanted);
+  if (unpacked.size > UNPACKED_AT_MOST) unpacked.delete(unpacked.keys().next().value);
+  return wanted;
+}
+
+const parentsOf = (question, t, i) => {
+  const listed = t > 1 ? question.populations[t - 1].parents[i] : "";
+  return listed ? listed.split(",").map(Number) : [];
+};
+
+const childrenOf = (question, t, i) =>
+  t >= question.populations.length
+    ? []
+    : question.populations[t].parents.flatMap((listed, child) =>
+        listed && listed.split(",").includes(String(i)) ? [child] : [],
+      );
+
+function ancestorsOf(question, t, i) {
+  const levels = new Map([[t, new Set([i])]]);
+  for (let level = t; level > 1; level--)
+    levels.set(level - 1, new Set([...levels.get(level)].flatMap((child) => parentsOf(question, level, child))));
+  return levels;
+}
+
+// The page's word for a member: populations count from 1 as in the paper, members from 0 as in the record.
+const memberName = (t, i) => `member ${i} of population ${t}`;

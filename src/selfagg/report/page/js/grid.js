@@ -1,0 +1,108 @@
+// The populations of one question: a row of cells each, lines to parents and older ancestors, keys to move.
+
+function cellLabel(question, t, i) {
+  const population = question.populations[t - 1];
+  const state = STATES[population.states[i]];
+  const answer = population.answers[i];
+  return plain(`${memberName(t, i)}: ${state.word}${answer === null ? "" : `, answer ${answer}`}`);
+}
+
+function cell(question, t, i) {
+  const population = question.populations[t - 1];
+  const state = STATES[population.states[i]];
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = `cell ${state.name}`;
+  made.tabIndex = -1;
+  made.textContent = state.glyph;
+  made.dataset.at = `${t}.${i}`;
+  made.setAttribute("role", "gridcell");
+  made.setAttribute("aria-label", cellLabel(question, t, i));
+  made.title = made.getAttribute("aria-label");
+  if (state.name === "partial") made.style.setProperty("--part", `${100 * population.scores[i]}%`);
+  if (
+    t === question.populations.length &&
+    question.weights &&
+    question.weights[i] === 1 &&
+    population.states.length > 1
+  )
+    made.classList.add("chosen");
+  return made;
+}
+
+function buildGrid(question) {
+  const grid = h("div", { class: "grid", role: "grid", "aria-label": `Populations of ${question.id}` });
+  question.populations.forEach((population, index) => {
+    const cells = h("div", { class: "cells" });
+    cells.setAttribute("role", "presentation");
+    for (let i = 0; i < population.states.length; i++) cells.append(cell(question, index + 1, i));
+    grid.append(
+      h(
+        "div",
+        { class: "row", role: "row" },
+        h("span", { class: "t", role: "rowheader", title: `population ${index + 1}` }, index + 1),
+        cells,
+      ),
+    );
+  });
+  const first = grid.querySelector(".cell");
+  if (first) first.tabIndex = 0;
+  grid.append(svg("svg", { class: "lines", "aria-hidden": "true" }));
+  return grid;
+}
+
+const cellAt = (grid, t, i) => grid.querySelector(`[data-at="${t}.${i}"]`);
+const addressOf = (element) => element.dataset.at.split(".").map(Number);
+
+function centre(grid, element) {
+  const outer = grid.getBoundingClientRect();
+  const box = element.getBoundingClientRect();
+  return [box.left - outer.left + box.width / 2, box.top - outer.top + box.height / 2, box.height / 2];
+}
+
+function drawLines(grid, question, t, i) {
+  clearLines(grid);
+  const lines = grid.querySelector(".lines");
+  lines.setAttribute("width", grid.clientWidth);
+  lines.setAttribute("height", grid.clientHeight);
+  const levels = ancestorsOf(question, t, i);
+  grid.classList.add("tracing");
+  for (const [level, members] of levels) {
+    for (const member of members) {
+      const to = cellAt(grid, level, member);
+      to.classList.add("traced");
+      for (const parent of parentsOf(question, level, member)) {
+        const [x1, y1, r1] = centre(grid, cellAt(grid, level - 1, parent));
+        const [x2, y2, r2] = centre(grid, to);
+        lines.append(svg("path", { class: level === t ? "parent" : "older", d: `M${x1} ${y1 + r1}L${x2} ${y2 - r2}` }));
+      }
+    }
+  }
+}
+
+function clearLines(grid) {
+  grid.querySelector(".lines").replaceChildren();
+  grid.classList.remove("tracing");
+  for (const traced of grid.querySelectorAll(".traced")) traced.classList.remove("traced");
+}
+
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+// The address a key leads to, or null.
+function moved(question, [t, i], key) {
+  const size = (of) => question.populations[of - 1].states.length;
+  if (key === "Home") return [t, 0];
+  if (key === "End") return [t, size(t) - 1];
+  if (!MOVES[key]) return null;
+  const to = t + MOVES[key][0];
+  if (to < 1 || to > question.populations.length) return null;
+  const place = Math.min(i, size(to) - 1) + MOVES[key][1];
+  return place < 0 || place >= size(to) ? null : [to, place];
+}
+
+function focusCell(grid, t, i) {
+  const next = cellAt(grid, t, i);
+  for (const old of grid.querySelectorAll('.cell[tabindex="0"]')) old.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+}
