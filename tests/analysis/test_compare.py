@@ -29,12 +29,22 @@ def test_methods_are_paired_by_question_and_seeds_averaged(write: Write) -> None
     first, second = found.entries
     assert (first.label, first.seeds, first.difference) == ("single n=2 t=1", (1,), None)
     assert (second.label, second.seeds, second.method) == ("rsa n=2 k=2 t=2", (1, 2), "rsa")
-    assert first.accuracy == mean_interval([[0.5], [0.0], [0.5]])
-    values = [[1.0, 0.5], [0.5, 0.0], [1.0, 1.0]]
+    assert first.accuracy == mean_interval([[1, 0], [0, 0], [0, 1]])
+    values = [[1, 1, 1, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
     assert second.accuracy == mean_interval(values)
     assert second.difference == correct_for_many([paired_difference(values, [[0.5], [0.0], [0.5]])])[0]
     assert (second.cost.calls, second.cost.prompt) == (4, 600)
     assert (first.cost.calls, first.cost.prompt) == (2, 200)
+
+
+def test_seeds_count_the_same_however_many_answers_they_choose_from(write: Write) -> None:
+    chosen = [
+        write([["RRRa"], ["aaaa"]], method=SINGLE, weights=[[0.25] * 4, [0.25] * 4], seed=1),
+        write([["RRRa"], ["aaaa"]], method=SINGLE, weights=[[0, 0, 0, 1], [0.25] * 4], seed=2),
+    ]
+    (entry,) = compare(chosen).entries
+    assert entry.accuracy.mean == (0.75 / 2 + 0) / 2
+    assert entry.accuracy.n_values == 4 + 1 + 4 + 4
 
 
 def test_every_entry_meets_the_reference_with_holms_correction(write: Write) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import astuple
 from itertools import combinations
 
 import pytest
@@ -27,6 +28,14 @@ def test_pass_at_k_is_the_mean_over_all_subsets(write: Write, k: int) -> None:
     assert estimate.mean == pytest.approx(sum(sum(found) / len(found) for found in by_hand) / 3)
     assert population.pass_at_n is not None
     assert population.pass_at_n.mean == pytest.approx(2 / 3)
+
+
+def test_pass_at_one_is_the_accuracy_and_pass_at_all_is_pass_at_n(write: Write) -> None:
+    (population,) = summarise(write([[population] for population in ("RabaR", "aaaaR", "abcde")])).populations
+    for at_k, expected in ((population.pass_at(1), population.accuracy), (population.pass_at(5), population.pass_at_n)):
+        assert at_k is not None
+        assert expected is not None
+        assert astuple(at_k) == pytest.approx(astuple(expected))
 
 
 def test_pass_at_more_than_there_are_is_refused(write: Write) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
@@ -113,7 +114,7 @@ def compare(
     entries = _entries(runs)
     labels = labels_for([same[0].settings for same in entries])
     chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
-    values = [[[run.worth[name] for run in same] for name in names] for same in entries]
+    values = [[_over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
     differences = [*found[:chosen], None, *found[chosen:]]
     ((total,),) = records[0].query("SELECT count(*) FROM questions")
@@ -141,19 +142,24 @@ class _Run:
 
     settings: Mapping[str, Any]
     seed: int
-    worth: Mapping[str, float]
+    worth: Mapping[str, list[float]]
     cost: Mapping[str, Cost]
 
 
 def _run(record: Record, until: int | None) -> _Run:
     costs = costs_by_question(record, until)
-    worth: dict[str, float] = {}
+    worth: dict[str, list[float]] = {}
     cost: dict[str, Cost] = {}
     for question in answered(record, until):
         if question.scored:
             worth[question.id] = question.worth
             cost[question.id] = costs[question.position]
     return _Run(settings_of(record, until), record.configuration["seed"], worth, cost)
+
+
+def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
+    """One question's worth, each seed counting the same however many answers stand behind it."""
+    return [fmean(worth[0] for worth in worths)] * sum(map(len, worths))
 
 
 def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:

@@ -73,10 +73,16 @@ class Answered:
         return any(member.score is not None for population in self.populations for member in population)
 
     @property
-    def worth(self) -> float:
-        """The chance that the method's own answer is right."""
-        worth = math.fsum(weight * m.right for weight, m in zip(self.weights, self.populations[-1], strict=True))
-        return min(worth, 1.0)  # weights such as 1 / 49 need not add up to 1 exactly
+    def worth(self) -> list[float]:
+        """The chance that the method's own answer is right, once for each member that can be this answer.
+
+        Repeated so that an interval knows how many answers stand behind a mean: one for a vote, N for a member drawn
+        from all.
+        """
+        chances = list(zip(self.weights, self.populations[-1], strict=True))
+        right = math.fsum(weight for weight, member in chances if member.right)
+        # Weights such as 1 / 49 need not add up to 1 exactly.
+        return [min(right, 1.0)] * sum(weight > 0 for weight in self.weights)
 
 
 def answered(record: Record, until: int | None = None) -> Iterator[Answered]:

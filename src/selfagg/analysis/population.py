@@ -63,7 +63,8 @@ class PopulationSummary:
         """
         if not self.right_counts:
             return None
-        return mean_interval([[float(chance)] for chance in pass_at_k(self.size, self.right_counts, k)])
+        chances = pass_at_k(self.size, self.right_counts, k)
+        return mean_interval([[float(chance)] * (self.size // k) for chance in chances])  # so many draws apart
 
     def as_json(self) -> dict[str, Any]:
         """One entry of ``populations`` in `Summary.as_json`."""
@@ -156,7 +157,7 @@ class Tallies:
         for tally, population in zip(self.by_population, question.populations, strict=True):
             tally.add(question, population)
         if question.scored:
-            self.worth.append([question.worth])
+            self.worth.append(question.worth)
 
     def populations(self) -> list[PopulationSummary]:
         """What each population adds up to."""

@@ -34,6 +34,7 @@ class Summary:
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
         failures: Calls that failed for good.
+        skipped: Members for which no call was made, because the calls for all of their parents failed.
         shortened: Candidates that were shortened to fit the model's context.
     """
 
@@ -51,6 +52,7 @@ class Summary:
     usage: Usage
     seconds: float
     failures: int
+    skipped: int
     shortened: int
 
     @property
@@ -86,6 +88,7 @@ class Summary:
             },
             "seconds": self.seconds,
             "failures": self.failures,
+            "skipped": self.skipped,
             "shortened": self.shortened,
             "record": str(self.record) if self.record else None,
         }
@@ -97,8 +100,9 @@ def summarise(record: Record) -> Summary:
     tallies = Tallies()
     for question in answered(record):
         tallies.add(question)
-    calls, failures, shortened, *tokens = record.query(
-        "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), coalesce(sum(cut), 0), "
+    calls, failures, skipped, shortened, *tokens = record.query(
+        "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL AND tries > 0), 0), "
+        "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
         "coalesce(sum(reasoning_tokens), 0) FROM generations"
     )[0]
@@ -118,6 +122,7 @@ def summarise(record: Record) -> Summary:
         usage=Usage(*tokens),
         seconds=record.seconds,
         failures=failures,
+        skipped=skipped,
         shortened=shortened,
     )
 
