@@ -43,24 +43,34 @@ def read_gguf(path: Path) -> Gguf:
             size = len(data)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{path} is not a GGUF file, or a broken one ({error})") from None
     try:
         return _describe(fields, size)
-    except (KeyError, TypeError, ZeroDivisionError):
+    except (KeyError, TypeError):
         raise UsageError(f"{path} is a GGUF file, but not one of a language model") from None
 
 
 def _describe(fields: Mapping[str, Any], size: int) -> Gguf:
     name = fields["general.architecture"]
-    layers: int = fields[f"{name}.block_count"]
-    heads = fields[f"{name}.attention.head_count"]
-    shared = fields.get(f"{name}.attention.head_count_kv", heads)
-    total = sum(shared) if isinstance(shared, list) else shared * layers  # a list has a number for each layer
-    width = fields[f"{name}.embedding_length"] // (max(heads) if isinstance(heads, list) else heads)
-    key = fields.get(f"{name}.attention.key_length", width)
-    value = fields.get(f"{name}.attention.value_length", width)
-    return Gguf(context=fields[f"{name}.context_length"], cache_bytes=2 * total * (key + value), size=size)
+    heads = _numbers(fields[f"{name}.attention.head_count"])
+    shared = _numbers(fields.get(f"{name}.attention.head_count_kv", heads))
+    layers, embedding, context = (
+        _numbers(fields[f"{name}.{field}"])[0] for field in ("block_count", "embedding_length", "context_length")
+    )
+    width = embedding // max(1, *heads)
+    key = _numbers(fields.get(f"{name}.attention.key_length", width))[0]
+    value = _numbers(fields.get(f"{name}.attention.value_length", width))[0]
+    total = shared[0] * layers if len(shared) == 1 else sum(shared)
+    return Gguf(context=context, cache_bytes=2 * total * (key + value), size=size)
+
+
+def _numbers(value: object) -> list[int]:
+    """One number for all layers, or one for each; refuses what is none."""
+    numbers: list[Any] = value if isinstance(value, list) else [value]
+    if not numbers or not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise TypeError
+    return numbers
 
 
 class _Reader:
@@ -82,7 +92,10 @@ class _Reader:
         return {self._string(): self._value(self._scalar("I")) for _ in range(self._scalar("Q"))}
 
     def _scalar(self, code: str) -> Any:
-        (value,) = struct.unpack_from("<" + code, self._data, self._at)
+        try:
+            (value,) = struct.unpack_from("<" + code, self._data, self._at)
+        except struct.error:
+            raise ValueError("it ends in the middle") from None
         self._at += struct.calcsize("<" + code)
         return value
 

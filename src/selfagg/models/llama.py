@@ -81,7 +81,7 @@ class Llama:
 
 def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:
     """How many slots of ``cache`` bytes each half of the memory holds beside the weights; at least one."""
-    return max(1, min(wanted, (memory() // 2 - weights) // cache))
+    return max(1, min(wanted, (memory() // 2 - weights) // max(1, cache)))
 
 
 def import_xllamacpp() -> Any:
