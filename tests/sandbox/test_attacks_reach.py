@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -223,36 +225,47 @@ async def test_leaves_nothing_for_the_next_run(sandbox: Sandbox, limits: Limits)
         assert [(await program.run("")).output for _ in range(3)] == ["[]\n"] * 3
 
 
-async def test_leaves_no_process_behind(sandbox: Sandbox, limits: Limits) -> None:
-    """Neither a daemon that it tried to start nor one that hangs when we are cancelled."""
-    marker = f"selfagg-marker-{os.getpid()}"
-    code = (
-        f"import ctypes, time\nctypes.CDLL(None).prctl(15, b'{marker[:15]}')\nprint('up', flush=True)\ntime.sleep(60)"
-    )
+def names_itself(name: str) -> str:
+    """A program that says its name to the host's process list, and hangs."""
+    return f"import ctypes, time\nctypes.CDLL(None).prctl(15, {name.encode()!r})\ntime.sleep(60)"
 
-    async def hang() -> None:
-        async with load_program(sandbox, code, Limits(seconds=60)) as program:
-            await program.run("")
 
-    def alive() -> list[str]:
-        names = []
-        for path in Path("/proc").glob("[0-9]*/comm"):
-            try:
-                names.append(path.read_text().strip())
-            except OSError:
-                continue
-        return [name for name in names if name == marker[:15]]
+def running(name: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() == name:
+                return True
+    return False
 
-    task = asyncio.create_task(hang())
-    for _ in range(100):
-        await asyncio.sleep(0.1)
-        if alive():
-            break
-    assert alive()
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the process list has no event
+            await asyncio.sleep(0.05)
+
+
+async def test_is_gone_when_the_run_is_cancelled(sandbox: Sandbox) -> None:
+    name = f"hangs{os.getpid()}"
+    task = asyncio.create_task(run(sandbox, names_itself(name), Limits(seconds=60)))
+    await until(lambda: running(name))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    for _ in range(50):
-        if not alive():
-            break
-        await asyncio.sleep(0.1)
-    assert not alive()
+    await until(lambda: not running(name))
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_is_gone_when_selfagg_is_killed() -> None:
+    name = f"killed{os.getpid()}"
+    host = f"""
+import asyncio
+from selfagg.sandbox import Limits, choose_sandbox, load_program
+async def main():
+    async with load_program(choose_sandbox("bubblewrap"), {names_itself(name)!r}, Limits(seconds=60)) as program:
+        await program.run("")
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", host)
+    await until(lambda: running(name))
+    process.kill()
+    await process.wait()
+    await until(lambda: not running(name))

@@ -54,6 +54,8 @@ class Container:
             *("--network", "none", "--ipc", "none", "--read-only", "--cap-drop", "ALL"),
             *("--security-opt", "no-new-privileges", "--user", f"{_NOBODY}:{_NOBODY}"),
             *("--memory", memory, "--memory-swap", memory, "--cpus", "1", "--pids-limit", str(limits.threads)),
+            # Said outright, since some engines otherwise ask for more than they may have.
+            *("--ulimit", f"nofile={limits.files}:{limits.files}", "--ulimit", "nproc=4096:4096"),
             *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={limits.disk},mode=1777", "--workdir", "/tmp"),  # noqa: S108
         ]
         for source, inside in mounts:

@@ -16,7 +16,7 @@ from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.frames import HEADER, pack
 
 START_SECONDS = 30.0
-"""How long a guest may take to start; on a quiet machine it takes 0.1 s, in a container 1 s."""
+"""How long a guest may take to start, or to read a message; on a quiet machine it starts in 0.05 s."""
 
 
 class SessionLost(Exception):
@@ -59,13 +59,16 @@ class Session:
         """Sends one message.
 
         Raises:
-            SessionLost: The guest is gone.
+            SessionLost: The guest is gone, or does not read it.
         """
         assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
         size = sum(len(value) for value in message.values() if isinstance(value, str))
         try:
             self._process.stdin.write(await aside(pack, message, size=size))
-            await self._process.stdin.drain()
+            async with asyncio.timeout(START_SECONDS):
+                await self._process.stdin.drain()
+        except TimeoutError as error:
+            raise SessionLost("it ran past the time limit") from error
         except (BrokenPipeError, ConnectionResetError) as error:
             raise SessionLost("it ended before its time") from error
 

@@ -77,12 +77,14 @@ class CodeScorer:
         """
         if self._sandbox is None:
             self._sandbox = await asyncio.to_thread(choose_sandbox)
-        tests = await asyncio.to_thread(read_tests, question.data)
         code = self.answer(question, text)
         if code is None:
             return Verdict(None, 0.0)
         try:
-            failure = await self._failure(tests, code, self._sandbox)
+            async with cpu_seat() as cpu:
+                # Here and not before the seat: tests may be large, and many programs wait.
+                tests = await asyncio.to_thread(read_tests, question.data)
+                failure = await self._failure(tests, code, self._sandbox, cpu)
         except SandboxFailedError as error:
             return Verdict(code, None, str(error))
         return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
@@ -92,16 +94,15 @@ class CodeScorer:
         first: dict[str, int] = {}
         return [first.setdefault(_normalised(code), place) for place, code in enumerate(answers)]
 
-    async def _failure(self, tests: Tests, code: str, sandbox: Sandbox) -> str | None:
+    async def _failure(self, tests: Tests, code: str, sandbox: Sandbox, cpu: int) -> str | None:
         """Why a program does not pass, or None if it does."""
-        async with cpu_seat() as cpu:
-            limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
-            if isinstance(tests, Cases):
-                async with load_program(sandbox, code, limits, contest=True, cpu=cpu) as program:
-                    return await _failed_case(program, tests)
-            completed = f"{tests.prompt}\n{code}\n"
-            async with load_program(sandbox, completed, limits, cpu=cpu) as program:
-                return await _failed_check(program, tests, sandbox, cpu)
+        limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
+        if isinstance(tests, Cases):
+            async with load_program(sandbox, code, limits, contest=True, cpu=cpu) as program:
+                return await _failed_case(program, tests)
+        completed = f"{tests.prompt}\n{code}\n"
+        async with load_program(sandbox, completed, limits, cpu=cpu) as program:
+            return await _failed_check(program, tests, sandbox, cpu)
 
 
 async def _failed_case(program: Program, tests: Cases) -> str | None:
@@ -136,8 +137,8 @@ def _arguments(lines: str) -> Any:
 async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: int) -> str | None:
     """Runs ``check(candidate)`` in a sandbox of its own, and carries its calls over to the program's."""
     async with open_session(sandbox, "checker", _CHECK_LIMITS, cpu) as checker:
-        await checker.start({"prompt": check.prompt, "test": check.test, "function": check.function})
         try:
+            await checker.start({"prompt": check.prompt, "test": check.test, "function": check.function})
             for _ in range(_MOST_CALLS):
                 message = await checker.receive(_CHECK_LIMITS.wall_seconds)
                 if "failure" in message:
