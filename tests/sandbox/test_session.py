@@ -48,9 +48,9 @@ LOADED = pack({"error": None})
     ],
 )
 async def test_nonsense_is_a_lost_session(said: bytes, reason: str) -> None:
-    async with open_session(Says(READY + said, then="sys.exit(0)"), "worker", LIMITS) as session:
+    async with open_session(Says(READY + said, then="import time\ntime.sleep(0.5)"), "worker", LIMITS) as session:
+        await session.start({})
         with pytest.raises(SessionLost, match=reason):
-            await session.start({})
             await session.receive(30)
 
 
