@@ -95,6 +95,13 @@ def test_what_is_no_formula_stays_text(text: str) -> None:
     assert "math" not in names_of(nodes(text))
 
 
+def test_an_answer_of_several_lines_keeps_its_form() -> None:
+    board = "<answer>\n# # #\n#  @ #\n- + >\n</answer>"
+    assert nodes(f"So:\n{board}\nDone.") == [["p", "So:"], ["pre", ["code", board]], ["p", "Done."]]
+    assert nodes("<answer>*4*</answer>") == [["p", "<answer>", ["em", "4"], "</answer>"]]
+    assert names_of(nodes("<answer>\nnever closed")) == {"p"}
+
+
 def test_code_is_coloured_and_unknown_languages_are_not() -> None:
     assert ["span", {"class": "k"}, "def"] in coloured("def f(): pass", "python")
     assert coloured("def f(): pass", "klingon") == ["def f(): pass"]

@@ -80,7 +80,7 @@ def _question(
         "group": question.group,
         "kind": question.kind,
         "excerpt": " ".join(question.text[: 2 * _EXCERPT].split())[:_EXCERPT],
-        "lead": _lead(question.text),
+        "lead": None if question.kind == "reasoning_gym" else _lead(question.text),
         "gold": question.gold[:_ANSWER] if question.gold else None,
         "done": done,
         "populations": shown,

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from selfagg.report.brackets import brackets_plugin
+from selfagg.report.delimiters import delimiters_plugin
 from selfagg.report.formulas import formula
 
 Node: TypeAlias = str | list[Any]
@@ -60,7 +60,7 @@ def _parser() -> MarkdownIt:
     return (
         parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
         .use(amsmath_plugin)
-        .use(brackets_plugin)
+        .use(delimiters_plugin)
     )
 
 
@@ -113,6 +113,8 @@ def _leaf(token: Token) -> list[Node]:
             return [["code", token.content]]
         case "fence" | "code_block":
             return [["pre", ["code", *coloured(token.content, token.info)]]]
+        case "answer":
+            return [["pre", ["code", f"<answer>{token.content}</answer>"]]]
         case "image":
             return [f"![{token.content}]({token.attrs.get('src', '')})"]
         case "math_inline" | "math_brackets" | "math_box":

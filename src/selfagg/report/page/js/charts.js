@@ -141,7 +141,7 @@ function rescueSpec() {
   return {
     series: series.map(bare),
     guide: [0, 0, k, 1],
-    x: { label: "right candidates c in the prompt", format: String, whole: true },
+    x: { label: "right candidates c in the prompt", format: String, whole: true, from: 0, to: k },
     y: { ...share, label: "r_c" },
     reads: "Share of right aggregations by how many parents were right",
   };

@@ -60,24 +60,33 @@ function centre(grid, element) {
   return [box.left - outer.left + box.width / 2, box.top - outer.top + box.height / 2, box.height / 2];
 }
 
+// Reads all places first and writes afterwards: a browser lays the page out again for each read after a write.
 function drawLines(grid, question, t, i) {
   clearLines(grid);
-  const lines = grid.querySelector(".lines");
-  lines.setAttribute("width", grid.clientWidth);
-  lines.setAttribute("height", grid.clientHeight);
-  const levels = ancestorsOf(question, t, i);
-  grid.classList.add("tracing");
-  for (const [level, members] of levels) {
+  const places = new Map();
+  const traced = [];
+  const paths = [];
+  const place = (level, member) => {
+    const key = `${level}.${member}`;
+    if (!places.has(key)) places.set(key, centre(grid, cellAt(grid, level, member)));
+    return places.get(key);
+  };
+  for (const [level, members] of ancestorsOf(question, t, i)) {
     for (const member of members) {
-      const to = cellAt(grid, level, member);
-      to.classList.add("traced");
+      const [x2, y2, r2] = place(level, member);
+      traced.push(cellAt(grid, level, member));
       for (const parent of parentsOf(question, level, member)) {
-        const [x1, y1, r1] = centre(grid, cellAt(grid, level - 1, parent));
-        const [x2, y2, r2] = centre(grid, to);
-        lines.append(svg("path", { class: level === t ? "parent" : "older", d: `M${x1} ${y1 + r1}L${x2} ${y2 - r2}` }));
+        const [x1, y1, r1] = place(level - 1, parent);
+        paths.push([level === t ? "parent" : "older", `M${x1} ${y1 + r1}L${x2} ${y2 - r2}`]);
       }
     }
   }
+  const lines = grid.querySelector(".lines");
+  lines.setAttribute("width", grid.clientWidth);
+  lines.setAttribute("height", grid.clientHeight);
+  lines.append(...paths.map(([name, d]) => svg("path", { class: name, d })));
+  grid.classList.add("tracing");
+  for (const cell of traced) cell.classList.add("traced");
 }
 
 function clearLines(grid) {

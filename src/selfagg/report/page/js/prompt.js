@@ -4,6 +4,8 @@ function viewed(member) {
   return member.shown === null || member.shown === undefined ? typeset(member.nodes) : asWritten(member.shown);
 }
 
+const questionText = (packed) => (packed.question ? typeset(packed.question) : asWritten(packed.text));
+
 function lazily(summary, content, more) {
   const details = h("details", more || {}, h("summary", {}, summary));
   details.addEventListener(
@@ -32,7 +34,7 @@ function promptParts(packed, question, t, i) {
     if (part.kind === "candidate")
       return candidatePart(packed, question, t - 1, member.shows[part.place], part.place + 1, part.lead);
     const title = part.kind === "context" ? `${PART_NAMES.context}: ${part.role}` : PART_NAMES[part.kind];
-    if (part.kind === "question") return lazily([title], () => typeset(packed.question), { class: "part" });
+    if (part.kind === "question") return lazily([title], () => questionText(packed), { class: "part" });
     return h("div", { class: "part words" }, h("h4", {}, title), asWritten(part.text));
   });
 }

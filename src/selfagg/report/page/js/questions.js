@@ -184,11 +184,22 @@ function toolbar() {
   );
 }
 
+const occurring = () => {
+  const letters = new Set(
+    RECORDS.flatMap(({ questions }) =>
+      questions.flatMap(({ populations }) => populations.flatMap(({ states }) => [...states])),
+    ),
+  );
+  return Object.keys(STATES)
+    .filter((letter) => letters.has(letter))
+    .map((letter) => STATES[letter]);
+};
+
 const legendOfCells = () =>
   h(
     "ul",
     { class: "states", "aria-label": "Meaning of the cells" },
-    Object.values(STATES).map(({ name, glyph, word }) => {
+    occurring().map(({ name, glyph, word }) => {
       const sample = h("span", { class: `cell ${name}`, "aria-hidden": "true" }, glyph);
       sample.style.setProperty("--part", "50%");
       return h("li", {}, sample, word);
@@ -208,7 +219,9 @@ function listen() {
   };
   const untrace = (event) => {
     const at = cellOf(event);
-    if (at) clearLines(at.closest(".grid"));
+    if (!at) return;
+    clearLines(at.closest(".grid"));
+    if (reader.open) traceOpen();
   };
   list.addEventListener("pointerover", trace);
   list.addEventListener("focusin", trace);

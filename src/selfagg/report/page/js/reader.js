@@ -4,6 +4,9 @@ const pane = document.getElementById("reader");
 const reader = { open: false, address: null, written: false };
 let opening = 0;
 
+// Where the pane covers the page, keys belong to it.
+const narrow = matchMedia("(max-width: 60rem)");
+
 const badge = (letter) =>
   h(
     "span",
@@ -21,7 +24,7 @@ function closeReader() {
   reader.address = null;
   pane.hidden = true;
   document.body.classList.remove("reading");
-  for (const cell of document.querySelectorAll(".cell.open")) cell.classList.remove("open");
+  unmark();
   if (open && address) {
     history.replaceState(null, "", "#questions");
     const position = RECORDS[address.record].questions.findIndex(({ id }) => id === address.question);
@@ -193,7 +196,7 @@ function questionView(packed, question) {
       ),
     );
   return [
-    typeset(packed.question),
+    questionText(packed),
     h("dl", { class: "facts" }, fact("Gold", packed.gold), fact("Kind", question.kind)),
     rows.length > 0 &&
       h(
@@ -205,8 +208,15 @@ function questionView(packed, question) {
   ];
 }
 
+function unmark() {
+  for (const cell of document.querySelectorAll(".cell.open")) {
+    cell.classList.remove("open");
+    clearLines(cell.closest(".grid"));
+  }
+}
+
 function markOpen({ question, t, i }) {
-  for (const cell of document.querySelectorAll(".cell.open")) cell.classList.remove("open");
+  unmark();
   const position = RECORDS[view.record].questions.findIndex(({ id }) => id === question);
   const card = cards.get(position);
   if (!card) return;
@@ -215,6 +225,12 @@ function markOpen({ question, t, i }) {
   const cell = t && cellAt(grid, t, i);
   if (cell) cell.classList.add("open");
   return card;
+}
+
+// The open member keeps its lines, for as long as no other is pointed at.
+function traceOpen() {
+  const cell = document.querySelector(".cell.open");
+  if (cell) drawLines(cell.closest(".grid"), questionOf(cell.closest(".card")), ...addressOf(cell));
 }
 
 async function openReader(address, { scroll }) {
@@ -231,6 +247,7 @@ async function openReader(address, { scroll }) {
   if (scroll) card?.scrollIntoView({ block: "center", behavior: "instant" });
   else if (card && before > -card.offsetHeight && before < innerHeight)
     scrollBy({ top: card.getBoundingClientRect().top - before, behavior: "instant" });
+  traceOpen();
   const packed = await texts(address.record, position);
   if (mine !== opening || !reader.open) return;
   const title = address.t ? `Population ${address.t}, member ${address.i}` : question.id;
@@ -241,4 +258,5 @@ async function openReader(address, { scroll }) {
       address.t ? memberView(packed, question, address) : questionView(packed, question),
     ),
   );
+  if (narrow.matches) pane.querySelector(".content").focus({ preventScroll: true });
 }

@@ -1,8 +1,9 @@
-r"""Rules for markdown-it: mathematics in ``\( \)`` and ``\[ \]``, and a bare ``\boxed{}``."""
+r"""Rules for markdown-it: formulas in ``\( \)``, ``\[ \]`` and bare ``\boxed{}``; answers of several lines as they are."""
 
 from __future__ import annotations
 
 from markdown_it import MarkdownIt
+from markdown_it.ruler import RuleOptionsType
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
@@ -13,13 +14,13 @@ _BOX_FARTHEST = 500
 """Characters from an opening to its closing; a search without end would make hostile text slow."""
 
 
-def brackets_plugin(md: MarkdownIt) -> None:
-    """Adds the rules; their tokens are ``math_brackets``, ``math_brackets_block`` and ``math_box``."""
+def delimiters_plugin(md: MarkdownIt) -> None:
+    """Adds the rules; their tokens are ``math_brackets``, ``math_brackets_block``, ``math_box`` and ``answer``."""
     md.inline.ruler.before("escape", "math_brackets", _inline)
     md.inline.ruler.before("escape", "math_box", _box)
-    md.block.ruler.before(
-        "fence", "math_brackets_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    )
+    ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    md.block.ruler.before("fence", "math_brackets_block", _block, ends)
+    md.block.ruler.before("fence", "answer", _answer, ends)
 
 
 def _inline(state: StateInline, silent: bool) -> bool:
@@ -52,18 +53,32 @@ def _box(state: StateInline, silent: bool) -> bool:
 
 def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     r"""A line that begins with ``\[``, to the line that ends with ``\]``: nothing between them is markdown."""
+    return _verbatim(state, (start, end), (r"\[", r"\]"), "math_brackets_block", silent)
+
+
+def _answer(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Lines from ``<answer>`` to ``</answer>``: a grid or a board, in which every character has its place."""
     first = state.bMarks[start] + state.tShift[start]
-    if not state.src.startswith(r"\[", first):
+    close = state.src.find("</answer>", first, first + _FARTHEST)
+    if "\n" not in state.src[first : max(first, close)]:
         return False
-    close = state.src.find(r"\]", first + 2, first + _FARTHEST)
-    if close < 0:
+    return _verbatim(state, (start, end), ("<answer>", "</answer>"), "answer", silent)
+
+
+def _verbatim(state: StateBlock, lines: tuple[int, int], marks: tuple[str, str], name: str, silent: bool) -> bool:
+    """One token for all that stands between two marks, if the first begins a line and the second ends one."""
+    start, end = lines
+    opening, closing = marks
+    first = state.bMarks[start] + state.tShift[start]
+    if not state.src.startswith(opening, first):
         return False
+    close = state.src.find(closing, first + len(opening), first + _FARTHEST)
     last = next((line for line in range(start, end) if close <= state.eMarks[line]), None)
-    if last is None or state.src[close + 2 : state.eMarks[last]].strip(" .,;:"):
+    if close < 0 or last is None or state.src[close + len(closing) : state.eMarks[last]].strip(" .,;:"):
         return False
     if not silent:
-        token = state.push("math_brackets_block", "math", 0)
-        token.content = state.src[first + 2 : close]
+        token = state.push(name, "", 0)
+        token.content = state.src[first + len(opening) : close]
         token.map = [start, last + 1]
         state.line = last + 1
     return True
