@@ -131,7 +131,9 @@ async def test_every_method_is_summed_up(name: str) -> None:
             method.size(t) for t in range(1, method.t + 1)
         ]
         assert summary.calls + summary.skipped == 4 * method.calls
-        assert 0 < summary.failures < summary.calls or name == "single"
+        assert summary.skipped <= summary.failures
+        failed = sum(population.failed for population in summary.populations)
+        assert summary.failures == failed or name in ("rejection", "best-of-n")  # whose verdicts fail too
         assert summary.answer_accuracy is not None
         if name == "rsa":
             accuracy = summary.populations[-1].accuracy

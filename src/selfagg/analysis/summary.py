@@ -33,8 +33,8 @@ class Summary:
         calls: Calls to the model.
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
-        failures: Calls that failed for good.
-        skipped: Members for which no call was made, because the calls for all of their parents failed.
+        failures: Generations without a reply: calls that failed for good, and
+        skipped: those of them that were no call, because none of their parents has a reply either.
         shortened: Candidates that were shortened to fit the model's context.
     """
 
@@ -101,7 +101,7 @@ def summarise(record: Record) -> Summary:
     for question in answered(record):
         tallies.add(question)
     calls, failures, skipped, shortened, *tokens = record.query(
-        "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL AND tries > 0), 0), "
+        "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
         "coalesce(sum(reasoning_tokens), 0) FROM generations"
