@@ -57,6 +57,8 @@ def refused(outcome: subprocess.CompletedProcess[str], *words: str) -> str:
         (["eval", "aime26"], ["aime26", "aime25"]),
         (["eval", "reasoning_gym:chain_sums"], ["chain_sums", "chain_sum"]),
         (["eval", "missing.jsonl"], ["missing.jsonl"]),
+        (["eval", ""], ["empty"]),
+        (["eval", "questions.jsonl", "--stop", ""], ["--stop"]),
         (["solve", ""], ["empty"]),
         (["solve", "-"], ["empty"]),
         (["solve", "Why?", "--kind", "maths"], ["--kind", "maths", "math"]),
@@ -173,6 +175,7 @@ def test_a_record_of_another_run(run: Run, questions: Path) -> None:
     first = ["eval", questions, "--model", "simulated:", "-n", "4", "-t", "2", "--record", "run.sqlite"]
     assert run(*first).returncode == 0
     refused(run(*first, "-k", "3", "--seed", "7"), "run.sqlite", "method.k is 4 in the record, 3", "seed is 1234")
+    refused(run("solve", "Why?", "--model", "simulated:", "--record", "run.sqlite"), "run.sqlite", "source")
     questions.write_text(questions.read_text().replace("What is 2", "How much is 2"))
     refused(run(*first), "question 3", "reads otherwise")
 

@@ -20,12 +20,18 @@ SLOW = ["--model", "simulated:tokens=400,speed=8000,slots=4", "-n", "4", "-k", "
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_json_and_table_agree(run: Run, questions: Path) -> None:
+def test_json_and_table_agree_and_a_run_that_is_done_asks_nothing_again(
+    run: Run, questions: Path, tmp_path: Path
+) -> None:
     found = json.loads(run("eval", questions, *SMALL, "--record", "run.sqlite", "--json").stdout)
     assert {name: found[name] for name in ("method", "n", "k", "t", "questions", "calls", "failures", "record")} == {
         "method": "rsa", "n": 4, "k": 2, "t": 3, "questions": 6, "calls": 72, "failures": 0, "record": "run.sqlite",
     }  # fmt: skip
-    table = run("eval", questions, *SMALL, "--record", "run.sqlite").stdout
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        times = record.query("SELECT started FROM generations")
+
+    again = run("eval", questions, *SMALL, "--record", "run.sqlite")
+    table = again.stdout
     assert "SIMULATED: no language model was asked" in table
     assert "6 questions" in table
     rows = re.findall(r"^(\d) +(\S+) % +(\S+) to (\S+) % +(\S+) % +(\S+) % +(\S+) +(\d+)", table, re.MULTILINE)
@@ -36,20 +42,23 @@ def test_json_and_table_agree(run: Run, questions: Path) -> None:
         assert row[6:] == (f"{population['distinct']:.1f}", str(population["unanswered"]))
     assert f"{found['usage']['completion']:,} completion" in table
     assert re.search(r"^calls +72\b", table, re.MULTILINE)
+    assert "questions 6/6 | members 72/72" in again.stderr
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        assert record.query("SELECT started FROM generations") == times
 
 
-def test_stdout_has_the_result_and_nothing_else(run: Run, questions: Path) -> None:
-    outcome = run("eval", questions, *SMALL, "--json")
-    assert len(outcome.stdout.splitlines()) == 1
-    record = json.loads(outcome.stdout)["record"]
-    assert f"record {record}" in outcome.stderr
-    assert "100%" in outcome.stderr
-    assert "\x1b" not in outcome.stderr  # no terminal, no colours
-
-
-def test_each_run_gets_a_record_of_its_own(run: Run, questions: Path, tmp_path: Path) -> None:
-    names = {json.loads(run("eval", questions, *SMALL, "--json").stdout)["record"] for _ in range(2)}
-    assert len(names) == 2
+def test_each_run_gets_a_record_of_its_own_and_stdout_nothing_but_the_result(
+    run: Run, questions: Path, tmp_path: Path
+) -> None:
+    outcomes = [run("eval", questions, *SMALL, "--json") for _ in range(2)]
+    names = []
+    for outcome in outcomes:
+        (line,) = outcome.stdout.splitlines()
+        names.append(json.loads(line)["record"])
+        assert f"record {names[-1]}" in outcome.stderr
+        assert "100%" in outcome.stderr
+        assert "\x1b" not in outcome.stderr  # no terminal, no colours
+    assert names[0] != names[1]
     for name in names:
         assert re.fullmatch(r"runs/\d{8}-\d{6}-questions-rsa(-\d)?\.sqlite", name)
         with Record(tmp_path / name, read_only=True) as record:
@@ -98,18 +107,6 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on(
     assert json.loads(resumed.stdout)["calls"] == 240
 
 
-def test_a_run_that_is_done_asks_nothing_again(run: Run, questions: Path, tmp_path: Path) -> None:
-    call = ["eval", questions, *SMALL, "--record", "run.sqlite", "--json"]
-    first = json.loads(run(*call).stdout)
-    with Record(tmp_path / "run.sqlite", read_only=True) as record:
-        times = record.query("SELECT started FROM generations")
-    again = run(*call)
-    assert {**json.loads(again.stdout), "seconds": 0} == {**first, "seconds": 0}
-    assert "questions 6/6 | members 72/72" in again.stderr
-    with Record(tmp_path / "run.sqlite", read_only=True) as record:
-        assert record.query("SELECT started FROM generations") == times
-
-
 def test_failed_calls_are_counted_and_tried_again_by_the_next_run(run: Run, questions: Path) -> None:
     call = ["eval", questions, "--model", "simulated:fail=0.3", "-n", "4", "-k", "2", "-t", "3", "--record", "r.sqlite"]
     outcome = run(*call, "--json")
@@ -126,3 +123,24 @@ def test_secrets_in_a_url_stay_out_of_record_and_messages(run: Run, questions: P
         assert b"p4ssword" not in file.read_bytes()
         assert b"s3cret" not in file.read_bytes()
     assert "p4ssword" not in outcome.stderr + outcome.stdout
+
+
+def test_a_real_model_behind_a_real_server(run: Run, questions: Path, llama_server: str, tmp_path: Path) -> None:
+    model = ["--model", "openai:smollm2", "--base-url", llama_server, "--max-tokens", "16", "--size", "2"]
+    outcome = run("eval", questions, *model, "-n", "2", "-k", "2", "-t", "2", "--json", "--record", "run.sqlite")
+    assert outcome.returncode == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert (found["model"], found["simulated"], found["calls"], found["failures"]) == ("openai:smollm2", False, 8, 0)
+    assert 8 <= found["usage"]["completion"] <= 8 * 16
+    assert found["usage"]["prompt"] > 0
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        assert record.about["context"] == 4096
+
+
+def test_a_model_that_fails_always_ends_the_run_and_leaves_nothing(run: Run, questions: Path, tmp_path: Path) -> None:
+    outcome = run("eval", questions, "--model", "simulated:fail=1", "-n", "16", "-t", "2")
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    assert "calls in a row failed" in outcome.stderr.splitlines()[-1]
+    assert "nothing was generated yet" in outcome.stderr
+    assert not list(tmp_path.glob("runs/*"))

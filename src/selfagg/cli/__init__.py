@@ -8,21 +8,24 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
 
 from selfagg.cli.eval import evaluate
 from selfagg.cli.models import models
+from selfagg.cli.serve import serve
 from selfagg.cli.report import report
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
 from selfagg.errors import SelfaggError, UsageError
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., None]] = {
     "solve": solve,
     "eval": evaluate,
     "models": models,
+    "serve": serve,
     "report": report,
 }
 

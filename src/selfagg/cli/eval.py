@@ -45,7 +45,10 @@ def evaluate(
     from selfagg.cli import stopping, values
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
+    from selfagg.errors import UsageError
 
+    if not source:
+        raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
     chosen = method.build()
     settings = sampling.settings(method.candidate, logprobs=logprobs)
     task_settings = values.pairs("--set", questions.set_ or ())

@@ -138,10 +138,13 @@ class SamplingOptions:
         """How a run samples; raises `UsageError` for values that cannot be."""
         from selfagg.cli.values import finite, json_object
         from selfagg.engine.engine import Settings
+        from selfagg.errors import UsageError
         from selfagg.prompts.candidates import view_named
         from selfagg.types import Sampling
 
         view_named(candidate)
+        if "" in (self.stop or ()):
+            raise UsageError("--stop: an empty text would end every reply before it begins")
         sampling = Sampling(
             temperature=finite("--temperature", self.temperature),
             top_p=None if self.top_p is None else finite("--top-p", self.top_p),

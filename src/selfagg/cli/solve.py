@@ -75,14 +75,16 @@ def solve(
     }
     console = Console(stderr=True)
     with record_file(run.record, "solve", method.build().name) as path:
-        result = stopping.run(_solve(text, asked, model, path, console), path)
+        result = stopping.run(_solve(text, asked, model, path, run.record is None, console), path)
     if run.as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
-        _print(result, console)
+        _print(result, model.model, console)
 
 
-async def _solve(text: str, asked: dict[str, Any], model: ModelOptions, path: Path, console: Console) -> Result:
+async def _solve(
+    text: str, asked: dict[str, Any], model: ModelOptions, path: Path, new: bool, console: Console
+) -> Result:
     from selfagg.api import asolve
     from selfagg.cli.opening import opened_model
     from selfagg.cli.progress import Progress
@@ -94,7 +96,8 @@ async def _solve(text: str, asked: dict[str, Any], model: ModelOptions, path: Pa
     plan = await asolve(text, model="simulated:", **unbounded)
     progress = Progress([len(population) for population in plan.populations], 1)
     async with opened_model(model, console) as connection:
-        say(f"record {path}", console)
+        if new:
+            say(f"record {path}", console)
         with shown(progress, plan.method, "one question", connection.name, console):
             return await asolve(
                 text, model=connection, concurrency=model.concurrency, record=path, watcher=progress, **asked
@@ -117,14 +120,16 @@ def _as_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _print(result: Result, console: Console) -> None:
+def _print(result: Result, model: str, console: Console) -> None:
     from selfagg.cli.terminal import harmless, say
+    from selfagg.cli.view import described_model
 
     typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
     usage = result.usage
     lines = [
         *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
         f"answer     {harmless(result.answer) if result.answer is not None else '(none)'}",
+        f"model      {described_model(model)}",
         f"calls      {result.calls:,}",
         f"tokens     {usage.prompt:,} prompt, {usage.cached:,} of them cached; {usage.completion:,} completion",
         f"record     {result.record}",

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.view import clock
+from selfagg.cli.view import clock, described_model
 
 _COLUMNS = ("t", "accuracy", "95 % interval", "pass@N", "majority", "distinct", "no answer", "tokens")
 
@@ -33,8 +33,7 @@ def _title(summary: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{name}={summary[name]}" for name in ("n", "k", "t") if summary[name] is not None)
     done, total = summary["questions"], summary["questions_total"]
     questions = f"{done:,} questions" if done == total else f"{done:,} of {total:,} questions"
-    simulated = " (SIMULATED: no language model was asked)" if summary["simulated"] else ""
-    return f"{summary['method']} ({sizes}), {questions}, {summary['model']}{simulated}"
+    return f"{summary['method']} ({sizes}), {questions}, {described_model(summary['model'])}"
 
 
 def _row(population: Mapping[str, Any]) -> list[str]:

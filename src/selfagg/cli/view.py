@@ -56,14 +56,18 @@ def headline(method: Method, source: str, model: str) -> Text:
     """What runs, in two lines; a simulated model is called one."""
     settings = method.settings()
     sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]
-    simulated = " (SIMULATED: no language model is asked)" if model.startswith("simulated") else ""
     return Text.assemble(
         (f"{method.name} {' '.join(sizes)}", "bold"),
         f": {source}\n",
-        (f"{model}{simulated}", "bright_black"),
+        (described_model(model), "bright_black"),
         no_wrap=True,
         overflow="ellipsis",
     )
+
+
+def described_model(name: str) -> str:
+    """A model's name; a simulated one is said to be one."""
+    return f"{name} (SIMULATED: no language model was asked)" if name.startswith("simulated") else name
 
 
 @contextmanager
@@ -96,7 +100,8 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        say(line(progress), console)
+        if progress.done:
+            say(line(progress), console)
 
 
 def line(progress: Progress) -> str:
