@@ -9,6 +9,10 @@ class UsageError(SelfaggError):
     """Something the user gave cannot work: the text says what and where. The command line exits with code 2."""
 
 
+class TooLong(UsageError):
+    """A question leaves no room for a reply in the model's context."""
+
+
 class ModelError(SelfaggError):
     """One call to a model failed for good, after whatever retries made sense.
 

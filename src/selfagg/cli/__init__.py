@@ -15,8 +15,8 @@ import typer
 
 from selfagg.cli.eval import evaluate
 from selfagg.cli.models import models
-from selfagg.cli.serve import serve
 from selfagg.cli.report import report
+from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
 from selfagg.errors import SelfaggError, UsageError

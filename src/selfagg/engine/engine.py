@@ -77,7 +77,11 @@ class Watcher:
 
 
 class Engine:
-    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it."""
+    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it.
+
+    Attributes:
+        failure: What the last failed call failed of.
+    """
 
     def __init__(
         self,
@@ -111,6 +115,7 @@ class Engine:
         self.watcher = watcher or Watcher()
         self.retry_failed = retry_failed
         self.view: View = view_named(settings.candidate)
+        self.failure: ModelError | None = None
         self._failures = 0
         self._stopped: RunStopped | None = None
 
@@ -201,6 +206,7 @@ class Engine:
         return await fit(prompt, self.view, self.model, room, context)
 
     def _failed(self, error: ModelError) -> None:
+        self.failure = error
         self._failures += 1
         if error.fatal:
             self._stopped = RunStopped(str(error))

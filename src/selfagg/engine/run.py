@@ -159,12 +159,11 @@ async def answer(
 async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedule, count: int) -> list[Member]:
     member = method.members(trial)
     random = address_random(trial.seed, trial.question.id, "answer")
-    size = method.size(method.t)
     if schedule == "stepwise":
         for t in range(1, method.t + 1):
             await _population(method, member, t)
     if choice == "sample" and method.uniform:
-        drawn = iter(random.sample(range(size), size))
+        drawn = iter(draw_order(trial, method))
 
         async def one() -> Member | None:  # the next one drawn, unless it failed
             for i in drawn:
@@ -179,6 +178,12 @@ async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedu
     chosen = random.choices(population, weights)[0]
     ranked = sorted(population, key=lambda member: (member.i != chosen.i, -weights[member.i], member.i))
     return ranked[:count]
+
+
+def draw_order(trial: Trial, method: Method) -> list[int]:
+    """Places of the last population, in the order in which they are drawn as the answer."""
+    size = method.size(method.t)
+    return address_random(trial.seed, trial.question.id, "answer").sample(range(size), size)
 
 
 async def best_at_hand(trial: Trial) -> Member:

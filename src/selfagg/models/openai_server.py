@@ -76,7 +76,7 @@ async def _bound(response: httpx2.Response) -> None:
 
 def open_client() -> httpx2.AsyncClient:
     """A client on aiohttp without a limit of its own on connections: how many calls run is the engine's to say."""
-    _allow_many_connections()
+    allow_many_connections()
     return DefaultAioHttpClient(
         timeout=httpx2.Timeout(None, connect=CONNECT_S),
         limits=httpx2.Limits(max_connections=0, max_keepalive_connections=None, keepalive_expiry=_KEEP_ALIVE_S),
@@ -85,7 +85,7 @@ def open_client() -> httpx2.AsyncClient:
     )
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Raises this process's soft limit on open files, often 1024, towards the hard one: each call in flight is one."""
     if sys.platform == "win32":
         return

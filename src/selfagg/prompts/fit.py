@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfagg.errors import UsageError
+from selfagg.errors import TooLong
 from selfagg.models.base import Model, text_bytes
 from selfagg.prompts.candidates import View, shorten
 from selfagg.prompts.prompt import Prompt
@@ -46,7 +46,7 @@ async def fit(prompt: Prompt, view: View, model: Model, max_tokens: int, context
     """Shortens the candidates evenly, keeping their ends, until prompt and reply fit the context together.
 
     Raises:
-        UsageError: Not even the question fits.
+        TooLong: Not even the question fits.
     """
     texts = [view(candidate) for candidate in prompt.shown]
     messages = prompt.messages(texts)
@@ -64,7 +64,7 @@ async def fit(prompt: Prompt, view: View, model: Model, max_tokens: int, context
 
     left = context - (await tokens_at(0) if texts else tokens)
     if left < LEAST_REPLY:
-        raise UsageError(
+        raise TooLong(
             f"question {prompt.question.id}: its prompt takes {context - left} tokens, and a context of {context} "
             "tokens leaves no room for a reply"
         )

@@ -1,0 +1,103 @@
+"""The application: its routes, and what they share for as long as it runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.responses import Response
+
+from selfagg import __version__
+from selfagg.server import page
+from selfagg.server.access import Door, Keys
+from selfagg.server.chat import Chat
+from selfagg.server.errors import ApiError, documented, on_http_error
+from selfagg.server.names import listed, served_name, suffix_of
+from selfagg.server.schemas import ChatRequest
+from selfagg.server.service import Service
+from selfagg.server.telling import Telling
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application of a service, which is open for as long as the application runs."""
+    app = FastAPI(
+        title="selfagg",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,
+    )
+    app.state.service = service
+    app.exception_handler(ApiError)(on_http_error)
+    app.exception_handler(404)(on_http_error)
+    app.exception_handler(405)(on_http_error)
+    app.exception_handler(Exception)(on_http_error)
+    app.add_middleware(Door, keys=Keys(service.settings.keys), body_bytes=service.settings.limits.body_bytes)
+    app.add_middleware(Telling, metrics=service.metrics)
+    _add_routes(app, service)
+    page.add_routes(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    began = int(time.time())
+
+    def told(name: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "object": "model",
+            "created": began,
+            "owned_by": "selfagg",
+            "max_model_len": service.model.context,
+        }
+
+    @app.post(
+        "/v1/chat/completions",
+        responses=documented(400, 401, 404, 413, 429, 500, 502, 503, 504),
+        openapi_extra=_body_schema(),
+        response_model=None,
+    )
+    async def create_chat_completion(request: Request) -> Response:
+        """A chat completion: deliberated, or plain where the request wants that."""
+        return await Chat(service, request).answer()
+
+    @app.get("/v1/models", responses=documented(401))
+    async def list_models() -> dict[str, Any]:
+        """The model under each of its names."""
+        names = listed(served_name(service.model.name), service.settings)
+        return {"object": "list", "data": [told(name) for name in names]}
+
+    @app.get("/v1/models/{model:path}", responses=documented(401, 404))
+    async def retrieve_model(model: str) -> dict[str, Any]:
+        """One of its names."""
+        suffix_of(model, served_name(service.model.name))
+        return told(model)
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        """Whether the server is up, and how busy."""
+        gate = service.gate
+        return {"status": "ok", "open": service.admission.open, "calls": gate.inside, "waiting": gate.waiting}
+
+    @app.get("/metrics", responses=documented(401), response_model=None)
+    async def metrics() -> Response:
+        """Prometheus's format."""
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _body_schema() -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ChatRequest"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        told = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _, models = models_json_schema([(ChatRequest, "validation")], ref_template="#/components/schemas/{model}")
+        told.setdefault("components", {}).setdefault("schemas", {}).update(models["$defs"])
+        app.openapi_schema = told
+    return app.openapi_schema

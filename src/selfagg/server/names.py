@@ -1,0 +1,48 @@
+"""Model names as clients write them: the model's own, or with a suffix that says how to deliberate."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from selfagg.methods import METHODS
+from selfagg.server.errors import ApiError
+from selfagg.server.settings import ServeSettings
+
+_SIZES = re.compile(r"rsa-(\d{1,6})-(\d{1,6})-(\d{1,6})")
+
+
+def served_name(connection: str) -> str:
+    """What clients call the model: what its own server calls it."""
+    return connection.removeprefix("openai:")
+
+
+def suffix_of(model: str, served: str) -> dict[str, Any]:
+    """What a model name says of the method; ``{}`` for the plain name.
+
+    Args:
+        model: ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``.
+        served: The model's name.
+
+    Raises:
+        ApiError: 404, this model is not served.
+    """
+    if model in (served, f"openai:{served}"):
+        return {}
+    base, _, suffix = model.rpartition(":")
+    if base in (served, f"openai:{served}"):
+        if sizes := _SIZES.fullmatch(suffix):
+            return {"method": "rsa", **dict(zip("nkt", map(int, sizes.groups()), strict=True))}
+        if suffix in METHODS:
+            return {"method": suffix}
+    raise ApiError(
+        404,
+        f"the model {model[:200]!r} does not exist here; there are {served} and {served}:rsa-N-K-T",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def listed(served: str, settings: ServeSettings) -> list[str]:
+    """The names that ``GET /v1/models`` lists: the server's default, RSA of that size, a plain call."""
+    return [served, f"{served}:rsa-{settings.n}-{settings.k}-{settings.t}", f"{served}:single"]

@@ -1,0 +1,128 @@
+"""The body of ``POST /v1/chat/completions``, as far as this server reads it; what else it holds is kept as it came."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from selfagg.server.errors import ApiError, refused
+
+Progress = Literal["reasoning", "comments", "members", "none"]
+
+
+class RsaOptions(BaseModel):
+    """How a request is to be deliberated; what is not given is the server's default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    method: str | None = Field(None, description="rsa, single, majority, self-refine, ...")
+    n: int | None = Field(None, ge=1, description="Members of a population.")
+    k: int | None = Field(None, ge=1, description="Candidates of an aggregation set.")
+    t: int | None = Field(None, ge=1, description="Populations, the first included.")
+    answer: Literal["sample", "majority"] = Field(
+        "sample",
+        description="sample: a member of the last population, its ancestors alone computed. majority: a vote.",
+    )
+    order: Literal["random", "prefix"] | None = Field(None, description="Order of the candidates in a prompt.")
+    candidate: str | None = Field(None, description="What of a candidate is shown: response, reasoning, answer, ...")
+    kind: Literal["text", "math", "choice"] = Field(
+        "text", description="What the question is: decides the wording, and which answers are the same in a vote."
+    )
+    max_total_tokens: int | None = Field(
+        None, ge=1, description="Prompt and completion tokens after which the best answer at hand is given."
+    )
+    deadline_s: float | None = Field(
+        None, gt=0, le=86_400, description="Seconds after which the best answer at hand is given."
+    )
+    progress: Progress = Field(
+        "reasoning",
+        description="How a stream tells of the work in progress: reasoning_content deltas, SSE comments, chunks "
+        "with every member, or not at all.",
+    )
+
+
+class StreamOptions(BaseModel):
+    """Options of a stream."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    include_usage: bool | None = None
+
+
+class ChatMessage(BaseModel):
+    """One message; its other fields are kept."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+
+class ChatRequest(BaseModel):
+    """A chat completion request of the OpenAI API, and ``rsa``."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    model: str
+    messages: list[ChatMessage] = Field(min_length=1)
+    rsa: bool | RsaOptions | None = Field(
+        None, description="false: one plain call. An object: how to deliberate. true or absent: the server's default."
+    )
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = Field(None, ge=1, le=128)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**64)
+    temperature: float | None = Field(None, ge=0, le=100)
+    top_p: float | None = Field(None, ge=0, le=1)
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    stop: str | list[str] | None = None
+    reasoning_effort: str | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the model is offered tools, in today's or the older form."""
+        return bool(self.tools or (self.model_extra or {}).get("functions"))
+
+
+def parse(content: bytes) -> tuple[ChatRequest, dict[str, Any]]:
+    """The request, and the same body as it came.
+
+    Raises:
+        ApiError: It is no JSON, or not this request; names the field.
+    """
+    try:
+        body = json.loads(content, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise refused("the request body is not valid JSON") from None
+    if not isinstance(body, dict):
+        raise refused("the request body must be a JSON object")
+    try:
+        return ChatRequest.model_validate(body), body
+    except ValidationError as error:
+        raise _named(error) from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_FORMS = frozenset(("RsaOptions", "bool", "str", "list[str]", "list[dict[str,any]]", "dict[str,any]"))
+
+
+def _named(error: ValidationError) -> ApiError:
+    """The fault that lies deepest: where a field has several forms, the others' faults say less."""
+    told = error.errors(include_url=False, include_input=False, include_context=False)
+    fault = max(told, key=lambda one: len(one["loc"]))
+    field = ".".join(str(part) for part in fault["loc"] if part not in _FORMS)
+    return refused(
+        f"{field}: {fault['msg']}", field, "missing_field" if fault["type"] == "missing" else "invalid_value"
+    )

@@ -1,0 +1,72 @@
+"""What all requests share: the model, the gate before it, the record, the metrics."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from selfagg.engine.configuration import about, configuration
+from selfagg.engine.engine import Settings
+from selfagg.engine.fair import FairGate
+from selfagg.engine.record import Record
+from selfagg.methods import method_named
+from selfagg.models.base import Model
+from selfagg.server.admission import Admission
+from selfagg.server.deliberation import Deliberator
+from selfagg.server.metrics import Metrics
+from selfagg.server.settings import ServeSettings
+
+
+class Service:
+    """Open while the server runs.
+
+    Attributes:
+        model: The connection.
+        settings: Defaults, limits, keys.
+        gate: The bound on calls in flight, in turns between requests.
+        admission: The bound on open requests.
+        metrics: What is counted.
+        deliberator: Answers requests.
+    """
+
+    def __init__(self, model: Model, settings: ServeSettings, concurrency: int | None) -> None:
+        self.model = model
+        self.settings = settings
+        self.metrics = Metrics()
+        self.admission = Admission(settings.limits.open_requests)
+        self.gate = FairGate(concurrency or model.concurrency)
+        self.deliberator = Deliberator(model, self.gate, None)
+        self._concurrency = concurrency
+        self._stack = AsyncExitStack()
+        self.metrics.watch("selfagg_open_requests", "Requests that are being answered.", lambda: self.admission.open)
+        self.metrics.watch("selfagg_calls_in_flight", "Calls that the model works on.", lambda: self.gate.inside)
+        self.metrics.watch("selfagg_calls_waiting", "Calls that wait for their turn.", lambda: self.gate.waiting)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.model)
+            self.gate.limit = self._concurrency or self.model.concurrency  # known after entering
+            record = self._begun(stack)
+            self.deliberator = Deliberator(self.model, self.gate, record)
+            self._stack = stack.pop_all()
+        return self
+
+    def _begun(self, stack: AsyncExitStack) -> Record | None:
+        """The record, gone on with where it holds requests already."""
+        settings = self.settings
+        if settings.record is None:
+            return None
+        record = stack.enter_context(Record(settings.record))
+        sizes = {"n": settings.n, "k": settings.k, "t": settings.t} if settings.method == "rsa" else {}
+        method = method_named(settings.method, **sizes)
+        made = configuration(method, self.model.name, Settings(candidate=settings.candidate), "serve")
+        record.begin(made, list(record.questions()), about(context=self.model.context))
+        return record
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.deliberator.record:
+            await self.deliberator.record.drain()
+        await self._stack.__aexit__(kind, error, trace)

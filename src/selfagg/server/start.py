@@ -1,0 +1,100 @@
+"""Runs the server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final
+
+import uvicorn
+
+from selfagg.errors import UsageError
+from selfagg.models.base import Model
+from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.retries import Retries
+from selfagg.server.app import create_app
+from selfagg.server.service import Service
+from selfagg.server.settings import ServeSettings
+
+RETRIES: Final = Retries(tries=4, first_s=0.5, longest_s=5.0, patience_s=60.0)
+"""Shorter than a long evaluation's: somebody is waiting, and can be told to come back."""
+
+_BACKLOG: Final = 4096
+_IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it is the one to close it
+
+
+def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s: int, concurrency: int | None) -> None:
+    """Serves until SIGINT or SIGTERM; then open requests have ``grace_s`` seconds to end.
+
+    Raises:
+        UsageError: The model cannot be reached, or the address is not to be had.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("selfagg.server").setLevel(logging.INFO)
+    allow_many_connections()
+    _run(_serve(model, settings, listening(host, port), grace_s, concurrency))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """With uvloop where it is installed: about twice the requests a second."""
+    start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    with contextlib.suppress(ImportError):
+        from uvloop import run as start
+    start(work)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket at this address.
+
+    Raises:
+        UsageError: The address is not to be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, protocol)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        raise UsageError(f"cannot listen at {host}:{port}: {error.strerror or error}") from None
+    return taken
+
+
+async def _serve(
+    model: Model, settings: ServeSettings, taken: socket.socket, grace_s: int, concurrency: int | None
+) -> None:
+    with contextlib.closing(taken):
+        async with Service(model, settings, concurrency) as service:
+            config = uvicorn.Config(
+                create_app(service),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_IDLE_S,
+                timeout_graceful_shutdown=grace_s,
+                server_header=False,
+            )
+            host, port = taken.getsockname()[:2]
+            where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+            print(f"selfagg serves {model.name} at {where}/v1", file=sys.stderr, flush=True)
+            await _Server(config).serve(sockets=[taken])
+
+
+class _Server(uvicorn.Server):
+    """Ends by itself when told to, rather than killing the process afterwards: the record is closed after it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
