@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from selfagg.types import Kind
-
 if TYPE_CHECKING:
     from selfagg.engine.engine import Settings
     from selfagg.methods import Method
@@ -235,7 +233,6 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 __all__ = [
     "Choice",
-    "Kind",
     "MethodOptions",
     "ModelOptions",
     "QuestionOptions",

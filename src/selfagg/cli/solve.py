@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfagg.cli.options import (
-    Choice,
-    MethodOptions,
-    ModelOptions,
-    RunOptions,
-    SamplingOptions,
-    spread,
-)
+from selfagg.cli.options import Choice, MethodOptions, ModelOptions, RunOptions, SamplingOptions, spread
 from selfagg.types import Kind
 
 if TYPE_CHECKING:
@@ -121,14 +114,14 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 
 def _print(result: Result, model: str, console: Console) -> None:
-    from selfagg.cli.terminal import harmless, say
+    from selfagg.cli.terminal import harmless, one_line, say
     from selfagg.cli.view import described_model
 
     typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
     usage = result.usage
     lines = [
         *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
-        f"answer     {harmless(result.answer) if result.answer is not None else '(none)'}",
+        f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
         f"model      {described_model(model)}",
         f"calls      {result.calls:,}",
         f"tokens     {usage.prompt:,} prompt, {usage.cached:,} of them cached; {usage.completion:,} completion",
