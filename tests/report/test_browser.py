@@ -189,6 +189,19 @@ def test_another_record_can_be_chosen(page: Page, report: Path) -> None:
     assert page.complaints() == []
 
 
+def test_an_unfinished_run_says_so(page: Page, rsa: Path, sums: list[Question], tmp_path: Path) -> None:
+    with Record(rsa, read_only=True) as whole, Record(tmp_path / "begun.sqlite") as record:
+        record.begin(whole.configuration, sums)
+    build_report([tmp_path / "begun.sqlite"], tmp_path / "report.html")
+    page.open(tmp_path / "report.html")
+    assert "0 of 6 questions are done" in page.script("return document.querySelector('#comparison').textContent")
+    page.grid()
+    assert page.script("return document.querySelectorAll('.card')[0].querySelectorAll('.cell.missing').length") == 24
+    page.script("document.querySelector('.card .cell').click()")
+    page.wait("return document.querySelector('#reader .content').textContent.includes('not computed')")
+    assert page.complaints() == []
+
+
 def test_hostile_text_stays_text(page: Page, hostile: Path, tmp_path: Path) -> None:
     out = tmp_path / "hostile.html"
     build_report([hostile], out)

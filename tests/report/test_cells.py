@@ -39,7 +39,9 @@ def test_state(failed: bool, answer: str | None, score: float | None, letter: st
     ],
 )
 def test_tags(states: list[str], same: list[list[int | None]], expected: set[str]) -> None:
-    assert set(tags(states, same)) == expected
+    assert set(tags(states, same, True)) == expected
+    early = set(tags(states, same, False))
+    assert early == expected & {"disagreeing", "unanswered", "failed"}
 
 
 def test_a_question_holds_what_the_record_says(rsa: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from pathlib import Path
 from selfagg import __version__
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.methods import method_named
 from selfagg.prompts.candidates import view_named
 from selfagg.report import cells, figures
 from selfagg.report.comparison import compared
@@ -25,7 +27,7 @@ ALONE = 4_000_000
 """Characters of replies from which the work of typesetting is shared among processes."""
 
 _BATCH = 4
-_SIZES = "SELECT t, max(i) + 1 FROM generations WHERE role = 'candidate' GROUP BY t ORDER BY t"
+_COUNT = re.compile(r", \d+ questions?\b")
 
 
 def build_report(records: Sequence[Path], out: Path, *, title: str | None = None) -> None:
@@ -49,15 +51,22 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
         told = [figures.record_figures(record) for record in given]
         between = compared(given, told)
         for entry, record in zip(told, given, strict=True):
-            entry["questions"] = cells.questions(record, dict(record.query(_SIZES)))
+            entry["questions"] = cells.questions(record, _sizes(record))
         data = {"records": told, **between}
         made = f"Made by selfagg {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
         page = pieces(title or _title(given), made, data, _texts(zip(records, given, strict=True)))
         _write(out, page)
 
 
+def _sizes(record: Record) -> dict[int, int]:
+    """Members of each population, as the method has them and not only as far as they are there."""
+    settings = record.configuration["method"]
+    method = method_named(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+    return {t: method.size(t) for t in range(1, method.t + 1)}
+
+
 def _title(records: Sequence[Record]) -> str:
-    sources = dict.fromkeys(str(record.configuration.get("source", "")) for record in records)
+    sources = dict.fromkeys(_COUNT.split(str(record.configuration.get("source", "")))[0] for record in records)
     models = dict.fromkeys(_model(str(record.configuration.get("model", ""))) for record in records)
     return f"{', '.join(sources)} with {', '.join(models)}"
 

@@ -84,7 +84,7 @@ def _question(
         "gold": question.gold[:_ANSWER] if question.gold else None,
         "done": done,
         "populations": shown,
-        "tags": tags([letters["states"] for letters in shown], [letters["same"] for letters in shown]),
+        "tags": tags([letters["states"] for letters in shown], [letters["same"] for letters in shown], done),
     }
 
 
@@ -98,21 +98,22 @@ def _lead(text: str) -> list[Node] | None:
     return found[0][1:]
 
 
-def tags(states: list[str], same: list[list[int | None]]) -> list[str]:
+def tags(states: list[str], same: list[list[int | None]], done: bool) -> list[str]:
     """What a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.
         same: For each population, each member's answer group, or None where it has no answer.
+        done: Whether nothing is missing; before that it is too early for the fate of right answers.
     """
     if not states:
         return []
     first, last, every = states[0], states[-1], "".join(states)
     found = {
-        "died out": RIGHT in "".join(states[:-1]) and RIGHT not in last,
-        "rescued": RIGHT not in first and RIGHT in last,
-        "all wrong": RIGHT not in every and any(letter in every for letter in (WRONG, PARTIAL, UNANSWERED)),
-        "all right": set(last) == {RIGHT},
+        "died out": done and RIGHT in "".join(states[:-1]) and RIGHT not in last,
+        "rescued": done and RIGHT not in first and RIGHT in last,
+        "all wrong": done and RIGHT not in every and any(letter in every for letter in (WRONG, PARTIAL, UNANSWERED)),
+        "all right": done and set(last) == {RIGHT},
         "disagreeing": len({group for group in same[-1] if group is not None}) > 1,
         "unanswered": UNANSWERED in every,
         "failed": FAILED in every,

@@ -1,4 +1,4 @@
-r"""Rules for markdown-it: formulas in ``\( \)``, ``\[ \]`` and bare ``\boxed{}``; answers of several lines as they are."""
+r"""Rules for markdown-it: formulas in ``\( \)``, ``\[ \]``, bare ``\boxed{}``; answers of several lines as they are."""
 
 from __future__ import annotations
 

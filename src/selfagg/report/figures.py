@@ -30,7 +30,7 @@ def record_figures(record: Record) -> dict[str, Any]:
         "model": summary.model,
         "simulated": summary.simulated,
         "source": configuration.get("source", ""),
-        "complete": summary.complete,
+        "done": summary.questions,
         "uniform": method.uniform if method else False,
         "answer": triple(summary.answer_accuracy),
         "calls": summary.calls,

@@ -9,7 +9,8 @@ from typing import Any
 
 from selfagg.engine.record import CANDIDATE, Record
 from selfagg.prompts.candidates import View
-from selfagg.report.markup import coloured, nodes
+from selfagg.report.formulas import formula
+from selfagg.report.markup import Node, coloured, nodes
 from selfagg.report.parts import candidate_texts, sent_as, template
 from selfagg.types import Member, Question
 
@@ -57,6 +58,7 @@ def question_texts(record: Record, position: int, question: Question, view: View
         "question": None if question.kind == "reasoning_gym" else nodes(question.text),
         "text": question.text,
         "gold": question.gold,
+        "gold_nodes": _answer_nodes(question, question.gold),
         "prompts": templates,
         "members": members,
     }
@@ -65,6 +67,7 @@ def question_texts(record: Record, position: int, question: Question, view: View
 def _member(member: Member, question: Question) -> dict[str, Any]:
     reply = member.reply
     told: dict[str, Any] = {"answer": member.answer, "score": member.score, "error": member.error}
+    told["answer_nodes"] = _answer_nodes(question, member.answer)
     if reply is None:
         return told
     return {
@@ -76,6 +79,11 @@ def _member(member: Member, question: Question) -> dict[str, Any]:
         "tokens": [reply.usage.prompt, reply.usage.cached, reply.usage.completion, reply.usage.reasoning],
         "seconds": round(reply.seconds, 3),
     }
+
+
+def _answer_nodes(question: Question, answer: str | None) -> Node | None:
+    """An answer as a formula, where it is LaTeX that plain text would not do justice to."""
+    return formula(answer, False) if answer and question.kind == "math" and set("\\^_") & set(answer) else None
 
 
 def _program(text: str) -> list[Any]:

@@ -221,6 +221,10 @@ function figure(title, note, specOf, controls) {
 }
 
 function showCurves(body) {
+  if (!RECORDS.some(({ populations }) => populations.length)) {
+    fill(body, [h("p", { class: "nothing" }, "No question is done yet, so there is nothing to draw.")]);
+    return;
+  }
   const chosen = new Set(RECORDS.length > 2 ? ["accuracy"] : METRICS.map(({ key }) => key));
   let cost = COSTS[0];
   let spread = SPREAD[0];

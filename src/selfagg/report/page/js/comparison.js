@@ -53,7 +53,6 @@ function recordRow(record) {
     h("span", { class: `key colour-${record.colour % 8}` }, record.label),
     h("small", {}, `${record.setting} · seed ${record.seed}`),
     whatModel(record),
-    !record.complete && h("small", {}, "unfinished: the questions that are done"),
   );
   return h(
     "tr",
@@ -180,11 +179,22 @@ function findings(record) {
   );
 }
 
+const unfinished = ({ label, done, questions }) =>
+  h(
+    "p",
+    { class: "note" },
+    `${label}: ${done} of ${plural(questions.length, "question")} are done; its numbers are theirs.`,
+  );
+
 function showComparison(body) {
+  if (RECORDS.length === 1)
+    for (const title of document.querySelectorAll("#comparison-title, nav a[href='#comparison']"))
+      title.textContent = "Result";
   fill(body, [
     RECORDS.length === 1 && tiles(RECORDS[0]),
     DATA.entries.length > 0 && entryTable(),
     DATA.comparisons.length ? h("ul", { class: "verdicts" }, DATA.comparisons.map(verdictRow)) : null,
+    RECORDS.filter(({ done, questions }) => done < questions.length).map(unfinished),
     DATA.notes.map((note) => h("p", { class: "note" }, note)),
     RECORDS.length > 1 &&
       h("details", { class: "each", open: DATA.entries.length === 0 }, h("summary", {}, "Each record"), recordTable()),
@@ -197,7 +207,9 @@ function showAbout(body) {
   const models = [...new Set(RECORDS.map(({ model }) => model))];
   const told = [
     RECORDS.length === 1 && [h("b", {}, first.label), ` ${first.setting} · seed ${first.seed}`],
-    `${plural(first.questions.length, "question")} from ${first.source}`,
+    /\bquestions?\b/.test(first.source)
+      ? first.source
+      : `${plural(first.questions.length, "question")} from ${first.source}`,
     models.join(", "),
     RECORDS.every(({ simulated }) => simulated) && simulatedMark(first),
   ];

@@ -37,7 +37,7 @@ function buildCard(question, position) {
   const open = () => go({ record: view.record, question: question.id });
   const last = question.populations.at(-1);
   const right =
-    last && question.gold !== null
+    last && question.done && question.gold !== null
       ? `${[...last.states].filter((letter) => letter === "r").length} of ${last.states.length} right at the end`
       : "";
   const card = h(

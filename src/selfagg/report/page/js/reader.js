@@ -85,6 +85,8 @@ const fact = (name, value) =>
     ? null
     : h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value));
 
+const answerText = (answer, nodes) => (nodes ? fromNode(nodes) : answer);
+
 const STOPS = { finished: "finished", length: "cut by the limit on its length", filtered: "cut by a content filter" };
 
 function facts(member, packed) {
@@ -92,8 +94,8 @@ function facts(member, packed) {
   return h(
     "dl",
     { class: "facts" },
-    fact("Answer", member.answer ?? "none"),
-    fact("Gold", packed.gold),
+    fact("Answer", answerText(member.answer ?? "none", member.answer_nodes)),
+    fact("Gold", answerText(packed.gold, packed.gold_nodes)),
     fact("Score", member.score === null ? "not scored" : String(+member.score.toFixed(4))),
     fact("Stop", member.stop && STOPS[member.stop]),
     fact("Prompt", member.tokens && `${count(prompt)} tokens${cached ? `, ${count(cached)} cached` : ""}`),
@@ -190,14 +192,21 @@ function questionView(packed, question) {
         "tr",
         {},
         h("td", {}, badge(letter)),
-        h("td", { dir: "auto" }, answer ?? "no answer"),
+        h(
+          "td",
+          { dir: "auto" },
+          answerText(
+            answer ?? "no answer",
+            packed.members[`${question.populations.length}.${members[0]}`]?.answer_nodes,
+          ),
+        ),
         h("td", { class: "number" }, members.length),
         h("td", {}, linkTo({ t: question.populations.length, i: members[0] }, "open")),
       ),
     );
   return [
     questionText(packed),
-    h("dl", { class: "facts" }, fact("Gold", packed.gold), fact("Kind", question.kind)),
+    h("dl", { class: "facts" }, fact("Gold", answerText(packed.gold, packed.gold_nodes)), fact("Kind", question.kind)),
     rows.length > 0 &&
       h(
         "div",
