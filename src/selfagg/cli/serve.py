@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -109,16 +110,26 @@ def read_keys(file: Path | None) -> tuple[str, ...]:
     from selfagg.errors import UsageError
 
     if file is None:
-        return tuple(filter(None, map(str.strip, os.environ.get(KEYS_VARIABLE, "").split(","))))
+        return _checked(os.environ.get(KEYS_VARIABLE, "").split(","), KEYS_VARIABLE)
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
         raise UsageError(f"cannot read the client keys {file}: {why}") from None
-    keys = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    keys = _checked([line for line in lines if not line.startswith("#")], str(file))
     if not keys:
         raise UsageError(f"the file of client keys {file} holds none")
     return keys
+
+
+def _checked(keys: Sequence[str], where: str) -> tuple[str, ...]:
+    from selfagg.errors import UsageError
+
+    found = tuple(key.strip() for key in keys if key.strip())
+    for number, key in enumerate(found, 1):
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise UsageError(f"{where}: key {number} holds characters that no header can carry")
+    return found
 
 
 def check_address(host: str, settings: ServeSettings) -> None:

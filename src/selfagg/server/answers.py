@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from selfagg.server.deliberation import Outcome
@@ -24,9 +25,15 @@ def choice(member: Member, index: int) -> dict[str, Any]:
     return {
         "index": index,
         "message": message(reply),
-        "logprobs": (reply.choice or {}).get("logprobs"),
+        "logprobs": logprobs(reply.choice),
         "finish_reason": finish_reason(reply),
     }
+
+
+def logprobs(told: Mapping[str, Any] | None) -> Any:
+    """Log-probabilities as a server gave them with a choice, or None."""
+    found = (told or {}).get("logprobs")
+    return found if isinstance(found, Mapping) and any(found.values()) else None
 
 
 def message(reply: Reply) -> dict[str, Any]:

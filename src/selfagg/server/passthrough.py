@@ -59,8 +59,9 @@ async def _pieces(
                 # whole or not at all, so that what breaks off can still become an error's status
                 yield _checked(answer, b"".join([piece async for piece in answer.body]))
                 return
+            begun = True
+            yield b""  # status and headers, before the first event
             async for piece in answer.body:
-                begun = True
                 yield piece
     except ModelError as error:
         if not begun:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from selfagg.engine.engine import Watcher
-from selfagg.server.answers import finish_reason, message, usage
+from selfagg.server.answers import finish_reason, logprobs, message, usage
 from selfagg.server.deliberation import Deliberator, Outcome
 from selfagg.server.errors import ApiError
 from selfagg.server.plan import Plan
@@ -68,6 +68,7 @@ class ChatStream:
         self._done: dict[int, int] = {}
         self._forecast: list[int] = []
         self._greeted: set[int] = set()
+        self._held: list[Member] = []
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The stream's bytes; closing it ends the work.
@@ -145,8 +146,7 @@ class ChatStream:
         told = {name: value for name, value in message(reply).items() if value is not None and name != "role"}
         for place, call in enumerate(told.get("tool_calls") or ()):
             call["index"] = place
-        logprobs = (reply.choice or {}).get("logprobs")
-        return [*self._greet(index), self._chunk(index, told, logprobs=logprobs)]
+        return [*self._greet(index), self._chunk(index, told, logprobs=logprobs(reply.choice))]
 
     def _greet(self, index: int) -> list[bytes]:
         if index in self._greeted:
@@ -161,13 +161,23 @@ class ChatStream:
             fields["content"] = delta.text
         if delta.reasoning:
             fields["reasoning_content"] = delta.reasoning
-        logprobs = (delta.choice or {}).get("logprobs")
-        if not fields and not logprobs:
+        chances = logprobs(delta.choice)
+        if not fields and not chances:
             return []
-        return [*self._greet(index), self._chunk(index, fields, logprobs=logprobs)]
+        return [*self._greet(index), self._chunk(index, fields, logprobs=chances)]
 
     def _progress(self, member: Member) -> list[bytes]:
-        """One member is done: told in the way that the client wants."""
+        """One member is done: told in the way that the client wants.
+
+        Failures wait for the first success: if all fail, the client gets an error with its status.
+        """
+        if member.error and not self._done:
+            self._held.append(member)
+            return []
+        held, self._held = self._held, []
+        return [piece for one in (member, *held) for piece in self._line(one)]
+
+    def _line(self, member: Member) -> list[bytes]:
         self._done[member.t] = self._done.get(member.t, 0) + 1
         how = self._plan.progress
         if how == "members":

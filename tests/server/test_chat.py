@@ -1,0 +1,218 @@
+"""Deliberated answers through the official client: what is computed, what is counted, what is refused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+from serving import serving
+
+import selfagg
+from selfagg.engine.record import Record
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.server.settings import Limits, ServeSettings
+
+NAME = "simulated:"
+ASKED: Any = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "what?"}]
+
+
+@asynccontextmanager
+async def client(settings: ServeSettings | None = None, **simulation: Any) -> AsyncIterator[AsyncOpenAI]:
+    async with (
+        serving(SimulatedModel(Simulation(**simulation)), settings) as served,
+        AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as asking,
+    ):
+        yield asking
+
+
+async def ask(asking: AsyncOpenAI, rsa: object = None, model: str = NAME, **fields: Any) -> Any:
+    body = {} if rsa is None else {"rsa": rsa}
+    return await asking.chat.completions.create(model=model, messages=ASKED, extra_body=body, **fields)
+
+
+async def test_only_the_ancestors_of_the_answer_are_computed_and_all_of_them_are_counted() -> None:
+    async with client() as asking:
+        reply = await ask(asking, {"n": 16, "k": 4, "t": 3}, seed=7)
+    told = reply.usage.selfagg
+    expected = await selfagg.asolve("what?", model="simulated:", n=16, k=4, t=3, seed=7)
+    assert told["populations"] == [len(population) for population in expected.populations]
+    assert told["calls"] == expected.calls < 48
+    assert reply.choices[0].message.content == expected.text
+    assert reply.usage.completion_tokens == expected.usage.completion
+    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
+    assert told["answer"]["completion_tokens"] < reply.usage.completion_tokens
+    assert reply.choices[0].finish_reason == "stop"
+    assert told["cut_short"] is False
+
+
+async def test_the_servers_defaults_the_names_suffix_and_the_body_in_rising_order() -> None:
+    async with client(ServeSettings(n=6, k=2, t=2)) as asking:
+        plain, suffix = await ask(asking), await ask(asking, model=f"{NAME}:rsa-5-3-4")
+        both = await ask(asking, {"t": 1}, model=f"{NAME}:rsa-5-3-4")
+        switched, other = await ask(asking, True), await ask(asking, {"method": "majority"})
+        by_name = await ask(asking, model=f"{NAME}:single")
+    told = [reply.usage.selfagg["method"] for reply in (plain, suffix, both, switched)]
+    assert [(one["n"], one["k"], one["t"]) for one in told] == [(6, 2, 2), (5, 3, 4), (5, 3, 1), (6, 2, 2)]
+    assert other.usage.selfagg["method"] == {"name": "majority", "n": 6, "t": 1}
+    assert by_name.usage.selfagg["calls"] == 1
+
+
+async def test_false_is_one_plain_call() -> None:
+    async with client() as asking:
+        reply = await ask(asking, False, n=3)
+    assert reply.usage.selfagg["calls"] == len(reply.choices) == 3
+
+
+async def test_a_small_population_makes_the_sets_smaller_too() -> None:
+    async with client() as asking:
+        reply = await ask(asking, {"n": 2})
+    assert reply.usage.selfagg["method"]["k"] == 2
+
+
+async def test_a_seed_gives_the_same_answer_again_and_none_another_plan() -> None:
+    async with client(wrong=1000) as asking:
+        first, again = await ask(asking, seed=3), await ask(asking, seed=3)
+        others = {(await ask(asking)).usage.selfagg["seed"] for _ in range(3)}
+    assert first.choices == again.choices
+    assert first.usage == again.usage
+    assert len(others) == 3
+
+
+async def test_n_gives_members_of_the_last_population_and_a_majority_its_winner_first() -> None:
+    async with client(wrong=2) as asking:
+        drawn = await ask(asking, {"n": 8, "t": 2}, n=3)
+        voted = await ask(asking, {"n": 8, "t": 2, "answer": "majority", "kind": "math"}, n=8)
+    assert [choice.index for choice in drawn.choices] == [0, 1, 2]
+    assert drawn.usage.selfagg["populations"][-1] == 3
+    assert voted.usage.selfagg["populations"] == [8, 8]
+    texts = [choice.message.content for choice in voted.choices]
+    assert texts.count(texts[0]) == max(map(texts.count, texts))
+
+
+async def test_a_spent_budget_and_a_deadline_give_the_best_at_hand_and_say_so() -> None:
+    async with client(tokens=100, cv=0, slots=1, speed=1500) as asking:
+        spent = await ask(asking, {"n": 8, "t": 10, "max_total_tokens": 800})
+        late = await ask(asking, {"n": 8, "t": 30, "deadline_s": 0.5})
+        with pytest.raises(openai.InternalServerError) as nothing:
+            await ask(asking, {"deadline_s": 0.01})
+    for reply in (spent, late):
+        assert reply.usage.selfagg["cut_short"] is True
+        assert reply.choices[0].message.content
+        assert 0 < reply.usage.selfagg["calls"] < 30
+    assert "deadline" in str(nothing.value)
+
+
+async def test_what_failed_is_left_out_and_where_all_fails_the_client_hears_why() -> None:
+    async with client(fail=0.3) as asking:
+        replies = [await ask(asking, {"n": 4, "k": 2, "t": 2}, seed=seed) for seed in range(10)]
+    assert all(reply.choices[0].message.content for reply in replies)
+    async with client(fail=1) as asking:
+        with pytest.raises(openai.InternalServerError) as refusal:
+            await ask(asking)
+    assert refusal.value.status_code == 502
+    assert "simulated failure" in str(refusal.value)
+
+
+async def test_a_length_limit_is_each_calls_own_and_its_reason_is_told() -> None:
+    async with client(tokens=50, cv=0) as asking:
+        reply = await ask(asking, {"n": 2, "k": 1, "t": 2}, max_completion_tokens=10)
+    assert reply.choices[0].finish_reason == "length"
+    assert reply.usage.completion_tokens == 10 * reply.usage.selfagg["calls"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param", "said"),
+    [
+        ({"rsa": {"n": 0}}, 400, "rsa.n", "greater than"),
+        ({"rsa": {"n": 65}}, 400, "rsa.n", "at most 64"),
+        ({"rsa": {"t": 1000}}, 400, "rsa.t", "at most 32"),
+        ({"rsa": {"n": 2, "k": 3}}, 400, "rsa", "k = 3"),
+        ({"rsa": {"depth": 3}}, 400, "rsa.depth", "not permitted"),
+        ({"rsa": {"method": "rsaa"}}, 400, "rsa.method", "no method"),
+        ({"rsa": {"candidate": "half"}}, 400, "rsa.candidate", "candidate view"),
+        ({"rsa": {"deadline_s": -1}}, 400, "rsa.deadline_s", "greater than"),
+        ({"n": 9}, 400, "n", "population of 8"),
+        ({"model": "gpt-5"}, 404, "model", "does not exist"),
+        ({"model": f"{NAME}:rsa-8"}, 404, "model", "does not exist"),
+        ({"messages": []}, 400, "messages", "at least 1"),
+        ({"messages": [{"role": "system", "content": "x"}]}, 400, "messages", "user turn"),
+        ({"messages": "hi"}, 400, "messages", "valid list"),
+        ({"temperature": "hot"}, 400, "temperature", "number"),
+        ({"frobnicate": 1}, 400, "frobnicate", "unrecognized"),
+        ({"audio": {"voice": "x"}}, 400, "audio", "text"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}], "rsa": True}, 400, "tools", "no such setting"),
+        ({"response_format": {"type": "json_object"}}, 400, "response_format", "no such setting"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_the_apis_own_form(
+    fields: dict[str, Any], status: int, param: str, said: str
+) -> None:
+    async with serving(SimulatedModel(Simulation())) as served, aiohttp.ClientSession() as session:
+        body = {"model": NAME, "messages": ASKED} | fields
+        async with session.post(f"{served.url}/v1/chat/completions", json=body) as answer:
+            told = await answer.json()
+    assert answer.status == status
+    assert told["error"]["param"] == param
+    assert said in told["error"]["message"]
+    assert told["error"]["type"] == "invalid_request_error"
+
+
+async def test_fields_that_are_null_or_ask_for_what_is_anyway_are_no_matter() -> None:
+    async with client() as asking:
+        reply = await ask(asking, stop=None, response_format={"type": "text"}, store=False, modalities=["text"])
+    assert reply.choices[0].message.content
+
+
+async def test_a_body_is_json_whatever_its_header_says() -> None:
+    async with serving(SimulatedModel(Simulation())) as served, aiohttp.ClientSession() as session:
+        address = f"{served.url}/v1/chat/completions"
+        body = b'{"model": "simulated:", "messages": [{"role": "user", "content": "hi"}]}'
+        curl = {"Content-Type": "application/x-www-form-urlencoded"}
+        async with session.post(address, data=body, headers=curl) as answer:
+            assert answer.status == 200
+        for broken in (b"", b"{", b"[]", b'{"model": NaN}', b"[" * 100_000, b"\xff\xfe", b'"x"'):
+            async with session.post(address, data=broken) as answer:
+                assert answer.status == 400
+                assert (await answer.json())["error"]["type"] == "invalid_request_error"
+
+
+async def test_models_health_metrics_and_what_is_not_there() -> None:
+    async with client() as asking:
+        names = [model.id async for model in asking.models.list()]
+        assert names == [NAME, f"{NAME}:rsa-8-4-3", f"{NAME}:single"]
+        assert (await asking.models.retrieve(f"{NAME}:rsa-2-2-2")).id == f"{NAME}:rsa-2-2-2"
+        with pytest.raises(openai.NotFoundError):
+            await asking.models.retrieve("other")
+        await ask(asking)
+        async with aiohttp.ClientSession(str(asking.base_url).removesuffix("/v1/")) as session:
+            async with session.get("/health") as health, session.get("/metrics") as metrics:
+                assert (await health.json())["status"] == "ok"
+                lines = (await metrics.text()).splitlines()
+            async with session.get("/v1/nothing") as missing:
+                assert (await missing.json())["error"]["message"] == "Not Found"
+                assert missing.status == 404
+    assert 'selfagg_requests_total{kind="deliberation",status="200"} 1.0' in lines
+    assert "selfagg_calls_in_flight 0.0" in lines
+
+
+async def test_requests_become_questions_of_a_record_that_is_gone_on_with(tmp_path: Path) -> None:
+    settings = ServeSettings(n=3, k=2, t=2, record=tmp_path / "served.sqlite", limits=Limits(n=8))
+    names = []
+    for _ in range(2):
+        async with client(settings) as asking:
+            names += [(await ask(asking)).usage.selfagg["record"] for _ in range(2)]
+    with Record(settings.record, read_only=True) as record:
+        questions = list(record.questions())
+        assert [question.id for question in questions] == names
+        assert questions[0].context == (ASKED[0],)
+        for position in range(4):
+            assert len(record.members(position)) >= 3

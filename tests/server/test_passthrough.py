@@ -1,0 +1,228 @@
+"""Plain calls: what the backend says is what the client gets, field by field; and what a deliberation sends where."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+from backends import connected, tool_call
+from openai_faults import Fault, FaultServer, completion, garbage, half, hang, refuse, reset, send
+from serving import Served, serving
+
+from selfagg.server.settings import ServeSettings
+
+ASKED = [{"role": "user", "content": "what?", "name": "ann"}]
+TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {}}}]
+EVERYTHING: dict[str, Any] = {
+    "temperature": 1.7,
+    "seed": 12345678901234567890,
+    "logit_bias": {"5": -100},
+    "logprobs": True,
+    "top_logprobs": 3,
+    "anything": {"of": ["the", 1.5, None, True]},
+    "max_tokens": None,
+}
+
+
+async def post(served: Served, key: str = "client-key", **body: Any) -> tuple[int, dict[str, Any], Any]:
+    headers = {"Authorization": f"Bearer {key}"}
+    asked = {"model": "fake", "messages": ASKED} | body
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{served.url}/v1/chat/completions", json=asked, headers=headers) as answer,
+    ):
+        return answer.status, dict(answer.headers), await answer.read()
+
+
+async def test_body_and_answer_pass_unchanged() -> None:
+    answer = tool_call() | {"odd": [1, 2.50, "\u2028"], "service_tier": None}
+    async with FaultServer(send(answer)) as backend, serving(connected(backend.url)) as served:
+        status, _, got = await post(served, rsa=False, **EVERYTHING)
+    assert (status, json.loads(got)) == (200, answer)
+    assert backend.bodies == [{"model": "fake", "messages": ASKED, **EVERYTHING}]
+
+
+async def test_a_stream_passes_byte_by_byte() -> None:
+    async with FaultServer() as backend, serving(connected(backend.url)) as served:
+        status, headers, got = await post(served, rsa=False, stream=True)
+        async with aiohttp.ClientSession() as session:
+            body = {"model": "fake", "messages": ASKED, "stream": True}
+            async with session.post(f"{backend.url}/chat/completions", json=body) as direct:
+                assert got == await direct.read()
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": TOOLS},
+        {"functions": [{"name": "add"}]},
+        {"model": "fake:single"},
+        {"rsa": {"method": "single"}},
+    ],
+)
+async def test_tools_and_the_plain_names_go_through_too(body: dict[str, Any]) -> None:
+    async with FaultServer(send(tool_call())) as backend, serving(connected(backend.url)) as served:
+        status, _, got = await post(served, **body)
+    assert (status, json.loads(got)) == (200, tool_call())
+    expected = {"model": "fake", "messages": ASKED, **body} | {"model": "fake"}
+    expected.pop("rsa", None)
+    assert backend.bodies == [expected]
+
+
+async def test_the_clients_key_stays_here_unless_it_is_asked_for() -> None:
+    async with FaultServer() as backend:
+        for forward in (False, True):
+            async with serving(connected(backend.url), ServeSettings(forward_key=forward)) as served:
+                await post(served, rsa=False)
+        keys = [headers["Authorization"] for headers in backend.headers if "Content-Length" in headers]
+    assert keys == ["Bearer backend-key", "Bearer client-key"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (refuse(400, "no such thing", param="x", code="mine"), 400, "mine"),
+        (refuse(422, "odd"), 422, None),
+        (refuse(429, "slow", {"Retry-After": "7"}), 429, None),
+        (refuse(401, "bad key"), 502, "backend_error"),
+        (refuse(500, "broken"), 502, "backend_error"),
+        (refuse(503, "loading"), 503, "backend_unavailable"),
+        (refuse(504, "late"), 504, "backend_timeout"),
+        (send("<html>oops</html>", 502), 502, "backend_error"),
+        (send("{"), 502, "backend_error"),
+        (reset, 502, "backend_error"),
+        (half, 502, "backend_error"),
+        (garbage, 502, "backend_error"),
+        (hang, 504, "backend_timeout"),
+    ],
+)
+async def test_what_goes_wrong_at_the_backend_has_its_status(fault: Fault, status: int, code: str | None) -> None:
+    async with FaultServer(fault) as backend, serving(connected(backend.url, timeout_s=0.5)) as served:
+        got, headers, body = await post(served, rsa=False)
+    error = json.loads(body)["error"]
+    assert got == status
+    assert error.get("code") == code
+    assert error["message"]
+    assert "backend-key" not in str(error)
+    if status == 429:
+        assert headers["Retry-After"] == "7"
+
+
+async def test_a_backend_that_is_gone_is_unavailable() -> None:
+    async with FaultServer() as backend:
+        model = connected(backend.url)
+        async with serving(model) as served:
+            await backend.__aexit__()
+            plain = await post(served, rsa=False)
+            deliberated = await post(served)
+    assert (plain[0], deliberated[0]) == (503, 503)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(refuse(400, "bad field"), 400), (refuse(429, "slow"), 429), (refuse(401, "key"), 502), (reset, 502), (hang, 504)],
+)
+async def test_deliberations_tell_the_same(fault: Fault, status: int) -> None:
+    async with FaultServer(*[fault] * 40) as backend, serving(connected(backend.url, timeout_s=0.3)) as served:
+        got, headers, body = await post(served, rsa={"n": 2, "k": 1, "t": 2})
+    assert got == status
+    assert json.loads(body)["error"]["message"]
+    assert ("Retry-After" in headers) == (status == 429)
+
+
+async def test_what_binds_the_answer_goes_into_the_last_call_alone() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
+    async with FaultServer() as backend, serving(connected(backend.url)) as served:
+        status, _, _ = await post(
+            served,
+            rsa={"n": 2, "k": 2, "t": 2},
+            response_format=form,
+            stop=["END"],
+            logprobs=True,
+            top_logprobs=2,
+            temperature=0.5,
+            top_p=0.9,
+            max_completion_tokens=77,
+            reasoning_effort="high",
+            top_k=20,
+            user="ann",
+        )
+    assert status == 200
+    *first, last = backend.bodies
+    for body in (*first, last):
+        shared = {
+            name: body[name] for name in ("temperature", "top_p", "max_tokens", "reasoning_effort", "top_k", "user")
+        }
+        assert shared == {
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "max_tokens": 77,
+            "reasoning_effort": "high",
+            "top_k": 20,
+            "user": "ann",
+        }
+    assert (last["response_format"], last["stop"], last["logprobs"], last["top_logprobs"]) == (form, ["END"], True, 2)
+    assert not any({"response_format", "stop", "logprobs", "top_logprobs"} & body.keys() for body in first)
+    assert len({body["seed"] for body in backend.bodies}) == 3
+    assert [message["name"] for body in backend.bodies for message in body["messages"]] == ["ann"] * 3
+
+
+async def test_a_whole_answer_tells_what_its_server_told() -> None:
+    token = {"token": "four", "logprob": -0.5, "bytes": None, "top_logprobs": []}
+    message = {"role": "assistant", "content": "<think>two and two</think>four", "annotations": [{"x": 1}]}
+    answer = completion(message=message, logprobs={"content": [token]})
+    async with FaultServer(*[send(answer)] * 3) as backend, serving(connected(backend.url)) as served:
+        _, _, got = await post(served, rsa={"n": 2, "k": 2, "t": 2}, logprobs=True)
+    (choice,) = json.loads(got)["choices"]
+    assert choice["message"] == {
+        "role": "assistant",
+        "content": "four",
+        "refusal": None,
+        "reasoning_content": "two and two",
+        "annotations": [{"x": 1}],
+    }
+    assert choice["logprobs"] == {"content": [token]}
+
+
+async def test_cached_and_reasoning_tokens_are_summed() -> None:
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    answers = [send(completion() | {"usage": usage})] * 3
+    async with FaultServer(*answers) as backend, serving(connected(backend.url)) as served:
+        _, _, got = await post(served, rsa={"n": 2, "k": 2, "t": 2})
+    told = json.loads(got)["usage"]
+    assert told["selfagg"]["answer"] == usage
+    assert (told["prompt_tokens"], told["total_tokens"]) == (30, 45)
+    assert told["prompt_tokens_details"]["cached_tokens"] == 12
+    assert told["completion_tokens_details"]["reasoning_tokens"] == 9
+
+
+async def test_the_whole_conversation_is_in_every_prompt() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    conversation = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "hello"},
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": [{"type": "text", "text": "what is this?"}, image]},
+    ]
+    async with FaultServer() as backend, serving(connected(backend.url)) as served:
+        await post(served, messages=conversation, rsa={"n": 2, "k": 2, "t": 2})
+    first, _, last = [body["messages"] for body in backend.bodies]
+    assert first == conversation
+    assert last[:3] == conversation[:3]
+    assert image in last[3]["content"]
+    assert "what is this?" in str(last[3]["content"])
+    assert str(last[3]["content"]).count("four") == 2
