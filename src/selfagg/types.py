@@ -70,6 +70,21 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A solved problem that is shown before a question, as an earlier turn.
+
+    Attributes:
+        text: The problem.
+        right: A response that solves it, in the form that is asked for.
+        wrong: One that does not, for examples of aggregation; ``""``: there is none to show.
+    """
+
+    text: str
+    right: str
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One problem.
 
@@ -80,7 +95,8 @@ class Question:
         gold: The right answer, or None where nobody knows it.
         instruction: How the final answer is to be written. None: what its kind asks for; ``""``: the text
             says it already.
-        context: Messages before the question: a system prompt, worked examples, earlier turns.
+        context: Messages before the question: a system prompt, earlier turns.
+        examples: Worked examples, shown after a system prompt; in an aggregation prompt with candidates of their own.
         data: What scoring needs beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
         group: The task or subject it belongs to, for tables by group.
         turn: The chat message whose text this is, where it is more than text: several parts (images), a name.
@@ -93,6 +109,7 @@ class Question:
     gold: str | None = None
     instruction: str | None = None
     context: tuple[Message, ...] = ()
+    examples: tuple[Example, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     group: str = ""
     turn: Message | None = None

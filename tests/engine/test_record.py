@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from selfagg.engine.record import Generation, Record
 from selfagg.errors import UsageError
-from selfagg.types import Member, Question, Reply, Stop, Usage
+from selfagg.types import Example, Member, Question, Reply, Stop, Usage
 
-QUESTIONS = [Question("a", "A?", "math", gold="1", context=({"role": "system", "content": "s"},)), Question("b", "B?")]
+QUESTIONS = [
+    Question("a", "A?", "math", gold="1", context=({"role": "system", "content": "s"},)),
+    Question("b", "B?", examples=(Example("C?", "c", "d"),)),
+]
 CONFIGURATION = {"method": {"name": "rsa", "n": 4}, "model": "simulated:", "seed": 1}
 
 text = st.text(max_size=30)

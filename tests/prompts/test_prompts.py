@@ -10,7 +10,7 @@ from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first, verification
 from selfagg.prompts.candidates import CUT, shorten, view_named
 from selfagg.prompts.fit import LEAST_REPLY, fit, reply_room
-from selfagg.types import Kind, Member, Question, Reply
+from selfagg.types import Example, Kind, Member, Question, Reply
 
 QUESTION = Question("q", "What is 6 * 7?", "math", gold="42")
 
@@ -62,6 +62,22 @@ def test_context_comes_first_and_failed_candidates_are_left_out() -> None:
     messages = prompt.messages(["a", "c"])
     assert messages[0] == {"role": "system", "content": "Be brief."}
     assert "2 candidate" in messages[-1]["content"]
+
+
+def test_examples_are_asked_as_the_question_is_and_one_of_their_candidates_is_wrong() -> None:
+    examples = (Example("1 + 1?", "Two: \\boxed{2}", "\\boxed{9}"), Example("2 + 2?", "\\boxed{4}", "\\boxed{7}"))
+    system = {"role": "system", "content": "Be brief."}
+    question = dataclasses.replace(QUESTION, context=(system,), examples=examples)
+    plain = first(question).messages([])
+    assert [message["role"] for message in plain] == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert plain[1]["content"].splitlines()[-1] == plain[-1]["content"].splitlines()[-1]
+    assert plain[2]["content"] == "Two: \\boxed{2}"
+    shown = aggregation(question, [member(0, "a"), member(1, "b")]).messages(["a", "b"])
+    assert shown[0] == system
+    assert shown[1]["content"].startswith(shown[-1]["content"].split("Problem:")[0])
+    assert "[Candidate 1]\n\\boxed{9}\n\n[Candidate 2]\nTwo: \\boxed{2}" in shown[1]["content"]
+    assert "[Candidate 1]\n\\boxed{4}\n\n[Candidate 2]\n\\boxed{7}" in shown[3]["content"]
+    assert shown[4]["content"] == "\\boxed{4}"
 
 
 def test_the_papers_verification_setting() -> None:

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 
 from selfagg.benchmarks.base import Selection, cut
 from selfagg.errors import UsageError
-from selfagg.types import Message, Question
+from selfagg.types import Example, Question
 
 _SUM = re.compile(r"-?\d+(?: [+-] -?\d+)+")
 
@@ -40,31 +40,27 @@ def choose(questions: list[Question], selection: Selection, *, default: int, sou
 
 
 def set_before(questions: Sequence[Question], shown: Sequence[Question]) -> list[Question]:
-    """The questions with ``shown``, solved, as earlier turns; a system prompt of their own stays first."""
-    turns = tuple(turn for question in shown for turn in worked_turns(question))
-
-    def context(question: Question) -> tuple[Message, ...]:
-        system = [message for message in question.context if message.get("role") == "system"]
-        others = [message for message in question.context if message.get("role") != "system"]
-        return (*system, *turns, *others)
-
-    return [replace(question, context=context(question)) for question in questions]
+    """The questions with ``shown``, solved, as worked examples; what solves one is a wrong response to the next."""
+    responses = [worked_response(question) for question in shown]
+    wrong = responses[1:] + responses[:1] if len(responses) > 1 else [""]
+    examples = tuple(
+        Example(question.text, right, other) for question, right, other in zip(shown, responses, wrong, strict=True)
+    )
+    return [replace(question, examples=examples) for question in questions]
 
 
-def worked_turns(question: Question) -> tuple[Message, Message]:
-    """A question as it would be asked, and a right response: a line of working and the answer as asked for.
+def worked_response(question: Question) -> str:
+    """A right response: a line of working and the answer as asked for.
 
     Raises:
         UsageError: There is no right response to show.
     """
-    from selfagg.prompts import first
     from selfagg.scoring import stated
 
     answer = None if question.kind == "code" else stated(question)
     if answer is None:
         raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example.")
-    *_, asked = first(replace(question, context=())).messages(())
-    return asked, {"role": "assistant", "content": f"{_working(question)}\n\n{answer}"}
+    return f"{_working(question)}\n\n{answer}"
 
 
 def _working(question: Question) -> str:

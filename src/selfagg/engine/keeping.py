@@ -28,6 +28,10 @@ class Keeper(Protocol):
         """Keeps each last member's chance to be the answer."""
         ...
 
+    async def reopen(self, question: int) -> None:
+        """Takes back that a question is done."""
+        ...
+
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """All that is kept of a question, by (role, t, i)."""
         ...
@@ -54,6 +58,9 @@ class Nowhere:
         pass
 
     async def save_weights(self, question: int, weights: Sequence[float]) -> None:
+        pass
+
+    async def reopen(self, question: int) -> None:
         pass
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from selfagg.types import Member, Question, Reply, Stop, Usage
+from selfagg.types import Example, Member, Question, Reply, Stop, Usage
 
 VERSION = 1
 APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
@@ -126,7 +126,7 @@ def member_of(row: Sequence[Any]) -> Member:
 def question_body(question: Question) -> str:
     """A question as JSON text, the same for equal questions."""
     fields = asdict(question)
-    for name in ("turn", "after"):  # chats have them, benchmarks do not
+    for name in ("examples", "turn", "after"):  # most questions have none
         if not fields[name]:
             del fields[name]
     return json.dumps(fields, ensure_ascii=False, sort_keys=True)
@@ -134,5 +134,8 @@ def question_body(question: Question) -> str:
 
 def question_of(body: str) -> Question:
     """The question that `question_body` wrote."""
-    fields = json.loads(body)
-    return Question(**{**fields, "context": tuple(fields["context"]), "after": tuple(fields.get("after", ()))})
+    fields: dict[str, Any] = json.loads(body)
+    fields["examples"] = tuple(Example(**example) for example in fields.get("examples", ()))
+    for name in ("context", "after"):
+        fields[name] = tuple(fields.get(name, ()))
+    return Question(**fields)

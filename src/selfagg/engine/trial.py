@@ -163,8 +163,10 @@ class Trial:
 
     async def close(self) -> None:
         """Ends whatever still runs for this question."""
-        await self.stop()
-        await _ended(self._scoring.values())
+        try:
+            await self.stop()
+        finally:
+            await _ended(self._scoring.values())
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -46,14 +46,34 @@ class Prompt:
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:
         """The conversation, with these texts in the place of the candidates."""
         question = self.question
+        context = _with_examples(question, self.words, len(texts))
         if question.turn is None and not question.after:
-            return (*question.context, {"role": "user", "content": self.words(question, texts)})
+            return (*context, {"role": "user", "content": self.words(question, texts)})
         asked = question.turn or {"role": "user", "content": question.text}
         if question.after and self.candidates:  # the conversation as it stands, then what is asked about it
             last: Message = {"role": "user", "content": _around(question, self.words, texts)}
-            return (*question.context, asked, *question.after, last)
+            return (*context, asked, *question.after, last)
         asked = {**asked, "content": _around(question, self.words, texts)}
-        return (*question.context, asked, *question.after)
+        return (*context, asked, *question.after)
+
+
+def _with_examples(question: Question, words: Words, candidates: int) -> tuple[Message, ...]:
+    """The question's context, its examples asked in the very words that the question is asked in.
+
+    Of an example's candidates one is wrong, in a place that moves from example to example.
+    """
+    if not question.examples:
+        return question.context
+    turns: list[Message] = []
+    for place, example in enumerate(question.examples):
+        texts = [example.right] * candidates
+        if candidates and example.wrong:
+            texts[place % candidates] = example.wrong
+        asked = words(replace(question, text=example.text), texts)
+        turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": example.right}]
+    system = [message for message in question.context if message.get("role") == "system"]
+    others = [message for message in question.context if message.get("role") != "system"]
+    return (*system, *turns, *others)
 
 
 def _around(question: Question, words: Words, texts: Sequence[str]) -> Any:
