@@ -11,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfagg.server.errors import ApiError
 
-OPEN = ("/", "/health", "/openapi.json")
+OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
 """Answered without a key: the page (which asks for one) and what tells of nobody's work."""
-_OPEN_PREFIX = "/page/"
 
 
 class Keys:
@@ -56,7 +55,7 @@ class Door:
             return
         headers = Headers(scope=scope)
         path = scope["path"]
-        is_open = not self._keys or path in OPEN or path.startswith(_OPEN_PREFIX)
+        is_open = not self._keys or path in OPEN
         if not is_open and not self._keys.know(bearer(headers)):
             refusal = ApiError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
             await refusal.response()(scope, receive, send)
