@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from selfagg import __version__
 from selfagg.server import page
 from selfagg.server.access import Door, Keys
 from selfagg.server.chat import Chat
 from selfagg.server.errors import ApiError, documented, on_http_error
-from selfagg.server.names import listed, served_name, suffix_of
+from selfagg.server.names import listed, pattern, served_name, suffix_of
 from selfagg.server.schemas import ChatRequest
 from selfagg.server.service import Service
 from selfagg.server.telling import Telling
@@ -39,7 +39,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Telling, metrics=service.metrics)
     _add_routes(app, service)
     page.add_routes(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, served_name(service.model.name))  # type: ignore[method-assign]
     return app
 
 
@@ -83,7 +83,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         gate = service.gate
         return {"status": "ok", "open": service.admission.open, "calls": gate.inside, "waiting": gate.waiting}
 
-    @app.get("/metrics", responses=documented(401), response_model=None)
+    @app.get("/metrics", responses=documented(401), response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus's format."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -94,10 +94,11 @@ def _body_schema() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, served: str) -> dict[str, Any]:
     if app.openapi_schema is None:
         told = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, models = models_json_schema([(ChatRequest, "validation")], ref_template="#/components/schemas/{model}")
+        models["$defs"]["ChatRequest"]["properties"]["model"]["pattern"] = pattern(served)
         told.setdefault("components", {}).setdefault("schemas", {}).update(models["$defs"])
         app.openapi_schema = told
     return app.openapi_schema

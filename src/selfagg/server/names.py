@@ -46,3 +46,8 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
 def listed(served: str, settings: ServeSettings) -> list[str]:
     """The names that ``GET /v1/models`` lists: the server's default, RSA of that size, a plain call."""
     return [served, f"{served}:rsa-{settings.n}-{settings.k}-{settings.t}", f"{served}:single"]
+
+
+def pattern(served: str) -> str:
+    """All names that are answered, as a regular expression of JSON Schema."""
+    return f"^(openai:)?{re.escape(served)}(:(rsa-[0-9]+-[0-9]+-[0-9]+|{'|'.join(METHODS)}))?$"

@@ -7,6 +7,7 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selfagg.methods import METHODS
 from selfagg.server.errors import ApiError, refused
 
 Progress = Literal["reasoning", "comments", "members", "none"]
@@ -17,7 +18,7 @@ class RsaOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    method: str | None = Field(None, description="rsa, single, majority, self-refine, ...")
+    method: str | None = Field(None, json_schema_extra={"enum": [*METHODS, None]})
     n: int | None = Field(None, ge=1, description="Members of a population.")
     k: int | None = Field(None, ge=1, description="Candidates of an aggregation set.")
     t: int | None = Field(None, ge=1, description="Populations, the first included.")
@@ -51,12 +52,16 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+"""The API's; another one is left to the model's server to judge."""
+
+
 class ChatMessage(BaseModel):
     """One message; its other fields are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    role: str
+    role: str = Field(json_schema_extra={"enum": [*ROLES]})
     content: str | list[dict[str, Any]] | None = None
 
 

@@ -40,7 +40,8 @@ async function ask() {
   for await (const chunk of completion(requested(model), key(), running.signal)) {
     if (chunk.selfagg) {
       populations.add(chunk.selfagg);
-      say(`population ${chunk.selfagg.t} is being written`);
+      const needed = populations.needed.reduce((sum, size) => sum + size, 0);
+      say(`${populations.members.size} of ${needed} members are there`);
     }
     const delta = chunk.choices[0]?.delta ?? {};
     if (delta.content) {
