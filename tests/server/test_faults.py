@@ -46,7 +46,7 @@ async def outcome(session: aiohttp.ClientSession, served: Served, fields: dict[s
     return "answered" if last.get("error") is None else f"told of {last['error']['code']}"
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_of_a_backend_that_fails_every_tenth_time_every_client_hears_the_right_thing(seed: int) -> None:
     async with (
         FaultServer(rate=0.1, seed=seed) as backend,
