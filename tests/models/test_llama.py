@@ -41,6 +41,22 @@ except KeyboardInterrupt:
     assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
 
 
+def test_a_process_ends_well_while_it_works() -> None:
+    script = """
+import json, threading, time, urllib.request
+from selfagg.models.llama import Llama
+from selfagg.models.weights import find_weights
+llama = Llama(find_weights(""), slots=1, context=1024)
+body = {"messages": [], "max_tokens": 100, "ignore_eos": True, "stream": True}
+call = urllib.request.Request(f"{llama.url}/chat/completions", json.dumps(body).encode())
+call.add_header("Authorization", f"Bearer {llama.key}")
+call.add_header("Content-Type", "application/json")
+answer = urllib.request.urlopen(call)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("context", [0, -1, 8193, 10**9])
 def test_a_context_it_cannot_have(context: int) -> None:
     with pytest.raises(UsageError, match="up to 8192"):

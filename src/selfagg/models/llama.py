@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import json
 import os
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from selfagg.errors import UsageError
 from selfagg.models.gguf import read_gguf
@@ -22,7 +28,10 @@ CONTEXT: Final = 8192
 on every machine, since prompts are cut to it: only the number of slots follows the memory."""
 NAME: Final = "local"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REST_S: Final = 60.0
 _PROMPT_STEP: Final = 512  # tokens of a prompt between two looks at whether its call still stands
+
+_open: WeakSet[Llama] = WeakSet()
 
 
 class Llama:
@@ -61,8 +70,9 @@ class Llama:
         params.cache_ram_mib = 0  # each slot keeps its last prompt; a second store of up to 8 GiB gained nothing
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = cores()
         params.n_threads_http = 2 * self.slots + 8  # an idle connection holds a thread for some seconds
+        params.sse_ping_interval = 1  # seconds; how long a call may go on unnoticed that nobody waits for
         params.api_keys = [self.key]
-        params.ui = params.endpoint_slots = False
+        params.ui = False
         params.verbosity = -1
         try:
             with _signal_handlers_kept():
@@ -73,10 +83,43 @@ class Llama:
                 "version, or memory does not suffice"
             ) from None
         self.url = f"{self._server.listening_address}/v1"
+        _open.add(self)
 
     def close(self) -> None:
-        """Ends the server and frees its memory; blocks for a moment. Calls still running break off."""
-        self._server = None
+        """Ends the server and frees its memory; blocks for a moment. To be called when no call is left.
+
+        llama.cpp notices with a delay that a call was given up, and hangs if it is ended before: hence the wait.
+        A server that is still at work after a minute is left to the end of the process.
+        """
+        server, self._server = self._server, None
+        if server is not None and not self._comes_to_rest():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(server))
+
+    def _comes_to_rest(self) -> bool:
+        last, quiet = time.monotonic() + _REST_S, 0
+        while quiet < 2:  # looks in a row: between two calls that wait for the same slot it is free
+            if time.monotonic() > last:
+                return False
+            quiet = 0 if self._is_busy() else quiet + 1
+            time.sleep(0.02)
+        return True
+
+    def _is_busy(self) -> bool:
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=_REST_S)
+        try:
+            connection.request("GET", "/slots", headers={"Authorization": f"Bearer {self.key}"})
+            return any(slot["is_processing"] for slot in json.load(connection.getresponse()))
+        except (OSError, HTTPException, ValueError):
+            return True
+        finally:
+            connection.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Ends what nobody closed: threads at work while the process ends would crash it."""
+    for llama in list(_open):
+        llama.close()
 
 
 def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:

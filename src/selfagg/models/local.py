@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
@@ -15,12 +15,13 @@ import httpx2
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
+from selfagg.models.base import Forwarded
 from selfagg.models.llama import NAME, SLOTS, Llama, import_xllamacpp
 from selfagg.models.openai_discovery import look_up
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import Server, open_client
 from selfagg.models.openai_stream import Assembly, Delta
-from selfagg.models.openai_wire import Dialect, mapping, read_reply
+from selfagg.models.openai_wire import Dialect, mapping
 from selfagg.models.retries import Passing, Retries
 from selfagg.models.weights import find_weights
 from selfagg.types import Message, Reply, Request
@@ -28,9 +29,6 @@ from selfagg.types import Message, Reply, Request
 _PATH: Final = "chat/completions"
 _PATIENCE_S: Final = 86_400.0  # a slow machine is no reason to give up: nobody else's turn is taken
 _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp's connections
-_WHOLE: Final[dict[str, Any]] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}
-"""The model's own distribution at the given temperature, as the paper samples: llama.cpp's own defaults cut it three
-times (top_k 40, top_p 0.95, min_p 0.05)."""
 
 
 def connect(spec: str, access: Access) -> LocalModel:
@@ -45,8 +43,10 @@ class LocalModel:
 
     Replies are sampled by llama.cpp's server, which runs in this process and listens on the loopback interface with
     a key of its own. Each slot keeps the prompt it had last: what the next prompt shares with it from the beginning
-    is not computed again. The same seed gives the same reply only where nothing else runs beside it, since the
-    batch a token is computed in changes its last bits.
+    is not computed again. Where no ``top_p`` is given, llama.cpp's own defaults cut the distribution (top_k 40,
+    top_p 0.95, min_p 0.05), which small models need at a temperature of 1; a ``top_p`` of 1 with
+    ``extra_body={"top_k": 0, "min_p": 0.0}`` samples all of it. The same seed gives the same reply only where nothing
+    else runs beside it, since the batch a token is computed in changes its last bits.
     """
 
     def __init__(self, spec: str = "", *, concurrency: int | None = None, context: int | None = None) -> None:
@@ -66,6 +66,7 @@ class LocalModel:
         self._spec = spec
         self._given_concurrency, self._given_context = concurrency, context
         self._running: _Running | None = None
+        self._calls: set[asyncio.Task[Any] | None] = set()
         self._free = asyncio.Semaphore(self.concurrency)
         self._counting = asyncio.Semaphore(_COUNTS)
 
@@ -100,28 +101,29 @@ class LocalModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Frees the model; calls still running are cancelled."""
         running, self._running = self._running, None
-        if running:
-            await asyncio.to_thread(running.llama.close)  # first: calls still running learn of it
-            await running.http.aclose()
+        if running is None:
+            return
+        calls = [call for call in self._calls if call and call is not asyncio.current_task()]
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await running.http.aclose()
+        await asyncio.to_thread(running.llama.close)
 
     async def sample(self, request: Request) -> Reply:
         """Samples one reply; see `Model.sample`.
 
-        Cancelling stops the generation with the next token, or the next 512 tokens of the prompt. Not so where
-        log-probabilities are asked for: llama.cpp gives all of them only with the whole reply, and a call for a
-        whole reply runs to its end whether anybody waits for it or not.
+        Cancelling stops the generation with its next token, or while it reads the prompt, within 512 tokens.
+
+        Where llama.cpp hands out several tokens together (the bytes of one character, the possible beginning of
+        a stop string), it tells the log-probability of the last one alone; the token that ends a reply has none.
         """
-        if not request.sampling.logprobs:
-            async with aclosing(self.stream(request)) as items:
-                reply = [item async for item in items][-1]
-            assert isinstance(reply, Reply)  # noqa: S101 - what `stream` promises
-            return reply
-        async with self._free:
-            start = time.perf_counter()
-            with _failures():
-                answer = await self._server().post(_PATH, _body(request, {"top_logprobs": 1}, stream=False))
-                return read_reply(answer, seconds=time.perf_counter() - start)
+        async with aclosing(self.stream(request)) as items:
+            reply = [item async for item in items][-1]
+        assert isinstance(reply, Reply)  # noqa: S101 - what `stream` promises
+        return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Samples one reply and hands it out as it is written; the last item is the whole `Reply`.
@@ -130,11 +132,10 @@ class LocalModel:
             ModelError: The call failed.
             ContextOverflow: The prompt does not fit the model's context.
         """
-        assembly = Assembly()
-        async with self._free:
+        assembly = Assembly(verbatim=request.verbatim)
+        async with self._slot():
             start = time.perf_counter()
-            # Signs of life while the prompt is read: llama.cpp sees that nobody listens when it writes.
-            events = self._server().events(_PATH, _body(request, {"return_progress": True}, stream=True))
+            events = self._server().events(_PATH, _body(request))
             with _failures():
                 async with aclosing(events):
                     async for event in events:
@@ -144,6 +145,14 @@ class LocalModel:
                     yield delta
                 yield assembly.reply(seconds=time.perf_counter() - start)
 
+    @asynccontextmanager
+    async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
+        """Sends a body to llama.cpp as it is and gives the answer as it is; see `Forwards.forward`."""
+        async with self._slot():
+            with _failures():
+                async with self._server().forward(_PATH, {**body, "model": NAME}, None) as answer:
+                    yield answer
+
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
         body = {"messages": [dict(message) for message in messages]}
@@ -151,6 +160,17 @@ class LocalModel:
             with _failures():
                 answer = await self._server().post(f"{_PATH}/input_tokens", body)
         return int(mapping(answer)["input_tokens"])
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Waits for a free slot and keeps it; the task is noted, so that leaving can end it."""
+        task = asyncio.current_task()
+        self._calls.add(task)
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._calls.discard(task)
 
     def _server(self) -> Server:
         if self._running is None:
@@ -174,7 +194,7 @@ def _failures() -> Iterator[None]:
         yield
     except Refusal as refusal:
         words = f"llama.cpp refused the call: {refusal.message}"
-        raise (ContextOverflow(words) if refusal.overflow else ModelError(words)) from None
+        raise (ContextOverflow(words) if refusal.overflow else ModelError(words, status=refusal.status)) from None
     except Passing as lost:
         raise ModelError(f"llama.cpp broke the call off: {lost}") from None
 
@@ -186,9 +206,16 @@ def _name(spec: str) -> str:
     return f"local:{PurePath(spec).name}"
 
 
-def _body(request: Request, fields: dict[str, Any], *, stream: bool) -> dict[str, Any]:
-    """The request in llama.cpp's words; what the user put into ``extra_body`` goes before all else."""
+def _body(request: Request) -> dict[str, Any]:
+    """The request in llama.cpp's words; what the user put into ``extra_body`` goes before all else.
+
+    It is streamed, as a call for a whole reply would run to its end whether anybody waited for it or not.
+    Signs of life while the prompt is read are asked for, since llama.cpp sees that nobody listens when it writes.
+    """
     sampling = request.sampling
+    fields: dict[str, Any] = {"return_progress": True}
+    if sampling.logprobs:
+        fields["top_logprobs"] = 1  # 0 would give none at all
     if sampling.reasoning_effort:
-        fields = fields | {"chat_template_kwargs": {"reasoning_effort": sampling.reasoning_effort}}
-    return _WHOLE | fields | Dialect().body(NAME, request, stream=stream)
+        fields["chat_template_kwargs"] = {"reasoning_effort": sampling.reasoning_effort}
+    return fields | Dialect().body(NAME, request, stream=True)
