@@ -13,20 +13,32 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from selfagg.cli.analyse import analyse
+from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
 from selfagg.cli.models import models
+from selfagg.cli.plot import plot
+from selfagg.cli.replay import replay
 from selfagg.cli.report import report
 from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
+from selfagg.cli.sweep import sweep
+from selfagg.cli.validate import validate
 from selfagg.errors import SelfaggError, UsageError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "solve": solve,
     "eval": evaluate,
+    "compare": compare,
+    "sweep": sweep,
+    "analyse": analyse,
+    "replay": replay,
+    "report": report,
+    "plot": plot,
+    "validate": validate,
     "models": models,
     "serve": serve,
-    "report": report,
 }
 
 app = typer.Typer(

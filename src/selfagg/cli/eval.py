@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfagg.cli.options import MethodOptions, ModelOptions, QuestionOptions, RunOptions, SamplingOptions, spread
+from selfagg.cli.options import (
+    CodeOptions,
+    DryRunOptions,
+    MethodOptions,
+    ModelOptions,
+    QuestionOptions,
+    RunOptions,
+    SamplingOptions,
+    spread,
+)
+from selfagg.cli.presets import PresetOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.analysis.summary import Summary
+    from selfagg.cli.asked import Asked
     from selfagg.engine.engine import Settings
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
-    from selfagg.types import Question
 
 
 @spread
@@ -32,6 +42,9 @@ def evaluate(
     model: ModelOptions,
     sampling: SamplingOptions,
     run: RunOptions,
+    code: CodeOptions,
+    dry: DryRunOptions,
+    preset: PresetOption = None,
     logprobs: Annotated[bool, typer.Option(help="Record the log-probability of each token written.")] = False,
 ) -> None:
     """Evaluate a method on a benchmark or a file of questions.
@@ -41,29 +54,24 @@ def evaluate(
     """
     from rich.console import Console
 
-    from selfagg.benchmarks import load_questions
-    from selfagg.cli import stopping, values
+    from selfagg.cli import stopping
+    from selfagg.cli.asked import load_asked
+    from selfagg.cli.code import prepare_code
+    from selfagg.cli.dry_run import print_costs, reply_tokens
+    from selfagg.cli.presets import preset_method, preset_sampling
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
-    from selfagg.errors import UsageError
 
-    if not source:
-        raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
-    chosen = method.build()
-    settings = sampling.settings(method.candidate, logprobs=logprobs)
-    task_settings = values.pairs("--set", questions.set_ or ())
-    asked = load_questions(
-        source,
-        size=values.size(questions.size),
-        data=questions.data,
-        data_seed=questions.data_seed,
-        settings=task_settings,
-        examples=questions.examples,
-    )
-    described = _described(source, asked, questions, task_settings)
-    run_name = Path(source).stem if Path(source).is_file() else source
-    with record_file(run.record, run_name, chosen.name) as path:
-        work = _Evaluation(asked, described, chosen, settings, method.schedule, model, path).run(Console(stderr=True))
+    chosen = preset_method(preset, method).build()
+    settings = preset_sampling(preset, sampling, model.model).settings(method.candidate, logprobs=logprobs)
+    asked = load_asked(source, questions)
+    if dry.dry_run:
+        print_costs([chosen], asked, reply_tokens(dry, settings.sampling.max_tokens), as_json=run.as_json)
+        return
+    console = Console(stderr=True)
+    prepare_code(code, asked.questions, console)
+    with record_file(run.record, asked.name, chosen.name) as path:
+        work = _Evaluation(asked, chosen, settings, method.schedule, model, path).run(console)
         summary = stopping.run(work, path).as_json()
     if run.as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
@@ -73,8 +81,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    questions: list[Question]
-    source: str
+    asked: Asked
     method: Method
     settings: Settings
     schedule: Schedule
@@ -93,30 +100,18 @@ class _Evaluation:
         from selfagg.engine.record import Record
         from selfagg.engine.run import evaluate as evaluate_all
 
-        method, questions = self.method, self.questions
+        method, questions, source = self.method, self.asked.questions, self.asked.source
         progress = Progress([method.size(t) for t in range(1, method.t + 1)], len(questions))
         async with opened_model(self.model, console) as model:
             with Record(self.path) as record:
                 record.begin(
-                    configuration(method, model.name, self.settings, self.source),
+                    configuration(method, model.name, self.settings, source),
                     questions,
                     about(command=command_line(), context=model.context),
                 )
                 progress.resume(record)
                 say(f"record {self.path}", console)
                 engine = Engine(model, self.settings, record, concurrency=self.model.concurrency, watcher=progress)
-                with shown(progress, method, self.source, model.name, console):
+                with shown(progress, method, source, model.name, console):
                     await evaluate_all(engine, method, questions, schedule=self.schedule)
                 return summarise(record)
-
-
-def _described(source: str, questions: list[Question], options: QuestionOptions, settings: dict[str, str]) -> str:
-    """Which questions these are, for the record."""
-    parts = [
-        Path(source).name if Path(source).exists() else source,
-        f"{len(questions)} questions" if len(questions) > 1 else "1 question",
-        *([f"data seed {options.data_seed}"] if options.data_seed else []),
-        *(f"{key}={value}" for key, value in sorted(settings.items())),
-        *([f"{options.examples} examples"] if options.examples else []),
-    ]
-    return ", ".join(parts)

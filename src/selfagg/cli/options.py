@@ -21,6 +21,24 @@ MODEL, METHOD, SAMPLING, QUESTIONS, RUN = "Model", "Method", "Sampling", "Questi
 Schedule = Literal["free", "stepwise"]
 Choice = Literal["sample", "majority"]
 
+Order = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of the candidates: random, or prefix for a server's prefix cache.", rich_help_panel=METHOD
+    ),
+]
+Barrier = Annotated[
+    Schedule,
+    typer.Option(help="free: no barrier between populations. stepwise: one after the other.", rich_help_panel=METHOD),
+]
+Shown = Annotated[
+    str,
+    typer.Option(
+        help="What of a candidate is shown: response, reasoning, answer, tail:TOKENS.", rich_help_panel=METHOD
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print one JSON object on stdout.")]
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelOptions:
@@ -76,24 +94,9 @@ class MethodOptions:
     t: Annotated[
         int | None, typer.Option("-t", help="Populations, the first included (10).", rich_help_panel=METHOD)
     ] = None
-    order: Annotated[
-        str | None,
-        typer.Option(
-            help="Order of the candidates: random, or prefix for a server's prefix cache.", rich_help_panel=METHOD
-        ),
-    ] = None
-    schedule: Annotated[
-        Schedule,
-        typer.Option(
-            help="free: no barrier between populations. stepwise: one after the other.", rich_help_panel=METHOD
-        ),
-    ] = "free"
-    candidate: Annotated[
-        str,
-        typer.Option(
-            help="What of a candidate is shown: response, reasoning, answer, tail:TOKENS.", rich_help_panel=METHOD
-        ),
-    ] = "response"
+    order: Order = None
+    schedule: Barrier = "free"
+    candidate: Shown = "response"
 
     def build(self) -> Method:
         """The method with its settings; raises `UsageError` where they are impossible."""
@@ -190,9 +193,52 @@ class RunOptions:
             help="The run's file: a new one, or one to go on with (default: a new one under runs/).",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print one JSON object on stdout.")] = (
-        False
-    )
+    as_json: Json = False
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchOptions:
+    """Where several runs are kept and how they report."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=RUN,
+            help="The folder of the runs' records: a new one, or one to go on with (default: a new one under runs/).",
+        ),
+    ] = None
+    as_json: Json = False
+
+
+@dataclasses.dataclass(frozen=True)
+class DryRunOptions:
+    """What a run would cost, without a model."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=RUN, help="Print calls and estimated tokens, and ask nothing.")
+    ] = False
+    expect_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, rich_help_panel=RUN, help="Tokens of a reply, for --dry-run (default: --max-tokens)."),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeOptions:
+    """Where programs run that a model wrote."""
+
+    sandbox: Annotated[
+        Literal["bubblewrap", "docker", "podman"] | None,
+        typer.Option(rich_help_panel=RUN, help="Where programs run (default: the first of these that works here)."),
+    ] = None
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-run-code-unprotected",
+            rich_help_panel=RUN,
+            help="Run programs that a model wrote without a sandbox, with all your rights.",
+        ),
+    ] = False
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
@@ -232,11 +278,18 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 
 __all__ = [
+    "Barrier",
+    "BatchOptions",
     "Choice",
+    "CodeOptions",
+    "DryRunOptions",
+    "Json",
     "MethodOptions",
     "ModelOptions",
+    "Order",
     "QuestionOptions",
     "RunOptions",
     "SamplingOptions",
+    "Shown",
     "spread",
 ]

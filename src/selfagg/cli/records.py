@@ -1,10 +1,11 @@
-"""Where a run is recorded when the user names no file."""
+"""Which records a command works on: where new ones go, and which ones the user names."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
 
 FOLDER = Path("runs")
+_SQLITE = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -37,6 +39,56 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
             for file in path.parent.glob(f"{path.name}*"):
                 file.unlink()
         raise
+
+
+@contextmanager
+def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
+    """The folder that the user names, or a new one, which goes away again if nothing was generated.
+
+    Args:
+        given: The user's, or None.
+        *words: What a new folder's name says of the runs.
+
+    Raises:
+        UsageError: It is a file, or cannot be made.
+    """
+    folder = given or FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}"
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+    try:
+        yield folder
+    except BaseException:
+        if new and not finished_generations(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def is_record(path: Path) -> bool:
+    """Whether a path looks like a record, or like a folder of records."""
+    if path.is_dir():
+        return any(path.glob("*.sqlite"))
+    if path.suffix == ".sqlite" or not path.is_file():
+        return path.suffix == ".sqlite"
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
+def records_of(paths: Sequence[Path]) -> list[Path]:
+    """The records that the user names, those of a folder in the order of their names, RSA's first.
+
+    Raises:
+        UsageError: A folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith("rsa-"), file.name))
+        if path.is_dir() and not inside:
+            raise UsageError(f"the folder {path} holds no record (*.sqlite)")
+        found += inside if path.is_dir() else [path]
+    return found
 
 
 def _new(folder: Path, name: str) -> Path:

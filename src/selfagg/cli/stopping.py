@@ -37,7 +37,7 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
 
     Args:
         work: What to do. A signal cancels it, and its own clean-up leaves the record whole.
-        record: The file that it writes.
+        record: The file that it writes, or the folder of the files.
 
     Raises:
         Stopped: It was interrupted, or the model is gone.
@@ -69,9 +69,11 @@ def kept(record: Path) -> str:
 
 
 def finished_generations(record: Path) -> int:
-    """How many replies a record holds; none in a file that nobody has written yet."""
+    """How many replies a record holds, or all of a folder; none in a file that nobody has written yet."""
     from selfagg.engine.record import Record
 
+    if record.is_dir():
+        return sum(map(finished_generations, record.glob("*.sqlite")))
     if not record.is_file() or record.stat().st_size == 0:
         return 0
     with Record(record) as written:
@@ -83,13 +85,15 @@ def command_line(record: Path | None = None) -> str:
     """The command as it was typed, without what a URL may hold of secrets.
 
     Args:
-        record: Added as ``--record`` where the command names none.
+        record: Added where the command names none: a file as ``--record``, a folder as ``--out``.
     """
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "selfagg"] if program == "__main__.py" else [program]
     words += [_URL_SECRETS.sub("***", word) for word in sys.argv[1:]]
-    if record is not None and not any(word == "--record" or word.startswith("--record=") for word in words):
-        words += ["--record", str(record)]
+    if record is not None:
+        option = "--out" if record.is_dir() else "--record"
+        if not any(word == option or word.startswith(f"{option}=") for word in words):
+            words += [option, str(record)]
     return shlex.join(words)
 
 

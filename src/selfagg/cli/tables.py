@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
@@ -40,10 +40,10 @@ def _row(population: Mapping[str, Any]) -> list[str]:
     unanswered, cut = population["unanswered"], population["unanswered_cut"]
     return [
         str(population["t"]),
-        _percent(population["accuracy"]),
-        _interval(population["interval"]),
-        _percent(population["pass_at_n"]),
-        _percent(population["majority"]),
+        percent(population["accuracy"]),
+        interval(population["interval"]),
+        percent(population["pass_at_n"]),
+        percent(population["majority"]),
         f"{population['distinct']:.1f}",
         f"{unanswered:,}" + (f" ({cut:,} cut)" if cut else ""),
         f"{population['mean_tokens']:,.0f}",
@@ -58,23 +58,32 @@ def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     )
     lines = []
     if summary["answer_accuracy"] is not None:
-        answer = f"{_percent(summary['answer_accuracy'])} ({_interval(summary['answer_interval'])})"
+        answer = f"{percent(summary['answer_accuracy'])} ({interval(summary['answer_interval'])})"
         lines.append(("answer", f"{answer}: the method's own, on average"))
     if partial:
-        lines.append(("credit", f"{', '.join(map(_percent, credit))}: mean score, partial credit counted"))
+        lines.append(("credit", f"{', '.join(map(percent, credit))}: mean score, partial credit counted"))
     lines += [
-        ("calls", f"{summary['calls']:,}, {summary['failures']:,} of them failed"),
+        ("calls", _calls(summary)),
         ("tokens", f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"),
         ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if seconds else "")),
     ]
     if summary["shortened"]:
         lines.append(("shortened", f"{summary['shortened']:,} candidates, to fit the context"))
-    return [*lines, ("record", str(summary["record"]))]
+    return [*lines, ("record", str(summary["record"] or "not kept"))]
 
 
-def _percent(share: float | None) -> str:
+def _calls(summary: Mapping[str, Any]) -> str:
+    """Calls, and what came to nothing: a generation whose parents all failed is none, and no call either."""
+    skipped = summary["skipped"]
+    failed = f"{summary['calls']:,}, {summary['failures'] - skipped:,} of them failed"
+    return f"{failed}; {skipped:,} more had no parent with a reply and were not made" if skipped else failed
+
+
+def percent(share: float | None) -> str:
+    """A share for people; ``-`` where there is none."""
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
-def _interval(bounds: tuple[float, float] | None) -> str:
+def interval(bounds: Sequence[float] | None) -> str:
+    """The ends of an interval of shares."""
     return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"

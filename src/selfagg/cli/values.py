@@ -62,3 +62,12 @@ def utf8(name: str, given: str | bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1})") from None
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """Whole numbers from 1, with commas between them."""
+    found = [word.strip() for word in text.split(",")]
+    for word in found:
+        if not word.isascii() or not word.isdigit() or int(word) < 1:
+            raise UsageError(f"{option} {text!r}: it must be whole numbers from 1 with commas between them, as 4,8,16")
+    return [int(word) for word in found]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from selfagg.engine.configuration import about, configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
@@ -32,6 +33,7 @@ class Experiment:
         folder: Where the records go, one file a run.
         schedule: As for `selfagg.engine.run.evaluate`.
         concurrency: Most calls at once.
+        told: What each record tells of its making besides versions.
     """
 
     model: Model
@@ -41,6 +43,7 @@ class Experiment:
     folder: Path
     schedule: Schedule = "free"
     concurrency: int | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, method: Method, seed: int) -> Path:
         """The record of one run, named after all that tells it from the others."""
@@ -66,7 +69,7 @@ class Experiment:
             record.begin(
                 configuration(method, self.model.name, settings, self.source),
                 self.questions,
-                about(context=self.model.context),
+                about(context=self.model.context, **self.told),
             )
             for other in shared:
                 if other != path:
@@ -80,10 +83,13 @@ class Experiment:
     async def run_all(
         self, methods: Sequence[Method], seeds: Sequence[int], watching: Watching | None = None
     ) -> list[Path]:
-        """Runs every method with every seed; of one seed, all draw their first samples from the largest of them."""
+        """Runs every method with every seed; of one seed, all draw their first samples from the largest of them.
+
+        What an earlier session has sampled is drawn from too, so that a run which is larger than it goes on from it.
+        """
         paths: dict[tuple[int, int], Path] = {}
         for seed in seeds:
-            done: list[Path] = []
+            done = [path for method in methods if (path := self.path(method, seed)).is_file()]
             for place, method in sorted(enumerate(methods), key=lambda entry: -entry[1].size(1)):
                 paths[place, seed] = await self.run(method, seed, done, watching)
                 done.append(paths[place, seed])

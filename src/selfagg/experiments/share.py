@@ -18,7 +18,8 @@ def share_first_samples(source: Record, target: Record, method: Method) -> int:
     Returns:
         How many were copied; 0 where the runs are not comparable.
     """
-    if any(source.configuration[key] != target.configuration[key] for key in COMPARABLE):
+    theirs, ours = source.configuration, target.configuration
+    if any(theirs.get(key) != ours.get(key) for key in COMPARABLE):
         return 0
     return target.copy_from(
         source, where="t = 1 AND i < ? AND role = 'candidate' AND error IS NULL", values=(method.n,)

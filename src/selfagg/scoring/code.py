@@ -49,12 +49,13 @@ class CodeScorer:
     """Scores programs. As many run at a time as there are processors.
 
     Args:
-        sandbox: Where they run. None: what `choose_sandbox` finds when the first program is scored.
+        sandbox: Where they run; an attribute of the same name. None: what `choose_sandbox` finds when the first
+            program is scored.
         limits: What each run of a program may use.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
-        self._sandbox = sandbox
+        self.sandbox = sandbox
         self._limits = limits
 
     def answer(self, question: Question, text: str) -> str | None:
@@ -75,8 +76,8 @@ class CodeScorer:
         Raises:
             UsageError: No sandbox works here, or the question's tests are broken.
         """
-        if self._sandbox is None:
-            self._sandbox = await asyncio.to_thread(choose_sandbox)
+        if self.sandbox is None:
+            self.sandbox = await asyncio.to_thread(choose_sandbox)
         code = self.answer(question, text)
         if code is None:
             return Verdict(None, 0.0)
@@ -84,7 +85,7 @@ class CodeScorer:
             async with cpu_seat() as cpu:
                 # Here and not before the seat: tests may be large, and many programs wait.
                 tests = await asyncio.to_thread(read_tests, question.data)
-                failure = await self._failure(tests, code, self._sandbox, cpu)
+                failure = await self._failure(tests, code, self.sandbox, cpu)
         except SandboxFailedError as error:
             return Verdict(code, None, str(error))
         return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)

@@ -1,0 +1,179 @@
+"""``selfagg compare``: methods side by side on the same questions, run now or recorded before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selfagg.cli.contenders import Contender, ContenderOptions, Match, contenders, matched
+from selfagg.cli.options import (
+    BatchOptions,
+    CodeOptions,
+    DryRunOptions,
+    ModelOptions,
+    QuestionOptions,
+    SamplingOptions,
+    spread,
+)
+from selfagg.cli.presets import PresetOption, preset_sampling
+from selfagg.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from selfagg.analysis.compare import Comparison
+    from selfagg.cli.asked import Asked
+    from selfagg.engine.engine import Settings
+    from selfagg.engine.record import Record
+    from selfagg.engine.run import Schedule
+
+
+@spread
+def compare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE|RECORD...", help="A benchmark or file to run methods on; or records, or folders of them."
+        ),
+    ],
+    questions: QuestionOptions,
+    methods: ContenderOptions,
+    model: ModelOptions,
+    sampling: SamplingOptions,
+    batch: BatchOptions,
+    code: CodeOptions,
+    dry: DryRunOptions,
+    preset: PresetOption = None,
+    match: Annotated[
+        Match, typer.Option(help="The budget of a question that the methods share with the first of them.")
+    ] = "calls",
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method: with --seed and those after it.")] = 1,
+    reference: Annotated[
+        str | None, typer.Option(help="Of records: the method to compare with (default: that of the first).")
+    ] = None,
+) -> None:
+    """Set methods side by side: accuracy, cost, and whether the difference is more than noise.
+
+    Of records, or of methods that are run now on the same questions at the same budget: they share their first
+    samples, and the same command with --out FOLDER goes on where it stopped.
+    """
+    from rich.console import Console
+
+    from selfagg.cli import stopping
+    from selfagg.cli.asked import load_asked
+    from selfagg.cli.code import prepare_code
+    from selfagg.cli.records import is_record, out_folder, records_of
+
+    if all(is_record(Path(source)) for source in sources):
+        if dry.dry_run:
+            raise UsageError("--dry-run says what a run would cost; these are records already")
+        paths = records_of([Path(source) for source in sources])
+        _print({**_compared(paths, reference), "where": ", ".join(sources)}, batch.as_json, Console())
+        return
+    if len(sources) > 1:
+        known = ", ".join(source for source in sources if not is_record(Path(source)))
+        raise UsageError(f"compare takes records, or one source of questions; no record: {known}")
+    found = contenders(methods, preset)
+    settings = preset_sampling(preset, sampling, model.model).settings(methods.candidate)
+    asked = load_asked(sources[0], questions)
+    plan = _Plan(asked, found, match, range(settings.seed, settings.seed + seeds), settings, methods.schedule, model)
+    if dry.dry_run:
+        plan.print_costs(dry, batch.as_json)
+        return
+    console = Console(stderr=True)
+    prepare_code(code, asked.questions, console)
+    with out_folder(batch.out, asked.name, "compare") as folder:
+        paths = stopping.run(plan.run(folder, console), folder)
+    _print({**_compared(paths, None), "match": match, "where": str(folder)}, batch.as_json, Console())
+
+
+def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
+    from selfagg.cli.comparison_table import comparison_table
+
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        console.print(comparison_table(found))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be run."""
+
+    asked: Asked
+    contenders: Sequence[Contender]
+    match: Match
+    seeds: Sequence[int]
+    settings: Settings
+    schedule: Schedule
+    model: ModelOptions
+
+    def print_costs(self, dry: DryRunOptions, as_json: bool) -> None:
+        from selfagg.cli.dry_run import print_costs, reply_tokens
+        from selfagg.experiments.budget import expected_tokens
+        from selfagg.experiments.estimate import expected_lengths
+
+        reply = reply_tokens(dry, self.settings.sampling.max_tokens)
+        lengths = expected_lengths(self.asked.questions, reply)
+        tokens = expected_tokens(self.contenders[0].method, lengths)
+        methods = matched(self.contenders, self.match, tokens, lengths)
+        note = "Sizes that match tokens are measured on the first run; here they follow from the expected lengths."
+        print_costs(
+            methods,
+            self.asked,
+            reply,
+            seeds=len(self.seeds),
+            as_json=as_json,
+            note=note if self.match == "tokens" else "",
+        )
+
+    async def run(self, folder: Path, console: Console) -> list[Path]:
+        """Every method with every seed; to match tokens the reference's first run says how many it takes."""
+        from selfagg.analysis.costs import costs_by_question, mean_cost
+        from selfagg.cli.batch import opened_experiment
+        from selfagg.engine.record import Record
+        from selfagg.experiments.budget import measured_lengths
+
+        opened = opened_experiment(self.asked, self.settings, self.schedule, self.model, folder, console)
+        async with opened as (experiment, watching):
+            if self.match != "tokens":
+                return await experiment.run_all(matched(self.contenders, self.match), self.seeds, watching)
+            first = await experiment.run(self.contenders[0].method, self.seeds[0], watching=watching)
+            with Record(first, read_only=True) as record:
+                tokens = mean_cost(costs_by_question(record).values()).tokens
+                methods = matched(self.contenders, self.match, tokens, measured_lengths(record))
+            return await experiment.run_all(methods, self.seeds, watching)
+
+
+def _compared(paths: Sequence[Path], reference: str | None) -> dict[str, Any]:
+    from selfagg.analysis.compare import compare as compare_records
+    from selfagg.engine.record import Record
+
+    with ExitStack() as opened:
+        records = [opened.enter_context(Record(path, read_only=True)) for path in paths]
+        for record in records:
+            if not record.configuration:
+                raise UsageError(f"record {record.path} is empty: no run was begun in it")
+        return comparison_json(compare_records(records, reference=reference), records)
+
+
+def comparison_json(comparison: Comparison, records: Sequence[Record]) -> dict[str, Any]:
+    """The object that ``selfagg compare --json`` prints, but for ``where``: what the user named."""
+    models = list(dict.fromkeys(str(record.configuration["model"]) for record in records))
+    failures = sum(
+        record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL AND tries > 0")[0][0]
+        for record in records
+    )
+    return {
+        **comparison.as_json(),
+        "models": models,
+        "simulated": any(model.startswith("simulated") for model in models),
+        "failures": failures,
+        "records": [str(record.path) for record in records],
+    }

@@ -1,0 +1,99 @@
+"""The tables that a comparison ends with, drawn from the very values that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from selfagg.cli.tables import interval, percent
+from selfagg.cli.view import described_model
+
+
+def comparison_table(found: Mapping[str, Any]) -> Group:
+    """What each method came to and cost, then how the others differ from the reference.
+
+    Args:
+        found: As `selfagg.cli.compare.comparison_json` gives it.
+    """
+    parts: list[Any] = [Text(_title(found), "bold"), _accuracies(found)]
+    others = [entry for entry in found["entries"] if entry["difference"]]
+    if others:
+        heading = Text(f"\nagainst {found['reference']}, paired by question", "bold")
+        parts += [heading, _differences(others)]
+    parts.append(Text("\n".join(["", *_notes(found)])))
+    return Group(*parts)
+
+
+def _title(found: Mapping[str, Any]) -> str:
+    models = ", ".join(map(described_model, found["models"]))
+    done, total = found["questions"], found["questions_total"]
+    questions = f"{done:,} questions" if done == total else f"{done:,} of {total:,} questions"
+    return f"{questions} x {_seeds(found)}, {models}"
+
+
+def _seeds(found: Mapping[str, Any]) -> str:
+    counts = sorted({len(entry["seeds"]) for entry in found["entries"]})
+    return "1 seed" if counts == [1] else f"{' or '.join(map(str, counts))} seeds"
+
+
+def _accuracies(found: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for name in ("accuracy", "95 % interval", "calls", "prompt + completion"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in found["entries"]:
+        cost = entry["cost"]
+        table.add_row(
+            Text(entry["label"]),
+            percent(entry["accuracy"]),
+            interval(entry["interval"]),
+            f"{cost['calls']:,.0f}",
+            f"{cost['prompt']:,.0f} + {cost['completion']:,.0f}",
+        )
+    return table
+
+
+def _differences(entries: list[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for name in ("difference", "95 % interval", "p (Holm)", "detectable", "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in entries:
+        one = entry["difference"]
+        low, high = one["interval"]
+        least = one["smallest_detectable"]
+        table.add_row(
+            Text(entry["label"]),
+            _points(one["mean"]),
+            f"{_points(low)} to {_points(high)}",
+            "< 0.001" if one["p_value"] < 0.001 else f"{one['p_value']:.3f}",
+            "-" if least is None else f"{100 * least:.1f}",
+            Text(one["verdict"], {"better": "green", "worse": "red"}.get(one["verdict"], "")),
+        )
+    return table
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    notes = [
+        "accuracy    of the method's own answer, seeds averaged within each question",
+        "calls       of a question, and tokens of their prompts and completions",
+    ]
+    if any(entry["difference"] for entry in found["entries"]):
+        notes += [
+            "difference  in points; better or worse if interval and test both exclude none",
+            "detectable  what so many questions would show in 80 % of experiments",
+        ]
+    if found["questions"] < found["questions_total"]:
+        notes.append("questions   those with a gold answer that are done in every record")
+    if found["failures"]:
+        notes.append(f"failed      {found['failures']:,} calls; a member without a reply counts as wrong")
+    notes.append(f"records     {found['where']}")
+    return notes

@@ -1,0 +1,23 @@
+"""``selfagg plot``: the figures of one record or several as a picture for a paper."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def plot(
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="The file to write; its ending says PNG, SVG or PDF.")],
+) -> None:
+    """Draw accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts."""
+    from selfagg.analysis.plots import plot as draw
+    from selfagg.cli.records import records_of
+    from selfagg.engine.record import Record
+
+    with ExitStack() as opened:
+        draw([opened.enter_context(Record(path, read_only=True)) for path in records_of(records)], out)
+    typer.echo(str(out))

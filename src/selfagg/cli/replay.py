@@ -1,0 +1,86 @@
+"""``selfagg replay``: a record read again without a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selfagg.cli.options import CodeOptions, Json, spread
+
+if TYPE_CHECKING:
+    from selfagg.analysis.summary import Summary
+    from selfagg.engine.record import Record
+    from selfagg.methods import Method
+
+
+@spread
+def replay(
+    record: Annotated[Path, typer.Argument(help="The record; it is not changed.")],
+    code: CodeOptions,
+    method: Annotated[str | None, typer.Option(help="Another way to choose (default: the recorded method).")] = None,
+    n: Annotated[int | None, typer.Option("-n", help="Fewer members.")] = None,
+    k: Annotated[int | None, typer.Option("-k", help="The recorded one.")] = None,
+    t: Annotated[int | None, typer.Option("-t", help="Fewer populations.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the replay as a record of its own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score, vote or select anew from what a record holds, without a model.
+
+    For a corrected answer or scorer, another way to choose among the first samples, or a run of fewer populations.
+    """
+    from rich.console import Console
+
+    from selfagg.analysis.summary import summarise
+    from selfagg.cli import stopping
+    from selfagg.cli.code import prepare_code
+    from selfagg.cli.tables import summary_table
+    from selfagg.engine.record import Record as OpenRecord
+    from selfagg.errors import UsageError
+    from selfagg.experiments.replay import replayed_method
+
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists already: a replay is written to a new file")
+    with OpenRecord(record, read_only=True) as source:
+        if not source.configuration:
+            raise UsageError(f"record {record} is empty: no run was begun in it")
+        chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
+        prepare_code(code, list(source.questions()), Console(stderr=True))
+        recorded = summarise(source)
+        replayed = stopping.run(_replayed(source, chosen, out), record)
+    found = {
+        "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
+        "replayed": replayed.as_json(),
+    }
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        console = Console()
+        console.print(summary_table(found["replayed"]))
+        console.print(_before_and_after(found), markup=False, highlight=False)
+
+
+async def _replayed(source: Record, method: Method, out: Path | None) -> Summary:
+    from selfagg.analysis.summary import summarise
+    from selfagg.experiments.replay import replay as replay_record
+
+    try:
+        with await replay_record(source, method, out) as replayed:
+            return summarise(replayed)
+    except BaseException:
+        if out is not None:
+            for file in out.parent.glob(f"{out.name}*"):
+                file.unlink()
+        raise
+
+
+def _before_and_after(found: dict[str, Any]) -> str:
+    from selfagg.cli.tables import percent
+
+    recorded, replayed = found["recorded"], found["replayed"]
+    return (
+        f"replayed   {recorded['method']} recorded {percent(recorded['answer_accuracy'])}, "
+        f"{replayed['method']} replayed {percent(replayed['answer_accuracy'])}; no model was asked"
+    )
