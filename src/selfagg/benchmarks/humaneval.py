@@ -40,7 +40,7 @@ def _question(row: Row) -> Question:
         id=row.text("task_id"),
         text=_INSTRUCTION.format(prompt=prompt.strip("\n")),
         kind="code",
-        gold=f"```python\n{prompt}{row.text('canonical_solution')}\n```",
+        gold=prompt + row.text("canonical_solution"),
         data={
             "format": "check",
             "prompt": prompt,
