@@ -8,7 +8,7 @@ rm -rf "$out"
 selfagg compare reasoning_gym:chain_sum \
   --set min_terms=2 --set max_terms=2 --set min_digits=1 --set max_digits=2 --size "${SIZE:-10}" --examples 2 \
   --methods rsa,majority,self-refine -n 4 -k 2 -t 3 --match calls --max-tokens 80 \
-  --model "${MODEL:-local}" --out "$out"
+  --model "${MODEL:-local}" --concurrency 4 --out "$out"
 for record in "$out"/rsa*.sqlite; do
   selfagg analyse "$record"
 done
