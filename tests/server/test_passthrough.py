@@ -26,7 +26,8 @@ EVERYTHING: dict[str, Any] = {
     "logprobs": True,
     "top_logprobs": 3,
     "anything": {"of": ["the", 1.5, None, True]},
-    "max_tokens": None,
+    "max_tokens": -1,
+    "stop": {"of": "its own"},
 }
 
 

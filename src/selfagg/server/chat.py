@@ -19,7 +19,7 @@ from selfagg.server.names import served_name
 from selfagg.server.passthrough import forwarded
 from selfagg.server.plan import Plan, planned
 from selfagg.server.presence import Stream, opened, while_present
-from selfagg.server.schemas import ChatRequest, parse
+from selfagg.server.schemas import parse
 from selfagg.server.service import Service
 from selfagg.server.streaming import ChatStream
 from selfagg.server.telling import note_work
@@ -40,21 +40,21 @@ class Chat:
             ApiError: What the client did wrong, or why there is no answer.
             ClientGone: It hung up.
         """
-        chat, body = parse(await self._request.body())
+        body = parse(await self._request.body())
         service = self._service
         model = service.model
         forwards = isinstance(model, Forwards)
-        plan = planned(chat, body, served_name(model.name), service.settings, forwards=forwards)
+        plan = planned(body, served_name(model.name), service.settings, forwards=forwards)
         self._told |= {"kind": "plain" if plan is None else "deliberation", "model": model.name}
         with ExitStack() as place:
             place.enter_context(service.admission.enter())
             response: Response
             if plan is None:
                 response = await self._passed_on(cast(Forwards, model), body)
-            elif chat.stream:
-                response = await self._streamed(chat, plan)
+            elif plan.request.stream:
+                response = await self._streamed(plan)
             else:
-                return await self._whole(chat, plan)
+                return await self._whole(plan)
             if isinstance(response, Stream):
                 response.on_end(place.pop_all().close)  # its place is free when its last byte is out
             return response
@@ -63,19 +63,20 @@ class Chat:
         key = bearer(self._request.headers) if self._service.settings.forward_key else ""
         return await forwarded(self._request, model, self._service.gate, body, key or None)
 
-    async def _whole(self, chat: ChatRequest, plan: Plan) -> Response:
-        head = self._head(chat, plan)
+    async def _whole(self, plan: Plan) -> Response:
+        head = self._head(plan)
         work = self._service.deliberator.run(plan, head["id"], usage=self._note())
         outcome = await while_present(self._request.receive, work)
         self._told["cut_short"] = outcome.cut_short
         return JSONResponse(completion(outcome, plan, head))
 
-    async def _streamed(self, chat: ChatRequest, plan: Plan) -> Response:
+    async def _streamed(self, plan: Plan) -> Response:
+        options = plan.request.stream_options
         stream = ChatStream(
             self._service.deliberator,
             plan,
-            self._head(chat, plan),
-            include_usage=bool(chat.stream_options and chat.stream_options.include_usage),
+            self._head(plan),
+            include_usage=bool(options and options.include_usage),
             keep_alive_s=self._service.settings.keep_alive_s,
             on_usage=self._note(),
         )
@@ -83,10 +84,10 @@ class Chat:
         first = await opened(self._request, pieces)
         return Stream(first, pieces, headers={"Content-Type": "text/event-stream; charset=utf-8"})
 
-    def _head(self, chat: ChatRequest, plan: Plan) -> dict[str, Any]:
+    def _head(self, plan: Plan) -> dict[str, Any]:
         name = f"chatcmpl-{secrets.token_hex(12)}"
         self._told |= {"id": name, "method": plan.method.name, "n": plan.method.n, "t": plan.method.t}
-        return {"id": name, "model": chat.model, "created": int(time.time())}
+        return {"id": name, "model": plan.request.model, "created": int(time.time())}
 
     def _note(self) -> Any:
         return partial(note_work, self._told, self._service.metrics)

@@ -71,16 +71,6 @@ def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> tuple[dict[str, An
     return every, last
 
 
-def check_tools(request: ChatRequest, method: str, answer: str) -> None:
-    """A vote is about texts: calls of tools have none.
-
-    Raises:
-        ApiError: Tools are to be decided on by a vote.
-    """
-    if request.has_tools and answer == "majority":
-        raise refused(f"{method}: with tools the answer is one member's: use answer 'sample'", "rsa.answer")
-
-
 def without_use(last: Mapping[str, Any]) -> dict[str, Any]:
     """The tools for members before the last population: to know of, not to use."""
     if "tools" in last:

@@ -15,9 +15,9 @@ from selfagg.methods import METHODS, Method, method_named
 from selfagg.prompts.candidates import view_named
 from selfagg.server.conversation import question_of
 from selfagg.server.errors import refused
-from selfagg.server.fields import check_tools, sorted_out, without_use
+from selfagg.server.fields import sorted_out, without_use
 from selfagg.server.names import suffix_of
-from selfagg.server.schemas import ChatRequest, Progress, RsaOptions
+from selfagg.server.schemas import ChatRequest, Envelope, Progress, RsaOptions, read
 from selfagg.server.settings import Limits, ServeSettings
 from selfagg.types import Question, Sampling
 
@@ -27,6 +27,7 @@ class Plan:
     """One deliberation.
 
     Attributes:
+        request: The request.
         method: The method with its settings.
         choice: One member of the last population, or its vote.
         count: How many answers (the API's ``n``).
@@ -38,6 +39,7 @@ class Plan:
         progress: How a stream tells of the work.
     """
 
+    request: ChatRequest
     method: Method
     choice: Choice
     count: int
@@ -49,14 +51,11 @@ class Plan:
     progress: Progress
 
 
-def planned(
-    request: ChatRequest, body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool
-) -> Plan | None:
+def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool) -> Plan | None:
     """How a request is to be deliberated; None for a plain call that the model's own server can answer.
 
     Args:
-        request: The request.
-        body: The same as it came.
+        body: The request as it came.
         served: The model's name.
         settings: The server's defaults and limits.
         forwards: Whether the model is behind a server of this API.
@@ -64,16 +63,19 @@ def planned(
     Raises:
         ApiError: Something asked for cannot be.
     """
-    suffix = suffix_of(request.model, served)
-    given = request.rsa if isinstance(request.rsa, RsaOptions) else None
+    envelope = read(Envelope, body)
+    suffix = suffix_of(envelope.model, served)
+    given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
     options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
     # Tools go through plainly, unless the request asks in so many words for a deliberation.
-    asked = bool(suffix or given or request.rsa)
-    plain = request.rsa is False or (request.has_tools and not asked)
+    asked = bool(suffix or given or envelope.rsa)
+    plain = envelope.rsa is False or (envelope.has_tools and not asked)
     name = "single" if plain else options.get("method", settings.method)
     if forwards and (plain or (name == "single" and set(options) <= {"method"})):
         return None
-    return _plan(request, body, name, {} if plain else options, settings, forwards=forwards)
+    if envelope.has_tools and options.get("answer") == "majority":  # a call has no text to vote with
+        raise refused("rsa.answer: with tools the answer is one member's: use 'sample'", "rsa.answer")
+    return _plan(read(ChatRequest, body), body, name, {} if plain else options, settings, forwards=forwards)
 
 
 def _plan(
@@ -90,7 +92,6 @@ def _plan(
     method = _method(name, options, settings, count)
     if count > method.size(method.t):
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
-    check_tools(request, name, choice)
     every, last = sorted_out(body, forwards=forwards)
     candidate = options.get("candidate", settings.candidate)
     try:
@@ -107,6 +108,7 @@ def _plan(
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
     return Plan(
+        request=request,
         method=method,
         choice=choice,
         count=count,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, NoReturn
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -92,17 +93,31 @@ class ChatRequest(BaseModel):
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
 
+
+class Envelope(BaseModel):
+    """What decides where a request goes. What is passed on plainly is for the model's own server to judge."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    model: str
+    rsa: bool | RsaOptions | None = None
+    tools: Any = None
+    functions: Any = None
+
     @property
     def has_tools(self) -> bool:
         """Whether the model is offered tools, in today's or the older form."""
-        return bool(self.tools or (self.model_extra or {}).get("functions"))
+        return bool(self.tools or self.functions)
 
 
-def parse(content: bytes) -> tuple[ChatRequest, dict[str, Any]]:
-    """The request, and the same body as it came.
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The body as it came.
 
     Raises:
-        ApiError: It is no JSON, or not this request; names the field.
+        ApiError: It is no JSON object.
     """
     try:
         body = json.loads(content, parse_constant=_no_number)
@@ -110,8 +125,17 @@ def parse(content: bytes) -> tuple[ChatRequest, dict[str, Any]]:
         raise refused("the request body is not valid JSON") from None
     if not isinstance(body, dict):
         raise refused("the request body must be a JSON object")
+    return body
+
+
+def read(form: type[Form], body: Mapping[str, Any]) -> Form:
+    """The body in this form.
+
+    Raises:
+        ApiError: It is not of this form; names the field.
+    """
     try:
-        return ChatRequest.model_validate(body), body
+        return form.model_validate(body)
     except ValidationError as error:
         raise _named(error) from None
 
