@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.tables import interval, percent
+from selfagg.cli.tables import counted, interval, percent
 from selfagg.cli.view import described_model
 
 
@@ -30,9 +30,7 @@ def comparison_table(found: Mapping[str, Any]) -> Group:
 
 def _title(found: Mapping[str, Any]) -> str:
     models = ", ".join(map(described_model, found["models"]))
-    done, total = found["questions"], found["questions_total"]
-    questions = f"{done:,} questions" if done == total else f"{done:,} of {total:,} questions"
-    return f"{questions} x {_seeds(found)}, {models}"
+    return f"{counted(found['questions'], found['questions_total'])} x {_seeds(found)}, {models}"
 
 
 def _seeds(found: Mapping[str, Any]) -> str:

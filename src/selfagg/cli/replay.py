@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,7 +35,6 @@ def replay(
     from rich.console import Console
 
     from selfagg.analysis.summary import summarise
-    from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.tables import summary_table
     from selfagg.engine.record import Record as OpenRecord
@@ -47,9 +47,11 @@ def replay(
         if not source.configuration:
             raise UsageError(f"record {record} is empty: no run was begun in it")
         chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
+        if chosen.judgements and chosen.name != source.configuration["method"]["name"]:
+            raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")
         prepare_code(code, list(source.questions()), Console(stderr=True))
         recorded = summarise(source)
-        replayed = stopping.run(_replayed(source, chosen, out), record)
+        replayed = asyncio.run(_replayed(source, chosen, out))
     found = {
         "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
         "replayed": replayed.as_json(),

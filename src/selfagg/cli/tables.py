@@ -32,8 +32,13 @@ def summary_table(summary: Mapping[str, Any]) -> Group:
 def _title(summary: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{name}={summary[name]}" for name in ("n", "k", "t") if summary[name] is not None)
     done, total = summary["questions"], summary["questions_total"]
-    questions = f"{done:,} questions" if done == total else f"{done:,} of {total:,} questions"
-    return f"{summary['method']} ({sizes}), {questions}, {described_model(summary['model'])}"
+    return f"{summary['method']} ({sizes}), {counted(done, total)}, {described_model(summary['model'])}"
+
+
+def counted(done: int, total: int) -> str:
+    """How many questions, in words; where some are not done, of how many."""
+    words = "question" if total == 1 else "questions"
+    return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
 
 
 def _row(population: Mapping[str, Any]) -> list[str]:

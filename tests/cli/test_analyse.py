@@ -1,0 +1,84 @@
+"""`selfagg analyse` and `selfagg plot`: what a record tells, and its figures."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfagg.analysis.transitions import transitions
+from selfagg.engine.record import Record
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def recorded(run: Run, tmp_path: Path) -> str:
+    rows = [{"question": f"{i}?", "answer": str(i), "group": ["easy", "hard"][i % 2]} for i in range(8)]
+    (tmp_path / "grouped.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    size = ["-n", "4", "-k", "2", "-t", "3", "--record", "run.sqlite"]
+    assert run("eval", "grouped.jsonl", "--model", "simulated:p=0.4,unanswered=0.1", *size).returncode == 0
+    return "run.sqlite"
+
+
+def test_everything_that_a_record_tells(run: Run, recorded: str, tmp_path: Path) -> None:
+    found = json.loads(run("analyse", recorded, "--json").stdout)
+    assert [population["t"] for population in found["populations"]] == [1, 2, 3]
+    assert list(found["populations"][0]["pass_at_k"]) == ["1", "2", "4"]
+    assert [rate["c"] for rate in found["r_c"]] == [0, 1, 2]
+    assert sum(rate["aggregations"] for rate in found["r_c"]) == 8 * 4 * 2
+    assert len(found["trajectory"]["steps"]) > 3
+    assert [one["t"] for one in found["ancestry"]] == [1, 2, 3]
+    assert {group["group"]: group["questions"] for group in found["groups"]} == {"easy": 4, "hard": 4}
+    with Record(tmp_path / recorded, read_only=True) as record:
+        steps = transitions(record)
+    assert [(step["lost_count"], step["gained_count"]) for step in found["transitions"]] == [
+        (step.lost_count, step.gained_count) for step in steps
+    ]
+
+    table = run("analyse", recorded).stdout
+    for step in found["transitions"]:
+        assert re.search(rf"^{step['t']} +{step['lost_count']} \(.*\) +{step['gained_count']} \(", table, re.MULTILINE)
+    for rate in found["r_c"]:
+        assert re.search(rf"^{rate['c']} of 2 .* {rate['aggregations']} *$", table, re.MULTILINE)
+    for words in (
+        "SIMULATED",
+        "died out for good",
+        "rescued to the end",
+        "further ones gain less",
+        "easy",
+        "ancestors",
+    ):
+        assert words in table
+
+
+def test_a_run_without_aggregations(run: Run, questions: Path) -> None:
+    run("eval", questions, "--model", "simulated:", "--method", "majority", "-n", "3", "--record", "m.sqlite")
+    outcome = run("analyse", "m.sqlite")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "pass@2" in outcome.stdout
+    assert "r_c" not in outcome.stdout
+    assert json.loads(run("analyse", "m.sqlite", "--json").stdout)["trajectory"] is None
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG"), ("a.pdf", b"%PDF")])
+def test_figures(run: Run, recorded: str, tmp_path: Path, name: str, start: bytes) -> None:
+    pytest.importorskip("matplotlib")
+    outcome = run("plot", recorded, "--out", name)
+    assert (outcome.returncode, outcome.stdout) == (0, f"{name}\n"), outcome.stderr
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("command", [["analyse"], ["plot", "--out", "a.png"]])
+def test_what_is_no_record(run: Run, questions: Path, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, words in (("missing.sqlite", "there is no record"), (questions.name, "not a selfagg record")):
+        outcome = run(*command, name)
+        assert (outcome.returncode, outcome.stdout) == (2, "")
+        assert words in outcome.stderr
+    if command[0] == "plot":
+        assert "holds no record" in run(*command, "empty").stderr

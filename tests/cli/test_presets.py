@@ -1,0 +1,86 @@
+"""Presets and dry runs: one word for the paper's settings, what the user spells out wins, and the price beforehand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfagg.cli.options import MethodOptions, SamplingOptions
+from selfagg.cli.presets import Preset, preset_method, preset_sampling
+from selfagg.engine.record import Record
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    ("preset", "method", "sizes", "calls"),
+    [
+        ("paper", "rsa", {"n": 16, "k": 4, "t": 10}, 160),
+        ("paper", "majority", {"n": 160, "t": 1}, 160),
+        ("paper", "rejection", {"n": 160, "t": 1}, 320),
+        ("paper", "self-refine", {"n": 16, "t": 10}, 160),
+        ("paper", "one-step", {"n": 16, "k": 4, "t": 2}, 32),
+        ("paper", "single", {"n": 16, "t": 1}, 16),
+        ("paper", "mixture-of-agents", {"n": 6, "t": 3}, 13),
+        ("quick", "rsa", {"n": 4, "k": 2, "t": 3}, 12),
+        ("quick", "majority", {"n": 12, "t": 1}, 12),
+    ],
+)
+def test_sizes(preset: Preset, method: str, sizes: dict[str, int], calls: int) -> None:
+    built = preset_method(preset, MethodOptions(method=method)).build()
+    assert sizes.items() <= built.settings().items()
+    assert built.calls == calls
+
+
+def test_what_the_user_says_wins() -> None:
+    built = preset_method("paper", MethodOptions(n=8, t=3)).build()
+    assert {"n": 8, "k": 4, "t": 3}.items() <= built.settings().items()
+    sampling = SamplingOptions(temperature=0.6, max_tokens=100, reasoning_effort="low", seed=7)
+    assert preset_sampling("paper", sampling, "openai:gpt-oss-20b") == sampling
+
+
+def test_sampling_of_the_paper() -> None:
+    options = preset_sampling("paper", SamplingOptions(), "openai:openai/gpt-oss-20b")
+    assert (options.temperature, options.max_tokens, options.seed) == (1.0, 8192, 1234)
+    assert (options.top_p, options.reasoning_effort) == (None, "medium")
+    assert preset_sampling("paper", SamplingOptions(), "openai:Qwen3-4B").reasoning_effort is None
+    assert preset_sampling("quick", SamplingOptions(), "openai:gpt-oss-20b") == SamplingOptions()
+
+
+def test_a_preset_reaches_the_record(run: Run, questions: Path, tmp_path: Path) -> None:
+    outcome = run("eval", questions, "--model", "simulated:gpt-oss", "--preset", "quick", "--dry-run")
+    assert outcome.returncode == 0  # no model is opened: this one does not exist
+    outcome = run("eval", questions, "--model", "simulated:", "--preset", "quick", "--record", "run.sqlite")
+    assert outcome.returncode == 0, outcome.stderr
+    with Record(tmp_path / "run.sqlite", read_only=True) as record:
+        assert {"n": 4, "k": 2, "t": 3}.items() <= record.configuration["method"].items()
+
+
+def test_a_dry_run_prints_the_price_and_leaves_nothing(run: Run, questions: Path, tmp_path: Path) -> None:
+    outcome = run("eval", questions, "--preset", "paper", "--dry-run")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "no model is asked" in outcome.stdout
+    assert "960" in outcome.stdout  # calls
+    assert f"{960 * 8192:,}" in outcome.stdout
+    assert "taken to have 8,192 tokens" in outcome.stdout
+    assert not (tmp_path / "runs").exists()
+    found = json.loads(run("eval", questions, "--dry-run", "--expect-tokens", "500", "--json").stdout)
+    assert (found["total"]["completion"], found["reply_tokens"]) == (960 * 500, 500)
+    limited = json.loads(run("eval", questions, "--dry-run", "--max-tokens", "50", "--json").stdout)
+    assert limited["total"]["completion"] == 960 * 50
+
+
+def test_a_dry_run_matches_budgets(run: Run, questions: Path) -> None:
+    command = ["compare", questions, "--preset", "quick", "--methods", "majority,rsa", "--dry-run"]
+    found = json.loads(run(*command, "--seeds", "3", "--json").stdout)
+    assert [(one["name"], one["calls"]) for one in found["methods"]] == [("rsa", 3 * 72), ("majority", 3 * 72)]
+    assert found["total"]["calls"] == 3 * (72 + 72 - 24)  # the first samples are shared
+    tokens = json.loads(run(*command, "--match", "tokens", "--expect-tokens", "100", "--json").stdout)
+    rsa, majority = ({key: one[key] for key in ("n", "prompt", "completion")} for one in tokens["methods"])
+    assert majority["n"] > 12
+    assert 0.7 < (majority["prompt"] + majority["completion"]) / (rsa["prompt"] + rsa["completion"]) <= 1
+    assert "measured on the first run" in run(*command, "--match", "tokens").stdout

@@ -1,0 +1,43 @@
+"""The table of a run: calls that failed and calls that were never made are told apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from selfagg.cli.tables import summary_table
+
+SUMMARY: dict[str, Any] = {
+    "method": "rsa",
+    "n": 4,
+    "k": 2,
+    "t": 2,
+    "model": "openai:tiny",
+    "questions": 1,
+    "questions_total": 1,
+    "populations": [],
+    "answer_accuracy": None,
+    "calls": 7,
+    "usage": {"prompt": 10, "cached": 0, "completion": 20},
+    "seconds": 1.0,
+    "failures": 5,
+    "skipped": 1,
+    "shortened": 0,
+    "record": "run.sqlite",
+}
+
+
+@pytest.mark.parametrize(
+    ("failures", "skipped", "said"),
+    [
+        (5, 1, "calls      7, 4 of them failed; 1 more had no parent with a reply and were not made"),
+        (5, 0, "calls      7, 5 of them failed"),
+    ],
+)
+def test_failed_and_skipped(failures: int, skipped: int, said: str) -> None:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(summary_table(SUMMARY | {"failures": failures, "skipped": skipped}))
+    assert said in [line.rstrip() for line in captured.get().splitlines()]
