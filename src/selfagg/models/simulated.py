@@ -188,4 +188,4 @@ def _wrong(question: Question, right: str, which: int) -> str:
 def _stated(question: Question, answer: str) -> str:
     if question.kind in ("math", "choice"):
         return f"\\boxed{{{answer}}}"
-    return f"```python\n{answer}\n```" if question.kind == "code" else f"<answer>{answer}</answer>"
+    return f"\n```python\n{answer}\n```" if question.kind == "code" else f"<answer>{answer}</answer>"
