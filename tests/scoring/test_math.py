@@ -57,6 +57,9 @@ AS_MATH_VERIFY = [
     (r"\sqrt{\frac{95}{24}}", r"\frac{\sqrt{570}}{12}", True),
     (r"14+4\sqrt{37}", r"4\sqrt{37}+14", True),
     ("x+1", "1+x", True),
+    ("x^2-1", "(x-1)(x+1)", True),
+    ("x^2-1", "(x-1)(x+2)", False),
+    (r"\sin^2 x", r"1-\cos^2 x", True),
     ("10", "__import__('os').getpid()", False),
 ]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import operator
 import re
 import sys
@@ -100,6 +101,10 @@ def install() -> None:
 
     To be called again after further modules were imported.
     """
+    if "sympy" in sys.modules:
+        # Loaded by the first simplification, and made of names that it parses: under the guard that fails, and with it
+        # every comparison by simplification, as of x^2 - 1 with (x - 1)(x + 1).
+        importlib.import_module("sympy.physics.units")
     for name, module in list(sys.modules.items()):
         names = vars(module) if module is not None else {}
         found = names.get("parse_expr")
