@@ -7,6 +7,7 @@ Generations that finish together are committed together.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import time
@@ -312,6 +313,11 @@ class Record:
     def close(self) -> None:
         """Closes the file and lets other processes have it."""
         self._thread.shutdown(wait=True)
+        if self._lock is not None:
+            # Back to one plain file, without the two beside it that write-ahead logging needs: fit to be copied, and
+            # readers make none. Not while somebody reads it.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._database.execute("PRAGMA journal_mode = DELETE")
         self._database.close()
         self._release()
 
