@@ -16,6 +16,7 @@ from openai_faults import FaultServer, completion, hang, refuse, reset, send, st
 
 from selfagg.errors import ModelError
 from selfagg.models.openai import OpenAIModel
+from selfagg.models.openai_discovery import IMAGE_TOKENS, estimate_tokens
 from selfagg.models.retries import Retries
 from selfagg.types import Delta, Question, Reply, Request, Sampling
 
@@ -90,3 +91,13 @@ async def test_no_answer_says_of_which_kind(fault: Any, status: int | None) -> N
         assert lost.value.status == status
         await asyncio.sleep(0.1)
         assert server.open == 0
+
+
+def test_an_images_bytes_are_not_taken_for_text() -> None:
+    def turn(data: str) -> dict[str, Any]:
+        image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+        return {"role": "user", "content": [{"type": "text", "text": "data: 4"}, image]}
+
+    small, large = estimate_tokens([turn("A" * 10)]), estimate_tokens([turn("A" * 1_000_000)])
+    assert small == large
+    assert small > estimate_tokens([{"role": "user", "content": "data: 4"}]) + IMAGE_TOKENS

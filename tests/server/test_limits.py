@@ -50,6 +50,25 @@ async def test_one_of_the_keys_is_needed_where_there_are_any() -> None:
     assert "first" not in repr(settings)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Host": "example.org:8080"}, 403),
+        ({"Host": "["}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "[::1]:8080"}, 200),
+    ],
+)
+async def test_without_keys_no_page_of_another_site_gets_in(headers: dict[str, str], status: int) -> None:
+    async with serving(SimulatedModel(Simulation())) as served:
+        assert (await post(served, headers, rsa=False))[0] == status
+    async with serving(SimulatedModel(Simulation()), ServeSettings(keys=("key",))) as served:
+        assert (await post(served, headers | {"Authorization": "Bearer key"}, rsa=False))[0] == 200
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_that_is_too_large_is_not_read(chunked: bool) -> None:
     async def pieces() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -139,12 +138,9 @@ def check_address(host: str, settings: ServeSettings) -> None:
         UsageError: Others could reach the server without a key.
     """
     from selfagg.errors import UsageError
+    from selfagg.server.access import is_loopback
 
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback and not settings.keys:
+    if not is_loopback(host) and not settings.keys:
         raise UsageError(
             f"--host {host} can be reached by others: name keys with --client-keys FILE or in {KEYS_VARIABLE}"
         )

@@ -18,6 +18,9 @@ from selfagg.types import Message
 
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window", "max_context_length")
 
+IMAGE_TOKENS = 1_500
+"""Taken for an image within a conversation, whose bytes say nothing about its tokens: most models make fewer."""
+
 Counter = Callable[[Server, Sequence[Message]], Awaitable[int]]
 """Counts the tokens of a conversation by asking its server."""
 
@@ -196,6 +199,17 @@ def estimate_tokens(messages: Sequence[Message]) -> int:
     take more, where the server's refusal (`ContextOverflow`) is what remains. It looks at nothing but the
     conversation, so a rerun cuts its prompts the same.
     """
-    data = json.dumps([dict(message) for message in messages], ensure_ascii=False).encode("utf-8", "replace")
+    images = 0
+
+    def shown(value: object) -> object:
+        nonlocal images
+        if isinstance(value, str) and value.startswith("data:") and ";base64," in value[:100]:
+            images += 1
+            return ""
+        if isinstance(value, Mapping):
+            return {name: shown(one) for name, one in value.items()}
+        return [shown(one) for one in value] if isinstance(value, list) else value
+
+    data = json.dumps([shown(message) for message in messages], ensure_ascii=False).encode("utf-8", "replace")
     others = len(data.translate(None, ascii_letters.encode()))
-    return others + (len(data) - others) // 3 + 16 * (len(messages) + 1)
+    return others + (len(data) - others) // 3 + 16 * (len(messages) + 1) + IMAGE_TOKENS * images

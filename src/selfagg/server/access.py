@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,6 +45,29 @@ def bearer(headers: Headers) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
+def _from_another_site(headers: Headers) -> bool:
+    """Whether a browser sends this for a page that is none of this server's.
+
+    A page anywhere may have a browser post to this machine (it then says ``Sec-Fetch-Site``), or come by a name of its
+    own that leads here (then the name is in ``Host``).
+    """
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return True
+    try:
+        name = urlsplit(f"//{headers.get('host', 'localhost')}").hostname
+    except ValueError:
+        return True
+    return name is None or not is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, which no other machine can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Door:
     """Turns away requests without a key where one is needed, and bodies that are too large."""
 
@@ -58,6 +83,10 @@ class Door:
         is_open = not self._keys or path in OPEN
         if not is_open and not self._keys.know(bearer(headers)):
             refusal = ApiError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
+            await refusal.response()(scope, receive, send)
+            return
+        if not self._keys and _from_another_site(headers):
+            refusal = ApiError(403, "without keys this server answers programs and pages of this machine alone")
             await refusal.response()(scope, receive, send)
             return
         length = headers.get("content-length", "")
