@@ -19,6 +19,7 @@ from serving import serving
 import selfagg
 from selfagg.engine.record import Record
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.report import build_report
 from selfagg.server.settings import Limits, ServeSettings
 
 NAME = "simulated:"
@@ -216,3 +217,5 @@ async def test_requests_become_questions_of_a_record_that_is_gone_on_with(tmp_pa
         assert questions[0].context == (ASKED[0],)
         for position in range(4):
             assert len(record.members(position)) >= 3
+    build_report([tmp_path / "served.sqlite"], tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size > 10_000

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfagg.server.metrics import Metrics
 from selfagg.server.presence import ClientGone
+from selfagg.server.tracing import span
 from selfagg.types import Usage
 
 log = logging.getLogger("selfagg.server")
+
+CHAT = "/v1/chat/completions"
 
 GONE = 499
 """The status under which a request is counted whose client hung up; nobody receives it."""
@@ -31,28 +33,31 @@ class Telling:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told: dict[str, Any] = {"kind": "other"}
+        told: dict[str, Any] = {"verb": scope["method"], "path": _plain(scope["path"]), "status": 500, "kind": "other"}
         scope.setdefault("state", {})["told"] = told
-        start, first, status = time.monotonic(), None, 500
+        start, first = time.monotonic(), None
 
         async def noted(message: Message) -> None:
-            nonlocal first, status
+            nonlocal first
             if message["type"] == "http.response.start":
-                status = message["status"]
+                told["status"] = message["status"]
             elif first is None:
                 first = time.monotonic() - start
             await send(message)
 
         try:
-            with _span(scope, told):
-                await self._app(scope, receive, noted)
-        except ClientGone:
-            status = GONE
+            with span(told) if scope["path"] == CHAT else nullcontext():
+                await self._told(scope, receive, noted, told)
         finally:
             seconds = time.monotonic() - start
-            self._metrics.request(told["kind"], status, seconds, first)
-            line = {"verb": scope["method"], "path": _plain(scope["path"]), "status": status, "seconds": seconds}
-            log.info(json.dumps(line | told, default=str))
+            self._metrics.request(told["kind"], told["status"], seconds, first)
+            log.info(json.dumps(told | {"seconds": round(seconds, 4)}))
+
+    async def _told(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except ClientGone:
+            told["status"] = GONE
 
 
 def _plain(path: str) -> str:
@@ -63,28 +68,3 @@ def note_work(told: dict[str, Any], metrics: Metrics, usage: Usage, calls: int) 
     """Adds what a deliberation took."""
     told |= {"calls": calls, "prompt": usage.prompt, "cached": usage.cached, "completion": usage.completion}
     metrics.work(usage, calls)
-
-
-@contextmanager
-def _span(scope: Scope, told: dict[str, Any]) -> Iterator[None]:
-    """A span with the GenAI conventions, where OpenTelemetry is installed and somebody collects."""
-    try:
-        from opentelemetry import trace
-    except ImportError:
-        yield
-        return
-    with trace.get_tracer("selfagg").start_as_current_span(f"{scope['method']} {_plain(scope['path'])}") as span:
-        try:
-            yield
-        finally:
-            names = {
-                "gen_ai.request.model": "model",
-                "gen_ai.usage.input_tokens": "prompt",
-                "gen_ai.usage.output_tokens": "completion",
-                "selfagg.calls": "calls",
-                "selfagg.method": "method",
-            }
-            span.set_attribute("gen_ai.operation.name", "chat")
-            for name, key in names.items():
-                if key in told:
-                    span.set_attribute(name, told[key])
