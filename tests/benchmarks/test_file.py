@@ -58,6 +58,24 @@ def test_blank_lines_a_byte_order_mark_and_line_separators_do_no_harm(tmp_path: 
     assert [(q.id, q.text) for q in load_questions(str(path))] == [("q-2", "one\u2028line"), ("q-4", "two")]
 
 
+def test_numbers_become_answers_without_an_exponent(tmp_path: Path) -> None:
+    numbers = [4, 0.5, -2.0, 1e-07, 1.5e20, 10**25]
+    path = write(tmp_path / "q.jsonl", [{"question": "x", "answer": number} for number in numbers])
+    golds = [q.gold for q in load_questions(str(path))]
+    assert golds == ["4", "0.5", "-2.0", "0.0000001", "150000000000000000000", "1" + "0" * 25]
+
+
+def test_escaped_characters_beyond_the_basic_plane_are_no_halves(tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "\\ud83d\\ude00"}')
+    assert [q.text for q in load_questions(str(path))] == ["\U0001f600"]
+
+
+def test_a_program_without_tests_is_asked_for_but_not_scored(tmp_path: Path) -> None:
+    (question,) = load_questions(str(write(tmp_path / "q.jsonl", [{"question": "x", "kind": "code"}])))
+    assert (question.kind, question.gold, question.data) == ("code", None, {})
+
+
 def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     write(tmp_path / "b.json", [{"question": "three"}])
     write(tmp_path / "a.jsonl", [{"question": "one"}, {"question": "two"}])
@@ -104,6 +122,16 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
         (b'{"question": "x", "answer": NaN}', "NaN is no JSON number"),
         (b'{"question": "x", "answer": ' + b"1" * 5000 + b"}", "not valid JSON"),
         (b'{"question": "\\ud800"}', "half a surrogate pair"),
+        (b'{"question": "x", "answer": "\\ud800"}', "half a surrogate pair"),
+        (b'{"question": "x", "id": "\\udfff"}', "half a surrogate pair"),
+        (b'{"question": "x", "data": "{\\"a\\": \\"\\\\ud800\\"}"}', "half a surrogate pair"),
+        (b'{"question": "x", "answer": 1e999}', "a number too large"),
+        (lines({"question": "x", "answer": " "}).encode(), "line 1: the column 'answer' is blank"),
+        (lines({"question": "x", "kind": "code", "answer": "1"}).encode(), "line 1, column 'data': A programming"),
+        (
+            lines({"question": "x", "kind": "code", "data": {"format": "stdin"}}).encode(),
+            "line 1, column 'data': A programming problem has no tests",
+        ),
     ],
 )
 def test_what_is_broken_is_said_in_one_sentence(tmp_path: Path, content: bytes, complaint: str) -> None:

@@ -7,7 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from selfagg.engine.record import Record
+from selfagg.types import KINDS
 
 SMALL = ["--model", "simulated:p=1,keep=1,spread=0", "--kind", "math", "-n", "8", "-k", "2", "-t", "3"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,6 +44,13 @@ def test_json(run: Run, tmp_path: Path) -> None:
         "record": "one.sqlite",
     }
     assert 1 + 2 + 3 <= calls <= 1 + 2 + 4  # one answer, its 2 parents, and theirs: not 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_question_of_ones_own_may_be_of_every_kind(run: Run, kind: str) -> None:
+    outcome = run("solve", "Do it.", *SMALL, "--kind", kind, "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["answer"] == ("A" if kind == "choice" else "42")
 
 
 def test_a_vote_computes_the_last_population(run: Run) -> None:

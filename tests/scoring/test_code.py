@@ -132,8 +132,17 @@ async def test_a_response_without_a_program_is_wrong(scorer: CodeScorer) -> None
     assert await scorer.score(DOUBLE, "I do not know.") == Verdict(None, 0.0)
 
 
+async def test_without_tests_there_is_a_program_but_no_score() -> None:
+    assert await CodeScorer().score(question(), fenced("x = 1")) == Verdict("x = 1")
+
+
 async def test_broken_tests_are_the_users_to_mend(scorer: CodeScorer) -> None:
-    for data in ({}, {"format": "stdin"}, {"format": "function", "cases": [["1", "2"]]}, {"format": "check"}):
+    for data in (
+        {"format": None},
+        {"format": "stdin"},
+        {"format": "function", "cases": [["1", "2"]]},
+        {"format": "check"},
+    ):
         with pytest.raises(UsageError):
             await scorer.score(question(**data), fenced("x = 1"))
     with pytest.raises(UsageError, match="not one JSON value a line"):

@@ -109,7 +109,12 @@ async def test_a_scorer_that_hangs_or_dies_gives_nothing_and_says_so(monkeypatch
     assert "KeyError" in verdict.note
 
 
-@pytest.mark.parametrize("data", [{}, {"task": "countdown"}, {"task": "no_such_task", "entry": {}}])
+async def test_a_puzzle_of_no_task_has_an_answer_but_no_score() -> None:
+    verdict = await ReasoningGymScorer().score(Question("q", "?", kind="reasoning_gym"), "<answer>1</answer>")
+    assert (verdict.answer, verdict.score) == ("1", None)
+
+
+@pytest.mark.parametrize("data", [{"entry": {}}, {"task": "countdown"}, {"task": "no_such_task", "entry": {}}])
 async def test_a_question_that_cannot_be_scored_is_the_users_matter(data: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="question q7"):
         await ReasoningGymScorer().score(Question("q7", "?", kind="reasoning_gym", data=data), "<answer>1</answer>")

@@ -50,6 +50,8 @@ def _question(row: Row, *, name: str) -> Question:
         return verl_question(row, name=name)
     text, kind = row.text("question"), _kind(row)
     gold = row.answer("answer") if row.has("answer") else None
+    if gold is not None and not gold.strip():
+        raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known.")
     if row.has("options"):
         options = row.texts("options")
         text = list_options(text, options)
@@ -60,7 +62,7 @@ def _question(row: Row, *, name: str) -> Question:
         kind=kind,
         gold=gold,
         instruction=row.text("instruction") if row.values.get("instruction") else row.values.get("instruction"),
-        data=_data(row, kind),
+        data=_data(row, kind, gold),
         group=row.answer("group") if row.has("group") else "",
     )
 
@@ -85,8 +87,10 @@ def _check_letter(row: Row, gold: str | None, options: list[str]) -> None:
         )
 
 
-def _data(row: Row, kind: Kind) -> Mapping[str, Any]:
+def _data(row: Row, kind: Kind, gold: str | None) -> Mapping[str, Any]:
     data = row.mapping("data") if row.has("data") else {}
+    if kind == "code" and (data or gold is not None):
+        _check_tests(row, data)
     if kind != "reasoning_gym":
         return data
     missing = [name for name in ("task", "entry") if name not in data]
@@ -95,3 +99,12 @@ def _data(row: Row, kind: Kind) -> Mapping[str, Any]:
             f"{row.place}: the column 'data' lacks the Reasoning Gym {' and the '.join(missing)} to score by."
         )
     return data
+
+
+def _check_tests(row: Row, data: Mapping[str, Any]) -> None:
+    from selfagg.scoring.code_tests import read_tests
+
+    try:
+        read_tests(data)
+    except UsageError as error:
+        raise UsageError(f"{row.place}, column 'data': {error}") from None

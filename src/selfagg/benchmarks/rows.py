@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from selfagg.benchmarks.hub import SUFFIXES
 from selfagg.errors import UsageError
 from selfagg.types import Question
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +47,24 @@ class Row:
             raise self.wrong(column, "text", value)
         if not value.strip():
             raise UsageError(f"{self.place}: the column {column!r} is blank.")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise UsageError(f"{self.place}: the column {column!r} holds half a surrogate pair, which is no character.")
         return value
 
     def answer(self, column: str) -> str:
-        """A column that must hold text or a number, as text."""
+        """A column that must hold text or a number, as text; no number comes in scientific notation."""
         value = self.value(column)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.wrong(column, "text or a number", value)
-        return str(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{self.place}: the column {column!r} holds a number too large to be held exactly.")
+        # 1e-07 would be read as 1e - 07 by whoever compares formulas.
+        return f"{Decimal(repr(value)):f}" if isinstance(value, float) else str(value)
 
     def mapping(self, column: str) -> Mapping[str, Any]:
         """A column that must hold an object, or an object written as JSON text."""
         value = self.value(column)
         if isinstance(value, str):
             try:
-                value = json.loads(value, parse_constant=_refuse)
+                value = _loaded(value)
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{self.place}: the column {column!r} is not valid JSON ({error}).") from None
         if not isinstance(value, Mapping):
@@ -174,7 +180,7 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _parsed(text: str, place: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _loaded(text)
     except json.JSONDecodeError as error:
         where = f"{place}, " + (f"line {error.lineno}, " if "\n" in text else "") + f"column {error.colno}"
         raise UsageError(f"{where}: not valid JSON ({error.msg}).") from None
@@ -182,6 +188,16 @@ def _parsed(text: str, place: str) -> Any:
         raise UsageError(f"{place}: the JSON is nested too deeply.") from None
     except ValueError as error:
         raise UsageError(f"{place}: not valid JSON ({error}).") from None
+
+
+def _loaded(text: str) -> Any:
+    value = json.loads(text, parse_constant=_refuse)
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half a surrogate pair is no character") from None
+    return value
 
 
 def _refuse(constant: str) -> None:

@@ -26,12 +26,15 @@ class ReasoningGymScorer:
     async def score(self, question: Question, text: str) -> Verdict:
         """The task's score; 0.0 with a note where its scorer raises or takes too long.
 
-        A response without an answer scores 0.0, also where the task would give an empty answer 0.01.
+        A response without an answer scores 0.0, also where the task would give an empty answer 0.01. A puzzle of
+        one's own has no task to score it.
 
         Raises:
-            UsageError: The question has no Reasoning Gym entry, or this version does not know its task.
+            UsageError: The question's Reasoning Gym entry is broken, or this version does not know its task.
         """
         answer = self.answer(question, text)
+        if not question.data:
+            return Verdict(answer)
         task, entry = _entry(question)
         if answer is None:
             return Verdict(None, 0.0)
