@@ -78,16 +78,16 @@ def test_questions_come_back_as_they_were(tmp_path: Path) -> None:
         assert record.about == {"versions": {"selfagg": "1"}}
 
 
-async def test_a_closed_record_is_one_file_and_reading_adds_none(tmp_path: Path) -> None:
+def test_a_closed_record_is_one_file_and_reading_adds_none(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with Record(path) as record:
         record.begin(CONFIGURATION, QUESTIONS)
         with Record(path, read_only=True) as reader:  # while it is being written
             assert reader.configuration == CONFIGURATION
-        await record.save(Generation(0, Member(1, 0, reply=Reply("x"))))
+        asyncio.run(record.save(Generation(0, Member(1, 0, reply=Reply("x")))))
     with Record(path, read_only=True) as reader:
         assert len(reader.members(0)) == 1
-        assert {*os.listdir(tmp_path)} == {"run.sqlite", "run.sqlite.lock"}
+        assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", "run.sqlite.lock"}
     with Record(path) as record:
         assert record.query("PRAGMA journal_mode") == [("wal",)]
 
