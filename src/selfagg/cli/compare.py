@@ -166,14 +166,17 @@ def _compared(paths: Sequence[Path], reference: str | None) -> dict[str, Any]:
 def comparison_json(comparison: Comparison, records: Sequence[Record]) -> dict[str, Any]:
     """The object that ``selfagg compare --json`` prints, but for ``where``: what the user named."""
     models = list(dict.fromkeys(str(record.configuration["model"]) for record in records))
-    failures = sum(
-        record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL AND tries > 0")[0][0]
+    counts = [
+        record.query(
+            "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"
+        )[0]
         for record in records
-    )
+    ]
     return {
         **comparison.as_json(),
         "models": models,
         "simulated": any(model.startswith("simulated") for model in models),
-        "failures": failures,
+        "failures": sum(failures for failures, _ in counts),
+        "shortened": sum(shortened for _, shortened in counts),
         "records": [str(record.path) for record in records],
     }

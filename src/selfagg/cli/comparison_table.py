@@ -93,5 +93,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         notes.append("questions   those with a gold answer that are done in every record")
     if found["failures"]:
         notes.append(f"failed      {found['failures']:,} calls; a member without a reply counts as wrong")
+    if found["shortened"]:
+        notes.append(f"shortened   {found['shortened']:,} candidates, to fit the context")
     notes.append(f"records     {found['where']}")
     return notes
