@@ -87,34 +87,34 @@ async def test_the_clients_key_stays_here_unless_it_is_asked_for() -> None:
     assert keys == ["Bearer backend-key", "Bearer client-key"]
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "code"),
-    [
-        (refuse(400, "no such thing", param="x", code="mine"), 400, "mine"),
-        (refuse(422, "odd"), 422, None),
-        (refuse(429, "slow", {"Retry-After": "7"}), 429, None),
-        (refuse(401, "bad key"), 502, "backend_error"),
-        (refuse(500, "broken"), 502, "backend_error"),
-        (refuse(503, "loading"), 503, "backend_unavailable"),
-        (refuse(504, "late"), 504, "backend_timeout"),
-        (send("<html>oops</html>", 502), 502, "backend_error"),
-        (send("{"), 502, "backend_error"),
-        (reset, 502, "backend_error"),
-        (half, 502, "backend_error"),
-        (garbage, 502, "backend_error"),
-        (hang, 504, "backend_timeout"),
-    ],
-)
-async def test_what_goes_wrong_at_the_backend_has_its_status(fault: Fault, status: int, code: str | None) -> None:
-    async with FaultServer(fault) as backend, serving(connected(backend.url, timeout_s=0.5)) as served:
-        got, headers, body = await post(served, rsa=False)
-    error = json.loads(body)["error"]
-    assert got == status
-    assert error.get("code") == code
-    assert error["message"]
-    assert "backend-key" not in str(error)
-    if status == 429:
-        assert headers["Retry-After"] == "7"
+FAULTS: list[tuple[Fault, int, str | None]] = [
+    (refuse(400, "no such thing", param="x", code="mine"), 400, "mine"),
+    (refuse(422, "odd"), 422, None),
+    (refuse(429, "slow", {"Retry-After": "7"}), 429, None),
+    (refuse(401, "bad key"), 502, "backend_error"),
+    (refuse(500, "broken"), 502, "backend_error"),
+    (refuse(503, "loading"), 503, "backend_unavailable"),
+    (refuse(504, "late"), 504, "backend_timeout"),
+    (send("<html>oops</html>", 502), 502, "backend_error"),
+    (send("{"), 502, "backend_error"),
+    (reset, 502, "backend_error"),
+    (half, 502, "backend_error"),
+    (garbage, 502, "backend_error"),
+    (hang, 504, "backend_timeout"),
+]
+
+
+async def test_what_goes_wrong_at_the_backend_has_its_status() -> None:
+    async with FaultServer() as backend, serving(connected(backend.url, timeout_s=0.5)) as served:
+        for fault, status, code in FAULTS:
+            backend.script = [fault]
+            got, headers, body = await post(served, rsa=False)
+            error = json.loads(body)["error"]
+            assert (got, error.get("code")) == (status, code), error
+            assert error["message"]
+            assert "backend-key" not in str(error)
+            if status == 429:
+                assert headers["Retry-After"] == "7"
 
 
 async def test_a_backend_that_is_gone_is_unavailable() -> None:

@@ -57,7 +57,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/v1/chat/completions",
-        responses=documented(400, 401, 404, 413, 429, 500, 502, 503, 504),
+        responses=_ANSWERS | documented(400, 401, 403, 404, 413, 429, 500, 502, 503, 504),
         openapi_extra=_body_schema(),
         response_model=None,
     )
@@ -65,28 +65,36 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """A chat completion: deliberated, or plain where the request wants that."""
         return await Chat(service, request).answer()
 
-    @app.get("/v1/models", responses=documented(401))
+    @app.get("/v1/models", responses=documented(401, 403))
     async def list_models() -> dict[str, Any]:
         """The model under each of its names."""
         names = listed(served_name(service.model.name), service.settings)
         return {"object": "list", "data": [told(name) for name in names]}
 
-    @app.get("/v1/models/{model:path}", responses=documented(401, 404))
+    @app.get("/v1/models/{model:path}", responses=documented(401, 403, 404))
     async def retrieve_model(model: str) -> dict[str, Any]:
         """One of its names."""
         suffix_of(model, served_name(service.model.name))
         return told(model)
 
-    @app.get("/health")
+    @app.get("/health", responses=documented(403))
     async def health() -> dict[str, Any]:
         """Whether the server is up, and how busy."""
         gate = service.gate
         return {"status": "ok", "open": service.admission.open, "calls": gate.inside, "waiting": gate.waiting}
 
-    @app.get("/metrics", responses=documented(401), response_class=PlainTextResponse)
+    @app.get("/metrics", responses=documented(401, 403), response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus's format."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A chat completion, or its chunks as server-sent events",
+        "content": {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}},
+    }
+}
 
 
 def _body_schema() -> dict[str, Any]:

@@ -47,7 +47,7 @@ def add_routes(app: FastAPI) -> None:
     ):
         _add_file(app, path, text, kind)
 
-    @app.post("/v1/typeset", responses=documented(400, 401, 413), openapi_extra=_SCHEMA)
+    @app.post("/v1/typeset", responses=documented(400, 401, 403, 413), openapi_extra=_SCHEMA)
     async def typeset(request: Request) -> dict[str, Any]:
         """Model text as safe nodes: structure, MathML, coloured code. What is no markup stays text."""
         try:
