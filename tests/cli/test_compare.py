@@ -146,6 +146,8 @@ def test_other_settings_in_the_same_folder_are_refused(run: Run, questions: Path
         (["a.sqlite"], "there is no record a.sqlite"),
         (["questions.jsonl", "--seeds", "0"], "--seeds"),
         (["a.sqlite", "--dry-run"], "records already"),
+        (["a.sqlite", "--seeds", "2"], "these are records"),
+        (["questions.jsonl", "--reference", "one-step"], "'one-step' is not one of the methods"),
         (["questions.jsonl", "--out", "questions.jsonl"], "questions.jsonl"),
     ],
 )
@@ -183,8 +185,12 @@ def test_matching_that_makes_two_methods_the_same() -> None:
         matched(found, "calls")
 
 
-def test_records_tell_the_command(run: Run, questions: Path, tmp_path: Path) -> None:
-    run("compare", questions, *MODEL, *SMALL, "--methods", "rsa", "--out", "out")
-    (path,) = (tmp_path / "out").glob("*.sqlite")
+def test_records_tell_the_command_and_any_method_can_be_the_reference(
+    run: Run, questions: Path, tmp_path: Path
+) -> None:
+    small = ["-n", "2", "-k", "2", "-t", "2", "--methods", "rsa,single", "--reference", "single"]
+    found = json.loads(run("compare", questions, *MODEL, *small, "--out", "out", "--json").stdout)
+    assert found["reference"] == "single n=2 t=1"
+    (path,) = (tmp_path / "out").glob("rsa-*.sqlite")
     with Record(path, read_only=True) as record:
         assert record.about["command"].startswith("selfagg compare ")

@@ -55,7 +55,8 @@ def compare(
     ] = "calls",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method: with --seed and those after it.")] = 1,
     reference: Annotated[
-        str | None, typer.Option(help="Of records: the method to compare with (default: that of the first).")
+        str | None,
+        typer.Option(help="The method to set the others against (default: RSA, or that of the first record)."),
     ] = None,
 ) -> None:
     """Set methods side by side: accuracy, cost, and whether the difference is more than noise.
@@ -73,6 +74,8 @@ def compare(
     if all(is_record(Path(source)) for source in sources):
         if dry.dry_run:
             raise UsageError("--dry-run says what a run would cost; these are records already")
+        if methods != ContenderOptions() or preset or seeds > 1 or batch.out:
+            raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
         paths = records_of([Path(source) for source in sources])
         _print({**_compared(paths, reference), "where": ", ".join(sources)}, batch.as_json, Console())
         return
@@ -80,6 +83,9 @@ def compare(
         known = ", ".join(source for source in sources if not is_record(Path(source)))
         raise UsageError(f"compare takes records, or one source of questions; no record: {known}")
     found = contenders(methods, preset)
+    names = [contender.method.name for contender in found]
+    if reference is not None and names.count(reference) != 1:
+        raise UsageError(f"--reference {reference!r} is not one of the methods to run: {', '.join(names)}")
     settings = preset_sampling(preset, sampling, model.model).settings(methods.candidate)
     asked = load_asked(sources[0], questions)
     plan = _Plan(asked, found, match, range(settings.seed, settings.seed + seeds), settings, methods.schedule, model)
@@ -90,7 +96,7 @@ def compare(
     prepare_code(code, asked.questions, console)
     with out_folder(batch.out, asked.name, "compare") as folder:
         paths = stopping.run(plan.run(folder, console), folder)
-    _print({**_compared(paths, None), "match": match, "where": str(folder)}, batch.as_json, Console())
+    _print({**_compared(paths, reference), "match": match, "where": str(folder)}, batch.as_json, Console())
 
 
 def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
