@@ -215,3 +215,30 @@ async def test_requests_become_questions_of_a_record_that_is_gone_on_with(tmp_pa
             assert len(record.members(position)) >= 3
     build_report([tmp_path / "served.sqlite"], tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_record_that_cannot_be_written_is_the_servers_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool
+) -> None:
+    async def full(self: Record, generation: object) -> None:
+        raise selfagg.UsageError("cannot write record served.sqlite: the disk is full")
+
+    async with client(ServeSettings(record=tmp_path / "served.sqlite")) as asking:
+        monkeypatch.setattr(Record, "save", full)
+        with pytest.raises(openai.InternalServerError) as refusal:
+            await ask(asking, stream=streamed)
+        monkeypatch.undo()
+        assert (await ask(asking)).choices
+    assert refusal.value.code == "record_error"
+    assert "sqlite" not in str(refusal.value)
+
+
+async def test_a_question_that_does_not_fit_is_refused_as_the_api_does() -> None:
+    async with client(context=100) as asking:
+        for streamed in (False, True):
+            with pytest.raises(openai.BadRequestError) as refusal:
+                await asking.chat.completions.create(
+                    model=NAME, messages=[{"role": "user", "content": "x" * 1000}], stream=streamed
+                )
+            assert refusal.value.code == "context_length_exceeded"

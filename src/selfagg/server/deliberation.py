@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ from selfagg.engine.record import Record
 from selfagg.engine.rows import CANDIDATE
 from selfagg.engine.run import Answered, answer, best_at_hand, draw_order
 from selfagg.engine.trial import Trial
-from selfagg.errors import ModelError, SelfaggError, UsageError
+from selfagg.errors import ModelError, SelfaggError, TooLong, UsageError
 from selfagg.models.base import Model
 from selfagg.prompts.prompt import Prompt
-from selfagg.server.errors import api_error
+from selfagg.server.errors import ApiError, api_error
 from selfagg.server.plan import Plan
 from selfagg.types import Delta, Member, Reply, Usage
+
+log = logging.getLogger("selfagg.server")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,22 @@ class Deliberator:
         Raises:
             ApiError: There is no answer, and why.
         """
+        try:
+            return await self._run(plan, name, watcher, listener, usage)
+        except TooLong as error:
+            raise api_error(error) from None
+        except UsageError as error:  # of the record, by now: nothing that the client can mend
+            log.error("%s", error)
+            raise ApiError(500, "this server cannot write its record", code="record_error") from None
+
+    async def _run(
+        self,
+        plan: Plan,
+        name: str,
+        watcher: Watcher | None,
+        listener: Callable[[int, Delta], None] | None,
+        usage: Callable[[Usage, int], None] | None,
+    ) -> Outcome:
         position = await self.record.add(replace(plan.question, id=name)) if self.record else 0
         finale = Finale(plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None)
         engine = Engine(self.model, plan.settings, self._keeper, gate=self.gate.lane(), watcher=watcher, finale=finale)
@@ -110,8 +129,8 @@ class Deliberator:
 async def _answered(plan: Plan, engine: Engine, trial: Trial) -> Answered:
     try:
         return await answer(trial, plan.method, choice=plan.choice, deadline_s=plan.deadline_s, count=plan.count)
-    except UsageError as error:
-        raise api_error(error) from None
+    except UsageError:
+        raise
     except SelfaggError as error:
         await trial.stop()
         try:

@@ -149,10 +149,10 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
 def _sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
     """The server's sizes, as far as they are this method's to vary."""
     method = METHODS[name]
-    own = {field.name: field.default for field in dataclasses.fields(method)}
+    own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(method)}
     if name == "rsa":
         return {"n": settings.n, "k": settings.k, "t": settings.t}
-    sizes: dict[str, Any] = {"n": settings.n if own["n"] == 16 else own["n"]}
+    sizes: dict[str, Any] = {"n": settings.n if own["n"] > 1 else 1}
     if "k" in own:
         sizes["k"] = settings.k
     if method.grows == "t":
