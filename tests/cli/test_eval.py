@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,40 @@ def test_a_stopped_run_says_what_is_kept_and_goes_on(
     assert command == f"selfagg eval questions.jsonl {' '.join(SLOW)} --record {path}"
     resumed = run(*command.split()[1:], "--json")
     assert json.loads(resumed.stdout)["calls"] == 240
+
+
+@pytest.mark.parametrize(
+    ("numbers", "deaf", "code"),
+    [
+        ([signal.SIGINT] * 2, False, 130),
+        ([signal.SIGTERM] * 2, False, 143),
+        ([signal.SIGTERM], True, 143),  # a job that a script starts with & does not hear Ctrl-C
+    ],
+)
+def test_impatience_and_background_jobs_change_nothing_about_it(
+    numbers: list[signal.Signals], deaf: bool, code: int, questions: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if deaf else signal.getsignal(signal.SIGINT)
+    try:
+        process = subprocess.Popen(
+            [EXECUTABLE, "eval", questions.name, *SLOW],
+            cwd=tmp_path,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.stderr
+    process.stderr.readline()
+    process.stderr.readline()
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.01)  # two of one number at one time are one
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "generations are kept in" in said
+    assert "Traceback" not in said
 
 
 def test_failed_calls_are_counted_and_tried_again_by_the_next_run(run: Run, questions: Path) -> None:

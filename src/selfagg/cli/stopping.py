@@ -7,10 +7,8 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
 from selfagg.errors import ModelError, SelfaggError
@@ -47,9 +45,8 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     signals: list[int] = []
     runner = asyncio.Runner()
     try:
-        with _terminations_as_interrupts(signals):
-            result = runner.run(work)
-    except KeyboardInterrupt:
+        result = runner.run(_until_terminated(work, signals))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         # The runner is left open: closing it would wait for its threads, and one may be loading a model.
         raise Stopped(f"stopped; {kept(record)}", 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
@@ -76,7 +73,8 @@ def finished_generations(record: Path) -> int:
         return sum(map(finished_generations, record.glob("*.sqlite")))
     if not record.is_file() or record.stat().st_size == 0:
         return 0
-    with Record(record) as written:
+    # To be read beside a writer: after a second Ctrl-C the run has not let go of its record yet.
+    with Record(record, read_only=True) as written:
         ((generations,),) = written.query("SELECT count(*) FROM generations WHERE error IS NULL")
     return int(generations)
 
@@ -97,16 +95,22 @@ def command_line(record: Path | None = None) -> str:
     return shlex.join(words)
 
 
-@contextmanager
-def _terminations_as_interrupts(signals: list[int]) -> Iterator[None]:
-    """SIGTERM, which a scheduler sends, stops a run as Ctrl-C does."""
+async def _until_terminated(work: Coroutine[Any, Any, T], signals: list[int]) -> T:
+    """SIGTERM, which a scheduler sends, stops a run as Ctrl-C does; also where Ctrl-C is ignored, as in a script's job.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        signal.raise_signal(signal.SIGINT)
+    The first one lets the work clean up after itself, a second one does not wait for that.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - for the type checker
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def stop() -> None:
+        signals.append(signal.SIGTERM)
+        if len(signals) > 1:
+            raise KeyboardInterrupt
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
     try:
-        yield
+        return await work
     finally:
-        signal.signal(signal.SIGTERM, before)
+        loop.remove_signal_handler(signal.SIGTERM)
