@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,8 +11,6 @@ import aiohttp
 import openai
 import pytest
 from openai import AsyncOpenAI
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from serving import serving
 
 import selfagg

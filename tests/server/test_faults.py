@@ -10,8 +10,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from backends import connected
 from openai_faults import FaultServer
 from serving import Served, serving

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from backends import connected, paced
 from openai_faults import FaultServer, fine, hang
 from serving import serving, until

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from serving import Served, serving, until
 
 from selfagg.cli.serve import check_address, read_keys

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from serving import Served, serving, until
 
 from selfagg.models.simulated import SimulatedModel, Simulation

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from backends import connected, tool_call
 from openai_faults import Fault, FaultServer, completion, garbage, half, hang, refuse, reset, send
 from serving import Served, serving

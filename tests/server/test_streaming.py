@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import openai
 import pytest
-from openai import AsyncOpenAI
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from backends import CALL, connected, paced, tool_call
+from openai import AsyncOpenAI
 from openai_faults import FaultServer, completion, fine, hang, refuse, send, stream
 from serving import Served, serving
 
