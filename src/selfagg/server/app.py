@@ -28,7 +28,6 @@ def create_app(service: Service) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        strict_content_type=False,
     )
     app.state.service = service
     app.exception_handler(ApiError)(on_http_error)
