@@ -12,4 +12,4 @@ selfagg compare reasoning_gym:chain_sum \
 for record in "$out"/rsa*.sqlite; do
   selfagg analyse "$record"
 done
-selfagg report "$out"/*.sqlite --out "$out/report.html"
+selfagg report "$out" --out "$out/report.html"

@@ -16,6 +16,8 @@ def test_writes_a_page_beside_the_record_and_says_where(run: Run, questions: Pat
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.strip() == "a.html"
     assert (tmp_path / "a.html").read_text().startswith("<!doctype html>")
+    assert run("report", ".", "--out", "all.html").returncode == 0
+    assert (tmp_path / "all.html").read_text().startswith("<!doctype html>")
 
 
 def test_refuses_what_is_no_record(run: Run, questions: Path) -> None:

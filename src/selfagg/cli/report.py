@@ -9,15 +9,17 @@ import typer
 
 
 def report(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records of one run or of several.")],
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records, or folders of them.")],
     out: Annotated[
         Path | None, typer.Option(help="The file to write (default: the first record's name with .html).")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
 ) -> None:
     """Write one self-contained HTML file: the comparison, the curves, and every question with all its members."""
+    from selfagg.cli.records import records_of
     from selfagg.report import build_report
 
-    written = out or records[0].with_suffix(".html")
-    build_report(records, written, title=title)
+    found = records_of(records)
+    written = out or found[0].with_suffix(".html")
+    build_report(found, written, title=title)
     typer.echo(str(written))
