@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test is timed: a busy machine is no failure.
+settings.register_profile("selfagg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("selfagg")
 
 SERVERS = Path(__file__).parent / "servers"
 

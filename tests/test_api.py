@@ -70,7 +70,7 @@ def test_a_spent_budget_gives_the_majority_at_hand() -> None:
 
 
 def test_a_deadline_gives_what_is_at_hand_and_an_error_where_nothing_is() -> None:
-    result = selfagg.solve("q", model="simulated:speed=2000,tokens=100,cv=0", n=4, k=2, t=200, deadline_s=0.5)
+    result = selfagg.solve("q", model="simulated:speed=2000,tokens=100,cv=0", n=4, k=2, t=1000, deadline_s=1.5)
     assert result.cut_short
     assert result.text
     with pytest.raises(selfagg.ModelError, match="deadline"):
