@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from selfagg.types import Kind, Member, Question, Sampling, Usage
+from selfagg.errors import UsageError
+from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
 
 if TYPE_CHECKING:
     from selfagg.engine.engine import Watcher
@@ -128,12 +129,17 @@ async def asolve(
     from selfagg.engine.configuration import about, configuration
     from selfagg.engine.engine import Engine, Settings
     from selfagg.engine.record import Record
+    from selfagg.engine.run import Choice, Schedule
     from selfagg.engine.run import answer as answer_trial
     from selfagg.engine.trial import Trial
     from selfagg.methods import method_named
     from selfagg.models import opened
 
-    asked = question if isinstance(question, Question) else Question("question", question, kind=kind)
+    _check({"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))})
+    _check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
+    if concurrency is not None and concurrency < 1:
+        raise UsageError(f"concurrency is {concurrency}, but at least 1 call must be allowed at once")
+    asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
     chosen = method_named(method, n=n, k=k, t=t, order=order)
     settings = Settings(sampling or Sampling(), seed, candidate)
     async with opened(model, base_url=base_url, concurrency=concurrency) as connection:
@@ -150,6 +156,26 @@ async def asolve(
                 await trial.close()
                 await engine.close()
             return _result(trial, chosen, outcome.member, outcome.cut_short, written.path)
+
+
+def _check(chosen: Mapping[str, tuple[str, Sequence[str]]]) -> None:
+    for name, (value, known) in chosen.items():
+        if value not in known:
+            raise UsageError(f"{name} is {value!r}, but it must be one of {', '.join(known)}")
+
+
+def _check_whole(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{name} is {value!r}, but it must be a whole number")
+
+
+def _text(question: object) -> str:
+    if not isinstance(question, str):
+        raise UsageError(f"the question must be text or a Question, not {type(question).__name__}")
+    if any("\ud800" <= character <= "\udfff" for character in question):
+        raise UsageError("the question holds half a surrogate pair, which is no character")
+    return question
 
 
 def _result(trial: Trial, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:

@@ -41,3 +41,13 @@ def test_failed_and_skipped(failures: int, skipped: int, said: str) -> None:
     with console.capture() as captured:
         console.print(summary_table(SUMMARY | {"failures": failures, "skipped": skipped}))
     assert said in [line.rstrip() for line in captured.get().splitlines()]
+
+
+@pytest.mark.parametrize(("credit", "told"), [(0.1 + 0.2, False), (0.35, True)])
+def test_credit_is_told_where_it_differs_by_more_than_rounding(credit: float, told: bool) -> None:
+    population = {"t": 1, "accuracy": 0.3, "interval": None, "partial_credit": credit, "pass_at_n": 0.5}
+    population |= {"majority": 0.3, "distinct": 1.0, "unanswered": 0, "unanswered_cut": 0, "mean_tokens": 1.0}
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(summary_table(SUMMARY | {"populations": [population]}))
+    assert ("partial credit" in captured.get()) is told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,8 @@ def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     usage, seconds = summary["usage"], summary["seconds"]
     credit = [population["partial_credit"] for population in summary["populations"]]
     partial = any(
-        one is not None and one != p["accuracy"] for one, p in zip(credit, summary["populations"], strict=True)
+        one is not None and not math.isclose(one, p["accuracy"])
+        for one, p in zip(credit, summary["populations"], strict=True)
     )
     lines = []
     if summary["answer_accuracy"] is not None:

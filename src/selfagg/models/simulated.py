@@ -141,7 +141,7 @@ class SimulatedModel:
         yield Reply(text, stop=stop, usage=Usage(prompt_tokens, 0, min(length, limit)), seconds=seconds)
 
     def _length(self, chance: random.Random) -> int:
-        variance = math.log1p(self.simulation.cv**2)
+        variance = 2 * math.log(math.hypot(1, self.simulation.cv))
         mean = math.log(self.simulation.tokens) - variance / 2
         return max(1, round(chance.lognormvariate(mean, math.sqrt(variance))))
 
