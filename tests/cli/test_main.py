@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,20 @@ def test_models_asks_a_real_server(run: Run, llama_server: str) -> None:
     found = {entry["name"]: entry for entry in json.loads(outcome.stdout)["models"]}
     assert found["openai:smollm2"]["ready"] is True
     assert llama_server in found["openai:smollm2"]["note"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_to_a_full_disk_is_told_in_a_sentence(environment: dict[str, str], tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "selfagg", "solve", "q", "--model", "simulated:", "-n", "1", "-k", "1", "-t", "1"]
+    with Path("/dev/full").open("w") as full:
+        outcome = subprocess.run(call, env=environment, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert outcome.returncode == 2
+    assert "the disk is full" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_mistake_is_told_though_stdout_is_closed(environment: dict[str, str], tmp_path: Path) -> None:
+    call = ["sh", "-c", f"exec {sys.executable} -m selfagg eval nosuch.jsonl >&-"]
+    outcome = subprocess.run(call, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("selfagg: There is no file")

@@ -5,10 +5,12 @@ Command files import nothing heavy before they run, so that ``--help`` and ``--v
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -88,12 +90,17 @@ def main() -> None:
         _leave(str(error), 1)
     except KeyboardInterrupt:
         _leave("stopped", 130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _leave("cannot write to where the output goes: the disk is full", 2)
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
     """Says why and ends the process at once, threads that still load a model or wait for a server included."""
     if sentence:  # typer has said the help already where no command was given
         typer.echo(f"selfagg: {sentence}", err=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # on a full disk, or closed and therefore None
+            stream.flush()
     os._exit(status)
