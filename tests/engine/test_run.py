@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, RunStopped, Settings, Watcher
-from selfagg.engine.record import Record
+from selfagg.engine.record import Generation, Record
 from selfagg.engine.run import Schedule, evaluate
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.methods import METHODS, RSA, Majority, Method, SelfRefine, Single
@@ -158,6 +158,20 @@ async def test_a_rerun_asks_again_for_what_failed() -> None:
         await evaluate(Engine(again, Settings(), record), method, QUESTIONS)
         assert 0 < failed == len(again.requests)
         assert not any(member.error for p in range(3) for member in record.members(p).values())
+
+
+async def test_a_question_stays_done_until_something_new_is_there_for_it() -> None:
+    method = Single(n=6)
+    done = "SELECT count(*) FROM questions WHERE weights IS NOT NULL"
+    with begun(Record(None), method) as record:
+        await evaluate(Engine(Slow(fail=0.5), Settings(), record), method, QUESTIONS)
+        with pytest.raises(RunStopped):
+            await evaluate(Engine(Gone(fatal=True), Settings(), record), method, QUESTIONS)
+        assert record.query(done) == [(3,)]
+        position = record.query("SELECT question FROM generations WHERE error IS NOT NULL")[0][0]
+        (missing,) = [m for m in record.members(position).values() if m.error][:1]
+        await record.save(Generation(position, replace(missing, error=None, reply=Reply("late"))))
+        assert record.query(done) == [(2,)]
 
 
 class Gone(SimulatedModel):

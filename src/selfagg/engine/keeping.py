@@ -28,10 +28,6 @@ class Keeper(Protocol):
         """Keeps each last member's chance to be the answer."""
         ...
 
-    async def reopen(self, question: int) -> None:
-        """Takes back that a question is done."""
-        ...
-
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """All that is kept of a question, by (role, t, i)."""
         ...
@@ -58,9 +54,6 @@ class Nowhere:
         pass
 
     async def save_weights(self, question: int, weights: Sequence[float]) -> None:
-        pass
-
-    async def reopen(self, question: int) -> None:
         pass
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:

@@ -207,10 +207,6 @@ class Record:
         row = (json.dumps(list(weights)), question)
         await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
 
-    async def reopen(self, question: int) -> None:
-        """Takes back that a question is done, before what failed of it is asked for again."""
-        await self._write("UPDATE questions SET weights = NULL WHERE position = ?", (question,))
-
     async def _write(self, statement: str, row: tuple[Any, ...]) -> None:
         self._gathered.append((statement, row))
         if self._next_commit is None:

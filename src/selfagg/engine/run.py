@@ -83,7 +83,6 @@ async def evaluate_question(
     trial = Trial(engine, question, position, method)
     try:
         await trial.load()
-        await engine.record.reopen(position)
         member = method.members(trial)
         if schedule == "stepwise":
             for t in range(1, method.t + 1):
