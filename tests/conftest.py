@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from hypothesis import HealthCheck, settings
 # No test is timed: a busy machine is no failure.
 settings.register_profile("selfagg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("selfagg")
+
+# A shell that starts the tests in the background makes them deaf to Ctrl-C, and whatever they start too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SERVERS = Path(__file__).parent / "servers"
 

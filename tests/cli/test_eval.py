@@ -172,6 +172,13 @@ def test_a_real_model_behind_a_real_server(run: Run, questions: Path, llama_serv
         assert record.about["context"] == 4096
 
 
+def test_a_run_of_which_every_call_failed_says_why_and_is_no_success(run: Run, questions: Path) -> None:
+    outcome = run("eval", questions, "--size", "1", "--model", "simulated:fail=1", "-n", "2", "-k", "1", "-t", "2")
+    assert outcome.returncode == 1
+    assert "failure    the last: simulated failure" in outcome.stdout
+    assert outcome.stderr.splitlines()[-1] == "selfagg: every call failed; the last: simulated failure"
+
+
 def test_a_model_that_fails_always_ends_the_run_and_leaves_nothing(run: Run, questions: Path, tmp_path: Path) -> None:
     outcome = run("eval", questions, "--model", "simulated:fail=1", "-n", "16", "-t", "2")
     assert outcome.returncode == 1

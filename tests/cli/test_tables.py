@@ -25,6 +25,7 @@ SUMMARY: dict[str, Any] = {
     "failures": 5,
     "skipped": 1,
     "shortened": 0,
+    "last_failure": None,
     "record": "run.sqlite",
 }
 

@@ -87,7 +87,7 @@ def test_a_closed_record_is_one_file_and_reading_adds_none(tmp_path: Path) -> No
         asyncio.run(record.save(Generation(0, Member(1, 0, reply=Reply("x")))))
     with Record(path, read_only=True) as reader:
         assert len(reader.members(0)) == 1
-        assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", "run.sqlite.lock"}
+        assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", ".run.sqlite.lock"}
     with Record(path) as record:
         assert record.query("PRAGMA journal_mode") == [("wal",)]
 

@@ -163,11 +163,20 @@ def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
 
 
 def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:
-    """Runs that differ in nothing but the seed, together."""
+    """Runs that differ in nothing but the seed, together.
+
+    Raises:
+        UsageError: Two of them have the same seed too: one run counted twice would pass for two.
+    """
     entries: list[list[_Run]] = []
     for run in runs:
         for same in entries:
             if same[0].settings == run.settings:
+                if any(run.seed == other.seed for other in same):
+                    name = run.settings["name"]
+                    raise UsageError(
+                        f"two of the records are the same run: {name} with its settings and seed {run.seed}"
+                    )
                 same.append(run)
                 break
         else:

@@ -36,6 +36,7 @@ class Summary:
         failures: Generations without a reply: calls that failed for good, and
         skipped: those of them that were no call, because none of their parents has a reply either.
         shortened: Candidates that were shortened to fit the model's context.
+        last_failure: What the last failed call failed of, or None.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Summary:
     failures: int
     skipped: int
     shortened: int
+    last_failure: str | None = None
 
     @property
     def simulated(self) -> bool:
@@ -90,6 +92,7 @@ class Summary:
             "failures": self.failures,
             "skipped": self.skipped,
             "shortened": self.shortened,
+            "last_failure": self.last_failure,
             "record": str(self.record) if self.record else None,
         }
 
@@ -107,6 +110,9 @@ def summarise(record: Record) -> Summary:
         "coalesce(sum(reasoning_tokens), 0) FROM generations"
     )[0]
     ((total,),) = record.query("SELECT count(*) FROM questions")
+    failed = record.query(
+        "SELECT error FROM generations WHERE error IS NOT NULL AND tries > 0 ORDER BY started DESC LIMIT 1"
+    )
     return Summary(
         method=method.get("name", ""),
         n=method.get("n", 0),
@@ -124,6 +130,7 @@ def summarise(record: Record) -> Summary:
         failures=failures,
         skipped=skipped,
         shortened=shortened,
+        last_failure=failed[0][0] if failed else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import Json
+from selfagg.cli.terminal import results
 
 if TYPE_CHECKING:
     from selfagg.analysis.population import PopulationSummary
@@ -23,8 +24,6 @@ def analyse(
     as_json: Json = False,
 ) -> None:
     """Tell what a record holds: its populations, what aggregating did, whether more of it pays, and each group."""
-    from rich.console import Console
-
     from selfagg.cli.analysis_tables import analysis_tables
     from selfagg.engine.record import Record as OpenRecord
     from selfagg.errors import UsageError
@@ -38,7 +37,7 @@ def analyse(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        Console().print(analysis_tables(found))
+        results().print(analysis_tables(found))
 
 
 def analysis_json(record: Record) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from selfagg.cli.options import (
     spread,
 )
 from selfagg.cli.presets import PresetOption, preset_sampling
+from selfagg.cli.terminal import results
 from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def compare(
         if methods != ContenderOptions() or preset or seeds > 1 or batch.out:
             raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
         paths = records_of([Path(source) for source in sources])
-        _print({**_compared(paths, reference), "where": ", ".join(sources)}, batch.as_json, Console())
+        _print({**_compared(paths, reference), "where": ", ".join(sources)}, batch.as_json, results())
         return
     if len(sources) > 1:
         known = ", ".join(source for source in sources if not is_record(Path(source)))
@@ -96,7 +97,7 @@ def compare(
     prepare_code(code, asked.questions, console)
     with out_folder(batch.out, asked.name, "compare") as folder:
         paths = stopping.run(plan.run(folder, console), folder)
-    _print({**_compared(paths, reference), "match": match, "where": str(folder)}, batch.as_json, Console())
+    _print({**_compared(paths, reference), "match": match, "where": str(folder)}, batch.as_json, results())
 
 
 def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:

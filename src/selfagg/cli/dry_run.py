@@ -11,7 +11,7 @@ import typer
 
 from selfagg.cli.asked import Asked
 from selfagg.cli.options import DryRunOptions
-from selfagg.cli.terminal import say
+from selfagg.cli.terminal import results, say
 
 if TYPE_CHECKING:
     from selfagg.analysis.costs import Cost
@@ -46,10 +46,9 @@ def print_costs(
     if as_json:
         typer.echo(json.dumps(_json(methods, costs, total, asked, reply, prompt, seeds), ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = results()
     console.print(Text(f"Dry run: {asked.source}, {_seeds(seeds)}; no model is asked", "bold"))
     console.print(_table(methods, costs, total, seeds * len(asked.questions)))
     console.print()

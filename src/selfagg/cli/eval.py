@@ -20,6 +20,7 @@ from selfagg.cli.options import (
     spread,
 )
 from selfagg.cli.presets import PresetOption
+from selfagg.cli.terminal import results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,7 +77,9 @@ def evaluate(
     if run.as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
     else:
-        Console().print(summary_table(summary))
+        results().print(summary_table(summary))
+    if summary["calls"] and summary["failures"] - summary["skipped"] == summary["calls"]:
+        raise stopping.Stopped(f"every call failed; the last: {summary['last_failure']}", 1)
 
 
 @dataclass(frozen=True)

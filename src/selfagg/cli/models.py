@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from selfagg.cli.terminal import results
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -39,7 +41,6 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List the models that can be reached from here."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -53,7 +54,7 @@ def models(
     table.add_column("", overflow="fold")
     for entry in entries:
         table.add_row(Text(entry.name, "bold"), Text("yes" if entry.ready else "no"), Text(entry.note))
-    Console().print(table)
+    results().print(table)
 
 
 def _local() -> list[Entry]:

@@ -36,8 +36,8 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
         yield path
     except BaseException:
         if not finished_generations(path):
-            for file in path.parent.glob(f"{path.name}*"):
-                file.unlink()
+            for file in (*path.parent.glob(f"{path.name}*"), path.with_name(f".{path.name}.lock")):
+                file.unlink(missing_ok=True)
         raise
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, spread
+from selfagg.cli.terminal import results
 
 if TYPE_CHECKING:
     from selfagg.analysis.summary import Summary
@@ -59,7 +60,7 @@ def replay(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        console = Console()
+        console = results()
         console.print(summary_table(found["replayed"]))
         console.print(_before_and_after(found), markup=False, highlight=False)
 

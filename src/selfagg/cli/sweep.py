@@ -23,6 +23,7 @@ from selfagg.cli.options import (
     Shown,
     spread,
 )
+from selfagg.cli.terminal import results
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,7 +84,7 @@ def sweep(
     if batch.as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        Console().print(_table(found, grid))
+        results().print(_table(found, grid))
 
 
 @dataclass(frozen=True, slots=True)

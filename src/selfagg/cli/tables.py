@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from selfagg.cli.terminal import one_line
 from selfagg.cli.view import clock, described_model
 
 _COLUMNS = ("t", "accuracy", "95 % interval", "pass@N", "majority", "distinct", "no answer", "tokens")
@@ -74,6 +75,8 @@ def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("tokens", f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"),
         ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if seconds else "")),
     ]
+    if summary["last_failure"]:
+        lines.append(("failure", f"the last: {one_line(summary['last_failure'], 160)}"))
     if summary["shortened"]:
         lines.append(("shortened", f"{summary['shortened']:,} candidates, to fit the context"))
     return [*lines, ("record", str(summary["record"] or "not kept"))]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+PIPED_WIDTH = 120
+"""Columns of what is printed into a pipe or a file, where rich would break lines at 80."""
+
+
+def results() -> Console:
+    """Where results are printed: stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def say(text: str, console: Console) -> None:

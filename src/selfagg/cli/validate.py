@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, QuestionOptions, spread
-from selfagg.cli.terminal import one_line, say
+from selfagg.cli.terminal import one_line, results, say
 
 if TYPE_CHECKING:
     from selfagg.benchmarks.validate import Validation
@@ -46,7 +46,7 @@ def validate(
     if as_json:
         typer.echo(json.dumps(said, ensure_ascii=False))
     else:
-        _print(said, Console())
+        _print(said, results())
     if not said["valid"]:
         raise typer.Exit(1)
 

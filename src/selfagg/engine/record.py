@@ -76,7 +76,8 @@ class Record:
     def _locked(path: Path) -> FileLock:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path.resolve()}.lock", blocking=False)
+            file = path.resolve()
+            lock = FileLock(file.with_name(f".{file.name}.lock"), blocking=False)  # hidden: folder/* means records
             lock.acquire()
         except Timeout:
             raise UsageError(f"record {path} is in use by another selfagg process") from None
