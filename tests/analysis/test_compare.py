@@ -101,7 +101,7 @@ def test_a_shorter_run_is_read_from_a_longer_one(write: Write) -> None:
 def test_one_run_counted_twice_is_refused(write: Write) -> None:
     runs = [write([["R"], ["a"]], method=SINGLE, seed=seed) for seed in (1, 2, 1)]
     assert compare(runs[:2]).entries[0].seeds == (1, 2)
-    with pytest.raises(UsageError, match="two of the records are the same run: single with seed 1"):
+    with pytest.raises(UsageError, match="two of the records are the same run: single with its settings and seed 1"):
         compare(runs)
 
 
