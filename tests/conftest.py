@@ -1,4 +1,4 @@
-"""What several tests share: a real llama.cpp server with the embedded model, and a real browser."""
+"""What several tests share: a real llama.cpp server with the embedded model, a real browser, a real sandbox."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from selfagg.errors import UsageError
+from selfagg.sandbox import Sandbox, choose_sandbox
 
 # No test is timed: a busy machine is no failure.
 settings.register_profile("selfagg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -75,3 +78,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield started
     finally:
         started.quit()
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """The real bubblewrap; skipped where it is not installed."""
+    try:
+        return choose_sandbox("bubblewrap")
+    except UsageError as error:
+        pytest.skip(str(error))

@@ -7,19 +7,10 @@ import textwrap
 
 import pytest
 
-from selfagg.errors import UsageError
-from selfagg.sandbox import Limits, Outcome, Program, Sandbox, choose_sandbox, load_program
+from selfagg.sandbox import Limits, Outcome, Program, Sandbox, load_program
 
 TIME = "it ran past the time limit"
 MEBIBYTE = 1 << 20
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    try:
-        return choose_sandbox("bubblewrap")
-    except UsageError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

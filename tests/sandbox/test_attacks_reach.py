@@ -14,18 +14,9 @@ from pathlib import Path
 import pytest
 
 import selfagg
-from selfagg.errors import UsageError
-from selfagg.sandbox import Limits, Outcome, Sandbox, choose_sandbox, load_program
+from selfagg.sandbox import Limits, Outcome, Sandbox, load_program
 
 SECRET = "the-secret-of-the-host"
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    try:
-        return choose_sandbox("bubblewrap")
-    except UsageError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

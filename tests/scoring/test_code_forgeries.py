@@ -8,21 +8,12 @@ from typing import Any
 
 import pytest
 
-from selfagg.errors import UsageError
-from selfagg.sandbox import Limits, Sandbox, choose_sandbox
+from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring.code import CodeScorer
 from selfagg.types import Question
 
 EXPECTED = "expected-7c1f"
 LIMITS = Limits(seconds=1, memory=512 << 20, output=1 << 20)
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    try:
-        return choose_sandbox("bubblewrap")
-    except UsageError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
