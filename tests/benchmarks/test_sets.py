@@ -70,6 +70,14 @@ def gpqa_row(i: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize("letter", ["D", "b", "AB"])
+def test_a_letter_that_is_no_option_is_refused(tmp_path: Path, letter: str) -> None:
+    file = tmp_path / "SuperGPQA-all.jsonl"
+    file.write_text("\n".join(map(json.dumps, [gpqa_row(0), gpqa_row(1) | {"answer_letter": letter}])))
+    with pytest.raises(UsageError, match=rf"line 2: the column 'answer_letter' is '{letter}', but there are 3 options"):
+        load_questions("supergpqa", data=file)
+
+
 def test_the_subset_of_supergpqa_is_fixed_whatever_the_order(tmp_path: Path) -> None:
     rows = [gpqa_row(i) for i in range(1500)]
     file = tmp_path / "SuperGPQA-all.jsonl"

@@ -78,6 +78,17 @@ def test_text_that_is_not_utf8() -> None:
         utf8("stdin", b"ab\xff")
 
 
+@pytest.mark.parametrize("name", ["messages", "model", "n", "stream"])
+def test_fields_that_are_selfaggs_own_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"--extra-body: {name} is not yours to set"):
+        SamplingOptions(extra_body=f'{{"{name}": 1}}').settings("response")
+
+
+def test_a_number_that_json_has_not() -> None:
+    with pytest.raises(UsageError, match="NaN is no JSON number"):
+        json_object("--extra-body", '{"top_k": NaN}')
+
+
 def test_json_nested_without_end() -> None:
     with pytest.raises(UsageError, match="nested"):
         json_object("--extra-body", "[" * 100_000)

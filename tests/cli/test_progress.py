@@ -39,6 +39,13 @@ def test_members_are_counted_by_population_and_by_what_they_answered() -> None:
     assert (progress.done, progress.size) == (4, 12)
 
 
+def test_more_members_than_planned_are_no_more_than_all() -> None:
+    progress = Progress([1], 1)  # one answer's ancestors, of which one failed: another member is computed instead
+    for i in range(3):
+        progress.generated(0, member(1, i), CANDIDATE, fresh=True)
+    assert (progress.done, progress.size) == (3, 3)
+
+
 def test_calls_that_make_no_member_count_as_calls_only() -> None:
     progress = Progress([2], 1)
     progress.generated(0, member(1, 0), "verdict", fresh=True)

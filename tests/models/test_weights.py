@@ -3,8 +3,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import httpx2
 import pytest
 
 from selfagg.errors import UsageError
@@ -50,10 +52,10 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     module = pytest.importorskip("huggingface_hub")
 
     def install(*files: str, error: Exception | None = None, fetched: tuple[str, ...] = ()) -> None:
-        def list_repo_files(repository: str) -> list[str]:
+        def model_info(repository: str, *, timeout: float) -> SimpleNamespace:
             if error:
                 raise error
-            return list(files)
+            return SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in files])
 
         def snapshot_download(repository: str, *, allow_patterns: Any = None, local_files_only: bool = False) -> str:
             if error and not local_files_only:
@@ -64,7 +66,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
                 (tmp_path / name).touch()
             return str(tmp_path)
 
-        monkeypatch.setattr(module, "list_repo_files", list_repo_files)
+        monkeypatch.setattr(module, "model_info", model_info)
         monkeypatch.setattr(module, "snapshot_download", snapshot_download)
 
     return install
@@ -92,6 +94,9 @@ def test_no_gguf_on_the_hub(hub: Hub) -> None:
 
 
 def test_without_a_network(hub: Hub, tmp_path: Path) -> None:
+    hub(error=httpx2.ConnectError("no name"))
+    with pytest.raises(UsageError, match=r"cannot be reached.*local:PATH\.gguf"):
+        find_weights("hf:owner/name")
     hub(error=ConnectionError("no route"))
     with pytest.raises(UsageError, match=r"cannot be reached.*local:PATH\.gguf"):
         find_weights("hf:owner/name")

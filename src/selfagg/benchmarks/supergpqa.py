@@ -8,6 +8,7 @@ of the rows nor on a generator, and a smaller size is a part of a larger one. ``
 from __future__ import annotations
 
 import hashlib
+from string import ascii_uppercase
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection
 from selfagg.benchmarks.examples import choose
@@ -15,6 +16,7 @@ from selfagg.benchmarks.file import list_options
 from selfagg.benchmarks.hub import benchmark_files
 from selfagg.benchmarks.rows import Row, read_all
 from selfagg.benchmarks.verl import is_verl, verl_question
+from selfagg.errors import UsageError
 from selfagg.types import Question
 
 _HUB = HubSource("m-a-p/SuperGPQA", "4430d4458112c7d4497fdcf94d7cc223313d6acf", ("SuperGPQA-all.jsonl",))
@@ -35,11 +37,16 @@ def _rank(question: Question) -> bytes:
 def _question(row: Row) -> Question:
     if is_verl(row):
         return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
+    options, letter = row.texts("options"), row.text("answer_letter")
+    if letter not in ascii_uppercase[: len(options)]:
+        raise UsageError(
+            f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options."
+        )
     return Question(
         id=row.text("uuid"),
-        text=list_options(row.text("question"), row.texts("options")),
+        text=list_options(row.text("question"), options),
         kind="choice",
-        gold=row.text("answer_letter"),
+        gold=letter,
         group=row.text("discipline") if row.has("discipline") else "",
     )
 

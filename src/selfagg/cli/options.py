@@ -137,7 +137,7 @@ class SamplingOptions:
 
     def settings(self, candidate: str, *, logprobs: bool = False) -> Settings:
         """How a run samples; raises `UsageError` for values that cannot be."""
-        from selfagg.cli.values import finite, json_object
+        from selfagg.cli.values import finite, request_fields
         from selfagg.engine.engine import Settings
         from selfagg.errors import UsageError
         from selfagg.prompts.candidates import view_named
@@ -153,7 +153,7 @@ class SamplingOptions:
             stop=tuple(self.stop or ()),
             reasoning_effort=self.reasoning_effort,
             logprobs=logprobs,
-            extra_body=json_object("--extra-body", self.extra_body),
+            extra_body=request_fields("--extra-body", self.extra_body),
         )
         return Settings(sampling, self.seed, candidate)
 

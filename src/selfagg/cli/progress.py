@@ -92,7 +92,9 @@ class Progress(Watcher):
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:
-            self.tallies[member.t - 1].done += 1
+            tally = self.tallies[member.t - 1]
+            tally.done += 1
+            tally.size = max(tally.size, tally.done)  # where one answer's ancestors failed, others are computed
             self._fresh_members += fresh
         if fresh:
             self.calls += 1

@@ -23,7 +23,7 @@ def json_object(option: str, text: str | None) -> Mapping[str, Any]:
     if text is None:
         return {}
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise UsageError(f"{option}, column {error.pos + 1}: not valid JSON ({error.msg})") from None
     except RecursionError:
@@ -31,6 +31,19 @@ def json_object(option: str, text: str | None) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise UsageError(f"{option} must be a JSON object such as '{{\"top_k\": 20}}'")
     return value
+
+
+def request_fields(option: str, text: str | None) -> Mapping[str, Any]:
+    """A JSON object of further fields for a request's body, none of which selfagg writes for every call itself."""
+    fields = json_object(option, text)
+    for name in ("messages", "model", "n", "stream"):
+        if name in fields:
+            raise UsageError(f"{option}: {name} is not yours to set, it differs from call to call or is selfagg's own")
+    return fields
+
+
+def _no_number(word: str) -> float:
+    raise UsageError(f"{word} is no JSON number")
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:

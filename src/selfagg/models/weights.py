@@ -16,6 +16,10 @@ _QUANTISATIONS = ("q4_k_m", "q4_k_xl", "q4_k_s", "q4_0", "q4_1", "q5_k_m", "q6_k
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 
 
+TIMEOUT_S = 10.0
+"""Seconds to wait for the hub's first word."""
+
+
 def find_weights(spec: str) -> Path:
     """Finds a model's file, downloading it where it is on the hub.
 
@@ -63,7 +67,8 @@ def _embedded() -> Path:
 
 def _from_hub(repository: str, file: str) -> Path:
     try:
-        from huggingface_hub import list_repo_files, snapshot_download
+        from httpx2 import HTTPError
+        from huggingface_hub import model_info, snapshot_download
         from huggingface_hub.errors import HFValidationError, RemoteEntryNotFoundError, RepositoryNotFoundError
     except ImportError:
         raise UsageError(
@@ -71,8 +76,10 @@ def _from_hub(repository: str, file: str) -> Path:
             "and write local:PATH.gguf"
         ) from None
     try:
+        # Asked first, in any case: the download itself tries for half a minute before it calls the hub out of reach.
+        names = [entry.rfilename for entry in model_info(repository, timeout=TIMEOUT_S).siblings or ()]
         if not file:
-            found = choose_file(list_repo_files(repository))
+            found = choose_file(names)
             if found is None:
                 raise UsageError(f"{repository} on the Hugging Face hub holds no GGUF file")
             file = found
@@ -83,7 +90,7 @@ def _from_hub(repository: str, file: str) -> Path:
         raise UsageError(f"{repository} on the Hugging Face hub has no file {file}") from None
     except HFValidationError:
         raise UsageError(f"{repository!r} is not a repository's name; write local:hf:OWNER/NAME[:FILE]") from None
-    except (OSError, RuntimeError, ValueError) as error:
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
         cached = _cached(repository, file)
         if cached:
             return cached
