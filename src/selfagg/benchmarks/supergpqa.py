@@ -38,7 +38,7 @@ def _question(row: Row) -> Question:
     if is_verl(row):
         return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
     options, letter = row.texts("options"), row.text("answer_letter")
-    if letter not in ascii_uppercase[: len(options)]:
+    if letter not in [*ascii_uppercase[: len(options)]]:
         raise UsageError(
             f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options."
         )
