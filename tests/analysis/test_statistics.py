@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import bootstrap, permutation_test, sem, t, ttest_1samp
+from scipy.stats import bootstrap, permutation_test, ttest_1samp
 from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
 from selfagg.analysis.statistics import (
     PairedComparison,
-    amount_interval,
     correct_for_many,
     mean_interval,
     paired_difference,
@@ -81,18 +80,10 @@ def test_questions_weigh_the_same_however_many_values_they_have() -> None:
 
 
 def test_values_that_are_no_accuracy_are_refused() -> None:
-    with pytest.raises(ValueError, match="amount_interval"):
+    with pytest.raises(ValueError, match=r"lie in \[0, 1\]"):
         mean_interval([[120.0]])
     with pytest.raises(ValueError, match="no question"):
         mean_interval([[], []])
-
-
-def test_amounts_have_students_interval_over_questions() -> None:
-    amounts = [[100.0, 300.0], [50.0], [75.0, 25.0]]
-    means = [200.0, 50.0, 50.0]
-    estimate = amount_interval(amounts)
-    assert (estimate.low, estimate.high) == pytest.approx(t.interval(0.95, 2, np.mean(means), sem(means)))
-    assert math.isinf(amount_interval([[3.0]]).high)
 
 
 @given(st.data())

@@ -90,7 +90,7 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
 
     means, n_values = _question_means(values_by_question)
     if means.min() < 0 or means.max() > 1:
-        raise ValueError("values must lie in [0, 1]; amount_interval takes others")
+        raise ValueError("values must lie in [0, 1]")
     n, mean = len(means), float(means.mean())
     if n == 1:
         return Estimate(mean, 0.0, 1.0, 1, n_values)
@@ -104,22 +104,6 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
     alpha = 2 * norm.sf(t.ppf((1 + level) / 2, n - 1))
     low, high = proportion_confint(mean * size, size, alpha=alpha, method="wilson")
     return Estimate(mean, float(low), float(high), n, n_values)
-
-
-def amount_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
-    """Mean of amounts without bounds (tokens, seconds) with Student's interval over the questions' means.
-
-    Raises:
-        ValueError: No question has values.
-    """
-    from scipy.stats import sem, t
-
-    means, n_values = _question_means(values_by_question)
-    n, mean = len(means), float(means.mean())
-    if n == 1:
-        return Estimate(mean, float("-inf"), float("inf"), 1, n_values)
-    half = float(t.ppf((1 + level) / 2, n - 1) * sem(means))
-    return Estimate(mean, mean - half, mean + half, n, n_values)
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
