@@ -44,6 +44,21 @@ class Page:
 
         ActionChains(self.browser).send_keys(*keys).perform()
 
+    def hover(self, cell: Any, until: str) -> Any:
+        """Points at a cell until the page answers: cards drawn late above it may move it away from the pointer."""
+        from selenium.common.exceptions import MoveTargetOutOfBoundsException
+        from selenium.webdriver import ActionChains
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        def pointed(_: Any) -> Any:
+            pointer: Any = ActionChains(self.browser)
+            pointer.w3c_actions.pointer_action.move_to_location(0, 0)
+            pointer.move_to_element(cell).perform()
+            return self.script(until)
+
+        patient = WebDriverWait(self.browser, 30, 0.1, ignored_exceptions=[MoveTargetOutOfBoundsException])
+        return patient.until(pointed)
+
     def shown(self) -> list[str]:
         """The questions that are listed."""
         found: list[str] = self.script(
@@ -87,13 +102,10 @@ def test_opens_from_disk_with_figures_and_verdict(page: Page, report: Path) -> N
 
 
 def test_hovering_a_member_draws_lines_to_its_parents(page: Page, report: Path, rsa: Path) -> None:
-    from selenium.webdriver import ActionChains
-
     page.open(report)
     page.grid(2)
     cell = page.script("return document.querySelectorAll('.card')[2].querySelector('[data-at=\"3.4\"]')")
-    ActionChains(page.browser).move_to_element(cell).perform()
-    assert page.wait("return document.querySelectorAll('.lines path.parent').length") == 2
+    assert page.hover(cell, "return document.querySelectorAll('.lines path.parent').length") == 2
     assert page.script("return document.querySelectorAll('.lines path.older').length") >= 2
     traced = page.script("return [...document.querySelectorAll('.traced')].map((cell) => cell.dataset.at)")
     with Record(rsa, read_only=True) as record:
