@@ -26,6 +26,7 @@ from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
 from selfagg.cli.sweep import sweep
+from selfagg.cli.train import train
 from selfagg.cli.validate import validate
 from selfagg.errors import SelfaggError, UsageError
 
@@ -72,6 +73,7 @@ def _common(
 
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(train, name="train", no_args_is_help=True)
 
 
 def main() -> None:

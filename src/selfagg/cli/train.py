@@ -1,0 +1,18 @@
+"""``selfagg train``: one subcommand a job, one file each; a new one adds a line to ``COMMANDS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from selfagg.cli.train_data import data
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "data": data,
+}
+
+train = typer.Typer(help="Train a model to aggregate: data, reinforcement learning on one machine or a cluster.")
+
+for _name, _command in COMMANDS.items():
+    train.command(_name)(_command)

@@ -1,0 +1,1 @@
+"""How a model learns to aggregate: training data, rewards, reinforcement learning."""

@@ -1,0 +1,169 @@
+"""One row of a training set, and the parquet files that hold them in the columns that verl and TRL read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from selfagg.engine import rows as stored
+from selfagg.errors import UsageError
+from selfagg.types import Message, Question
+
+if TYPE_CHECKING:
+    import pyarrow  # type: ignore[import-untyped]
+
+Split = Literal["train", "test"]
+
+BATCH = 256
+"""Rows that are held in memory while a file is written."""
+
+PLAIN = -1
+"""``c`` of a row without candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training prompt.
+
+    Attributes:
+        data_source: ``selfagg/`` and the source of the question; of Reasoning Gym the task too.
+        prompt: The conversation to answer: ``role`` and ``content``, both text.
+        ability: The question's kind.
+        ground_truth: The gold answer; ``""`` where scoring goes by the question's data alone.
+        index: Its place in the file, from 0.
+        split: Which file.
+        id: The question's id.
+        question: JSON text of the whole question; see `question_of`.
+        aggregation: Whether candidates are shown.
+        k: How many; 0 for a plain prompt.
+        c: How many of them are right; -1 for a plain prompt.
+        prompt_tokens: Tokens of the prompt, chat template included; an estimate errs upwards.
+    """
+
+    data_source: str
+    prompt: tuple[Message, ...]
+    ability: str
+    ground_truth: str
+    index: int
+    split: Split
+    id: str
+    question: str
+    aggregation: bool = False
+    k: int = 0
+    c: int = PLAIN
+    prompt_tokens: int = 0
+
+    def columns(self) -> dict[str, Any]:
+        """The row as parquet has it."""
+        return {
+            "data_source": self.data_source,
+            "prompt": [dict(message) for message in self.prompt],
+            "ability": self.ability,
+            "reward_model": {"style": "rule", "ground_truth": self.ground_truth},
+            "extra_info": {name: getattr(self, name) for name in _INFO},
+        }
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> Row:
+        """The row that `columns` gave."""
+        return cls(
+            columns["data_source"],
+            tuple(columns["prompt"]),
+            columns["ability"],
+            columns["reward_model"]["ground_truth"],
+            **{name: columns["extra_info"][name] for name in _INFO},
+        )
+
+
+_INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
+
+
+def question_of(row: Row | Mapping[str, Any]) -> Question:
+    """The whole question of a row, with all that scoring needs.
+
+    Args:
+        row: A row, or what its column ``extra_info`` holds: all that a reward function is given.
+    """
+    return stored.question_of(row.question if isinstance(row, Row) else row["question"])
+
+
+def question_text(question: Question) -> str:
+    """What the field ``question`` of a row holds."""
+    return stored.question_body(question)
+
+
+def rows_file(folder: Path, split: Split) -> Path:
+    """Where a set's rows of this split lie."""
+    return folder / f"{split}.parquet"
+
+
+def read_rows(folder: Path, split: Split = "train") -> list[Row]:
+    """All rows of one split, in the file's order; none where a set holds no test split.
+
+    Raises:
+        UsageError: There is no training set, or the file is none.
+    """
+    import pyarrow
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    path = rows_file(folder, split)
+    if not path.is_file():
+        if split == "test" and rows_file(folder, "train").is_file():
+            return []
+        raise UsageError(f"{folder} holds no training set: there is no {path.name} (selfagg train data makes one)")
+    try:
+        columns = pyarrow.parquet.read_table(path).to_pylist()
+        return [Row.of(row) for row in columns]
+    except (pyarrow.ArrowException, OSError, KeyError, TypeError) as error:
+        reason = f"there is no column {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
+        raise UsageError(f"{path} is no training set as selfagg train data writes them: {reason}") from None
+
+
+def write_rows(folder: Path, split: Split, rows: Iterable[Row]) -> int:
+    """Writes a split's file at once: a crash leaves the old one or none; memory holds 256 rows at a time.
+
+    Returns:
+        How many rows there were.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    import pyarrow.parquet
+
+    path, remaining, count = rows_file(folder, split), iter(rows), 0
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with pyarrow.parquet.ParquetWriter(partial, schema()) as writer:
+            while batch := [row.columns() for row in islice(remaining, BATCH)]:
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema()))
+                count += len(batch)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return count
+
+
+def schema() -> pyarrow.Schema:
+    """Columns and types of the files."""
+    import pyarrow as pa
+
+    text, whole = pa.string(), pa.int64()
+    info = {"aggregation": pa.bool_(), **dict.fromkeys(("split", "id", "question"), text)}
+    return cast(
+        "pyarrow.Schema",
+        pa.schema(
+            {
+                "data_source": text,
+                "prompt": pa.list_(pa.struct({"role": text, "content": text})),
+                "ability": text,
+                "reward_model": pa.struct({"style": text, "ground_truth": text}),
+                "extra_info": pa.struct({name: info.get(name, whole) for name in _INFO}),
+            }
+        ),
+    )
