@@ -2,14 +2,185 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from selfagg.cli.options import (
+    METHOD,
+    QUESTIONS,
+    RUN,
+    CodeOptions,
+    Json,
+    ModelOptions,
+    QuestionOptions,
+    SamplingOptions,
+    Shown,
+    spread,
+)
+from selfagg.cli.terminal import results, say
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from selfagg.engine.engine import Watcher
+    from selfagg.engine.record import Record
+    from selfagg.methods import Majority
+    from selfagg.training.data import Plan
+
+Kept = Literal["keep", "drop"]
+
+
+@spread
 def data(
-    problems: Annotated[str, typer.Option(help="A benchmark, reasoning_gym:TASK\\[,TASK...], or a file.")],
-    out: Annotated[Path, typer.Option(help="The folder of the set: a new one, or one to go on with.")],
+    problems: Annotated[
+        list[str],
+        typer.Option(
+            help="A benchmark (deepscaler), reasoning_gym:TASK\\[,TASK...], or a file; several times for a mixture.",
+            rich_help_panel=QUESTIONS,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The folder of the set: a new one, or one to go on with.", rich_help_panel=RUN)
+    ],
+    questions: QuestionOptions,
+    model: ModelOptions,
+    sampling: SamplingOptions,
+    code: CodeOptions,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Problems kept apart as a test split.", rich_help_panel=QUESTIONS)
+    ] = 0,
+    k: Annotated[
+        int, typer.Option("-k", "--k", help="Candidates of an aggregation prompt.", rich_help_panel=METHOD)
+    ] = 4,
+    pool: Annotated[
+        int | None,
+        typer.Option(help="Candidates sampled for each problem, of which K are drawn (K).", rich_help_panel=METHOD),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Different sets of K drawn for each problem.", rich_help_panel=METHOD)] = 1,
+    fraction: Annotated[
+        float,
+        typer.Option(
+            help="Share of aggregation prompts; 0: plain problems alone, no model is asked.", rich_help_panel=METHOD
+        ),
+    ] = 0.5,
+    all_right: Annotated[
+        Kept, typer.Option(help="Prompts all of whose candidates are right.", rich_help_panel=METHOD)
+    ] = "keep",
+    all_wrong: Annotated[
+        Kept, typer.Option(help="Prompts none of whose candidates is right.", rich_help_panel=METHOD)
+    ] = "keep",
+    too_long: Annotated[
+        Literal["shorten", "drop"],
+        typer.Option(
+            help="Candidates of a prompt that is too long: shortened as at inference.", rich_help_panel=METHOD
+        ),
+    ] = "shorten",
+    max_prompt_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most tokens of a prompt (what the context leaves beside a reply).", rich_help_panel=METHOD
+        ),
+    ] = None,
+    candidate: Shown = "response",
+    reuse: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RECORD",
+            help="Another set's folder, or a record, whose samples for the same problems serve here too.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Make a training set: plain problems, and problems with candidates of the model that is to be trained."""
+    """Make a training set: plain problems, and problems with candidates of the model that is to be trained.
+
+    Candidates are recorded as they come: the same command goes on where it stopped, and asks for nothing twice.
+    """
+    from rich.console import Console
+
+    from selfagg.cli import stopping
+    from selfagg.cli.code import prepare_code
+    from selfagg.cli.problems import load_problems
+    from selfagg.cli.values import finite
+    from selfagg.models import connect
+    from selfagg.training.data import CANDIDATES, NO_MODEL, Plan, finished_set
+    from selfagg.training.recipe import Recipe
+
+    recipe = Recipe(
+        k=k,
+        pool=k if pool is None else pool,
+        draws=draws,
+        fraction=finite("--fraction", fraction),
+        all_right=all_right,
+        all_wrong=all_wrong,
+        too_long=too_long,
+        max_prompt_tokens=max_prompt_tokens,
+        held_out=held_out,
+    )
+    settings = sampling.settings(candidate)
+    console = Console(stderr=True)
+    with console.status("loading the problems ..."):
+        loaded = load_problems(problems, questions)
+    asked = fraction > 0 or max_prompt_tokens is not None
+    name = connect(model.model, model.access()).name if asked else NO_MODEL
+    plan = Plan(loaded, recipe, settings, name, told={"command": stopping.command_line()})
+    facts = finished_set(out, plan)
+    if facts is not None:
+        say(f"{out} holds this very set already; nothing is made again", console)
+    else:
+        prepare_code(code, loaded.questions, console)
+        reused = reuse / CANDIDATES if reuse is not None and reuse.is_dir() else reuse
+        facts = stopping.run(_make(out, plan, model if asked else None, reused, console), out)
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        results().print(_told(facts, out), markup=False, highlight=False, soft_wrap=True)
+
+
+async def _make(
+    out: Path, plan: Plan, options: ModelOptions | None, reused: Path | None, console: Console
+) -> dict[str, Any]:
+    from selfagg.cli.opening import opened_model
+    from selfagg.cli.progress import Progress
+    from selfagg.cli.view import shown
+    from selfagg.training.data import make_set
+
+    @contextmanager
+    def watching(method: Majority, record: Record, problems: int) -> Iterator[Watcher]:
+        progress = Progress([method.n], problems)
+        progress.resume(record)
+        if progress.done < progress.size:
+            say(f"record {record.path}", console)
+            with shown(progress, method, plan.problems.source, plan.model, console):
+                yield progress
+        else:
+            yield progress  # an earlier session has done it
+
+    if options is None:
+        return await make_set(out, plan)
+    async with opened_model(options, console) as model:
+        return await make_set(out, plan, model, concurrency=options.concurrency, reused=reused, watching=watching)
+
+
+def _told(facts: dict[str, Any], out: Path) -> str:
+    from selfagg.cli.view import described_model
+
+    rows, pool = facts["rows"], facts["candidates"]
+    lines = [
+        f"training set {out}: {rows['plain'] + rows['aggregation']:,} prompts "
+        f"({rows['plain']:,} plain, {rows['aggregation']:,} aggregation), {rows['test']:,} test"
+    ]
+    if pool is not None:
+        low, high = pool["interval"] or (0.0, 1.0)
+        lines.append(f"candidates  {pool['replies']:,} of {described_model(facts['settings']['model'])}")
+        if pool["pass_at_1"] is not None:
+            lines.append(f"pass@1      {pool['pass_at_1']:.1%} (95 % interval {low:.1%} to {high:.1%})")
+        lines.append(f"right of K  {', '.join(f'{c}: {number:,}' for c, number in facts['by_c'].items())}")
+        lines.append(f"tokens      {pool['tokens']['prompt']:,} prompt, {pool['tokens']['completion']:,} completion")
+    lines.append(f"card        {out / 'README.md'}")
+    return "\n".join(lines)

@@ -1,0 +1,227 @@
+"""Makes a training set: samples candidates into a record, and builds prompts of them by the code that inference uses.
+
+A set is a folder: the record of the candidates (an ordinary one, of majority voting), ``train.parquet``, with held out
+problems ``test.parquet``, a card (``README.md``) and the same facts as JSON, which are written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from selfagg.engine.configuration import about, configuration
+from selfagg.engine.engine import Engine, Settings, Watcher
+from selfagg.engine.record import Record
+from selfagg.engine.run import evaluate
+from selfagg.errors import UsageError
+from selfagg.experiments.share import COMPARABLE, share_first_samples
+from selfagg.methods import Majority
+from selfagg.models import Model
+from selfagg.training.assembly import Assembly
+from selfagg.training.card import card, described_pool
+from selfagg.training.recipe import Recipe, Split, split
+from selfagg.training.rows import rows_file, write_rows
+from selfagg.types import Question
+
+CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
+NO_MODEL = "none"
+"""The model's name in the record of a set for which none was asked."""
+
+Watching = Callable[[Majority, Record, int], AbstractContextManager[Watcher]]
+"""Opens a view of the sampling: the method, its record, how many problems it samples for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """The problems of a set.
+
+    Attributes:
+        questions: In their order, ids unique.
+        origins: For each the name of its source.
+        source: Which they are, in words.
+    """
+
+    questions: Sequence[Question]
+    origins: Sequence[str]
+    source: str
+
+    def __post_init__(self) -> None:
+        ids = [question.id for question in self.questions]
+        if len(set(ids)) < len(ids):
+            twice = next(name for name in ids if ids.count(name) > 1)
+            raise UsageError(f"two problems have the id {twice!r}; ids must be unique over all sources")
+        unknown = [question.id for question in self.questions if not _scorable(question)]
+        if unknown:
+            raise UsageError(
+                f"{len(unknown):,} of {len(ids):,} problems have no right answer to give a reward by; "
+                f"the first is {unknown[0]}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides what a set holds.
+
+    Attributes:
+        problems: The problems.
+        recipe: What is made of them.
+        settings: How candidates are sampled; the seed decides all draws, and what of a candidate is shown is shown.
+        model: The name of the model.
+        told: What the record tells of its making besides versions.
+    """
+
+    problems: Problems
+    recipe: Recipe
+    settings: Settings
+    model: str = NO_MODEL
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _ = self.parts  # raises where nothing would be left to train on
+
+    @property
+    def parts(self) -> Split:
+        """Which problems are trained on."""
+        return split(self.problems.questions, self.recipe.held_out, self.settings.seed)
+
+    @property
+    def method(self) -> Majority:
+        """What samples the candidates."""
+        return Majority(n=self.recipe.pool, t=1)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What a rerun is compared by."""
+        recorded = configuration(self.method, self.model, self.settings, self.problems.source)
+        return recorded | {"training_set": asdict(self.recipe)}
+
+
+def finished_set(folder: Path, plan: Plan) -> dict[str, Any] | None:
+    """The facts of the set that the folder holds, if it is this one and nothing is missing or changed.
+
+    Raises:
+        UsageError: It is another set; says what differs. Or the folder holds something else.
+    """
+    check_folder(folder)
+    if not (folder / CANDIDATES).exists():
+        return None
+    with Record(folder / CANDIDATES) as record:
+        record.begin(plan.configuration, plan.problems.questions)
+        ((failed,),) = record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL")
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
+        whole = all(_sha256(folder / name) == digest for name, digest in facts["files"].items())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return facts if whole and not failed else None
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder that holds something else than a training set.
+
+    Raises:
+        UsageError: It does, or it is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, and a training set is a folder")
+    if (folder / CANDIDATES).exists() or not folder.exists():
+        return
+    if found := sorted(path.name for path in folder.iterdir()):
+        raise UsageError(f"{folder} holds something else than a training set ({found[0]}): name a new folder")
+
+
+async def make_set(
+    folder: Path,
+    plan: Plan,
+    model: Model | None = None,
+    *,
+    concurrency: int | None = None,
+    reused: Path | None = None,
+    watching: Watching | None = None,
+) -> dict[str, Any]:
+    """Makes the set, or goes on with it; nothing that is recorded is sampled again.
+
+    Args:
+        folder: Where; a new folder, or one that holds an unfinished set of this plan.
+        plan: What; its model is the name of ``model``.
+        model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
+        concurrency: Most calls at once.
+        reused: A record whose first samples for the same problems serve here too.
+        watching: Opens a view of the sampling.
+
+    Returns:
+        The facts, as ``data.json`` has them.
+
+    Raises:
+        UsageError: The folder holds something else, problems or settings cannot work, or no prompt is left.
+        RunStopped: The model is gone; what was sampled is kept.
+    """
+    check_folder(folder)
+    questions, recipe = plan.problems.questions, plan.recipe
+    with Record(folder / CANDIDATES) as record:
+        told = about(context=model.context if model else None, **plan.told)
+        record.begin(plan.configuration, questions, told)
+        assembly = Assembly(record, questions, plan.problems.origins, recipe, plan.settings, model)
+        await assembly.measure(plan.parts)
+        if recipe.fraction > 0 and model is not None:
+            if reused is not None:
+                _share(reused, record, plan.method)
+            with watching(plan.method, record, len(assembly.plain)) if watching else nullcontext(Watcher()) as watcher:
+                engine = Engine(model, plan.settings, record, concurrency=concurrency, watcher=watcher)
+                await evaluate(engine, plan.method, questions, only=assembly.plain)
+            await assembly.draw()
+        train, test = assembly.mixed(), assembly.held_out()
+        try:
+            write_rows(folder, "train", assembly.rows("train", train))
+            if test:
+                write_rows(folder, "test", assembly.rows("test", test))
+            files = {
+                path.name: _sha256(path)
+                for path in (rows_file(folder, "train"), rows_file(folder, "test"))
+                if path.is_file()
+            }
+            facts = {
+                "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "settings": record.configuration,
+                "about": record.about,
+                **assembly.facts(train, test),
+                "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
+                "files": files,
+            }
+            _write(folder / CARD, card(facts))
+            _write(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UsageError(f"cannot write the training set {folder}: {error.strerror or error}") from None
+    return facts
+
+
+def _scorable(question: Question) -> bool:
+    return question.gold is not None or (question.kind in ("reasoning_gym", "code") and bool(question.data))
+
+
+def _share(path: Path, record: Record, method: Majority) -> None:
+    with Record(path, read_only=True) as source:
+        bodies = "SELECT position, body FROM questions ORDER BY position"
+        if source.query(bodies) != record.query(bodies):
+            raise UsageError(f"record {path} is of other problems, so its candidates cannot serve here")
+        theirs, ours = source.configuration, record.configuration
+        if differing := [key for key in COMPARABLE if theirs.get(key) != ours.get(key)]:
+            raise UsageError(f"record {path} differs in {', '.join(differing)}, so its candidates cannot serve here")
+        share_first_samples(source, record, method)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)

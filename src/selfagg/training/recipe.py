@@ -1,0 +1,126 @@
+"""How a training set is drawn from a pool of candidates: everything that a seed decides, without any text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from math import comb
+from typing import Literal
+
+from selfagg.engine.sets import address_random
+from selfagg.errors import UsageError
+from selfagg.types import Question
+
+Kept = Literal["keep", "drop"]
+TooLongChoice = Literal["shorten", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a training set is made of (arXiv 2509.26626, section on aggregation-aware RL).
+
+    Attributes:
+        k: Candidates of an aggregation prompt; 1 is the refine wording.
+        pool: Candidates that are sampled for each problem.
+        draws: Different sets of k of them that are drawn for each problem.
+        fraction: Share of aggregation prompts among all training prompts.
+        all_right: What becomes of prompts all of whose candidates are right, and
+        all_wrong: of those none of whose candidates is.
+        too_long: Whether the candidates of a prompt that is too long are shortened, as at inference, or the prompt is
+            dropped. A plain prompt that is too long is dropped.
+        max_prompt_tokens: Most tokens of a prompt; None: what the model's context leaves beside a reply.
+        held_out: Problems for the test split, which are trained on in no form.
+    """
+
+    k: int = 4
+    pool: int = 4
+    draws: int = 1
+    fraction: float = 0.5
+    all_right: Kept = "keep"
+    all_wrong: Kept = "keep"
+    too_long: TooLongChoice = "shorten"
+    max_prompt_tokens: int | None = None
+    held_out: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction <= 1:
+            raise UsageError(f"fraction = {self.fraction}, but it is a share from 0 to 1")
+        for name, least in (("k", 1), ("pool", 1), ("draws", 1), ("held_out", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} = {getattr(self, name)}, but it is at least {least}")
+        if self.k > self.pool:
+            raise UsageError(f"k = {self.k}, but a pool of {self.pool} holds no more than {self.pool} candidates")
+        if self.draws > comb(self.pool, self.k):
+            enough = next(n for n in count(self.pool) if comb(n, self.k) >= self.draws)
+            raise UsageError(
+                f"draws = {self.draws}, but a pool of {self.pool} holds {comb(self.pool, self.k)} different sets of "
+                f"{self.k}; a pool of {enough} holds {comb(enough, self.k)}"
+            )
+
+    def keeps(self, c: int) -> bool:
+        """Whether a prompt with ``c`` right candidates stays."""
+        return (c < self.k or self.all_right == "keep") and (c > 0 or self.all_wrong == "keep")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Places of problems.
+
+    Attributes:
+        train: To be trained on.
+        test: Held out.
+        repeated: Left out, since a problem that is held out reads the same.
+    """
+
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    repeated: int
+
+
+def split(problems: Sequence[Question], held_out: int, seed: int) -> Split:
+    """Holds problems out, drawn by the seed; small generated tasks repeat themselves, so it goes by their texts too.
+
+    Raises:
+        UsageError: Nothing would be left to train on.
+    """
+    if held_out >= len(problems):
+        raise UsageError(f"held_out = {held_out}, but there are {len(problems)} problems, and some must be left")
+    test = sorted(address_random(seed, "training data", "held out").sample(range(len(problems)), held_out))
+    texts = {problems[place].text for place in test}
+    others = [place for place in range(len(problems)) if place not in set(test)]
+    train = [place for place in others if problems[place].text not in texts]
+    if not train:
+        raise UsageError(f"each of the {len(others)} problems left to train on reads like one that is held out")
+    return Split(tuple(train), tuple(test), len(others) - len(train))
+
+
+def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, draws: int) -> list[tuple[int, ...]]:
+    """Different sets of ``k`` of a problem's usable candidates, uniform, each in an order drawn with it.
+
+    As many as there are where that is less than ``draws``. More draws begin with those of fewer.
+    """
+    random = address_random(seed, question, "training set")
+    drawn: dict[frozenset[int], tuple[int, ...]] = {}
+    while len(drawn) < min(draws, comb(len(usable), k)):
+        members = tuple(random.sample(usable, k))
+        drawn.setdefault(frozenset(members), members)
+    return list(drawn.values())
+
+
+def mixture(plain: int, aggregation: int, fraction: float) -> tuple[int, int]:
+    """The largest set with this share of aggregation prompts, to rounding, out of what there is.
+
+    Args:
+        plain: Plain prompts at hand, and
+        aggregation: aggregation prompts at hand.
+        fraction: The share.
+
+    Returns:
+        How many plain and how many aggregation prompts are taken.
+    """
+    for size in range(plain + aggregation, 0, -1):
+        taken = round(fraction * size)
+        if taken <= aggregation and size - taken <= plain:
+            return size - taken, taken
+    return 0, 0
