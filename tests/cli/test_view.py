@@ -91,6 +91,17 @@ def test_one_line_says_it_all(progress: Progress) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_model_that_is_gone_is_told_of(progress: Progress, width: int) -> None:
+    progress.waiting("16 calls in a row failed; the last: cannot connect to http://127.0.0.1:9/v1")
+    assert "waiting for the model, 5:00 at most: 16 calls in a row failed" in line(progress)
+    text = drawn(progress, width=width, height=12)
+    assert len(text.splitlines()) <= 12
+    assert "waiting for the model" in text
+    progress.waiting(None)
+    assert "waiting" not in line(progress) + drawn(progress)
+
+
 def test_plain_lines_come_now_and_then_and_at_the_end() -> None:
     console = Console(file=io.StringIO(), width=200)
     progress = Progress([1], 1)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfagg.engine.breaker import RunStopped
 from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, RunStopped, Settings, Watcher
+from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Generation, Record
 from selfagg.engine.run import Schedule, evaluate
 from selfagg.errors import ContextOverflow, ModelError, UsageError

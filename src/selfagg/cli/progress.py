@@ -59,6 +59,7 @@ class Progress(Watcher):
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
         tokens: Completion tokens written in this session.
+        obstacle: Why nothing moves, while the model is gone.
     """
 
     def __init__(self, sizes: Sequence[int], questions: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,6 +69,7 @@ class Progress(Watcher):
         self.failures = 0
         self.calls = 0
         self.tokens = 0
+        self.obstacle: str | None = None
         self._clock = clock
         self._begun = clock()
         self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
@@ -116,6 +118,9 @@ class Progress(Watcher):
 
     def finished(self, question: int) -> None:
         self.finished_questions += 1
+
+    def waiting(self, why: str | None) -> None:
+        self.obstacle = why
 
     # -- asked by a display
 

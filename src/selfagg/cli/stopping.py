@@ -40,7 +40,7 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     Raises:
         Stopped: It was interrupted, or the model is gone.
     """
-    from selfagg.engine.engine import RunStopped
+    from selfagg.engine.breaker import RunStopped
 
     signals: list[int] = []
     runner = asyncio.Runner()

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from selfagg.cli.progress import Progress, Tally
 from selfagg.cli.terminal import one_line, say
+from selfagg.engine.breaker import PATIENCE_S
 
 if TYPE_CHECKING:
     from selfagg.methods import Method
@@ -86,12 +87,13 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        shown_at, shown_share = 0.0, _share(progress)
+        shown_at, shown_share, shown_obstacle = 0.0, _share(progress), progress.obstacle
         while not over.wait(0.5):
-            elapsed, share = progress.elapsed_s, _share(progress)
-            if elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE:
+            elapsed, share, obstacle = progress.elapsed_s, _share(progress), progress.obstacle
+            due = elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE
+            if due or obstacle != shown_obstacle:
                 say(line(progress), console)
-                shown_at, shown_share = elapsed, share
+                shown_at, shown_share, shown_obstacle = elapsed, share, obstacle
 
     thread = threading.Thread(target=watch, name="selfagg-progress", daemon=True)
     thread.start()
@@ -113,6 +115,7 @@ def line(progress: Progress) -> str:
         f"members {progress.done:,}/{progress.size:,}",
         *([f"accuracy {' '.join(scores)}"] if set(scores) != {"-"} else []),
         *_pace(progress),
+        *_obstacle(progress),
     ]
     return " | ".join(parts)
 
@@ -126,7 +129,7 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
     table.add_column(ratio=1)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True, min_width=7)
-    for t in rows(progress.tallies, console.size.height - 5):
+    for t in rows(progress.tallies, console.size.height - (5 if progress.obstacle is None else 8)):
         tally = progress.tallies[t - 1]
         table.add_row(
             Text(f"t={t}", "bold" if 0 < tally.done < tally.size else ""),
@@ -136,7 +139,8 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
         )
     state = [f"{progress.finished_questions:,} of {progress.questions:,} questions"] if progress.questions > 1 else []
     footer = Text((" | " if ascii_only else " · ").join(state + _pace(progress)), no_wrap=True, overflow="ellipsis")
-    return Group(title, table, _legend(progress, blocks), footer)
+    below = [footer, *(Text(words, "yellow") for words in _obstacle(progress))]
+    return Group(title, table, _legend(progress, blocks), *below)
 
 
 def _verdict(tally: Tally) -> str:
@@ -204,6 +208,12 @@ def _pace(progress: Progress) -> list[str]:
         + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
         *([f"{progress.failures:,} failed"] if progress.failures else []),
     ]
+
+
+def _obstacle(progress: Progress) -> list[str]:
+    if progress.obstacle is None:
+        return []
+    return [f"waiting for the model, {clock(PATIENCE_S)} at most: {one_line(progress.obstacle, 200)}"]
 
 
 def clock(seconds: float) -> str:

@@ -8,29 +8,23 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from selfagg.engine.breaker import PATIENCE_S, Breaker
 from selfagg.engine.fair import Entrance
 from selfagg.engine.gate import Gate, Priority
 from selfagg.engine.keeping import Keeper
 from selfagg.engine.rows import CANDIDATE, Generation
 from selfagg.engine.sets import address_seed
-from selfagg.errors import ContextOverflow, ModelError, SelfaggError
+from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.base import Model, Streams, fingerprint
 from selfagg.prompts.candidates import View, view_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
 
-FAILURES_IN_A_ROW = 16
-"""So many failed calls, each retried, with none that worked between them: the model is gone."""
-
 TIGHTENED = 0.6
 """What is left of a prompt that the model found too long, at each of a few attempts."""
 
 ATTEMPTS = 6
-
-
-class RunStopped(SelfaggError):
-    """The model cannot be reached any more; what is finished is in the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +69,9 @@ class Watcher:
     def finished(self, question: int) -> None:
         """All that was asked for of a question is done."""
 
+    def waiting(self, why: str | None) -> None:
+        """The model is gone and the run waits for it, and why; None: it goes on."""
+
 
 class Engine:
     """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it.
@@ -94,6 +91,7 @@ class Engine:
         retry_failed: bool = True,
         gate: Entrance | None = None,
         finale: Finale | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """Puts a run's parts together.
 
@@ -106,6 +104,7 @@ class Engine:
             retry_failed: Whether a failed call that the record holds is made again.
             gate: A bound on calls that is shared with other engines; None: one of its own.
             finale: What is different for the last population.
+            patience_s: Seconds to wait for a model that has answered and is gone; 0.0 for those who cannot wait.
         """
         self.model = model
         self.settings = settings
@@ -116,8 +115,7 @@ class Engine:
         self.retry_failed = retry_failed
         self.view: View = view_named(settings.candidate)
         self.failure: ModelError | None = None
-        self._failures = 0
-        self._stopped: RunStopped | None = None
+        self._breaker = Breaker(patience_s, self.watcher.waiting)
 
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
@@ -143,17 +141,20 @@ class Engine:
         self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
     ) -> Generation:
         member, role = generation.member, generation.role
+        last = self.finale if self.finale and (role, member.t) == (CANDIDATE, self.finale.t) else None
         async with self.gate.enter(priority):
-            if self._stopped:
-                raise self._stopped
-            generation = replace(generation, started=time.time())
-            try:
-                last = self.finale if self.finale and (role, member.t) == (CANDIDATE, self.finale.t) else None
-                reply, fitted = await self._reply(question, prompt, generation, last)
-            except ModelError as error:
-                self._failed(error)
-                return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
-        self._failures = 0
+            while True:
+                async with self._breaker.turn() as trying:
+                    generation = replace(generation, started=time.time())
+                    try:
+                        reply, fitted = await self._reply(question, prompt, generation, last)
+                    except ModelError as error:
+                        self.failure = error
+                        if self._breaker.failed(error) and not trying:
+                            continue
+                        return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+                    self._breaker.worked()
+                    break
         return replace(
             generation,
             member=replace(member, reply=reply),
@@ -204,16 +205,6 @@ class Engine:
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
         return await fit(prompt, self.view, self.model, room, context)
-
-    def _failed(self, error: ModelError) -> None:
-        self.failure = error
-        self._failures += 1
-        if error.fatal:
-            self._stopped = RunStopped(str(error))
-        elif self._failures >= FAILURES_IN_A_ROW:
-            self._stopped = RunStopped(f"{self._failures} calls in a row failed; the last: {error}")
-        if self._stopped:
-            raise self._stopped from error
 
     async def close(self) -> None:
         """Waits until what was generated is on disk."""

@@ -93,7 +93,15 @@ class Deliberator:
     ) -> Outcome:
         position = await self.record.add(replace(plan.question, id=name)) if self.record else 0
         finale = Finale(plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None)
-        engine = Engine(self.model, plan.settings, self._keeper, gate=self.gate.lane(), watcher=watcher, finale=finale)
+        engine = Engine(
+            self.model,
+            plan.settings,
+            self._keeper,
+            gate=self.gate.lane(),
+            watcher=watcher,
+            finale=finale,
+            patience_s=0.0,  # a client is to hear of it, not to wait
+        )
         trial = Trial(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
         try:
             answered = await _answered(plan, engine, trial)
