@@ -1,0 +1,234 @@
+"""Reinforcement learning on one machine: TRL's RLOO or GRPO trainer on plain and aggregation prompts.
+
+    from selfagg.training.rl import RLSettings, train
+
+    run = train(model, tokenizer, rows, RLSettings(steps=100, prompts=64, max_tokens=32, learning_rate=3e-4), out)
+    run.metrics.lines()       # per step: reward, length, share cut, entropy, apart for plain and aggregation prompts
+
+Standard RL (only plain rows) and aggregation-aware RL (half of the rows with candidates) differ in their rows alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfagg.engine.sets import address_random
+from selfagg.errors import UsageError
+from selfagg.models.checkpoints import require_chat_template, save
+from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rows import Row, question_of
+from selfagg.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.rloo_config import RLOOConfig
+
+    from selfagg.training.trainer import RewardFunction, Watcher, _Kept
+
+__all__ = ["RLSettings", "train"]
+
+
+def train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    settings: RLSettings,
+    out: Path,
+    *,
+    reward: RewardFunction | None = None,
+    save_every: int = 10,
+    about: Mapping[str, Any] | None = None,
+    watcher: Watcher = lambda line: None,
+) -> RunFolder:
+    """Trains a model, in place, and saves it as a folder; called again after a crash, it goes on where that was.
+
+    The same call with the same ``out`` continues from the last whole checkpoint and repeats, on the same machine, what
+    the lost steps had sampled and computed, bit by bit. With more ``settings.steps`` it goes on for longer.
+
+    Args:
+        model: The model; full precision. With ``settings.lora`` its own weights stay, and the adapter is merged into
+            what is saved alone.
+        tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
+        rows: The prompts; drawn in an order of their own, all once before any comes again.
+        settings: How it is trained.
+        out: The folder of this training; see `RunFolder` for what is in it.
+        reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
+            each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
+            completion; ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
+        save_every: Steps between checkpoints; 0: at the end only.
+        about: What else decides the training (the base model, the data), to be compared when it is continued.
+        watcher: Told of each step's metrics.
+
+    Returns:
+        The folder, ``final`` in it being the trained model.
+
+    Raises:
+        UsageError: Something given cannot work, or ``out`` belongs to another training.
+        RewardFailed: The reward function raised; what was done until then is kept.
+    """
+    from transformers.trainer_callback import PrinterCallback
+
+    from selfagg.training.trainer import KeptGRPO, KeptRLOO
+
+    require_chat_template(tokenizer, "the model")
+    _check_fit(model, tokenizer, rows, settings.max_tokens)
+    folder = RunFolder(out)
+    folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps})
+    checkpoint = folder.last_checkpoint()
+    done = checkpoint[1] if checkpoint else 0
+    folder.metrics.go_back(done)
+    if done >= settings.steps and folder.final.is_dir():
+        return folder
+    with _quiet():
+        trainer = (KeptRLOO if settings.algorithm == "rloo" else KeptGRPO)(
+            rows=rows,
+            folder=folder,
+            reward=reward or _own_reward(model, tokenizer, rows, settings),
+            watcher=watcher,
+            model=model,
+            processing_class=tokenizer,
+            train_dataset=_order(rows, settings),
+            args=_arguments(settings, folder, save_every),
+            peft_config=_adapter(settings.lora),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+        _save_final(trainer, tokenizer, folder)
+    return folder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the libraries' bars and their notes to their own authors off the terminal."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides the course of a training; not for how long it goes on."""
+    names = [name for name in RLSettings.__dataclass_fields__ if name != "steps"]
+    return {**about, **{name: getattr(settings, name) for name in names}}
+
+
+def _order(rows: Sequence[Row], settings: RLSettings) -> Dataset:
+    """The prompts of all steps, as places: shuffled anew each time round; more steps begin with those of fewer."""
+    from datasets import Dataset
+
+    wanted = settings.steps * settings.prompts
+    places: list[int] = []
+    for time in range(-(-wanted // len(rows))):
+        places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
+    return Dataset.from_dict({"row": places[:wanted]})
+
+
+def _arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOConfig | GRPOConfig:
+    import torch
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.rloo_config import RLOOConfig
+
+    gpu = torch.accelerator.is_available()
+    arguments: dict[str, Any] = {
+        "output_dir": str(folder.checkpoints),
+        "max_steps": settings.steps,
+        "num_generations": settings.rollouts,
+        "max_completion_length": settings.max_tokens,
+        "temperature": settings.temperature,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant",
+        "beta": 0.0,
+        "shuffle_dataset": False,  # the order is `_order`'s
+        "use_vllm": settings.vllm is not None,
+        "vllm_mode": settings.vllm or "colocate",
+        "use_cpu": not gpu,
+        "bf16": gpu,
+        "gradient_checkpointing": gpu,
+        "seed": settings.seed,
+        "save_steps": save_every or settings.steps,
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "per_device_train_batch_size": settings.micro_batch,
+        "gradient_accumulation_steps": _accumulation(settings),
+    }
+    return RLOOConfig(**arguments) if settings.algorithm == "rloo" else GRPOConfig(scale_rewards="none", **arguments)
+
+
+def _accumulation(settings: RLSettings) -> int:
+    """Forward and backward passes of one process in a step."""
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    processes: int = PartialState().num_processes
+    share, left = divmod(settings.responses, settings.micro_batch * processes)
+    if left:
+        raise UsageError(
+            f"a step has {settings.responses} responses, which {processes} process(es) cannot take in equal parts of "
+            f"{settings.micro_batch} at once (micro_batch)"
+        )
+    return share
+
+
+def _adapter(rank: int) -> Any:
+    from peft import LoraConfig
+
+    if not rank:
+        return None
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def _own_reward(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], settings: RLSettings
+) -> RewardFunction:
+    from selfagg.training.reward import trl_reward, try_scoring
+
+    asyncio.run(try_scoring(question_of(row) for row in rows))
+    declared: Any = model.generation_config.eos_token_id if model.generation_config else None
+    ends = {tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])}
+    return functools.partial(trl_reward, max_tokens=settings.max_tokens, end_ids=ends)
+
+
+def _check_fit(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], max_tokens: int
+) -> None:
+    """Raises `UsageError` where a prompt and its response do not fit the model's context."""
+    if not rows:
+        raise UsageError("the training set has no rows")
+    context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if context is None:
+        return
+    room, lengths = context - max_tokens, {}
+    for row in rows:
+        if row.prompt_tokens > room or not row.prompt_tokens:  # what is recorded may err upwards
+            tokens: Any = tokenizer.apply_chat_template([*map(dict, row.prompt)], add_generation_prompt=True)
+            lengths[row.index] = len(tokens["input_ids"])
+    if too_long := [index for index, tokens in lengths.items() if tokens > room]:
+        first = too_long[0]
+        raise UsageError(
+            f"{len(too_long)} of {len(rows)} prompts do not fit: row {first} has {lengths[first]} tokens, and a "
+            f"context of {context} leaves {room} beside {max_tokens} of a response (make the responses "
+            "shorter, or the set with fewer tokens to a prompt)"
+        )
+
+
+def _save_final(trainer: _Kept, tokenizer: PreTrainedTokenizerBase, folder: RunFolder) -> None:
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    vars(base).pop("forward", None)  # TRL's, with its fused head
+    if trainer.accelerator.is_main_process:
+        save(model, tokenizer, folder.final)

@@ -1,0 +1,81 @@
+"""What reinforcement learning is told: the paper's setting by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from selfagg.errors import UsageError
+
+Algorithm = Literal["rloo", "grpo"]
+Vllm = Literal["colocate", "server"]
+
+
+@dataclass(frozen=True, slots=True)
+class RLSettings:
+    """How a model is trained (defaults: arXiv 2509.26626, section on aggregation-aware RL).
+
+    A step samples ``rollouts`` responses to each of ``prompts`` prompts, rewards them, and updates the weights once.
+
+    Attributes:
+        algorithm: ``rloo``: leave-one-out baseline, log-probability of the whole response. ``grpo``: mean of the group
+            as baseline, not divided by its deviation, loss averaged over tokens.
+        steps: Updates of the weights.
+        prompts: Prompts of a step.
+        rollouts: Responses to each.
+        learning_rate: Of AdamW, constant.
+        temperature: Responses are sampled at this temperature.
+        max_tokens: Most tokens of a response.
+        micro_batch: Responses that go through the model at once, forward and backward; what a step has more is
+            accumulated. Changes memory and time, not the gradient (but for rounding).
+        lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
+        vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
+            this machine. None: transformers does.
+        end_to_end: N, K, T: each rollout is a whole RSA loop; see `selfagg.training.rollout`. None: one response.
+        seed: Decides the order of prompts and what is sampled.
+    """
+
+    algorithm: Algorithm = "rloo"
+    steps: int = 300
+    prompts: int = 256
+    rollouts: int = 4
+    learning_rate: float = 1e-6
+    temperature: float = 1.0
+    max_tokens: int = 8192
+    micro_batch: int = 8
+    lora: int = 0
+    vllm: Vllm | None = None
+    end_to_end: tuple[int, int, int] | None = None
+    seed: int = 1234
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ("rloo", "grpo"):
+            raise UsageError(f"algorithm {self.algorithm!r} is neither rloo nor grpo")
+        if self.vllm not in (None, "colocate", "server"):
+            raise UsageError(f"vllm {self.vllm!r} is neither colocate nor server")
+        least = {"steps": 1, "prompts": 1, "rollouts": 2, "max_tokens": 1, "micro_batch": 1, "lora": 0}
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise UsageError(f"{name} = {getattr(self, name)}, but it is at least {smallest}")
+        for name in ("learning_rate", "temperature"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} = {getattr(self, name)}, but it is a number above 0")
+        if self.end_to_end is not None:
+            n, k, t = self.end_to_end
+            if not (1 <= k <= n and t >= 2):
+                raise UsageError(f"end to end with N, K, T = {n}, {k}, {t}, but it takes 1 <= K <= N and T >= 2")
+            if self.algorithm != "grpo":
+                raise UsageError("end-to-end training takes algorithm grpo: TRL's RLOO has no rollouts of one's own")
+
+    @property
+    def groups(self) -> int:
+        """Groups of ``rollouts`` responses in a step: one a prompt, end to end one for each member of a loop."""
+        if self.end_to_end is None:
+            return self.prompts
+        n, _, t = self.end_to_end
+        return self.prompts * n * t
+
+    @property
+    def responses(self) -> int:
+        """Responses of a step."""
+        return self.groups * self.rollouts

@@ -1,0 +1,119 @@
+"""The folder of a training: what was asked for, its checkpoints, and how to go on after a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from selfagg.errors import UsageError
+from selfagg.training.metrics import MetricsFile
+
+_WHOLE = "whole"
+"""A file that a checkpoint gets when all else of it is on disk."""
+
+
+class RunFolder:
+    """Paths in a training's folder.
+
+    ``settings.json``, ``metrics.jsonl``, ``rollouts/`` (a file a step), ``checkpoints/`` (the last whole one),
+    ``evaluations/`` (a record each) and, in the end, ``final/``: the trained model.
+
+    Attributes:
+        path: The folder.
+        metrics: Its ``metrics.jsonl``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = MetricsFile(path / "metrics.jsonl")
+
+    @property
+    def final(self) -> Path:
+        """The trained model."""
+        return self.path / "final"
+
+    @property
+    def rollouts(self) -> Path:
+        """What was sampled."""
+        return self.path / "rollouts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Weights and optimiser to go on from."""
+        return self.path / "checkpoints"
+
+    def evaluation(self, step: int) -> Path:
+        """The record of an evaluation."""
+        return self.path / "evaluations" / f"step-{step:06d}.sqlite"
+
+    def begin(self, settings: Mapping[str, Any], *, may_differ: Mapping[str, Any]) -> None:
+        """Writes down what is asked for; in a folder that has been begun, compares.
+
+        Args:
+            settings: What decides the course of the training; JSON values.
+            may_differ: What does not: how long it goes on, versions.
+
+        Raises:
+            UsageError: The folder belongs to another training, or cannot be written.
+        """
+        file = self.path / "settings.json"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            asked = json.loads(json.dumps(settings))
+            if file.exists():
+                self._compare(json.loads(file.read_text(encoding="utf-8"))["settings"], asked)
+            elif any(self.path.iterdir()):
+                raise UsageError(f"{self.path} holds something else than a training: name a new folder")
+            _write_whole(file, json.dumps({"settings": asked, "circumstances": dict(may_differ)}, indent=1))
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from None
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{file} is no training's: name a new folder") from None
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        if names:
+            said = ", ".join(f"{name} was {before.get(name)!r} and is now {now.get(name)!r}" for name in names)
+            raise UsageError(f"{self.path} belongs to a training with other settings: {said}")
+
+    def last_checkpoint(self) -> tuple[Path, int] | None:
+        """The last whole checkpoint and its step; whatever else lies there is removed."""
+        whole = {int(path.parent.name.rpartition("-")[2]): path.parent for path in self.checkpoints.glob(f"*/{_WHOLE}")}
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if not whole or path != whole[max(whole)]:
+                _remove(path)
+        return (whole[max(whole)], max(whole)) if whole else None
+
+    def seal(self, step: int) -> None:
+        """Says that a checkpoint is whole, once it is on disk, and removes those before it."""
+        folder = self.checkpoints / f"checkpoint-{step}"
+        for path in [*folder.iterdir(), folder]:
+            _sync(path)
+        (folder / _WHOLE).touch()
+        _sync(folder)
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if path != folder:
+                _remove(path)
+
+
+def _remove(checkpoint: Path) -> None:
+    (checkpoint / _WHOLE).unlink(missing_ok=True)
+    shutil.rmtree(checkpoint)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,170 @@
+"""TRL's trainers, made to keep what they sample, to go on after a fault, and to waste no work on padding.
+
+What is overridden here are TRL's inner methods (1.16): the algorithms themselves stay TRL's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import gather_object  # type: ignore[import-untyped]
+from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.rloo_trainer import RLOOTrainer
+
+from selfagg.errors import SelfaggError
+from selfagg.training.metrics import flat, summary
+from selfagg.training.randomness import remember
+from selfagg.training.rollouts import Rollout, write_rollouts
+from selfagg.training.rows import Row
+from selfagg.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    _Trainer = RLOOTrainer
+else:
+    _Trainer = object
+
+RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[float | None]]"]
+"""As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, the columns being those of `Row.columns`."""
+
+Watcher = Callable[[dict[str, Any]], None]
+"""Told each line of the metrics."""
+
+
+class RewardFailed(SelfaggError):
+    """A reward function raised."""
+
+
+class _Kept(_Trainer):
+    """What both trainers have in addition."""
+
+    def __init__(
+        self, *, rows: Sequence[Row], folder: RunFolder, reward: RewardFunction, watcher: Watcher, **trl: Any
+    ) -> None:
+        """As TRL's, whose data set here holds nothing but places in ``rows``."""
+        self._rows = rows
+        self._folder = folder
+        self._reward = reward
+        self._watcher = watcher
+        self._rollouts: list[Rollout] = []
+        self._entropies: dict[int, float] = {}
+        self._places: list[int] = []
+        self._started = time.monotonic()
+        super().__init__(reward_funcs=self._rewarded, **trl)  # type: ignore[arg-type]  # TRL takes it async too
+
+    def _send_telemetry(self) -> None:
+        """Nothing is sent anywhere."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """The card comes with the trained model."""
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        columns = [{**self._rows[place["row"]].columns(), **place} for place in inputs]
+        put_back = remember()
+        try:
+            output: dict[str, Any] = super()._generate_and_score_completions(columns)
+        except RewardFailed:
+            put_back()
+            if self.state.global_step > 0 and self.accelerator.num_processes == 1:
+                self._save_checkpoint(self.model, None)
+            raise
+        output["rollout"] = torch.arange(len(self._rollouts), device=output["completion_ids"].device)
+        return output
+
+    async def _rewarded(
+        self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **columns: Any
+    ) -> list[float | None]:
+        """The reward function that TRL calls: asks the one it was given, and remembers the rollouts."""
+        ends = {*self.eos_token_ids, self.processing_class.pad_token_id}  # type: ignore[union-attr]
+        self._rollouts = [
+            _rollout(self.state.global_step + 1, self._rows[place], completion, ids, cut=ids[-1] not in ends)
+            for place, completion, ids in zip(columns["row"], completions, completion_ids, strict=True)
+        ]
+        try:
+            given = self._reward(prompts, completions, completion_ids, **columns)
+            rewards = [*(await given if inspect.isawaitable(given) else given)]
+        except Exception as error:
+            step = self.state.global_step + 1
+            kept = write_rollouts(self._folder.rollouts, step, self._rollouts)
+            raise RewardFailed(
+                f"the reward of step {step} failed with {type(error).__name__}: {error}; its responses are kept in "
+                f"{kept}, and the same command goes on from the last whole step"
+            ) from error
+        for rollout, reward in zip(self._rollouts, rewards, strict=True):
+            rollout.reward = None if reward is None or math.isnan(reward) else reward
+        return rewards
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._places = inputs["rollout"].tolist()
+        loss: torch.Tensor = super()._compute_loss(model, _narrowed(inputs))  # type: ignore[no-untyped-call]
+        return loss
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        result = super()._get_per_token_logps_and_entropies(
+            model, input_ids, attention_mask, logits_to_keep, *args, **kw
+        )
+        if torch.is_grad_enabled() and result[1] is not None:
+            mask = attention_mask[:, -logits_to_keep:]
+            means = (result[1].detach() * mask).sum(1) / mask.sum(1).clamp(min=1)
+            self._entropies.update(zip(self._places, means.tolist(), strict=True))
+        return result
+
+    def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
+        """Adds a step's own metrics to what TRL logs, and keeps them and the step's rollouts."""
+        if "loss" not in logs:  # the summary at the end of all
+            return super().log(logs, start_time)
+        for place, rollout in enumerate(self._rollouts):
+            rollout.entropy = self._entropies.get(place)
+        self._entropies.clear()
+        rollouts: list[Rollout] = gather_object(self._rollouts)
+        metrics = summary(rollouts)
+        line = {
+            "step": self.state.global_step,
+            **metrics,
+            "grad_norm": logs.get("grad_norm"),
+            "seconds": round(time.monotonic() - self._started, 3),
+        }
+        self._started = time.monotonic()
+        super().log({**logs, **flat(metrics)}, start_time)
+        if self.accelerator.is_main_process:
+            write_rollouts(self._folder.rollouts, self.state.global_step, rollouts)
+            self._folder.metrics.add(line)
+            self._watcher(line)
+        return None
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            self._folder.seal(self.state.global_step)
+
+
+class KeptRLOO(_Kept, RLOOTrainer):
+    """RLOO (arXiv 2402.14740)."""
+
+
+class KeptGRPO(_Kept, GRPOTrainer):  # type: ignore[misc]  # to mypy `_Kept` is an RLOOTrainer
+    """GRPO (arXiv 2402.03300)."""
+
+
+def _rollout(step: int, row: Row, completion: Any, ids: Sequence[int], *, cut: bool) -> Rollout:
+    text = completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
+    return Rollout(step, row.index, row.id, row.aggregation, row.k, row.c, 1, 0, text, None, len(ids), cut)
+
+
+def _narrowed(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Without the padding that all of these prompts have: TRL pads to the longest prompt of the whole step."""
+    longest = int(inputs["prompt_mask"].sum(1).max())
+    return {**inputs, **{name: inputs[name][:, -longest:] for name in ("prompt_ids", "prompt_mask")}}
