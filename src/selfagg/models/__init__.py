@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Streams
+from selfagg.models.checkpoints import is_checkpoint
 
 if TYPE_CHECKING:
     from selfagg.models.retries import Retries
@@ -41,6 +42,7 @@ class Access:
 
 
 CONNECTIONS: dict[str, str] = {
+    "hf": "selfagg.models.hf",
     "local": "selfagg.models.local",
     "openai": "selfagg.models.openai",
     "simulated": "selfagg.models.simulated",
@@ -52,18 +54,24 @@ def connect(name: str, access: Access | None = None) -> Model:
     """The connection to a model, not yet entered.
 
     Args:
-        name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME`` or
-            ``simulated:SETTINGS``.
+        name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
+            hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, or a folder that holds a model, which
+            stands for ``hf:FOLDER``.
         access: Where and with which key.
 
     Raises:
-        UsageError: There is no such kind of model, or its name cannot be read.
+        UsageError: There is no such kind of model, its name cannot be read, or it is not behind a base URL.
     """
     kind, _, rest = name.partition(":")
+    if kind not in CONNECTIONS and is_checkpoint(Path(name).expanduser()):
+        kind, rest = "hf", name
     if kind not in CONNECTIONS:
         near = difflib.get_close_matches(kind, CONNECTIONS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "a name begins with " + ", ".join(CONNECTIONS)
         raise UsageError(f"there is no model {name!r}; {hint}")
+    if access and kind != "openai" and (access.base_urls or access.api_key_file):
+        given = "base URL" if access.base_urls else "API key"
+        raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
     make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
     model: Model = make(rest, access or Access())
     return model
