@@ -7,9 +7,11 @@ from collections.abc import Callable
 import typer
 
 from selfagg.cli.train_data import data
+from selfagg.cli.train_verl import verl
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "data": data,
+    "verl": verl,
 }
 
 train = typer.Typer(help="Train a model to aggregate: data, reinforcement learning on one machine or a cluster.")

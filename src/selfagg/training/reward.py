@@ -19,7 +19,6 @@ from typing import Any
 
 from selfagg.engine.rows import question_body, question_of
 from selfagg.errors import UsageError
-from selfagg.models.openai_wire import split, thoughts
 from selfagg.models.reasoning import split_reasoning
 from selfagg.scoring import stated
 from selfagg.scoring.base import Verdict
@@ -106,11 +105,11 @@ def reply_of(completion: str | Sequence[Mapping[str, Any]], *, cut: bool = False
         completion: The text, or messages of which the last is the response.
         cut: Whether it ended because it reached its length limit.
     """
-    if isinstance(completion, str):
-        reasoning, text = split_reasoning(completion)
-    else:
-        message = completion[-1] if completion else {}
-        text, reasoning = split(message.get("content"), thoughts(message))
+    message = {"content": completion} if isinstance(completion, str) else completion[-1]
+    text = message.get("content") or ""
+    reasoning = message.get("reasoning_content") or ""
+    if not reasoning:
+        reasoning, text = split_reasoning(text)
     return Reply(text, reasoning, Stop.LENGTH if cut else Stop.FINISHED)
 
 

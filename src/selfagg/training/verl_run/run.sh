@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Starts this run, or goes on with it from its last checkpoint. Arguments are handed to verl: run.sh trainer.save_freq=10
+set -euo pipefail
+folder="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+exec python -m verl.trainer.main_ppo --config-path "$folder" --config-name run "selfagg.folder=$folder" "$@"
