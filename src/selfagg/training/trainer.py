@@ -17,6 +17,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_trainer import RLOOTrainer
 
 from selfagg.errors import SelfaggError
+from selfagg.training.batches import by_length, in_parts, narrowed
 from selfagg.training.metrics import flat, summary
 from selfagg.training.randomness import remember
 from selfagg.training.rollouts import Rollout, write_rollouts
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     _Trainer = RLOOTrainer
 else:
     _Trainer = object
+
+SAMPLED_AT_ONCE = 16
+"""Micro-batches' worth of responses that transformers samples at once."""
 
 RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[float | None]]"]
 """As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, the columns being those of `Row.columns`."""
@@ -52,9 +56,15 @@ class _Kept(_Trainer):
         self._watcher = watcher
         self._rollouts: list[Rollout] = []
         self._entropies: dict[int, float] = {}
-        self._places: list[int] = []
+        self._inputs: dict[str, Any] = {}
+        self._sorted: list[dict[str, Any]] = []
         self._started = time.monotonic()
         super().__init__(reward_funcs=self._rewarded, **trl)  # type: ignore[arg-type]  # TRL takes it async too
+
+    @property
+    def _at_once(self) -> int:
+        """Responses that are sampled at once: without gradients, so more of them fit than go through an update."""
+        return SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
 
     def _send_telemetry(self) -> None:
         """Nothing is sent anywhere."""
@@ -98,9 +108,17 @@ class _Kept(_Trainer):
             rollout.reward = None if reward is None or math.isnan(reward) else reward
         return rewards
 
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        inputs = super()._prepare_inputs(generation_batch)
+        buffered: Any = self._buffered_inputs
+        if buffered is not self._sorted:  # a new step
+            self._sorted = self._buffered_inputs = by_length(buffered)
+            inputs = self._sorted[self._step % len(self._sorted)]
+        return inputs
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        self._places = inputs["rollout"].tolist()
-        loss: torch.Tensor = super()._compute_loss(model, _narrowed(inputs))  # type: ignore[no-untyped-call]
+        self._inputs = inputs
+        loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         return loss
 
     def _get_per_token_logps_and_entropies(
@@ -118,7 +136,7 @@ class _Kept(_Trainer):
         if torch.is_grad_enabled() and result[1] is not None:
             mask = attention_mask[:, -logits_to_keep:]
             means = (result[1].detach() * mask).sum(1) / mask.sum(1).clamp(min=1)
-            self._entropies.update(zip(self._places, means.tolist(), strict=True))
+            self._entropies.update(zip(self._inputs["rollout"].tolist(), means.tolist(), strict=True))
         return result
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
@@ -154,17 +172,52 @@ class _Kept(_Trainer):
 class KeptRLOO(_Kept, RLOOTrainer):
     """RLOO (arXiv 2402.14740)."""
 
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any) -> Any:
+        sample = super()._generate_single_turn
+        if self.use_vllm:
+            return sample(prompt_ids, *args)  # type: ignore[no-untyped-call]
+        return in_parts(prompt_ids, self._at_once, lambda part: sample(part, *args))  # type: ignore[no-untyped-call]
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        return super()._compute_loss(model, narrowed(inputs, response=True))
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        """Once rather than twice.
+
+        TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
+        batch of samples that policy is the one being updated: they are those of the pass with the gradient.
+        """
+        if not torch.is_grad_enabled():
+            return torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device), None, None
+        result = super()._get_per_token_logps_and_entropies(
+            model, input_ids, attention_mask, logits_to_keep, *args, **kw
+        )
+        self._inputs["old_logps"] = (result[0].detach() * attention_mask[:, -logits_to_keep:]).sum(1)
+        return result
+
 
 class KeptGRPO(_Kept, GRPOTrainer):  # type: ignore[misc]  # to mypy `_Kept` is an RLOOTrainer
     """GRPO (arXiv 2402.03300)."""
+
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kw: Any) -> Any:
+        sample = super()._generate_single_turn
+        if self.use_vllm:
+            return sample(prompt_ids, *args, **kw)  # type: ignore[no-untyped-call]
+        without_logprobs = in_parts(prompt_ids, self._at_once, lambda part: sample(part, *args, **kw)[0])  # type: ignore[no-untyped-call]
+        return without_logprobs, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        return super()._compute_loss(model, narrowed(inputs, response=False))
 
 
 def _rollout(step: int, row: Row, completion: Any, ids: Sequence[int], *, cut: bool) -> Rollout:
     text = completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
     return Rollout(step, row.index, row.id, row.aggregation, row.k, row.c, 1, 0, text, None, len(ids), cut)
-
-
-def _narrowed(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Without the padding that all of these prompts have: TRL pads to the longest prompt of the whole step."""
-    longest = int(inputs["prompt_mask"].sum(1).max())
-    return {**inputs, **{name: inputs[name][:, -longest:] for name in ("prompt_ids", "prompt_mask")}}
