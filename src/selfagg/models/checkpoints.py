@@ -96,7 +96,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     try:
         target = Path(folder).expanduser()
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving-", dir=target) as aside:
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=target) as aside, _quiet():
             model.save_pretrained(aside)
             tokenizer.save_pretrained(aside)
             for path in sorted(Path(aside).iterdir(), key=lambda path: path.name == _CONFIG):

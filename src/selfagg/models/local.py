@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import httpx2
 
-from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.llama import NAME, SLOTS, Llama, import_xllamacpp
@@ -33,8 +33,6 @@ _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp
 
 def connect(spec: str, access: Access) -> LocalModel:
     """The model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names."""
-    if access.base_urls:
-        raise UsageError("a local model runs in this process and has no base URL; openai:NAME is one behind a URL")
     return LocalModel(spec, concurrency=access.concurrency, context=access.context)
 
 
