@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
 import subprocess
@@ -18,6 +19,9 @@ import pytest
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 ARGUMENTS = ["-n", "8", "-k", "4", "-t", "4", "--model", "simulated:tokens=400,speed=8000,slots=4,unanswered=0.1"]
+SEED = int(os.environ.get("SELFAGG_SEEDS", "1").split(",")[0])
+"""Of the moments of the kills; another one by SELFAGG_SEEDS=2."""
+
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -91,7 +95,7 @@ def test_a_killed_run_loses_and_repeats_nothing(
     assert run("eval", questions, *ARGUMENTS, "--record", whole).returncode == 0
 
     command = [str(EXECUTABLE), "eval", str(questions), *ARGUMENTS, "--record", str(killed)]
-    moment, recorded, found_running = random.Random(kills), generations(killed), 0
+    moment, recorded, found_running = random.Random(SEED * 1000 + kills), generations(killed), 0
     for _ in range(kills):
         found_running += kill_in_the_middle(command, tmp_path, environment, moment)
         now = generations(killed)
@@ -166,7 +170,7 @@ def test_a_server_is_never_asked_again_for_what_is_recorded(
     url = f"http://127.0.0.1:{server.server_port}/v1"
     arguments = ["eval", str(questions), "-n", "8", "-k", "4", "-t", "4", "--model", "openai:tiny", "--base-url", url]
     arguments += ["--concurrency", "4", "--record", str(record)]
-    moment, bought = random.Random(1), set[int]()
+    moment, bought = random.Random(SEED), set[int]()
     for _ in range(3):
         server.seeds.clear()
         kill_in_the_middle([str(EXECUTABLE), *arguments], tmp_path, environment, moment)

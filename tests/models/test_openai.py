@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from openai_faults import (
-    RANDOM_FAULTS,
+    FAULTS,
     Fault,
     FaultServer,
     completion,
@@ -321,8 +321,8 @@ async def test_populations_stay_whole_through_every_fault(monkeypatch: pytest.Mo
 
         ends = await asyncio.gather(*map(call, range(600)))
     errors = [end for end in ends if isinstance(end, ModelError)]
-    assert len(RANDOM_FAULTS) == 13
-    assert 0 < len(errors) < 40  # the unknown model and the context errors: 2 of 13 faults, about 9 calls
+    assert len(FAULTS) == 16
+    assert 0 < len(errors) < 40  # the unknown model and the context errors: 2 of 16 faults, about 8 calls
     assert all("answered 404" in str(error) or isinstance(error, ContextOverflow) for error in errors)
     assert not any(error.fatal for error in errors)
     assert any(isinstance(end, Reply) and end.tries > 1 for end in ends)

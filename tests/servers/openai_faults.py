@@ -128,25 +128,36 @@ async def stream_events(request: web.Request, events: Sequence[object], *, drop:
     return response
 
 
-RANDOM_FAULTS: Sequence[Fault] = (
-    refuse(429, "slow down"),
-    refuse(429, "slow down", {"Retry-After": "1"}),
-    refuse(500, "internal error"),
-    refuse(503, "overloaded"),
-    refuse(404, "the model `fake` does not exist", code="model_not_found"),
-    refuse(400, "too long", code="context_length_exceeded"),
-    reset,
-    hang,
-    half,
-    huge,
-    send("{"),
-    send(completion("")),
-    send(completion(None)),
-)
+FAULTS: Mapping[str, Fault] = {
+    "429": refuse(429, "slow down"),
+    "429 with Retry-After": refuse(429, "slow down", {"Retry-After": "1"}),
+    "500": refuse(500, "internal error"),
+    "503": refuse(503, "overloaded"),
+    "reset": reset,
+    "hang": hang,
+    "half a reply": half,
+    "no HTTP": garbage,
+    "malformed JSON": send("{"),
+    "JSON of another kind": send([1, 2]),
+    "empty content": send(completion("")),
+    "null content": send(completion(None)),
+    "wrong model": refuse(404, "the model `fake` does not exist", code="model_not_found"),
+    "huge reply": huge,
+    "huge error": huge_error,
+    "context error": refuse(400, "too long", code="context_length_exceeded"),
+}
+"""What a server may do to a call, by name."""
 
 
 class FaultServer:
     """Serves a model ``fake``; ``script`` holds what the next chat calls get.
+
+    Args:
+        *script: Faults of the first chat calls.
+        rate: Share of the calls after them that get a fault.
+        kinds: Faults that these are drawn from.
+        seed: Of that draw.
+        remember: Whether to keep the calls' bodies and headers.
 
     Attributes:
         url: Base URL, known after entering.
@@ -154,19 +165,30 @@ class FaultServer:
         bodies: Bodies of all chat calls, in order.
         models: The answer of ``GET /v1/models``.
         other: What further paths answer, by path.
+        rate: As above; may be changed at any time.
+        calls: Chat calls so far.
         open: Chat calls in flight.
         most: Most of them so far.
     """
 
-    def __init__(self, *script: Fault, rate: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *script: Fault,
+        rate: float = 0.0,
+        kinds: Sequence[Fault] = tuple(FAULTS.values()),
+        seed: int = 0,
+        remember: bool = True,
+    ) -> None:
         self.url = ""
         self.script = list(script)
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.models: Fault = send({"object": "list", "data": [{"id": "fake", "owned_by": "nobody"}]})
         self.other: dict[str, Fault] = {}
-        self.open = self.most = 0
-        self._rate = rate
+        self.calls = self.open = self.most = 0
+        self.rate = rate
+        self._kinds = kinds
+        self._remember = remember
         self._random = random.Random(seed)
         self._runner = web.AppRunner(self._app(), handler_cancellation=True, shutdown_timeout=0.1)
 
@@ -197,8 +219,10 @@ class FaultServer:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.bodies.append(body)
-        self.headers.append(dict(request.headers))
+        self.calls += 1
+        if self._remember:
+            self.bodies.append(body)
+            self.headers.append(dict(request.headers))
         self.open += 1
         self.most = max(self.most, self.open)
         try:
@@ -209,12 +233,12 @@ class FaultServer:
     def _next(self) -> Fault:
         if self.script:
             return self.script.pop(0)
-        return self._random.choice(RANDOM_FAULTS) if self._random.random() < self._rate else fine
+        return self._random.choice(self._kinds) if self._random.random() < self.rate else fine
 
 
 async def main() -> None:
     """Serves until interrupted."""
-    async with FaultServer(rate=float(sys.argv[1])) as server:
+    async with FaultServer(rate=float(sys.argv[1]), remember=False) as server:
         print(server.url, flush=True)
         await asyncio.Event().wait()
 

@@ -1,0 +1,163 @@
+"""A real HTTP server that fails in every way there is: a run of 200 questions completes, and nothing goes unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from openai_faults import FAULTS, FaultServer
+
+from selfagg.analysis.summary import Summary, summarise
+from selfagg.engine import breaker
+from selfagg.engine.breaker import RunStopped
+from selfagg.engine.configuration import configuration
+from selfagg.engine.engine import Engine, Settings
+from selfagg.engine.record import Generation, Record
+from selfagg.engine.run import evaluate
+from selfagg.methods import RSA
+from selfagg.models import openai_server
+from selfagg.models.openai import OpenAIModel
+from selfagg.models.retries import Retries
+from selfagg.types import Question
+
+SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1,2").split(",")))
+"""Which calls fail; others by SELFAGG_SEEDS=3,4."""
+
+METHOD = RSA(n=2, k=2, t=2)
+QUESTIONS = [Question(f"q{i}", f"{i}?", gold="four" if i % 2 else "five") for i in range(200)]
+CALLS = len(QUESTIONS) * METHOD.calls
+
+LOST = {"wrong model": 0.1, "context error": 0.05}
+"""Kinds that no second try can mend, and the least share of calls that they end; the others are tried again."""
+
+SAYS = {
+    "429": "answered 429: slow down",
+    "429 with Retry-After": "answered 429: slow down",
+    "500": "answered 500: internal error",
+    "503": "answered 503: overloaded",
+    "reset": "was lost",
+    "hang": "gave no answer within 0.5 s",
+    "half a reply": "was lost",
+    "no HTTP": "was lost",
+    "malformed JSON": "sent an answer that is not JSON",
+    "JSON of another kind": "without a reply in it",
+    "wrong model": "answered 404: the model `fake` does not exist",
+    "huge reply": "an answer of more than",
+    "huge error": "an answer of more than",
+    "context error": "answered 400: too long",
+}
+
+
+@pytest.fixture(autouse=True)
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would take long is made small: the largest reply that is read, the pauses while the model is gone."""
+    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2 * 2**20)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.02)
+
+
+@asynccontextmanager
+async def connected(server: FaultServer) -> AsyncIterator[OpenAIModel]:
+    retries = Retries(tries=3, first_s=0.01, longest_s=0.02)
+    async with OpenAIModel("fake", base_urls=[server.url], timeout_s=0.5, retries=retries) as model:
+        yield model
+
+
+async def run(model: OpenAIModel, record: Record, questions: Sequence[Question] = QUESTIONS) -> Summary:
+    record.begin(configuration(METHOD, model.name, Settings(), "test"), questions)
+    await evaluate(Engine(model, Settings(), record, concurrency=32), METHOD, questions)
+    return summarise(record)
+
+
+def check_whole(record: Record, summary: Summary) -> None:
+    """Every member is there, with a reply or with what it failed of, and the summary counts them all."""
+    ((members, failed, skipped),) = record.query(
+        "SELECT count(*), count(error), count(*) FILTER (WHERE error = 'none of its parents has a reply') "
+        "FROM generations"
+    )
+    assert members == CALLS
+    assert (summary.failures, summary.skipped, summary.calls) == (failed, skipped, members - skipped)
+    assert record.query("SELECT count(*) FROM questions WHERE weights IS NULL") == [(0,)]
+    assert record.query("SELECT count(*) FROM scores") == [(CALLS,)]
+    for position in range(len(QUESTIONS)):
+        found = record.members(position).values()
+        assert {(member.t, member.i) for member in found} == {(t, i) for t in (1, 2) for i in (0, 1)}
+        assert all((member.reply is None) != (member.error is None) for member in found)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:1])
+@pytest.mark.parametrize("kind", FAULTS)
+async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str, seed: int) -> None:
+    async with FaultServer(rate=0.1, kinds=[FAULTS[kind]], seed=seed) as server, connected(server) as model:
+        with Record(None) as record:
+            summary = await run(model, record)
+            check_whole(record, summary)
+            ((tries,),) = record.query("SELECT sum(tries) FROM generations")
+            empty = sum(population.unanswered for population in summary.populations) - summary.failures
+    faults = server.calls * 0.1
+    if kind in LOST:
+        assert LOST[kind] * 0.6 * CALLS < summary.failures < 1.4 * faults
+    elif kind.endswith("content"):
+        assert summary.failures == 0
+        assert 0.6 * faults < empty < 1.4 * faults
+    else:
+        assert summary.failures - summary.skipped < 0.01 * CALLS  # three faults in a row
+        assert 1.06 * CALLS < tries < 1.16 * CALLS
+    if kind != "context error":  # which is answered by making the prompt shorter within one try
+        assert tries == server.calls
+    if summary.failures:
+        assert summary.last_failure is not None
+        assert SAYS[kind] in summary.last_failure
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_run_completes_against_a_server_that_fails_in_every_way(seed: int) -> None:
+    async with FaultServer(rate=0.1, seed=seed) as server, connected(server) as model:
+        with Record(None) as record:
+            summary = await run(model, record)
+            check_whole(record, summary)
+            assert 0 < summary.failures < 0.05 * CALLS
+            failures = record.query("SELECT count(DISTINCT error) FROM generations")
+            assert failures != [(0,)]
+
+
+@pytest.mark.parametrize("kind", SAYS)
+async def test_of_a_server_that_only_fails_the_run_says_why_and_stops(kind: str) -> None:
+    async with FaultServer(rate=1.0, kinds=[FAULTS[kind]]) as server, connected(server) as model:
+        with Record(None) as record, pytest.raises(RunStopped) as stopped:
+            await run(model, record)
+        assert SAYS[kind] in str(stopped.value)
+        assert str(stopped.value).startswith("16 calls in a row failed; the last: ")
+        assert server.calls <= (16 + 32) * 6
+
+
+async def test_a_run_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
+    """It waits while the server fails, of itself; and nothing that is recorded is asked for again."""
+    async with FaultServer(kinds=[FAULTS["503"]]) as server, connected(server) as model:
+
+        class Watched(Record):
+            """Takes the server down after 200 generations, for half a second."""
+
+            async def save(self, generation: Generation) -> None:
+                await super().save(generation)
+                if not went and self.query("SELECT count(*) >= 200 FROM generations") == [(1,)]:
+                    went.append(server.calls)
+                    server.rate = 1.0
+                    asyncio.get_running_loop().call_later(0.5, lambda: setattr(server, "rate", 0.0))
+
+        went: list[int] = []
+        with Watched(tmp_path / "run.sqlite") as record:
+            summary = await run(model, record)
+            check_whole(record, summary)
+            assert 0 < summary.failures < 60
+        seeds = [body["seed"] for body in server.bodies]
+        server.rate, asked = 0.0, len(seeds)
+        with Record(tmp_path / "run.sqlite") as again:
+            failed = {seed for (seed,) in again.query("SELECT seed FROM generations WHERE error IS NOT NULL")}
+            summary = await run(model, again)
+            check_whole(again, summary)
+            assert summary.failures == 0
+        assert {body["seed"] for body in server.bodies[asked:]} == failed
