@@ -1,0 +1,228 @@
+"""Rewards are what an evaluation scores, for every kind of question and every way a reply may look."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from selfagg.benchmarks.base import Selection
+from selfagg.benchmarks.reasoning_gym import load_tasks
+from selfagg.engine.configuration import configuration
+from selfagg.engine.engine import Engine, Settings
+from selfagg.engine.record import Record
+from selfagg.engine.rows import question_body
+from selfagg.engine.run import evaluate
+from selfagg.errors import UsageError
+from selfagg.methods import Majority
+from selfagg.models.openai_wire import read_reply
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.sandbox import Limits, Sandbox
+from selfagg.scoring import scorer_for
+from selfagg.scoring.base import Verdict
+from selfagg.training import reward as rewards
+from selfagg.training.reward import Rewards, reply_of, trl_reward, try_scoring
+from selfagg.training.verl_reward import Unscorable, compute_score
+from selfagg.types import Question, Reply, Request, Usage
+
+LIMIT = 50
+END = 7
+
+MATH = Question("sum", "2 + 2?", "math", gold="4")
+CHOICE = Question("letter", "Which?", "choice", gold="B")
+TEXT = Question("capital", "Of France?", "text", gold="Paris")
+CODE = Question("double", "Double it.", "code", data={"format": "stdin", "cases": [["1\n", "2\n"], ["21\n", "42\n"]]})
+GYM = load_tasks("spell_backward", Selection(size=1))[0]
+
+
+def program(line: str) -> str:
+    return f"```python\n{line}\n```"
+
+
+WRITTEN: list[tuple[Question, str, bool]] = [
+    (MATH, r"So \boxed{4}", False),
+    (MATH, r"So \boxed{2^2}", False),
+    (MATH, r"So \boxed{5}", False),
+    (MATH, r"So \boxed{4", True),
+    (MATH, r"<think>is it \boxed{4}?</think>No: \boxed{5}", False),
+    (MATH, r"is it \boxed{5}?</think>No: \boxed{4}", False),
+    (MATH, r"<think>is it \boxed{4}? I think", True),
+    (MATH, r"\boxed{9^{9^{9^{9}}}}", False),
+    (MATH, "", False),
+    (CHOICE, r"\boxed{\text{(b)}}", False),
+    (CHOICE, r"\boxed{A}", False),
+    (CHOICE, r"\boxed{A or B}", False),
+    (TEXT, "paris", False),
+    (TEXT, "paris", True),
+    (TEXT, "<think>Lyon?</think><answer>Paris</answer>", False),
+    (TEXT, "<answer>Paris</answer> and so", True),
+    (TEXT, "Not Paris", False),
+    (GYM, f"<answer>{GYM.gold}</answer>", False),
+    (GYM, f"<answer>{GYM.gold}</answer> or <answer>nothing</answer>", False),
+    (GYM, f"<think><answer>{GYM.gold}</answer></think>", False),
+    (GYM, "<answer>x</answer>", False),
+    (CODE, program("print(2 * int(input()))"), False),
+    (CODE, program("print(2)"), False),
+    (CODE, program("while True: pass"), False),
+    (CODE, program("raise SystemExit(0)") + program("print(2 * int(input()))")[:-3], True),
+]
+
+
+class Scripted(SimulatedModel):
+    """Answers each question with its own text, read as a server's answer is."""
+
+    def __init__(self, texts: dict[str, tuple[str, bool]]) -> None:
+        super().__init__(Simulation())
+        self.texts = texts
+
+    async def sample(self, request: Request) -> Reply:
+        text, cut = self.texts[request.question.id]
+        message = {"message": {"content": text}, "finish_reason": "length" if cut else "stop"}
+        return replace(read_reply({"choices": [message]}, seconds=0.0), usage=Usage(1, 0, 1))
+
+
+@pytest.fixture
+def code(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    monkeypatch.setattr(scorer_for("code"), "sandbox", sandbox)
+    monkeypatch.setattr(scorer_for("code"), "_limits", Limits(seconds=1))
+    return sandbox
+
+
+async def evaluated(questions: Sequence[Question], model: SimulatedModel) -> list[tuple[str, bool, float | None]]:
+    """Text, whether it was cut, and score of each question's member, out of the record of an evaluation."""
+    method = Majority(n=1)
+    with Record(None) as record:
+        record.begin(configuration(method, "test", Settings(), "test"), list(questions))
+        await evaluate(Engine(model, Settings(), record), method, questions)
+        members = [record.members(position)["candidate", 1, 0] for position in range(len(questions))]
+    return [(member.text, bool(member.reply and member.reply.stop == "length"), member.score) for member in members]
+
+
+def info(question: Question) -> dict[str, Any]:
+    return {"question": question_body(question), "aggregation": True, "k": 4, "c": 2}
+
+
+def ids(cut: bool) -> list[int]:
+    return [1] * LIMIT if cut else [1] * (LIMIT - 1) + [END]
+
+
+async def test_every_reward_is_what_an_evaluation_scores(code: Sandbox) -> None:
+    numbered = [replace(question, id=f"{question.id}-{n}") for n, (question, _, _) in enumerate(WRITTEN)]
+    texts = {q.id: (text, cut) for q, (_, text, cut) in zip(numbered, WRITTEN, strict=True)}
+    scores = [float(score == 1.0) for _, _, score in await evaluated(numbered, Scripted(texts))]
+    assert {q.kind for q, score in zip(numbered, scores, strict=True) if score} == {q.kind for q in numbered}
+
+    columns: dict[str, Any] = {
+        "extra_info": [info(q) for q in numbered],
+        "completion_ids": [ids(cut) for _, _, cut in WRITTEN],
+    }
+    chats = [[{"role": "assistant", "content": text}] for _, text, _ in WRITTEN]
+    plain = await trl_reward([""] * len(chats), [t for _, t, _ in WRITTEN], max_tokens=LIMIT, end_ids={END}, **columns)
+    conversational = await trl_reward([[]] * len(chats), chats, max_tokens=LIMIT, end_ids={END}, **columns)
+    assert plain == scores
+    assert conversational == scores
+
+    for question, (_, text, cut), score in zip(numbered, WRITTEN, scores, strict=True):
+        if not (cut and question.kind == "text"):  # verl does not say that it was cut
+            result = await compute_score("selfagg/test", text, "", extra_info=info(question))
+            assert result == {"score": score, "aggregation": 1.0, "k": 4.0, "c": 2.0}
+
+
+async def test_rewards_equal_the_scores_of_a_whole_run() -> None:
+    gym = load_tasks("spell_backward,countdown,letter_counting", Selection(size=24))
+    sums = [Question(f"sum{i}", f"{i} + {i}?", "math", gold=str(2 * i)) for i in range(8)]
+    questions = [*gym, *sums]
+    found = await evaluated(questions, SimulatedModel(Simulation(p=0.5, unanswered=0.1)))
+    assert {score for _, _, score in found} >= {0.0, 1.0}
+    given = await asyncio.gather(
+        *(
+            Rewards().reward(info(q), reply_of(text, cut=cut))
+            for q, (text, cut, _) in zip(questions, found, strict=True)
+        )
+    )
+    assert [reward.value for reward in given] == [float(score == 1.0) for _, _, score in found]
+
+
+class TestWhatCannotBeScored:
+    async def test_gets_no_reward_and_is_counted(self, caplog: pytest.LogCaptureFixture) -> None:
+        unknown = replace(GYM, id="unknown", data={**GYM.data, "task": "no_such_task"})
+        goldless = replace(MATH, id="goldless", gold=None)
+        metrics: dict[str, float] = {}
+        extra: dict[str, list[Any]] = {}
+        columns = [info(MATH), info(unknown), info(goldless), {"index": 3}, {"question": "{}"}]
+        with caplog.at_level(logging.WARNING):
+            values = await trl_reward(
+                [""] * 5,
+                [r"<answer>4</answer> \boxed{4}"] * 5,
+                [[1]] * 5,
+                extra_info=columns,
+                log_metric=metrics.__setitem__,
+                log_extra=extra.__setitem__,
+            )
+        assert values == [1.0, None, None, None, None]
+        assert metrics == {"reward/unscorable": 0.8}
+        assert "4 of 5" in caplog.text
+        assert [*map(bool, extra["note"])] == [False, True, True, True, True]
+        assert "no_such_task" in extra["note"][1]
+        assert extra["note"][2] == "question goldless: it has no gold answer"
+        with pytest.raises(Unscorable, match="no_such_task"):
+            await compute_score("selfagg/test", "<answer>x</answer>", "", extra_info=info(unknown))
+
+    async def test_a_check_that_raises_ends_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def broken(question: Question, reply: Reply) -> Verdict:
+            raise RuntimeError("the scorer is broken")
+
+        monkeypatch.setattr(rewards, "score_reply", broken)
+        given = await Rewards().reward(info(MATH), Reply(r"\boxed{4}"))
+        assert given.value is None
+        assert given.note == "question sum: the scorer is broken"
+
+    async def test_checks_that_hang_are_given_up_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended: list[str] = []
+
+        async def hang(question: Question, reply: Reply) -> Verdict:
+            if reply.text == "right":
+                return Verdict("4", 1.0)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append(reply.text)
+            raise AssertionError
+
+        monkeypatch.setattr(rewards, "score_reply", hang)
+        stalled = Rewards(stalled_s=0.2)
+        texts = [f"hangs {i}" for i in range(20)]
+        given = await asyncio.wait_for(
+            asyncio.gather(*(stalled.reward(info(MATH), Reply(text)) for text in [*texts, "right"])), timeout=20
+        )
+        await asyncio.sleep(0)
+        assert [reward.value for reward in given] == [None] * 20 + [1.0]
+        assert "no check came to an end for 0.2 s" in given[0].note
+        assert sorted(ended) == sorted(texts)
+
+    async def test_a_long_queue_is_no_stall(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        turn = asyncio.Semaphore(1)
+
+        async def slow(question: Question, reply: Reply) -> Verdict:
+            async with turn:
+                await asyncio.sleep(0.05)
+            return Verdict("4", 1.0)
+
+        monkeypatch.setattr(rewards, "score_reply", slow)
+        patient = Rewards(stalled_s=0.4)
+        given = await asyncio.gather(*(patient.reward(info(MATH), Reply("4")) for _ in range(30)))
+        assert [reward.value for reward in given] == [1.0] * 30
+
+
+class TestBeforeARun:
+    async def test_what_can_be_scored_passes(self, code: Sandbox) -> None:
+        await try_scoring([MATH, CHOICE, TEXT, GYM, CODE])
+
+    async def test_what_cannot_is_said(self) -> None:
+        with pytest.raises(UsageError, match="question sum: it has no gold answer"):
+            await try_scoring([replace(MATH, gold=None)])
+        unknown = replace(GYM, id="u", data={**GYM.data, "task": "no_such_task"})
+        with pytest.raises(UsageError, match=r"cannot be scored here: question u: .*no_such_task"):
+            await try_scoring([GYM, unknown])
