@@ -48,10 +48,10 @@ def card(facts: Mapping[str, Any]) -> str:
     test = "  - split: test\n    path: test.parquet\n" if rows["test"] else ""
     parts = [
         _TOP.format(test=test),
-        "# Training prompts for recursive self-aggregation\n",
+        "# Training prompts for recursive self-aggregation",
         _opening(facts),
-        f"\n{total:,} training prompts: {rows['plain']:,} plain, {rows['aggregation']:,} that show {recipe['k']} "
-        f"candidates. {rows['test']:,} test prompts, all plain, of problems that are not trained on.\n",
+        f"{total:,} training prompts: {rows['plain']:,} plain, {rows['aggregation']:,} with {recipe['k']} candidates. "
+        f"{rows['test']:,} test prompts, all plain, of problems that are not trained on.",
         _right_counts(facts),
         _section("Candidates", _pool_lines(facts)),
         _section("Left out", _left_out(facts)),
@@ -59,7 +59,7 @@ def card(facts: Mapping[str, Any]) -> str:
         _section("How it was made", _made(facts, settings, recipe)),
         _COLUMNS,
     ]
-    return "\n".join(part for part in parts if part)
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 _COLUMNS = """
@@ -74,11 +74,11 @@ _COLUMNS = """
 def _opening(facts: Mapping[str, Any]) -> str:
     pool = facts["candidates"]
     if pool and pool["simulated"]:
-        return "The candidates are SIMULATED: no language model was asked. For tests of software, not for training.\n"
+        return "The candidates are SIMULATED: no language model was asked. For tests of software, not for training."
     if pool is None:
-        return "Plain problems alone, for standard reinforcement learning; no model was asked.\n"
+        return "Plain problems alone, for standard reinforcement learning; no model was asked."
     return (
-        "Made by `selfagg train data` after arXiv 2509.26626: plain problems, and problems with a model's candidates.\n"
+        "Made by `selfagg train data` after arXiv 2509.26626: plain problems, and problems with a model's candidates."
     )
 
 
@@ -87,7 +87,7 @@ def _right_counts(facts: Mapping[str, Any]) -> str:
         return ""
     total = facts["rows"]["aggregation"]
     lines = [f"| {c} | {number:,} | {number / total:.1%} |" for c, number in facts["by_c"].items()]
-    return "\n".join(["| right among the candidates | prompts | share |", "|---:|---:|---:|", *lines, ""])
+    return "\n".join(["| right among the candidates | prompts | share |", "|---:|---:|---:|", *lines])
 
 
 def _pool_lines(facts: Mapping[str, Any]) -> list[str]:
@@ -166,4 +166,4 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 def _section(title: str, lines: Iterable[str]) -> str:
     listed = "\n".join(f"- {line}" for line in lines)
-    return f"\n## {title}\n\n{listed}" if listed else ""
+    return f"## {title}\n\n{listed}" if listed else ""

@@ -109,7 +109,7 @@ def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, dra
 
 
 def mixture(plain: int, aggregation: int, fraction: float) -> tuple[int, int]:
-    """The largest set with this share of aggregation prompts, to rounding, out of what there is.
+    """As much as can be taken of both kinds with this share of aggregation prompts, to rounding: all of one kind.
 
     Args:
         plain: Plain prompts at hand, and
@@ -119,8 +119,9 @@ def mixture(plain: int, aggregation: int, fraction: float) -> tuple[int, int]:
     Returns:
         How many plain and how many aggregation prompts are taken.
     """
-    for size in range(plain + aggregation, 0, -1):
-        taken = round(fraction * size)
-        if taken <= aggregation and size - taken <= plain:
-            return size - taken, taken
-    return 0, 0
+    if fraction == 1:
+        return 0, aggregation
+    wanted = plain * fraction / (1 - fraction)
+    if wanted <= aggregation:
+        return plain, round(wanted)
+    return round(aggregation * (1 - fraction) / fraction), aggregation
