@@ -40,7 +40,7 @@ SAYS = {
     "500": "answered 500: internal error",
     "503": "answered 503: overloaded",
     "reset": "was lost",
-    "hang": "gave no answer within 0.5 s",
+    "hang": "gave no answer within 1 s",
     "half a reply": "was lost",
     "no HTTP": "was lost",
     "malformed JSON": "sent an answer that is not JSON",
@@ -60,9 +60,9 @@ def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def connected(server: FaultServer) -> AsyncIterator[OpenAIModel]:
+async def connected(server: FaultServer, *, timeout_s: float = 30.0) -> AsyncIterator[OpenAIModel]:
     retries = Retries(tries=3, first_s=0.01, longest_s=0.02)
-    async with OpenAIModel("fake", base_urls=[server.url], timeout_s=0.5, retries=retries) as model:
+    async with OpenAIModel("fake", base_urls=[server.url], timeout_s=timeout_s, retries=retries) as model:
         yield model
 
 
@@ -70,6 +70,11 @@ async def run(model: OpenAIModel, record: Record, questions: Sequence[Question] 
     record.begin(configuration(METHOD, model.name, Settings(), "test"), questions)
     await evaluate(Engine(model, Settings(), record, concurrency=32), METHOD, questions)
     return summarise(record)
+
+
+def timeout_s(kind: str) -> float:
+    """Long, so that a busy machine is no fault, but where it is waited for."""
+    return 1.0 if kind == "hang" else 30.0
 
 
 def check_whole(record: Record, summary: Summary) -> None:
@@ -91,7 +96,10 @@ def check_whole(record: Record, summary: Summary) -> None:
 @pytest.mark.parametrize("seed", SEEDS[:1])
 @pytest.mark.parametrize("kind", FAULTS)
 async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str, seed: int) -> None:
-    async with FaultServer(rate=0.1, kinds=[FAULTS[kind]], seed=seed) as server, connected(server) as model:
+    async with (
+        FaultServer(rate=0.1, kinds=[FAULTS[kind]], seed=seed) as server,
+        connected(server, timeout_s=timeout_s(kind)) as model,
+    ):
         with Record(None) as record:
             summary = await run(model, record)
             check_whole(record, summary)
@@ -106,7 +114,7 @@ async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str,
     else:
         assert summary.failures - summary.skipped < 0.01 * CALLS  # three faults in a row
         assert 1.06 * CALLS < tries < 1.16 * CALLS
-    if kind != "context error":  # which is answered by making the prompt shorter within one try
+    if kind not in ("context error", "hang"):  # the one is answered by a shorter prompt, within one try
         assert tries == server.calls
     if summary.failures:
         assert summary.last_failure is not None
@@ -115,7 +123,7 @@ async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str,
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_run_completes_against_a_server_that_fails_in_every_way(seed: int) -> None:
-    async with FaultServer(rate=0.1, seed=seed) as server, connected(server) as model:
+    async with FaultServer(rate=0.1, seed=seed) as server, connected(server, timeout_s=1.0) as model:
         with Record(None) as record:
             summary = await run(model, record)
             check_whole(record, summary)
@@ -126,7 +134,10 @@ async def test_a_run_completes_against_a_server_that_fails_in_every_way(seed: in
 
 @pytest.mark.parametrize("kind", SAYS)
 async def test_of_a_server_that_only_fails_the_run_says_why_and_stops(kind: str) -> None:
-    async with FaultServer(rate=1.0, kinds=[FAULTS[kind]]) as server, connected(server) as model:
+    async with (
+        FaultServer(rate=1.0, kinds=[FAULTS[kind]]) as server,
+        connected(server, timeout_s=timeout_s(kind)) as model,
+    ):
         with Record(None) as record, pytest.raises(RunStopped) as stopped:
             await run(model, record)
         assert SAYS[kind] in str(stopped.value)

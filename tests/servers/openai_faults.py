@@ -1,13 +1,14 @@
 """A fake of an OpenAI-compatible server that misbehaves on purpose. No model is behind it.
 
-Tests give it a script: one fault a chat call, after which it answers well. By hand, ``python openai_faults.py 0.1``
-serves with a random fault on 10 % of the calls and prints its base URL.
+Tests give it a script: one fault a chat call, after which it answers well. By hand,
+``python openai_faults.py 0.1 [SEED] [KIND ...]`` serves with a fault on 10 % of the calls and prints its base URL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -238,7 +239,9 @@ class FaultServer:
 
 async def main() -> None:
     """Serves until interrupted."""
-    async with FaultServer(rate=float(sys.argv[1]), remember=False) as server:
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # its callers leave as they like
+    seed, kinds = int(sys.argv[2]) if len(sys.argv) > 2 else 0, [FAULTS[name] for name in sys.argv[3:] or FAULTS]
+    async with FaultServer(rate=float(sys.argv[1]), kinds=kinds, seed=seed, remember=False) as server:
         print(server.url, flush=True)
         await asyncio.Event().wait()
 
