@@ -1,7 +1,6 @@
 """A minute of work against a server that fails every tenth time: memory and open files are flat."""
 
 import pytest
-
 from benchmarks.soak import SAMPLES, soak
 
 SECONDS = 60.0
