@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from selfagg.cli.options import (
-    METHOD,
     QUESTIONS,
     RUN,
     CodeOptions,
@@ -19,7 +19,6 @@ from selfagg.cli.options import (
     ModelOptions,
     QuestionOptions,
     SamplingOptions,
-    Shown,
     spread,
 )
 from selfagg.cli.terminal import results, say
@@ -31,8 +30,61 @@ if TYPE_CHECKING:
     from selfagg.engine.record import Record
     from selfagg.methods import Majority
     from selfagg.training.data import Plan
+    from selfagg.training.recipe import Recipe
 
 Kept = Literal["keep", "drop"]
+SET = "Training set"
+"""The heading under which ``--help`` lists what a set is made of."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeOptions:
+    """What a training set is made of."""
+
+    fraction: Annotated[
+        float,
+        typer.Option(
+            help="Share of aggregation prompts; 0: plain problems alone, no model is asked.", rich_help_panel=SET
+        ),
+    ] = 0.5
+    k: Annotated[int, typer.Option("--k", "-k", help="Candidates of an aggregation prompt.", rich_help_panel=SET)] = 4
+    pool: Annotated[
+        int | None,
+        typer.Option(help="Candidates sampled for each problem, of which K are drawn (K).", rich_help_panel=SET),
+    ] = None
+    draws: Annotated[int, typer.Option(help="Different sets of K drawn for each problem.", rich_help_panel=SET)] = 1
+    all_right: Annotated[Kept, typer.Option(help="Prompts all of whose candidates are right.", rich_help_panel=SET)] = (
+        "keep"
+    )
+    all_wrong: Annotated[Kept, typer.Option(help="Prompts none of whose candidates is right.", rich_help_panel=SET)] = (
+        "keep"
+    )
+    max_prompt_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most tokens of a prompt (what the context leaves beside a reply).", rich_help_panel=SET
+        ),
+    ] = None
+    too_long: Annotated[
+        Literal["shorten", "drop"],
+        typer.Option(help="Longer ones: candidates shortened as at inference, or dropped.", rich_help_panel=SET),
+    ] = "shorten"
+    held_out: Annotated[int, typer.Option(min=0, help="Problems kept apart as a test split.", rich_help_panel=SET)] = 0
+    candidate: Annotated[
+        str,
+        typer.Option(
+            help="What of a candidate is shown: response, reasoning, answer, tail:TOKENS.", rich_help_panel=SET
+        ),
+    ] = "response"
+
+    def build(self) -> Recipe:
+        """The recipe; raises `UsageError` where it is impossible."""
+        from selfagg.cli.values import finite
+        from selfagg.training.recipe import Recipe
+
+        finite("--fraction", self.fraction)
+        options = {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
+        return Recipe(**options | {"pool": self.k if self.pool is None else self.pool})
 
 
 @spread
@@ -45,48 +97,13 @@ def data(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="The folder of the set: a new one, or one to go on with.", rich_help_panel=RUN)
+        Path, typer.Option(help="The folder of the set: a new one, or one to go on with.", rich_help_panel=SET)
     ],
     questions: QuestionOptions,
+    recipe: RecipeOptions,
     model: ModelOptions,
     sampling: SamplingOptions,
     code: CodeOptions,
-    held_out: Annotated[
-        int, typer.Option(min=0, help="Problems kept apart as a test split.", rich_help_panel=QUESTIONS)
-    ] = 0,
-    k: Annotated[
-        int, typer.Option("-k", "--k", help="Candidates of an aggregation prompt.", rich_help_panel=METHOD)
-    ] = 4,
-    pool: Annotated[
-        int | None,
-        typer.Option(help="Candidates sampled for each problem, of which K are drawn (K).", rich_help_panel=METHOD),
-    ] = None,
-    draws: Annotated[int, typer.Option(help="Different sets of K drawn for each problem.", rich_help_panel=METHOD)] = 1,
-    fraction: Annotated[
-        float,
-        typer.Option(
-            help="Share of aggregation prompts; 0: plain problems alone, no model is asked.", rich_help_panel=METHOD
-        ),
-    ] = 0.5,
-    all_right: Annotated[
-        Kept, typer.Option(help="Prompts all of whose candidates are right.", rich_help_panel=METHOD)
-    ] = "keep",
-    all_wrong: Annotated[
-        Kept, typer.Option(help="Prompts none of whose candidates is right.", rich_help_panel=METHOD)
-    ] = "keep",
-    too_long: Annotated[
-        Literal["shorten", "drop"],
-        typer.Option(
-            help="Candidates of a prompt that is too long: shortened as at inference.", rich_help_panel=METHOD
-        ),
-    ] = "shorten",
-    max_prompt_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Most tokens of a prompt (what the context leaves beside a reply).", rich_help_panel=METHOD
-        ),
-    ] = None,
-    candidate: Shown = "response",
     reuse: Annotated[
         Path | None,
         typer.Option(
@@ -106,29 +123,17 @@ def data(
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.problems import load_problems
-    from selfagg.cli.values import finite
     from selfagg.models import connect
     from selfagg.training.data import CANDIDATES, NO_MODEL, Plan, finished_set
-    from selfagg.training.recipe import Recipe
 
-    recipe = Recipe(
-        k=k,
-        pool=k if pool is None else pool,
-        draws=draws,
-        fraction=finite("--fraction", fraction),
-        all_right=all_right,
-        all_wrong=all_wrong,
-        too_long=too_long,
-        max_prompt_tokens=max_prompt_tokens,
-        held_out=held_out,
-    )
-    settings = sampling.settings(candidate)
+    made_of = recipe.build()
+    settings = sampling.settings(recipe.candidate)
     console = Console(stderr=True)
     with console.status("loading the problems ..."):
         loaded = load_problems(problems, questions)
-    asked = fraction > 0 or max_prompt_tokens is not None
+    asked = made_of.fraction > 0 or made_of.max_prompt_tokens is not None
     name = connect(model.model, model.access()).name if asked else NO_MODEL
-    plan = Plan(loaded, recipe, settings, name, told={"command": stopping.command_line()})
+    plan = Plan(loaded, made_of, settings, name, told={"command": stopping.command_line()})
     facts = finished_set(out, plan)
     if facts is not None:
         say(f"{out} holds this very set already; nothing is made again", console)
