@@ -12,8 +12,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def prepare_code(options: CodeOptions, questions: Sequence[Question], console: Console) -> None:
+def prepare_code(
+    options: CodeOptions, questions: Sequence[Question], console: Console, *, elsewhere: bool = False
+) -> None:
     """Sets up the sandbox if any question asks for a program; says so where there is no protection.
+
+    Args:
+        options: What the user wants.
+        questions: Of the run.
+        console: Where a warning goes.
+        elsewhere: Whether programs run on other machines, which set up their own.
 
     Raises:
         UsageError: No sandbox works here, and the user has not said that code may run unprotected.
@@ -25,12 +33,9 @@ def prepare_code(options: CodeOptions, questions: Sequence[Question], console: C
     if not any(question.kind == "code" for question in questions):
         return
     from selfagg.cli.terminal import say
-    from selfagg.sandbox import choose_sandbox
-    from selfagg.scoring import scorer_for
-    from selfagg.scoring.code import CodeScorer
+    from selfagg.scoring.code import use_sandbox
 
-    scorer = scorer_for("code")
-    assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
-    scorer.sandbox = choose_sandbox("unprotected" if options.unprotected else options.sandbox)
+    if not elsewhere:
+        use_sandbox("unprotected" if options.unprotected else options.sandbox)
     if options.unprotected:
         say("WARNING: programs that the model writes run unprotected, with all your rights", console)

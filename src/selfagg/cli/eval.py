@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfagg.cli.cluster import ClusterOptions, job_of
 from selfagg.cli.options import (
     CodeOptions,
     DryRunOptions,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from selfagg.analysis.summary import Summary
     from selfagg.cli.asked import Asked
+    from selfagg.cli.progress import Progress
     from selfagg.engine.engine import Settings
+    from selfagg.engine.record import Record
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
 
@@ -45,13 +48,14 @@ def evaluate(
     run: RunOptions,
     code: CodeOptions,
     dry: DryRunOptions,
+    cluster: ClusterOptions,
     preset: PresetOption = None,
     logprobs: Annotated[bool, typer.Option(help="Record the log-probability of each token written.")] = False,
 ) -> None:
     """Evaluate a method on a benchmark or a file of questions.
 
     The record keeps every generation as soon as it is there: the same command with --record FILE goes on where a run
-    stopped.
+    stopped. With --ray the questions are split over the workers of a Ray cluster.
     """
     from rich.console import Console
 
@@ -63,6 +67,7 @@ def evaluate(
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
 
+    cluster.check()
     chosen = preset_method(preset, method).build()
     settings = preset_sampling(preset, sampling, model.model).settings(method.candidate, logprobs=logprobs)
     asked = load_asked(source, questions)
@@ -70,9 +75,10 @@ def evaluate(
         print_costs([chosen], asked, reply_tokens(dry, settings.sampling.max_tokens), as_json=run.as_json)
         return
     console = Console(stderr=True)
-    prepare_code(code, asked.questions, console)
+    prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
     with record_file(run.record, asked.name, chosen.name) as path:
-        work = _Evaluation(asked, chosen, settings, method.schedule, model, path).run(console)
+        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path)
+        work = evaluation.run(console) if cluster.ray is None else evaluation.run_over(cluster, code, console)
         summary = stopping.run(work, path).as_json()
     if run.as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
@@ -92,29 +98,61 @@ class _Evaluation:
     path: Path
 
     async def run(self, console: Console) -> Summary:
+        """In this process."""
         from selfagg.analysis.summary import summarise
         from selfagg.cli.opening import opened_model
-        from selfagg.cli.progress import Progress
-        from selfagg.cli.stopping import command_line
-        from selfagg.cli.terminal import say
         from selfagg.cli.view import shown
-        from selfagg.engine.configuration import about, configuration
         from selfagg.engine.engine import Engine
         from selfagg.engine.record import Record
         from selfagg.engine.run import evaluate as evaluate_all
 
-        method, questions, source = self.method, self.asked.questions, self.asked.source
-        progress = Progress([method.size(t) for t in range(1, method.t + 1)], len(questions))
+        progress = self._progress()
         async with opened_model(self.model, console) as model:
             with Record(self.path) as record:
-                record.begin(
-                    configuration(method, model.name, self.settings, source),
-                    questions,
-                    about(command=command_line(), context=model.context),
-                )
-                progress.resume(record)
-                say(f"record {self.path}", console)
+                self._begin(record, model.name, model.context, progress, console)
                 engine = Engine(model, self.settings, record, concurrency=self.model.concurrency, watcher=progress)
-                with shown(progress, method, source, model.name, console):
-                    await evaluate_all(engine, method, questions, schedule=self.schedule)
+                with shown(progress, self.method, self.asked.source, model.name, console):
+                    await evaluate_all(engine, self.method, self.asked.questions, schedule=self.schedule)
                 return summarise(record)
+
+    async def run_over(self, cluster: ClusterOptions, code: CodeOptions, console: Console) -> Summary:
+        """Over the workers of a Ray cluster."""
+        from rich.text import Text
+
+        from selfagg.analysis.summary import summarise
+        from selfagg.cli.terminal import say
+        from selfagg.cli.view import shown
+        from selfagg.cluster.connection import connected
+        from selfagg.cluster.run import Split
+        from selfagg.engine.record import Record
+
+        questions, source = self.asked.questions, self.asked.source
+        job = job_of(self.model, self.method, self.settings, self.schedule, source, questions, code)
+        progress, opening = self._progress(), console.status(Text(f"opening {self.model.model} on Ray workers ..."))
+        with opening, connected(str(cluster.ray), job.model, cluster.workers) as ray:
+            async with Split(ray, job, questions, progress, lambda words: say(words, console)) as split:
+                facts = await split.first()
+                opening.stop()
+                with Record(self.path) as record:
+                    self._begin(record, facts.model, facts.context, progress, console)
+                    with shown(progress, self.method, source, facts.model, console):
+                        await split.evaluate(record)
+                    return summarise(record)
+
+    def _progress(self) -> Progress:
+        from selfagg.cli.progress import Progress
+
+        return Progress([self.method.size(t) for t in range(1, self.method.t + 1)], len(self.asked.questions))
+
+    def _begin(self, record: Record, model: str, context: int | None, progress: Progress, console: Console) -> None:
+        from selfagg.cli.stopping import command_line
+        from selfagg.cli.terminal import say
+        from selfagg.engine.configuration import about, configuration
+
+        record.begin(
+            configuration(self.method, model, self.settings, self.asked.source),
+            self.asked.questions,
+            about(command=command_line(), context=context),
+        )
+        progress.resume(record)
+        say(f"record {self.path}", console)

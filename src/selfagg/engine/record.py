@@ -37,9 +37,13 @@ from selfagg.engine.rows import (
 from selfagg.errors import UsageError
 from selfagg.types import Member, Question
 
-__all__ = ["CANDIDATE", "Generation", "Record"]
+__all__ = ["CANDIDATE", "Generation", "InUse", "Record"]
 
 T = TypeVar("T")
+
+
+class InUse(UsageError):
+    """Another process writes this record."""
 
 
 class Record:
@@ -80,7 +84,7 @@ class Record:
             lock = FileLock(file.with_name(f".{file.name}.lock"), blocking=False)  # hidden: folder/* means records
             lock.acquire()
         except Timeout:
-            raise UsageError(f"record {path} is in use by another selfagg process") from None
+            raise InUse(f"record {path} is in use by another selfagg process") from None
         except OSError as error:
             raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
         return lock
@@ -220,13 +224,22 @@ class Record:
             await asyncio.wait([before])
         self._commit, self._next_commit = self._next_commit, None
         batch, self._gathered = self._gathered, []
-        await self._in_thread(lambda: self._execute(batch))
+        await self.in_turn(lambda: self._execute(batch))
 
     def _execute(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        with self.transaction() as database:
+            for statement, row in batch:
+                database.execute(statement, row)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Changes that are made together or not at all; on disk at the end of the ``with`` block.
+
+        Not while generations are being saved: then with `in_turn`.
+        """
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            for statement, row in batch:
-                self._database.execute(statement, row)
+            yield self._database
             if self._session is not None:
                 seconds = time.monotonic() - self._begun
                 self._database.execute("UPDATE sessions SET seconds = ? WHERE id = ?", (seconds, self._session))
@@ -234,6 +247,9 @@ class Record:
         except sqlite3.Error as error:
             self._abandon()
             raise _said_plainly(self.path, error) from None
+        except BaseException:
+            self._abandon()
+            raise
 
     def _abandon(self) -> None:
         if self._database.in_transaction:
@@ -254,14 +270,13 @@ class Record:
         generations = source.query(f"SELECT {GENERATION_COLUMNS} FROM generations WHERE {where}", values)  # noqa: S608
         addresses = {(row[0], row[2], row[3]) for row in generations}
         found = source.query("SELECT question, t, i, answer, score, note FROM scores") if scores else []
-        before = self._database.total_changes
-        self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany(INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
-        copied = self._database.total_changes - before
-        self._database.executemany(
-            INSERT_SCORE.replace("REPLACE", "IGNORE"), [row for row in found if row[:3] in addresses]
-        )
-        self._database.execute("COMMIT")
+        with self.transaction() as database:
+            before = database.total_changes
+            database.executemany(INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
+            copied = database.total_changes - before
+            database.executemany(
+                INSERT_SCORE.replace("REPLACE", "IGNORE"), [row for row in found if row[:3] in addresses]
+            )
         return copied
 
     # -- reading
@@ -279,7 +294,7 @@ class Record:
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """`members` of every role, read off the event loop."""
-        return await self._in_thread(lambda: self.members(question, role=None))
+        return await self.in_turn(lambda: self.members(question, role=None))
 
     def weights(self, question: int) -> list[float] | None:
         """The chance of each last member to be the answer, or None while the question is not done."""
@@ -298,8 +313,9 @@ class Record:
 
     # -- life
 
-    async def _in_thread(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Runs something in the thread that writes, so that nothing else is written at the time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def drain(self) -> None:
         """Waits until all that was handed over is on disk."""

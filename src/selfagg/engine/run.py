@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from selfagg.engine.engine import Engine
+from selfagg.engine.keeping import Keeper
 from selfagg.engine.sets import address_random
 from selfagg.engine.trial import Trial
 from selfagg.errors import ModelError, UsageError
@@ -45,7 +46,7 @@ async def evaluate(
         RunStopped: The model is gone. What was finished is in the record.
         UsageError: A question does not fit the model's context (found before the first call).
     """
-    done = finished_questions(engine)
+    done = finished_questions(engine.record)
     wanted = range(len(questions)) if only is None else only
     open_questions = [(p, questions[p]) for p in wanted if p not in done]
     for _, question in open_questions:
@@ -65,15 +66,15 @@ async def evaluate(
                 group.create_task(one(position, question))
 
     try:
-        await _first_error_only(everything())
+        await first_error_only(everything())
     finally:
         await engine.close()
 
 
-def finished_questions(engine: Engine) -> set[int]:
+def finished_questions(record: Keeper) -> set[int]:
     """Positions of the questions of which nothing is missing; a failed call counts as missing."""
-    done = {p for (p,) in engine.record.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
-    return done - {p for (p,) in engine.record.query("SELECT question FROM generations WHERE error IS NOT NULL")}
+    done = {p for (p,) in record.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
+    return done - {p for (p,) in record.query("SELECT question FROM generations WHERE error IS NOT NULL")}
 
 
 async def evaluate_question(
@@ -208,7 +209,7 @@ async def _population(method: Method, member: Members, t: int) -> list[Member]:
     return await asyncio.gather(*(member(t, i) for i in range(method.size(t))))
 
 
-async def _first_error_only(work: Coroutine[Any, Any, T]) -> T:
+async def first_error_only(work: Coroutine[Any, Any, T]) -> T:
     """Awaits a task group; of the errors that it gathers, the first that is meant for a person is raised."""
     try:
         return await work

@@ -175,3 +175,19 @@ def _code_blocks(text: str) -> list[tuple[str, str]]:
 
 def _normalised(code: str) -> str:
     return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
+
+
+def use_sandbox(name: str | None) -> None:
+    """Finds where this process runs programs, before the first one is scored.
+
+    Args:
+        name: As for `choose_sandbox`.
+
+    Raises:
+        UsageError: It does not work here.
+    """
+    from selfagg.scoring import scorer_for
+
+    scorer = scorer_for("code")
+    assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
+    scorer.sandbox = choose_sandbox(name)

@@ -1,0 +1,142 @@
+"""The connection to a Ray cluster, and the few things asked of it: workers, machines, waiting for an answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, TypeVar
+
+from selfagg.cluster.job import Job
+from selfagg.cluster.worker import Worker
+from selfagg.errors import SelfaggError, UsageError
+
+T = TypeVar("T")
+
+LOCAL = "local"
+"""The address that starts a cluster on this machine for the time of the run."""
+
+RESTARTS = 50
+"""How often Ray starts a worker again before it is given up."""
+
+REACH_S = 5.0
+"""Longest wait for a cluster to take a connection: Ray itself waits for minutes, and not to be interrupted."""
+
+IN_PROCESS = ("hf", "vllm")
+"""Connections that put the model on a GPU in the worker itself."""
+
+
+class WorkerLost(Exception):
+    """The process that was asked is no more, or out of reach."""
+
+
+class Cluster:
+    """A Ray cluster that this process is connected to.
+
+    Attributes:
+        workers: How many a run gets.
+    """
+
+    def __init__(self, ray: Any, workers: int, gpus: bool) -> None:
+        self.workers = workers
+        self._ray = ray
+        self._gpus = gpus
+
+    def start_worker(self, job: Job) -> Any:
+        """A worker somewhere; Ray starts it again whenever its process ends, and never repeats a call by itself."""
+        actor = self._ray.remote(Worker).options(
+            num_cpus=1,
+            num_gpus=1 if self._gpus else 0,
+            max_restarts=RESTARTS,
+            max_task_retries=0,
+            max_concurrency=1_000_000,
+            scheduling_strategy="SPREAD",
+        )
+        return actor.remote(job)
+
+    def end_worker(self, worker: Any) -> None:
+        """Ends a worker's process at once: its record is made for that."""
+        self._ray.kill(worker, no_restart=True)
+
+    def on_every_machine(self, function: Callable[..., T], *arguments: Any) -> list[Awaitable[T]]:
+        """Runs a function once on each machine that is alive."""
+        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        task = self._ray.remote(function)
+        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
+        return [task.options(num_cpus=0, scheduling_strategy=on(node, soft=False)).remote(*arguments) for node in nodes]
+
+    async def answer(self, asked: Awaitable[T]) -> T:
+        """What a worker or a machine answers.
+
+        Raises:
+            WorkerLost: Its process or its machine is no more.
+            SelfaggError: What it raised.
+        """
+        errors = self._ray.exceptions
+        try:
+            return await asked
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, SelfaggError):
+                raise error.cause from None
+            raise
+        except errors.ActorDiedError as error:
+            if "The actor died because of an error raised in its creation task" in str(error):
+                raise UsageError(f"no Ray worker can start: {_last_line(error)}") from None
+            raise WorkerLost(_last_line(error)) from None
+        except (errors.RayActorError, errors.NodeDiedError, errors.TaskUnschedulableError) as error:
+            raise WorkerLost(_last_line(error)) from None
+
+
+@contextmanager
+def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster]:
+    """A cluster for the length of the ``with`` block.
+
+    Args:
+        address: ``local``: one on this machine, started now and ended with the block. ``auto``, ``HOST:PORT`` or
+            ``ray://HOST:PORT``: one that runs.
+        model: Name of the model that the workers will open.
+        workers: How many; None: one a GPU where the model is in the worker, else one a machine, but at least two.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run tells nobody about itself
+    try:
+        ray = import_module("ray")
+    except ImportError as error:
+        raise UsageError(f"--ray needs Ray ({error}): pip install 'selfagg[ray]'") from None
+    _knock(address)
+    start = {"num_cpus": workers or 2, "include_dashboard": False} if address == LOCAL else {}
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **start)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"--ray {address}: no Ray cluster there ({_last_line(error)})") from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # Ray's would end the process in the middle of a write
+    try:
+        resources = ray.cluster_resources()
+        gpus = model.partition(":")[0] in IN_PROCESS and resources.get("GPU", 0) >= 1
+        machines = sum(bool(node["Alive"]) for node in ray.nodes())
+        yield Cluster(ray, workers or (int(resources["GPU"]) if gpus else max(2, machines)), gpus)
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        except (OSError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise UsageError(f"--ray {address}: nobody can be reached there ({why})") from None
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
