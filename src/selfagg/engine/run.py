@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from selfagg.engine.engine import Engine
+from selfagg.engine.garbage import rarely_searched
 from selfagg.engine.keeping import Keeper
 from selfagg.engine.sets import address_random
 from selfagg.engine.trial import Trial
@@ -66,7 +67,8 @@ async def evaluate(
                 group.create_task(one(position, question))
 
     try:
-        await first_error_only(everything())
+        with rarely_searched():
+            await first_error_only(everything())
     finally:
         await engine.close()
 
