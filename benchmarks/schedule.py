@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from dataclasses import dataclass
 from itertools import product
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import Schedule, answer, evaluate_question
 from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
+from selfagg.models import Model
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Question, Sampling
 
@@ -29,28 +31,36 @@ REPLY_S = 0.04
 QUESTION = Question("q", "A simulated question?", "text", gold="right")
 
 
-async def everything(model: SimulatedModel, method: RSA, seed: int, schedule: Schedule) -> tuple[float, int]:
-    """Seconds and calls for all members of one question."""
-    settings = Settings(Sampling(max_tokens=10**6), seed)
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one question took: seconds, calls, and tokens, prompts included."""
+
+    seconds: float
+    calls: int
+    tokens: int
+
+    def share(self, of: Cost) -> tuple[float, float, float]:
+        """Seconds, calls and tokens as shares of another's."""
+        return self.seconds / of.seconds, self.calls / of.calls, self.tokens / of.tokens
+
+
+async def asked(model: Model, method: RSA, question: Question, settings: Settings, schedule: Schedule | None) -> Cost:
+    """The cost of all members on a schedule; with None that of one answer, only its ancestors computed."""
     with Record(None) as record:
-        record.begin(configuration(method, model.name, settings, "bench"), [QUESTION])
+        record.begin(configuration(method, model.name, settings, "bench"), [question])
         engine = Engine(model, settings, record)
         begun = time.perf_counter()
-        await evaluate_question(engine, method, QUESTION, 0, schedule=schedule)
-        return time.perf_counter() - begun, method.calls
-
-
-async def one_answer(model: SimulatedModel, method: RSA, seed: int) -> tuple[float, int]:
-    """Seconds and calls for one answer, of which only the ancestors are computed."""
-    settings = Settings(Sampling(max_tokens=10**6), seed)
-    with Record(None) as record:
-        record.begin(configuration(method, model.name, settings, "bench"), [QUESTION])
-        trial = Trial(Engine(model, settings, record), QUESTION, 0, method)
-        begun = time.perf_counter()
-        await answer(trial, method)
+        if schedule:
+            await evaluate_question(engine, method, question, 0, schedule=schedule)
+        else:
+            trial = Trial(engine, question, 0, method)
+            await answer(trial, method)
         seconds = time.perf_counter() - begun
-        await trial.close()
-        return seconds, trial.calls
+        if not schedule:
+            await trial.close()
+        await engine.close()
+        ((calls, tokens),) = record.query("SELECT count(*), sum(prompt_tokens + completion_tokens) FROM generations")
+        return Cost(seconds, calls, tokens)
 
 
 async def ratios(t: int, cv: float, slots: int) -> tuple[float, float, float]:
@@ -58,11 +68,11 @@ async def ratios(t: int, cv: float, slots: int) -> tuple[float, float, float]:
     model = SimulatedModel(Simulation(tokens=400, cv=cv, speed=400 / REPLY_S, slots=slots))
     rows: list[tuple[float, float, float]] = []
     for seed in SEEDS:
-        method = RSA(t=t)
-        stepwise, calls = await everything(model, method, seed, "stepwise")
-        free, _ = await everything(model, method, seed, "free")
-        answered, needed = await one_answer(model, method, seed)
-        rows.append((free / stepwise, answered / stepwise, needed / calls))
+        settings = Settings(Sampling(max_tokens=10**6), seed)
+        stepwise = await asked(model, RSA(t=t), QUESTION, settings, "stepwise")
+        free = await asked(model, RSA(t=t), QUESTION, settings, "free")
+        one = await asked(model, RSA(t=t), QUESTION, settings, None)
+        rows.append((free.share(stepwise)[0], *one.share(stepwise)[:2]))
     free_time, answer_time, answer_calls = (statistics.median(column) for column in zip(*rows, strict=True))
     return free_time, answer_time, answer_calls
 
