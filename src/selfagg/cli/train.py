@@ -7,10 +7,12 @@ from collections.abc import Callable
 import typer
 
 from selfagg.cli.train_data import data
+from selfagg.cli.train_rl import rl
 from selfagg.cli.train_verl import verl
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "data": data,
+    "rl": rl,
     "verl": verl,
 }
 

@@ -10,10 +10,9 @@ Standard RL (only plain rows) and aggregation-aware RL (half of the rows with ca
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +20,22 @@ from typing import TYPE_CHECKING, Any
 from selfagg.engine.sets import address_random
 from selfagg.errors import UsageError
 from selfagg.models.checkpoints import require_chat_template, save
+from selfagg.training.model_card import model_card, versions
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import Row, question_of
 from selfagg.training.run_folder import RunFolder
+from selfagg.training.waiting import waited_for
 
 if TYPE_CHECKING:
     from datasets import Dataset  # type: ignore[import-untyped]
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.rloo_config import RLOOConfig
 
+    from selfagg.training.evaluation import Evaluation
     from selfagg.training.trainer import RewardFunction, Watcher, _Kept
 
-__all__ = ["RLSettings", "train"]
+__all__ = ["RLSettings", "train", "training_dtype"]
 
 
 def train(
@@ -44,6 +46,7 @@ def train(
     out: Path,
     *,
     reward: RewardFunction | None = None,
+    evaluation: Evaluation | None = None,
     save_every: int = 10,
     about: Mapping[str, Any] | None = None,
     watcher: Watcher = lambda line: None,
@@ -57,15 +60,17 @@ def train(
         model: The model; full precision. With ``settings.lora`` its own weights stay, and the adapter is merged into
             what is saved alone.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
-        rows: The prompts; drawn in an order of their own, all once before any comes again.
+        rows: The prompts; drawn in an order of their own, all once before any comes again. End to end: those of them
+            without candidates.
         settings: How it is trained.
         out: The folder of this training; see `RunFolder` for what is in it.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
             each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
             completion; ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
+        evaluation: RSA on held-out problems at chosen steps; None: none.
         save_every: Steps between checkpoints; 0: at the end only.
         about: What else decides the training (the base model, the data), to be compared when it is continued.
-        watcher: Told of each step's metrics.
+        watcher: Told of each line that ``metrics.jsonl`` gets.
 
     Returns:
         The folder, ``final`` in it being the trained model.
@@ -76,19 +81,19 @@ def train(
     """
     from transformers.trainer_callback import PrinterCallback
 
-    from selfagg.training.trainer import KeptGRPO, KeptRLOO
-
     require_chat_template(tokenizer, "the model")
+    if settings.end_to_end is not None:  # candidates come from the loop
+        rows = [row for row in rows if not row.aggregation]
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder = RunFolder(out)
-    folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps})
+    folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
     checkpoint = folder.last_checkpoint()
     done = checkpoint[1] if checkpoint else 0
     folder.metrics.go_back(done)
     if done >= settings.steps and folder.final.is_dir():
         return folder
     with _quiet():
-        trainer = (KeptRLOO if settings.algorithm == "rloo" else KeptGRPO)(
+        trainer = _trainer_class(settings)(
             rows=rows,
             folder=folder,
             reward=reward or _own_reward(model, tokenizer, rows, settings),
@@ -100,6 +105,8 @@ def train(
             peft_config=_adapter(settings.lora),
         )
         trainer.remove_callback(PrinterCallback)
+        if evaluation is not None:
+            trainer.add_callback(_evaluations(evaluation, folder, watcher))
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
         _save_final(trainer, tokenizer, folder)
     return folder
@@ -115,10 +122,20 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", "You are using 'rollout_func'")
             yield
     finally:
         if shown:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _trainer_class(settings: RLSettings) -> Callable[..., _Kept]:
+    from selfagg.training.loop_trainer import LoopGRPO
+    from selfagg.training.trainer import KeptGRPO, KeptRLOO
+
+    if settings.end_to_end is not None:
+        return functools.partial(LoopGRPO, settings=settings)
+    return KeptRLOO if settings.algorithm == "rloo" else KeptGRPO
 
 
 def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +152,8 @@ def _order(rows: Sequence[Row], settings: RLSettings) -> Dataset:
     places: list[int] = []
     for time in range(-(-wanted // len(rows))):
         places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
-    return Dataset.from_dict({"row": places[:wanted]})
+    members = settings.groups // settings.prompts  # of an end-to-end loop, one after another
+    return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(members)]})
 
 
 def _arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOConfig | GRPOConfig:
@@ -192,15 +210,24 @@ def _adapter(rank: int) -> Any:
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
+def _evaluations(evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> TrainerCallback:
+    from accelerate import PartialState
+
+    from selfagg.training.evaluation import Evaluations
+
+    if PartialState().num_processes > 1:
+        raise UsageError("evaluations during a training take a single process: evaluate its final model instead")
+    return Evaluations(evaluation, folder, watcher)
+
+
 def _own_reward(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], settings: RLSettings
 ) -> RewardFunction:
+    from selfagg.models.hf_decoding import end_tokens
     from selfagg.training.reward import trl_reward, try_scoring
 
-    asyncio.run(try_scoring(question_of(row) for row in rows))
-    declared: Any = model.generation_config.eos_token_id if model.generation_config else None
-    ends = {tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])}
-    return functools.partial(trl_reward, max_tokens=settings.max_tokens, end_ids=ends)
+    waited_for(try_scoring(question_of(row) for row in rows))
+    return functools.partial(trl_reward, max_tokens=settings.max_tokens, end_ids=end_tokens(model, tokenizer))
 
 
 def _check_fit(
@@ -232,3 +259,16 @@ def _save_final(trainer: _Kept, tokenizer: PreTrainedTokenizerBase, folder: RunF
     vars(base).pop("forward", None)  # TRL's, with its fused head
     if trainer.accelerator.is_main_process:
         save(model, tokenizer, folder.final)
+        card = model_card(folder.settings(), folder.metrics.lines())
+        (folder.final / "README.md").write_text(card, encoding="utf-8")
+
+
+def training_dtype(settings: RLSettings) -> str:
+    """What a model is to be loaded in for training.
+
+    Full precision: at the paper's learning rate an update is too small for bfloat16 to hold, and would be rounded away
+    (the passes themselves run in bfloat16 on a GPU). Weights that stay as they are, under an adapter, may be bfloat16.
+    """
+    import torch
+
+    return "bfloat16" if settings.lora and torch.accelerator.is_available() else "float32"

@@ -74,6 +74,11 @@ class RunFolder:
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{file} is no training's: name a new folder") from None
 
+    def settings(self) -> dict[str, Any]:
+        """What was asked for."""
+        file = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
+        return {**file["settings"], "steps": file["circumstances"].get("steps")}
+
     def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if names:

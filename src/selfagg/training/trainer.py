@@ -54,6 +54,7 @@ class _Kept(_Trainer):
         self._folder = folder
         self._reward = reward
         self._watcher = watcher
+        self._sampled_rows: list[Row] = []
         self._rollouts: list[Rollout] = []
         self._entropies: dict[int, float] = {}
         self._inputs: dict[str, Any] = {}
@@ -66,6 +67,11 @@ class _Kept(_Trainer):
         """Responses that are sampled at once: without gradients, so more of them fit than go through an update."""
         return SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
 
+    @property
+    def _ends(self) -> set[int]:
+        """Tokens that end a response: one that ends with another was cut."""
+        return {*self.eos_token_ids, self._tokenizer.pad_token_id}
+
     def _send_telemetry(self) -> None:
         """Nothing is sent anywhere."""
 
@@ -73,7 +79,8 @@ class _Kept(_Trainer):
         """The card comes with the trained model."""
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        columns = [{**self._rows[place["row"]].columns(), **place} for place in inputs]
+        self._sampled_rows = [self._rows[place["row"]] for place in inputs]
+        columns = [row.columns() for row in self._sampled_rows]
         put_back = remember()
         try:
             output: dict[str, Any] = super()._generate_and_score_completions(columns)
@@ -89,10 +96,9 @@ class _Kept(_Trainer):
         self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **columns: Any
     ) -> list[float | None]:
         """The reward function that TRL calls: asks the one it was given, and remembers the rollouts."""
-        ends = {*self.eos_token_ids, self.processing_class.pad_token_id}  # type: ignore[union-attr]
         self._rollouts = [
-            _rollout(self.state.global_step + 1, self._rows[place], completion, ids, cut=ids[-1] not in ends)
-            for place, completion, ids in zip(columns["row"], completions, completion_ids, strict=True)
+            _rollout(self.state.global_step + 1, row, completion, ids, cut=ids[-1] not in self._ends)
+            for row, completion, ids in zip(self._sampled_rows, completions, completion_ids, strict=True)
         ]
         try:
             given = self._reward(prompts, completions, completion_ids, **columns)
@@ -104,15 +110,21 @@ class _Kept(_Trainer):
                 f"the reward of step {step} failed with {type(error).__name__}: {error}; its responses are kept in "
                 f"{kept}, and the same command goes on from the last whole step"
             ) from error
+        rewards = [None if reward is None or math.isnan(reward) else reward for reward in rewards]
         for rollout, reward in zip(self._rollouts, rewards, strict=True):
-            rollout.reward = None if reward is None or math.isnan(reward) else reward
+            rollout.reward = reward
+        return self._credited(rewards)
+
+    def _credited(self, rewards: list[float | None]) -> list[float | None]:
+        """What TRL is given for these rewards."""
         return rewards
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         inputs = super()._prepare_inputs(generation_batch)
         buffered: Any = self._buffered_inputs
         if buffered is not self._sorted:  # a new step
-            self._sorted = self._buffered_inputs = by_length(buffered)
+            self._sorted = by_length(buffered)
+            self._buffered_inputs = self._sorted  # type: ignore[assignment]  # TRL's own begins as None
             inputs = self._sorted[self._step % len(self._sorted)]
         return inputs
 
@@ -204,7 +216,7 @@ class KeptRLOO(_Kept, RLOOTrainer):
         return result
 
 
-class KeptGRPO(_Kept, GRPOTrainer):  # type: ignore[misc]  # to mypy `_Kept` is an RLOOTrainer
+class KeptGRPO(_Kept, GRPOTrainer):
     """GRPO (arXiv 2402.03300)."""
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kw: Any) -> Any:

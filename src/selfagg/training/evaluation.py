@@ -1,0 +1,94 @@
+"""Evaluations while a model is trained: RSA on problems that are held out, through the engine, each into a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from selfagg.analysis.summary import summarise
+from selfagg.engine.configuration import about, configuration
+from selfagg.engine.engine import Engine, Settings
+from selfagg.engine.record import Record
+from selfagg.engine.run import evaluate
+from selfagg.methods.rsa import RSA
+from selfagg.models.hf import HFModel
+from selfagg.training.randomness import remember
+from selfagg.training.run_folder import RunFolder
+from selfagg.training.waiting import waited_for
+from selfagg.types import Question, Sampling
+
+if TYPE_CHECKING:
+    from selfagg.training.trainer import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is evaluated, and when: before the first step, at every so many, and after the last.
+
+    Attributes:
+        questions: Held-out problems, with gold answers.
+        every: Steps between evaluations; 0: before and after training alone.
+        method: RSA with its N, K and T (the paper's 16, 4, 10).
+        sampling: How members are sampled.
+        seed: Decides sets and members' seeds: the same at every step, so that steps are compared on equal terms.
+    """
+
+    questions: Sequence[Question]
+    every: int = 0
+    method: RSA = field(default_factory=RSA)
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 1234
+
+    def due(self, step: int) -> bool:
+        """Whether there is one after this step, the last step apart."""
+        return step == 0 or (self.every > 0 and step % self.every == 0)
+
+
+class Evaluations(TrainerCallback):
+    """Evaluates when it is due, and adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
+
+    def __init__(self, evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> None:
+        self._evaluation = evaluation
+        self._folder = folder
+        self._watcher = watcher
+        self._done = {line["step"] for line in folder.metrics.lines() if "evaluation" in line}
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._evaluation.due(state.global_step):
+            self._evaluate(state.global_step, **kwargs)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._evaluate(state.global_step, **kwargs)
+
+    def _evaluate(self, step: int, *, model: Any, processing_class: Any, **_: Any) -> None:
+        if step in self._done:
+            return
+        put_back = remember()  # an evaluation changes nothing of what is sampled in training
+        result = waited_for(
+            evaluated(model, processing_class, self._evaluation, self._folder.evaluation(step), f"step {step}")
+        )
+        put_back()
+        self._done.add(step)
+        line = {"step": step, "evaluation": result}
+        self._folder.metrics.add(line)
+        self._watcher(line)
+
+
+async def evaluated(model: Any, tokenizer: Any, evaluation: Evaluation, record: Path, name: str) -> dict[str, Any]:
+    """The evaluation of a model as it is now: as ``selfagg eval --json`` prints it.
+
+    What its record holds already is not sampled again.
+    """
+    record.parent.mkdir(parents=True, exist_ok=True)
+    settings = Settings(evaluation.sampling, evaluation.seed)
+    async with HFModel(model, tokenizer, name=name) as connection:
+        with Record(record) as written:
+            asked = configuration(evaluation.method, name, settings, "held out")
+            written.begin(asked, evaluation.questions, about(context=connection.context))
+            engine = Engine(connection, settings, written)
+            await evaluate(engine, evaluation.method, evaluation.questions)
+            return summarise(written).as_json()
