@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tenacity import RetryCallState
 
 from selfagg.errors import ModelError
 from selfagg.models.retries import Passing, Retries
@@ -60,4 +61,7 @@ async def test_patience_bounds_the_waiting() -> None:
 @given(st.integers(1, 20), st.floats(0, 100))
 def test_waits_double_within_bounds_and_add_to_what_the_server_asks(attempt: int, asked: float) -> None:
     retries = Retries(first_s=1.0, longest_s=30.0)
-    assert asked <= retries.wait(attempt, asked) <= asked + min(30.0, 2.0 ** (attempt - 1))
+    state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
+    state.attempt_number = attempt
+    state.set_exception((Passing, Passing("x", wait_s=asked), None))
+    assert asked <= retries.wait(state) <= asked + min(30.0, 2.0 ** (attempt - 1))

@@ -117,9 +117,6 @@ class Server:
         self._client = AsyncOpenAI(
             base_url=self.url, api_key=key, http_client=http, max_retries=0, timeout=http.timeout
         )
-        # The client's own way to a whole answer costs 0.2 ms a call, twice what the exchange itself does.
-        known = {**self._client.default_headers, **self._client.auth_headers}
-        self._headers = {name: value for name, value in known.items() if isinstance(value, str)}
 
     @property
     def has_key(self) -> bool:
@@ -156,14 +153,10 @@ class Server:
     async def _exchange(self, path: str, content: bytes | None, timeout_s: float) -> object:
         with self._failures(timeout_s):
             async with asyncio.timeout(timeout_s):
-                response = await self._http.request(
-                    "GET" if content is None else "POST",
-                    path if "://" in path else f"{self.url}/{path}",
-                    content=content,
-                    headers=self._headers,
-                )
-            if response.is_error:
-                raise refusal(response.status_code, response.text, response.headers, self._key)
+                if content is None:
+                    response = await self._client.get(path, cast_to=httpx2.Response)
+                else:
+                    response = await self._client.post(path, cast_to=httpx2.Response, content=content, options=_JSON)
             answer: object = json.loads(response.content)
         self._raise_error_in(answer)
         return answer

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from selfagg.errors import ModelError
 
@@ -55,14 +61,11 @@ class Retries:
     longest_s: float = 30.0
     patience_s: float = 300.0
 
-    def wait(self, failed: int, asked_s: float = 0.0) -> float:
-        """Seconds to wait after the ``failed``-th failure; drawn anew each time.
-
-        Args:
-            failed: Tries so far.
-            asked_s: What the server asked for.
-        """
-        return asked_s + random.uniform(0.0, min(self.longest_s, self.first_s * 2.0 ** min(failed - 1, 60)))
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds to wait after the failure in ``state``; drawn anew each time."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.wait_s if isinstance(error, Passing) else 0.0
+        return asked + wait_random_exponential(multiplier=self.first_s, max=self.longest_s)(state)
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> tuple[T, int]:
         """Calls until it succeeds; returns the result and the number of tries.
@@ -70,21 +73,23 @@ class Retries:
         Raises:
             ModelError: The call still failed when tries or patience ran out, or it failed for good.
         """
-        begun = time.monotonic()
-        for tries in range(1, self.tries + 1):
-            try:
-                return await call(), tries
-            except ModelError as error:
-                error.tries = tries
-                raise
-            except Passing as failure:
-                wait_s = self.wait(tries, failure.wait_s)
-                if tries == self.tries or time.monotonic() - begun + wait_s >= self.patience_s:
-                    raise self._given_up(failure, tries) from None
-            await asyncio.sleep(wait_s)
-        raise AssertionError("unreachable: the last try returns or raises")  # pragma: no cover
-
-    def _given_up(self, last: Passing, tries: int) -> ModelError:
-        often = "one try" if tries == 1 else f"{tries} tries"
-        asked = f", and it asks to wait {last.wait_s:.0f} s" if last.wait_s > self.patience_s else ""
-        return last.final(f" (given up after {often}{asked})", tries)
+        trying = AsyncRetrying(
+            retry=retry_if_exception_type(Passing),
+            wait=self.wait,
+            stop=stop_after_attempt(self.tries) | stop_before_delay(self.patience_s),
+            reraise=True,
+        )
+        tries = 0
+        try:
+            async for attempt in trying:
+                with attempt:
+                    tries += 1
+                    return await call(), tries
+        except Passing as last:
+            often = "one try" if tries == 1 else f"{tries} tries"
+            asked = f", and it asks to wait {last.wait_s:.0f} s" if last.wait_s > self.patience_s else ""
+            raise last.final(f" (given up after {often}{asked})", tries) from None
+        except ModelError as error:
+            error.tries = tries
+            raise
+        raise AssertionError("unreachable: tenacity either returns a try or raises")  # pragma: no cover
