@@ -173,6 +173,7 @@ async def _make(
 
 
 def _told(facts: dict[str, Any], out: Path) -> str:
+    from selfagg.cli.tables import interval, percent
     from selfagg.cli.view import described_model
 
     rows, pool = facts["rows"], facts["candidates"]
@@ -181,10 +182,9 @@ def _told(facts: dict[str, Any], out: Path) -> str:
         f"({rows['plain']:,} plain, {rows['aggregation']:,} aggregation), {rows['test']:,} test"
     ]
     if pool is not None:
-        low, high = pool["interval"] or (0.0, 1.0)
         lines.append(f"candidates  {pool['replies']:,} of {described_model(facts['settings']['model'])}")
         if pool["pass_at_1"] is not None:
-            lines.append(f"pass@1      {pool['pass_at_1']:.1%} (95 % interval {low:.1%} to {high:.1%})")
+            lines.append(f"pass@1      {percent(pool['pass_at_1'])} (95 % interval {interval(pool['interval'])})")
         lines.append(f"right of K  {', '.join(f'{c}: {number:,}' for c, number in facts['by_c'].items())}")
         lines.append(f"tokens      {pool['tokens']['prompt']:,} prompt, {pool['tokens']['completion']:,} completion")
     lines.append(f"card        {out / 'README.md'}")

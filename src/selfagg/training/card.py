@@ -86,7 +86,7 @@ def _right_counts(facts: Mapping[str, Any]) -> str:
     if not facts["by_c"]:
         return ""
     total = facts["rows"]["aggregation"]
-    lines = [f"| {c} | {number:,} | {number / total:.1%} |" for c, number in facts["by_c"].items()]
+    lines = [f"| {c} | {number:,} | {_percent(number / total)} |" for c, number in facts["by_c"].items()]
     return "\n".join(["| right among the candidates | prompts | share |", "|---:|---:|---:|", *lines])
 
 
@@ -106,8 +106,8 @@ def _pool_lines(facts: Mapping[str, Any]) -> list[str]:
     if pool["pass_at_1"] is not None:
         low, high = pool["interval"]
         lines.append(
-            f"pass@1 {pool['pass_at_1']:.1%} (95 % interval {low:.1%} to {high:.1%}), "
-            f"pass@{size} {pool['pass_at_n']:.1%}"
+            f"pass@1 {_percent(pool['pass_at_1'])} (95 % interval {100 * low:.1f} to {_percent(high)}), "
+            f"pass@{size} {_percent(pool['pass_at_n'])}"
         )
     lines.append(f"{tokens['prompt']:,} prompt tokens and {tokens['completion']:,} completion tokens")
     return lines
@@ -162,6 +162,10 @@ def _made(facts: Mapping[str, Any], settings: Mapping[str, Any], recipe: Mapping
 
 def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _section(title: str, lines: Iterable[str]) -> str:
