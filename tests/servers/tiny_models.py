@@ -51,8 +51,8 @@ def tiny_model(*, seed: int = 0, layers: int = 2, width: int = 32, context: int 
     return model
 
 
-def save_tiny(folder: Path, *, seed: int = 0, context: int = 512) -> Path:
+def save_tiny(folder: Path, *, seed: int = 0, width: int = 32, context: int = 512) -> Path:
     """A folder that holds such a model."""
-    tiny_model(seed=seed, context=context).save_pretrained(folder)
+    tiny_model(seed=seed, width=width, context=context).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder

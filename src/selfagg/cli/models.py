@@ -44,7 +44,7 @@ def models(
     from rich.table import Table
     from rich.text import Text
 
-    entries = [*_local(), *asyncio.run(_served(base_url, api_key_file)), _simulated()]
+    entries = [*_local(), *asyncio.run(_served(base_url, api_key_file)), *_in_process(), _simulated()]
     if as_json:
         typer.echo(json.dumps({"models": [asdict(entry) for entry in entries]}, ensure_ascii=False))
         return
@@ -101,6 +101,28 @@ async def _served(base_urls: list[str] | None, api_key_file: Path | None) -> lis
             context = f", context {model.context:,}" if model.context else ""
             entries.append(Entry(f"openai:{model.id}", True, f"at {url}{context}"))
     return entries
+
+
+def _in_process() -> list[Entry]:
+    """What runs checkpoints here; that a package is there is all that is looked at, as importing takes seconds."""
+    transformers, vllm = _version("transformers"), _version("vllm")
+    ready = bool(transformers and _version("torch"))
+    return [
+        Entry(
+            "hf:NAME",
+            ready,
+            f"a checkpoint of the hub, a folder or a GGUF file, in this process, transformers {transformers}"
+            if ready
+            else "needs pip install 'selfagg[hf]'",
+        ),
+        Entry(
+            "vllm:NAME[,SETTING=VALUE]",
+            bool(vllm),
+            f"a checkpoint of the hub or a folder, in this process, vLLM {vllm}"
+            if vllm
+            else "needs pip install 'selfagg[vllm]'",
+        ),
+    ]
 
 
 def _simulated() -> Entry:

@@ -49,7 +49,8 @@ class ModelOptions:
         typer.Option(
             "--model",
             "-m",
-            help="local, local:PATH.gguf, local:hf:REPOSITORY\\[:FILE], openai:NAME or simulated:SETTINGS.",
+            help="local, local:PATH.gguf, local:hf:REPOSITORY\\[:FILE], openai:NAME, hf:NAME, a model's FOLDER, "
+            "vllm:NAME or simulated:SETTINGS; selfagg models lists them.",
             rich_help_panel=MODEL,
         ),
     ] = "local"

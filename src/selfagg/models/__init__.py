@@ -46,6 +46,7 @@ CONNECTIONS: dict[str, str] = {
     "local": "selfagg.models.local",
     "openai": "selfagg.models.openai",
     "simulated": "selfagg.models.simulated",
+    "vllm": "selfagg.models.vllm",
 }
 """Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
 
@@ -56,7 +57,7 @@ def connect(name: str, access: Access | None = None) -> Model:
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
             hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, or a folder that holds a model, which
-            stands for ``hf:FOLDER``.
+            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``.
         access: Where and with which key.
 
     Raises:

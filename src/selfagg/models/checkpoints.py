@@ -65,7 +65,7 @@ def load(name: str, *, device: str | None = None, dtype: torch.dtype | str | Non
         elif folder.exists():
             raise UsageError(f"{folder} is no model: there is neither a {_CONFIG} nor an {_ADAPTER} in it")
         else:
-            model, tokenizer = _from_pretrained(name, dtype, offline=_must_be_cached(name))
+            model, tokenizer = _from_pretrained(name, dtype, offline=must_be_cached(name))
     require_chat_template(tokenizer, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -125,6 +125,33 @@ def short_name(name: str) -> str:
     return path.resolve().name if path.exists() else name
 
 
+def must_be_cached(name: str) -> bool:
+    """Asks the hub for a model: whether only what was fetched earlier can be had.
+
+    Asked first, since transformers tries for minutes before it calls the hub out of reach.
+    """
+    from httpx2 import HTTPError
+    from huggingface_hub import model_info, snapshot_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        model_info(name, timeout=TIMEOUT_S)
+    except HFValidationError:
+        raise UsageError(f"there is no folder or file {name}, and a name on the Hugging Face hub is no path") from None
+    except RepositoryNotFoundError:
+        raise UsageError(f"there is no folder {name}, and no model of that name on the hub that you may read") from None
+    except (HTTPError, OSError, RuntimeError, ValueError) as error:
+        try:
+            snapshot_download(name, local_files_only=True)
+        except (OSError, ValueError):
+            raise UsageError(
+                f"there is no folder {name}, and the Hugging Face hub cannot be reached ({type(error).__name__}): "
+                "download the model elsewhere and name its folder"
+            ) from None
+        return True
+    return False
+
+
 def _from_gguf(
     name: str, file: Path, dtype: torch.dtype | str | None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -168,33 +195,6 @@ def _with_adapter(folder: Path, dtype: torch.dtype | str | None) -> tuple[PreTra
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     merged: Any = PeftModel.from_pretrained(base.model, str(folder)).merge_and_unload()
     return merged, tokenizer
-
-
-def _must_be_cached(name: str) -> bool:
-    """Asks the hub for a model: whether only what was fetched earlier can be had.
-
-    Asked first, since transformers tries for minutes before it calls the hub out of reach.
-    """
-    from httpx2 import HTTPError
-    from huggingface_hub import model_info, snapshot_download
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
-
-    try:
-        model_info(name, timeout=TIMEOUT_S)
-    except HFValidationError:
-        raise UsageError(f"there is no folder or file {name}, and a name on the Hugging Face hub is no path") from None
-    except RepositoryNotFoundError:
-        raise UsageError(f"there is no folder {name}, and no model of that name on the hub that you may read") from None
-    except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        try:
-            snapshot_download(name, local_files_only=True)
-        except (OSError, ValueError):
-            raise UsageError(
-                f"there is no folder {name}, and the Hugging Face hub cannot be reached ({type(error).__name__}): "
-                "download the model elsewhere and name its folder"
-            ) from None
-        return True
-    return False
 
 
 def _check_installed(name: str) -> None:
@@ -260,4 +260,13 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-__all__ = ["EMBEDDED", "Checkpoint", "is_checkpoint", "load", "require_chat_template", "save", "short_name"]
+__all__ = [
+    "EMBEDDED",
+    "Checkpoint",
+    "is_checkpoint",
+    "load",
+    "must_be_cached",
+    "require_chat_template",
+    "save",
+    "short_name",
+]

@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
-from selfagg.models.base import text_bytes
+from selfagg.models.chat_template import FIELD, encoded, template_settings
 from selfagg.models.checkpoints import load, require_chat_template, short_name
 from selfagg.models.hf_decoding import Decoding, Row, end_tokens, require_batchable
 from selfagg.models.hf_queue import Outcome, Queue, cache_room
-from selfagg.models.hf_request import choice, prompt_tokens, template_settings
+from selfagg.models.hf_sampling import Choice
 from selfagg.models.reasoning import split_reasoning
-from selfagg.types import Message, Reply, Request, Stop, Usage
+from selfagg.types import Message, Reply, Request, Sampling, Stop, Usage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ROWS: Final = 256
 """Calls at once where nobody says otherwise."""
-_LONG: Final = 16_384  # bytes of a conversation from which on it is not tokenized on the event loop
+_FIELDS: Final = ("top_k", "min_p", FIELD)
 _GATHERING_S: Final = 0.001  # an idle model waits for so long that no further call arrives before it begins
 
 
@@ -122,7 +122,7 @@ class HFModel:
         """
         if self._queue is None:
             raise RuntimeError("the model is used outside of its `async with`")
-        row = self._row(request, await self._encode(request.messages, template_settings(request.sampling)))
+        row = self._row(request, await encoded(self._tokenizer, request.messages, template_settings(request.sampling)))
         future: asyncio.Future[Reply] = self._loop.create_future()
         self._calls[row] = future
         self._queue.add(row)
@@ -135,7 +135,7 @@ class HFModel:
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
-        return len(await self._encode(messages, {}))
+        return len(await encoded(self._tokenizer, messages, {}))
 
     def _row(self, request: Request, prompt: list[int]) -> Row:
         sampling, context = request.sampling, self.context or len(prompt) + (request.sampling.max_tokens or 0) + 1
@@ -145,16 +145,11 @@ class HFModel:
         return Row(
             prompt,
             min(sampling.max_tokens or room, room),
-            choice(sampling),
+            _choice(sampling),
             random.Random(request.seed),
             stops=sampling.stop,
             logprobs=sampling.logprobs,
         )
-
-    async def _encode(self, messages: Sequence[Message], settings: Mapping[str, Any]) -> list[int]:
-        if text_bytes(messages) < _LONG:
-            return prompt_tokens(self._tokenizer, messages, settings)
-        return await asyncio.to_thread(prompt_tokens, self._tokenizer, messages, settings)
 
     async def _work(self, queue: Queue) -> None:
         """Lets the thread write whenever there is something to write."""
@@ -240,3 +235,21 @@ class HFCheckpoint(HFModel):
         """Frees the model; calls still running are cancelled."""
         await super().__aexit__(kind, error, trace)
         vars(self).pop("_model", None)
+
+
+def _choice(sampling: Sampling) -> Choice:
+    """How tokens are chosen.
+
+    Raises:
+        ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.
+    """
+    extra = dict(sampling.extra_body)
+    unknown = [name for name in extra if name not in _FIELDS]
+    if unknown:
+        known = ", ".join(_FIELDS)
+        raise ModelError(f"extra_body: a model in the process knows no field {unknown[0]!r}, only {known}", fatal=True)
+    top_p = 1.0 if sampling.top_p is None else sampling.top_p
+    try:
+        return Choice(sampling.temperature, top_p, max(0, int(extra.get("top_k", 0))), float(extra.get("min_p", 0.0)))
+    except (TypeError, ValueError):
+        raise ModelError("extra_body: top_k is a whole number, min_p a number", fatal=True) from None

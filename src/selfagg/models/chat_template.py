@@ -1,55 +1,52 @@
-"""A request in the terms of transformers: tokens of a prompt, and how the reply's tokens are chosen."""
+"""A conversation as the tokens of a prompt, by the chat template of a model that runs in this process."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from selfagg.errors import ModelError
-from selfagg.models.hf_sampling import Choice
+from selfagg.models.base import text_bytes
 from selfagg.types import Message, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_FIELDS: Final = ("top_k", "min_p", "chat_template_kwargs")
+FIELD: Final = "chat_template_kwargs"
+"""Field of a request's ``extra_body`` with what its chat template is told; vLLM's servers call it so."""
 
-
-def choice(sampling: Sampling) -> Choice:
-    """How tokens are chosen.
-
-    Raises:
-        ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.
-    """
-    extra = dict(sampling.extra_body)
-    unknown = [name for name in extra if name not in _FIELDS]
-    if unknown:
-        known = ", ".join(_FIELDS)
-        raise ModelError(f"extra_body: a model in the process knows no field {unknown[0]!r}, only {known}", fatal=True)
-    top_p = 1.0 if sampling.top_p is None else sampling.top_p
-    try:
-        return Choice(sampling.temperature, top_p, max(0, int(extra.get("top_k", 0))), float(extra.get("min_p", 0.0)))
-    except (TypeError, ValueError):
-        raise ModelError("extra_body: top_k is a whole number, min_p a number", fatal=True) from None
+_LONG: Final = 16_384  # bytes of a conversation from which on it is tokenized on a thread
 
 
 def template_settings(sampling: Sampling) -> dict[str, Any]:
     """What a chat template is told beside the conversation, e.g. whether to think."""
-    given = sampling.extra_body.get("chat_template_kwargs") or {}
+    given = sampling.extra_body.get(FIELD) or {}
     if not isinstance(given, Mapping):
-        raise ModelError("extra_body: chat_template_kwargs is an object of names and values", fatal=True)
+        raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
     effort = {"reasoning_effort": sampling.reasoning_effort} if sampling.reasoning_effort else {}
     return effort | dict(given)
 
 
-def prompt_tokens(
+async def encoded(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]
 ) -> list[int]:
-    """The conversation as a prompt, up to where the reply begins.
+    """The conversation as a prompt, up to where the reply begins; a long one does not hold the event loop up.
+
+    Args:
+        tokenizer: With a chat template.
+        messages: The conversation.
+        settings: What the template is told beside it.
 
     Raises:
         ModelError: The chat template refuses the conversation, or there is more than text in it.
     """
+    if text_bytes(messages) < _LONG:
+        return _tokens(tokenizer, messages, settings)
+    return await asyncio.to_thread(_tokens, tokenizer, messages, settings)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]) -> list[int]:
     from jinja2 import TemplateError
 
     conversation = [{**message, "content": _text(message.get("content"))} for message in messages]

@@ -1,0 +1,254 @@
+"""vLLM in this process: its engine without its server, on one GPU or several."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+import gc
+import json
+import os
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.models import Access
+from selfagg.models.chat_template import FIELD, encoded, template_settings
+from selfagg.models.checkpoints import must_be_cached, require_chat_template, short_name
+from selfagg.models.openai_stream import Thinking
+from selfagg.models.reasoning import split_reasoning
+from selfagg.types import Delta, Message, Reply, Request, Stop, Usage
+
+_OWN: Final = ("n", "seed", "stop", "output_kind", "prompt_logprobs")
+"""Sampling parameters that are selfagg's to set."""
+
+
+def connect(spec: str, access: Access) -> VLLMModel:
+    """The model that ``vllm:NAME``, ``vllm:FOLDER`` or ``vllm:NAME,SETTING=VALUE,...`` names.
+
+    The settings are vLLM's own engine arguments, e.g. ``tensor_parallel_size=2``.
+    """
+    name, *settings = spec.split(",")
+    if not name:
+        raise UsageError("vllm: names no model; write vllm:OWNER/NAME or vllm:FOLDER")
+    given: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"vllm: {setting!r} is no setting; write NAME=VALUE, e.g. tensor_parallel_size=2")
+        try:
+            given[key.strip().replace("-", "_")] = json.loads(value)
+        except ValueError:
+            given[key.strip().replace("-", "_")] = value
+    return VLLMModel(name, given, concurrency=access.concurrency, context=access.context)
+
+
+class VLLMModel:
+    """A model on vLLM's asynchronous engine.
+
+    vLLM batches calls continuously, keeps shared prefixes, and spreads the model over the GPUs that its settings
+    name. Each call has its own seed; the same seed gives the same reply but for the last bits of the probabilities,
+    which hang on what else is in the batch. The whole distribution is sampled unless ``top_p`` or a sampling parameter
+    in ``extra_body`` cuts it: what the checkpoint's generation_config.json says of sampling is not used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        concurrency: int | None = None,
+        context: int | None = None,
+    ) -> None:
+        """Names the model; nothing is loaded before entering.
+
+        Args:
+            name: A hub id or a folder.
+            settings: vLLM's engine arguments by name (``tensor_parallel_size``, ``data_parallel_size``, ``dtype``,
+                ``gpu_memory_utilization``, ...).
+            concurrency: Most calls at once; None: what vLLM has set itself up for (``max_num_seqs`` of each replica).
+            context: Tokens that prompt and reply may have together; None: as vLLM finds it.
+        """
+        self.name = f"vllm:{short_name(name)}"
+        self.concurrency = concurrency or 256
+        self.context = context
+        self._model = name
+        self._settings = dict(settings or {})
+        self._given_concurrency, self._given_context = concurrency, context
+        self._engine: Any = None
+
+    def __repr__(self) -> str:
+        return f"VLLMModel({self._model!r}, {self._settings!r})"
+
+    async def __aenter__(self) -> Self:
+        """Loads the model and starts the engine.
+
+        Raises:
+            UsageError: vLLM is not installed, cannot load the model or refuses a setting.
+        """
+        engine = await asyncio.to_thread(self._load)
+        try:
+            self._tokenizer: Any = engine.get_tokenizer()
+            require_chat_template(self._tokenizer, self._model)
+        except BaseException:
+            await asyncio.to_thread(engine.shutdown)
+            raise
+        self._engine = engine
+        self.context = engine.model_config.max_model_len
+        config = engine.vllm_config
+        calls = config.scheduler_config.max_num_seqs * config.parallel_config.data_parallel_size
+        self.concurrency = self._given_concurrency or calls
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the engine and its processes; calls still running fail."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await asyncio.to_thread(engine.shutdown)
+            del engine
+            gc.collect()  # what is left of it would complain when the process ends
+
+    def _load(self) -> Any:
+        if not Path(self._model).expanduser().exists():
+            must_be_cached(self._model)  # for its sentence: vLLM's own errors fill a page
+        # Unless the user says otherwise: no report to vLLM's makers, no log between our own lines.
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        try:
+            vllm = import_module("vllm")
+            engine = import_module("vllm.v1.engine.async_llm").AsyncLLM
+        except ImportError as error:
+            raise UsageError(f"{self.name} needs vLLM ({error}): pip install 'selfagg[vllm]'") from None
+        known = [field.name for field in dataclasses.fields(vllm.AsyncEngineArgs)]
+        for key in self._settings:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise UsageError(f"vLLM has no engine argument {key!r}{hint}")
+        settings: dict[str, Any] = {"disable_log_stats": True, "max_model_len": self._given_context}
+        if import_module("vllm.platforms").current_platform.is_cpu():
+            settings["enable_chunked_prefill"] = False  # the CPU build of 0.32 dies of a prompt in parts with a seed
+        try:
+            arguments = vllm.AsyncEngineArgs(model=str(Path(self._model).expanduser()), **settings | self._settings)
+            return engine.from_engine_args(arguments)
+        except Exception as error:
+            raise UsageError(f"vLLM cannot load {self._model}: {_reason(error)}") from None
+
+    async def sample(self, request: Request) -> Reply:
+        """Samples one reply; see `Model.sample`. Cancelling aborts it in the engine.
+
+        Log-probabilities are the model's own, at a temperature of 1, one for each token that ``usage`` counts.
+        """
+        written = _Written()
+        async with aclosing(self._outputs(request, "FINAL_ONLY")) as outputs:
+            async for output in outputs:
+                written.add(output)
+        return written.reply()
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Samples one reply and hands it out as it is written; the last item is the whole `Reply`."""
+        written, thinking = _Written(), Thinking()
+        async with aclosing(self._outputs(request, "DELTA")) as outputs:
+            async for output in outputs:
+                for delta in thinking.feed(written.add(output)):
+                    yield delta
+        for delta in thinking.rest():
+            yield delta
+        yield written.reply()
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
+        return len(await encoded(self._tokenizer, messages, {}))
+
+    async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
+        """The engine's outputs for a request."""
+        if self._engine is None:
+            raise RuntimeError("the model is used outside of its `async with`")
+        prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
+        if self.context is not None and len(prompt) >= self.context:
+            raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
+        parameters = _parameters(request, kind, room=(self.context or 0) - len(prompt))
+        dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
+        refused = import_module("vllm.exceptions").VLLMClientError
+        try:
+            async with aclosing(
+                self._engine.generate({"prompt_token_ids": prompt}, parameters, uuid4().hex)
+            ) as outputs:
+                async for output in outputs:
+                    yield output
+        except dead:
+            raise ModelError("vLLM's engine died; what it last said is above", fatal=True) from None
+        except (refused, ValueError) as error:
+            raise ModelError(f"vLLM refused the call: {_reason(error)}") from None
+        except RuntimeError as error:
+            raise ModelError(f"vLLM broke the call off: {_reason(error)}") from None
+
+
+@dataclasses.dataclass(slots=True)
+class _Written:
+    """What the engine has given of a reply."""
+
+    text: str = ""
+    tokens: int = 0
+    logprobs: list[float] | None = None
+    finish: str | None = None
+    usage: Usage = dataclasses.field(default_factory=Usage)
+    start: float = dataclasses.field(default_factory=time.perf_counter)
+
+    def add(self, output: Any) -> str:
+        """Takes an output; returns the text that is new."""
+        part = output.outputs[0]
+        self.text += part.text
+        self.tokens += len(part.token_ids)
+        self.finish = part.finish_reason or self.finish
+        if part.logprobs is not None:
+            chosen = [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
+            self.logprobs = [*(self.logprobs or []), *chosen]
+        self.usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, self.tokens)
+        return str(part.text)
+
+    def reply(self) -> Reply:
+        """The whole reply; raises `ModelError` where the engine gave up within it."""
+        if self.finish not in ("stop", "length"):
+            raise ModelError(f"vLLM broke the call off ({self.finish or 'without a word'})")
+        reasoning, text = split_reasoning(self.text)
+        stop = Stop.LENGTH if self.finish == "length" else Stop.FINISHED
+        logprobs = None if self.logprobs is None else tuple(self.logprobs)
+        return Reply(text, reasoning, stop, self.usage, logprobs, seconds=time.perf_counter() - self.start)
+
+
+def _parameters(request: Request, kind: str, *, room: int) -> Any:
+    """A request in vLLM's terms; ``extra_body`` may hold any sampling parameter that selfagg does not set itself."""
+    vllm = import_module("vllm")
+    sampling = request.sampling
+    extra = {name: value for name, value in sampling.extra_body.items() if name != FIELD}
+    for name in extra:
+        if name in _OWN or name not in vllm.SamplingParams.__struct_fields__ or name.startswith("_"):
+            raise ModelError(f"extra_body: {name!r} is no sampling parameter of vLLM that can be set here", fatal=True)
+    given: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
+        "max_tokens": min(sampling.max_tokens or room, room),
+        "stop": list(sampling.stop),
+        "logprobs": 0 if sampling.logprobs else None,
+        "seed": request.seed,
+        "output_kind": import_module("vllm.sampling_params").RequestOutputKind[kind],
+    }
+    try:
+        return vllm.SamplingParams(**given | extra)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"vLLM refuses the sampling parameters: {_reason(error)}", fatal=True) from None
+
+
+def _reason(error: BaseException) -> str:
+    """The sentence of an error that says most: pydantic's begin with a heading."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.endswith("Config")), type(error).__name__)
