@@ -17,8 +17,10 @@ def as_before() -> Iterator[None]:
 
 def test_searches_are_rare_within_and_as_before_after() -> None:
     gc.set_threshold(700, 9, 8)
-    with pytest.raises(KeyError), rarely_searched():
+    with rarely_searched():
         assert gc.get_threshold() == (RARE, 9, 8)
+    assert gc.get_threshold() == (700, 9, 8)
+    with pytest.raises(KeyError), rarely_searched():
         raise KeyError
     assert gc.get_threshold() == (700, 9, 8)
 
