@@ -123,6 +123,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.filterwarnings("ignore", "You are using 'rollout_func'")
+            warnings.filterwarnings("ignore", "Could not find a config file in")  # of a base out of a GGUF file
             yield
     finally:
         if shown:

@@ -79,6 +79,7 @@ class _Kept(_Trainer):
         """The card comes with the trained model."""
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._started = time.monotonic()
         self._sampled_rows = [self._rows[place["row"]] for place in inputs]
         columns = [row.columns() for row in self._sampled_rows]
         put_back = remember()
@@ -166,7 +167,6 @@ class _Kept(_Trainer):
             "grad_norm": logs.get("grad_norm"),
             "seconds": round(time.monotonic() - self._started, 3),
         }
-        self._started = time.monotonic()
         super().log({**logs, **flat(metrics)}, start_time)
         if self.accelerator.is_main_process:
             write_rollouts(self._folder.rollouts, self.state.global_step, rollouts)

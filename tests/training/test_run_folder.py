@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from selfagg.errors import UsageError
+from selfagg.training.run_folder import RunFolder
+
+
+def checkpoint(folder: RunFolder, step: int) -> Path:
+    path = folder.checkpoints / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_bytes(b"weights")
+    return path
+
+
+def test_what_differs_from_the_folders_training_is_said(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.begin({"lr": 1e-6, "seed": 1, "shape": (4, 2)}, may_differ={"steps": 10})
+    folder.begin({"lr": 1e-6, "seed": 1, "shape": (4, 2)}, may_differ={"steps": 20})
+    assert folder.settings() == {"lr": 1e-6, "seed": 1, "shape": [4, 2], "steps": 20}
+    with pytest.raises(UsageError, match=r"other settings: lr was 1e-06 and is now 0\.1, lora was None and is now 8"):
+        folder.begin({"lr": 0.1, "seed": 1, "shape": (4, 2), "lora": 8}, may_differ={})
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(UsageError, match="holds something else than a training"):
+        RunFolder(tmp_path).begin({}, may_differ={})
+    (tmp_path / "settings.json").write_text("[]")
+    with pytest.raises(UsageError, match="is no training's"):
+        RunFolder(tmp_path).begin({}, may_differ={})
+
+
+def test_the_last_whole_checkpoint_counts_and_half_written_ones_go(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.last_checkpoint() is None
+    checkpoint(folder, 2)
+    folder.seal(2)
+    half = checkpoint(folder, 4)
+    assert folder.last_checkpoint() == (folder.checkpoints / "checkpoint-2", 2)
+    assert not half.exists()
+    later = checkpoint(folder, 10)
+    folder.seal(10)
+    assert folder.last_checkpoint() == (later, 10)
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["checkpoint-10"]
+
+
+def test_a_crash_between_sealing_and_removing_leaves_the_newest(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (9, 10):
+        (checkpoint(folder, step) / "whole").touch()
+    assert folder.last_checkpoint() == (folder.checkpoints / "checkpoint-10", 10)
+    assert not (folder.checkpoints / "checkpoint-9").exists()
