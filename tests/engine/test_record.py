@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import os
 import signal
 import sqlite3
@@ -11,8 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfagg.analysis.summary import summarise
+from selfagg.engine.configuration import configuration
+from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Generation, Record
+from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
+from selfagg.methods import RSA
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.report import build_report
 from selfagg.types import Example, Member, Question, Reply, Stop, Usage
 
 QUESTIONS = [
@@ -122,16 +130,93 @@ def test_what_is_no_record_is_refused_unharmed(tmp_path: Path) -> None:
         database.execute("CREATE TABLE t (x)")
     with pytest.raises(UsageError, match="not a selfagg record"):
         Record(other)
-    newer = tmp_path / "newer.sqlite"
-    Record(newer).close()
-    with sqlite3.connect(newer) as database:
-        database.execute("PRAGMA user_version = 99")
-    with pytest.raises(UsageError, match="format 99; this selfagg reads and writes format"):
-        Record(newer)
     with pytest.raises(UsageError, match="there is no record"):
         Record(tmp_path / "missing.sqlite", read_only=True)
     with pytest.raises(UsageError, match="cannot write record"):
         Record(text / "below.sqlite")
+
+
+@pytest.mark.parametrize("version", [0, 99])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_record_of_another_version_is_refused_and_not_touched(tmp_path: Path, version: int, read_only: bool) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=f"format {version}; this selfagg reads and writes format"):
+        Record(path, read_only=read_only)
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", ".run.sqlite.lock"}
+
+
+def test_a_commit_survives_a_power_cut_as_far_as_sqlite_promises(tmp_path: Path) -> None:
+    with Record(tmp_path / "run.sqlite") as record:
+        assert record.query("PRAGMA journal_mode") == [("wal",)]
+        assert record.query("PRAGMA synchronous") == [(2,)]  # FULL: each commit is synchronised to the disk
+        assert record.query("PRAGMA fullfsync") == [(1,)]  # through the drive's cache on macOS
+
+
+async def test_a_clock_that_jumps_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments are told as the clock had them; durations come from a clock that nobody can set."""
+    jumps = itertools.cycle([2e9, 1.0, 1.7e9, 0.0])
+    monkeypatch.setattr("time.time", lambda: next(jumps))
+    with Record(tmp_path / "run.sqlite") as record:
+        method = RSA(n=4, k=2, t=3)
+        record.begin(configuration(method, "simulated:", Settings(), "test"), QUESTIONS)
+        await evaluate(Engine(SimulatedModel(Simulation()), Settings(), record), method, QUESTIONS)
+        assert record.query("SELECT count(*) FROM generations WHERE error IS NULL") == [(24,)]
+        assert 0 <= record.seconds < 60
+        assert 0 <= summarise(record).seconds < 60
+    build_report([tmp_path / "run.sqlite"], tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_record_that_is_deleted_while_it_is_written_is_no_silent_loss(tmp_path: Path, replaced: bool) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save(Generation(0, Member(1, 0, reply=Reply("kept"))))
+        path.rename(tmp_path / "moved.sqlite")
+        if replaced:
+            path.write_bytes(b"")
+        with pytest.raises(UsageError, match="was deleted or moved while it was being written"):
+            await record.save(Generation(0, Member(1, 1, reply=Reply("lost"))))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE run SET value = '{' WHERE key = 'configuration'",
+        "UPDATE run SET value = '[1]'",
+        "UPDATE questions SET body = 'x'",
+        """UPDATE questions SET body = '{"id": "a"}'""",
+        "UPDATE questions SET body = CAST(x'ff' AS TEXT)",
+        "UPDATE questions SET weights = '{'",
+        "UPDATE generations SET stop = 'bored'",
+        "UPDATE generations SET parents = ''",
+        "UPDATE generations SET text = CAST(x'ff' AS TEXT)",
+        "UPDATE generations SET logprobs = '{'",
+    ],
+)
+async def test_a_damaged_record_is_said_to_be_one(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "run.sqlite"
+    with Record(path) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save(Generation(0, Member(1, 0, reply=Reply("kept"))))
+    with sqlite3.connect(path) as database:
+        database.execute(damage)
+    with Record(path, read_only=True) as record:
+
+        def read() -> None:
+            assert record.configuration
+            list(record.questions())
+            record.members(0)
+            record.weights(0)
+
+        with pytest.raises(UsageError, match=f"record {path} is damaged: it holds"):
+            read()
 
 
 async def test_a_full_disk_is_said_plainly_and_keeps_what_was_there(tmp_path: Path) -> None:
@@ -179,7 +264,13 @@ async def test_a_waiter_that_gives_up_takes_the_commit_from_nobody() -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
+from selfagg.analysis.summary import summarise
+from selfagg.engine.configuration import configuration
+from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Generation, Record
+from selfagg.engine.run import evaluate
+from selfagg.methods import RSA
+from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply
 
 async def write(record):

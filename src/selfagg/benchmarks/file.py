@@ -61,7 +61,7 @@ def _question(row: Row, *, name: str) -> Question:
         text=text,
         kind=kind,
         gold=gold,
-        instruction=row.text("instruction") if row.values.get("instruction") else row.values.get("instruction"),
+        instruction=_instruction(row),
         data=_data(row, kind, gold),
         group=row.answer("group") if row.has("group") else "",
     )
@@ -75,6 +75,12 @@ def _kind(row: Row) -> Kind:
         if kind == name:
             return kind
     raise UsageError(f"{row.place}: the kind {name!r} in the column 'kind' is unknown; {near(name, KINDS)}")
+
+
+def _instruction(row: Row) -> str | None:
+    """None: the kind's own. Empty text: none, as the question says it already."""
+    given = row.values.get("instruction")
+    return given if given in (None, "") else row.text("instruction")
 
 
 def _check_letter(row: Row, gold: str | None, options: list[str]) -> None:

@@ -78,6 +78,7 @@ app.add_typer(train, name="train", no_args_is_help=True)
 
 def main() -> None:
     """The ``selfagg`` command. Exit codes: 0 done, 1 the run failed, 2 something given cannot work, 130 Ctrl-C."""
+    _keep_standard_descriptors()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
     try:
@@ -96,6 +97,15 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         _leave("cannot write to where the output goes: the disk is full", 2)
+
+
+def _keep_standard_descriptors() -> None:
+    """Fills those that the caller closed: the next file to be opened, a record, would be what libraries print into."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
 
 
 def _leave(sentence: str, status: int) -> NoReturn:

@@ -68,6 +68,7 @@ class Record:
         except BaseException:
             self._release()
             raise
+        self._inode = path.stat().st_ino if path is not None else 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-record")
         self._gathered: list[tuple[str, tuple[Any, ...]]] = []
         self._next_commit: asyncio.Task[None] | None = None
@@ -92,26 +93,46 @@ class Record:
     @staticmethod
     def _open(path: Path | None, read_only: bool) -> sqlite3.Connection:
         where = ":memory:" if path is None else f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+        database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
         try:
-            database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
-            if not read_only:
-                # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
-                database.execute("PRAGMA journal_mode = WAL")
-                database.execute("PRAGMA synchronous = FULL")
             empty = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             application = database.execute("PRAGMA application_id").fetchone()[0]
             version = database.execute("PRAGMA user_version").fetchone()[0]
+            if application != APPLICATION and (read_only or not empty):
+                raise UsageError(f"{path} is not a selfagg record")
+            if version != VERSION and not empty:
+                raise UsageError(f"record {path} has format {version}; this selfagg reads and writes format {VERSION}")
+            if not read_only:  # and not before it is known to be a record: this is the first that writes to the file
+                # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
+                for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):  # the last for macOS
+                    database.execute(f"PRAGMA {pragma}")
             if empty and not read_only:
                 database.executescript(
                     f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
                 )
-            elif application != APPLICATION:
-                raise UsageError(f"{path} is not a selfagg record")
-            elif version != VERSION:
-                raise UsageError(f"record {path} has format {version}; this selfagg reads and writes format {VERSION}")
-        except sqlite3.DatabaseError as error:
-            raise _said_plainly(path, error) from None
+        except BaseException as error:
+            database.close()
+            if isinstance(error, sqlite3.Error | UnicodeDecodeError):  # the one may quote what is no text
+                raise _said_plainly(path, error) from None
+            raise
         return database
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Says of a record whose file was damaged that it is."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _said_plainly(self.path, error) from None
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(f"record {self.path} is damaged: it holds what no selfagg wrote ({error})") from None
+
+    def _check_there(self) -> None:
+        """SQLite goes on writing to a file that has no name any more."""
+        with contextlib.suppress(OSError):
+            if self.path is None or self.path.stat().st_ino == self._inode:
+                return
+        raise UsageError(f"record {self.path} was deleted or moved while it was being written")
 
     # -- the run
 
@@ -126,9 +147,10 @@ class Record:
         return self._value("about")
 
     def _value(self, key: str) -> dict[str, Any]:
-        row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
-        value: dict[str, Any] = json.loads(row[0]) if row else {}
-        return value
+        with self._reading():
+            row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+            value: dict[str, Any] = dict(json.loads(row[0])) if row else {}
+            return value
 
     def begin(
         self,
@@ -187,8 +209,9 @@ class Record:
 
     def questions(self) -> Iterator[Question]:
         """The questions in their order."""
-        for (body,) in self._database.execute("SELECT body FROM questions ORDER BY position"):
-            yield question_of(body)
+        with self._reading():
+            for (body,) in self._database.execute("SELECT body FROM questions ORDER BY position"):
+                yield question_of(body)
 
     # -- writing
 
@@ -237,6 +260,7 @@ class Record:
 
         Not while generations are being saved: then with `in_turn`.
         """
+        self._check_there()
         try:
             self._database.execute("BEGIN IMMEDIATE")
             yield self._database
@@ -283,14 +307,9 @@ class Record:
 
     def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
         """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
-        found: dict[tuple[str, int, int], Member] = {}
-        rows = self._database.execute(
-            SELECT_MEMBERS,
-            (question, role, role),
-        )
-        for row in rows:
-            found[row[0], row[1], row[2]] = member_of(row)
-        return found
+        with self._reading():
+            rows = self._database.execute(SELECT_MEMBERS, (question, role, role))
+            return {(row[0], row[1], row[2]): member_of(row) for row in rows}
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """`members` of every role, read off the event loop."""
@@ -298,17 +317,19 @@ class Record:
 
     def weights(self, question: int) -> list[float] | None:
         """The chance of each last member to be the answer, or None while the question is not done."""
-        row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
-        return json.loads(row[0]) if row and row[0] else None
+        with self._reading():
+            row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
+            return list(map(float, json.loads(row[0]))) if row and row[0] else None
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of any reading statement, for analyses that add up without loading texts."""
-        return self._database.execute(statement, parameters).fetchall()
+        with self._reading():
+            return self._database.execute(statement, parameters).fetchall()
 
     @property
     def seconds(self) -> float:
         """Wall time of all sessions that wrote this record."""
-        (seconds,) = self._database.execute("SELECT coalesce(sum(seconds), 0) FROM sessions").fetchone()
+        ((seconds,),) = self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")
         return float(seconds)
 
     # -- life
@@ -357,10 +378,12 @@ def _differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], path: st
     return found
 
 
-def _said_plainly(path: Path | None, error: sqlite3.Error) -> UsageError:
+def _said_plainly(path: Path | None, error: Exception) -> UsageError:
     said = str(error)
     if "not a database" in said or "malformed" in said:
         return UsageError(f"{path} is not a selfagg record, or a damaged one ({said})")
+    if "decode" in said:
+        return UsageError(f"record {path} is damaged: it holds text that is none")
     if "full" in said:
         return UsageError(f"cannot write record {path}: the disk is full; what was finished before is kept")
     if "readonly" in said or "read-only" in said or "unable to open" in said:

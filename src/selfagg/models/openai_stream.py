@@ -85,7 +85,8 @@ class Assembly:
             call = self._calls.setdefault(index if isinstance(index, int) else len(self._calls), {})
             function = dict(call.get("function", {}))
             for name, value in mapping(piece.get("function")).items():
-                function[name] = function.get(name, "") + value if isinstance(value, str) else value
+                before = function.get(name, "")
+                function[name] = before + value if isinstance(before, str) and isinstance(value, str) else value
             call |= {key: value for key, value in piece.items() if key not in ("index", "function") and value}
             call["function"] = function
 
@@ -94,19 +95,22 @@ class Thinking:
     """Tells text from a leading <think> section while it arrives, tags cut across pieces included."""
 
     def __init__(self) -> None:
+        self._space: list[str] = []  # before the first word: kept in pieces, as there may be any number of them
         self._held = ""
         self._inside: bool | None = None  # None: not known yet
 
     def feed(self, piece: str) -> Iterator[Delta]:
         """Takes a piece of content; yields what is certain."""
+        if self._inside is None and not self._held and piece.isspace():
+            self._space.append(piece)
+            return
         self._held += piece
         if self._inside is None:
             start = self._held.lstrip()
             if len(start) < len(_OPEN) and _OPEN.startswith(start):
                 return
             self._inside = start.startswith(_OPEN)
-            if self._inside:
-                self._held = start[len(_OPEN) :]
+            self._held = start[len(_OPEN) :] if self._inside else self._undecided()
         if self._inside:
             before, close, after = self._held.partition(_CLOSE)
             if not close:
@@ -122,9 +126,14 @@ class Thinking:
 
     def rest(self) -> Iterator[Delta]:
         """What was still uncertain."""
-        held, self._held = self._held, ""
+        held, self._held = self._held if self._inside is not None else self._undecided(), ""
         if held:
             yield Delta(reasoning=held) if self._inside else Delta(text=held)
+
+    def _undecided(self) -> str:
+        """All that came while nobody knew what it was."""
+        held, self._space = "".join([*self._space, self._held]), []
+        return held
 
 
 def _tail(text: str) -> int:

@@ -17,6 +17,9 @@ _STOPS = {
     "content_filter": Stop.FILTERED,
     "safety": Stop.FILTERED,
 }
+_MOST = 2**53
+"""No count and no log-probability is larger; JSON's numbers may be of any size."""
+
 _BROKEN_OFF = ("abort", "error")  # the server gave up within the reply: not an end that the model chose
 
 
@@ -102,13 +105,20 @@ def split(content: object, reasoning: str) -> tuple[str, str]:
     """Text and reasoning of a message's content: null, a string with or without <think> tags, or typed parts."""
     if isinstance(content, list):
         parts = [part for part in content if isinstance(part, Mapping)]
-        thinking = [part for part in parts if part.get("type") == "thinking"]
-        reasoning = reasoning or "".join(split(part.get("thinking"), "")[0] for part in thinking)
-        content = "".join(plain(part.get("text")) for part in parts)
+        thinking = [part.get("thinking") for part in parts if part.get("type") == "thinking"]
+        reasoning = reasoning or "".join(map(_text, thinking))
+        content = _text(parts)
     text = plain(content)
     if not reasoning:
         reasoning, text = split_reasoning(text)
     return text, reasoning
+
+
+def _text(content: object) -> str:
+    """The text of a string, or of typed parts; parts within parts are nobody's, and to any depth."""
+    if isinstance(content, list):
+        return "".join(plain(mapping(part).get("text")) for part in content)
+    return plain(content)
 
 
 def plain(value: object) -> str:
@@ -137,7 +147,7 @@ def _logprobs(value: object) -> tuple[float, ...] | None:
     if not isinstance(tokens, list):
         return None
     found = [mapping(token).get("logprob") for token in tokens]
-    return tuple(float(number) for number in found if isinstance(number, int | float))
+    return tuple(float(number) for number in found if isinstance(number, int | float) and -_MOST <= number <= _MOST)
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -146,4 +156,4 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= _MOST else 0

@@ -35,7 +35,7 @@ from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
 from selfagg.types import Question
 
 _PYTHON = ("python", "py", "python3")
-_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})(?P<mark>[^`]*)")
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}+|~{3,}+)(?P<mark>[^`]*)")  # possessive: tilde may be mark too
 _MOST_CHARACTERS = 1_000_000
 _MOST_CALLS = 10_000
 _CHECK_LIMITS = Limits(seconds=10)

@@ -118,7 +118,7 @@ def unpack_cases(packed: str) -> list[Case]:
     try:
         text = packed if packed.lstrip().startswith("[") else _pickled_text(_inflate(packed))
         return [Case(case["input"], case["output"]) for case in json.loads(text)]
-    except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise UsageError(f"Tests are not in LiveCodeBench's form ({error}).") from error
 
 
