@@ -19,8 +19,15 @@ from selfagg.training.rows import read_rows
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 MODEL = ["--model", "simulated:p=0.5"]
-SUMS = ["train", "data", "--problems", "reasoning_gym:chain_sum", "--size", "12"]
+SUMS = ["train", "data", "--problems", "sums.jsonl"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def sums(tmp_path: Path) -> None:
+    """A file of twelve problems."""
+    rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(12)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def test_a_set_is_made_told_and_reused(run: Run, tmp_path: Path) -> None:
@@ -32,7 +39,7 @@ def test_a_set_is_made_told_and_reused(run: Run, tmp_path: Path) -> None:
     assert facts["rows"] == {"plain": 10, "aggregation": 30, "test": 2}
     rows = read_rows(tmp_path / "set")
     assert Counter(row.aggregation for row in rows) == {True: 30, False: 10}
-    assert {row.data_source for row in rows} == {"selfagg/reasoning_gym:chain_sum"}
+    assert {row.data_source for row in rows} == {"selfagg/sums"}
     assert len(read_rows(tmp_path / "set", "test")) == 2
     told = (tmp_path / "set" / "README.md").read_text()
     for words in ("SIMULATED", "pass@1", "95 % interval", "seed 1234", "--draws 3", "| 3 |", "k 3, pool 5, draws 3"):
