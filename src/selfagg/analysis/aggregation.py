@@ -5,6 +5,7 @@ r_0 is rescue, a right answer from wrong parents alone; r_K is keeping, a right 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -48,15 +49,20 @@ class Aggregations:
         return [share(succeeded[:, c], tried[:, c]) for c in range(self.k + 1)]
 
 
-def aggregations(record: Record) -> Aggregations | None:
-    """Counts a run's aggregations over the questions that are done; None if there is none with a known outcome."""
+def aggregations(record: Record, questions: Iterable[Answered] | None = None) -> Aggregations | None:
+    """Counts a run's aggregations over the questions that are done; None if there is none with a known outcome.
+
+    Args:
+        record: The record.
+        questions: `answered` of it, where that is there already.
+    """
     import numpy as np
 
     right: list[list[int]] = []
     outcomes: list[Counts] = []
     sizes: tuple[int, ...] = ()
     k = 0
-    for question in answered(record):
+    for question in questions or answered(record):
         if not question.scored or len(question.populations) < 2:
             continue
         sizes = tuple(map(len, question.populations))

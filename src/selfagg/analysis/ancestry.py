@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,11 +38,18 @@ class Ancestry:
     overlap: float | None
 
 
-def ancestry(record: Record) -> list[Ancestry]:
-    """The ancestry of each population, over the questions that are done."""
+def ancestry(record: Record, questions: Iterable[Answered] | None = None) -> list[Ancestry]:
+    """The ancestry of each population, over the questions that are done.
+
+    Args:
+        record: The record.
+        questions: `answered` of it, where that is there already.
+    """
     import numpy as np
 
-    measured = np.array([[_measure(shares) for shares in _shares(question)] for question in answered(record)])
+    measured = np.array(
+        [[_measure(shares) for shares in _shares(question)] for question in questions or answered(record)]
+    )
     if not measured.size:
         return []
     return [

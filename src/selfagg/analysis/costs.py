@@ -8,7 +8,7 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
-from selfagg.analysis.outcomes import answered
+from selfagg.analysis.outcomes import Answered, answered
 from selfagg.engine.record import Record
 
 _SUMS = "sum(tries > 0), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(seconds)"
@@ -81,14 +81,18 @@ def costs_by_population(record: Record) -> list[Cost]:
     return list(accumulate(Cost(*(value / done for value in sums)) for _, *sums in rows))
 
 
-def chain_seconds(record: Record) -> list[float]:
+def chain_seconds(record: Record, questions: Iterable[Answered] | None = None) -> list[float]:
     """Seconds until each population is there if no call ever waits for another that is not its parent.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
     the time of a question on an idle model with a place for every call.
+
+    Args:
+        record: The record.
+        questions: `answered` of it, where that is there already.
     """
     longest: list[list[float]] = []
-    for question in answered(record):
+    for question in questions or answered(record):
         before: list[float] = []
         for t, population in enumerate(question.populations):
             before = [

@@ -119,7 +119,7 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     for t, i, parents, score, same, failed, cut, *costs in rows:
         if t > len(populations):
             populations.append([])
-        populations[-1].append(Outcome(t, i, _places(parents), score, same, bool(failed), bool(cut), *costs))
+        populations[-1].append(Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs))
     return populations
 
 

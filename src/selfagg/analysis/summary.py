@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfagg.analysis.outcomes import answered
+from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary, Tallies, interval, mean
 from selfagg.analysis.statistics import Estimate
 from selfagg.engine.record import Record
@@ -97,11 +97,16 @@ class Summary:
         }
 
 
-def summarise(record: Record) -> Summary:
-    """Adds a run up. One that was interrupted too: its questions that are done."""
+def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Summary:
+    """Adds a run up. One that was interrupted too: its questions that are done.
+
+    Args:
+        record: The record.
+        questions: `answered` of it, where that is there already.
+    """
     method = record.configuration.get("method", {})
     tallies = Tallies()
-    for question in answered(record):
+    for question in questions or answered(record):
         tallies.add(question)
     calls, failures, skipped, shortened, *tokens = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
@@ -151,11 +156,11 @@ class GroupSummary:
     answer_accuracy: Estimate | None
 
 
-def summarise_groups(record: Record) -> list[GroupSummary]:
-    """Adds a run up task by task, in the order of their names."""
+def summarise_groups(record: Record, questions: Iterable[Answered] | None = None) -> list[GroupSummary]:
+    """Adds a run up task by task, in the order of their names; ``questions`` as in `summarise`."""
     groups = dict(record.query("SELECT position, json_extract(body, '$.group') FROM questions"))
     tallies: dict[str, Tallies] = {}
-    for question in answered(record):
+    for question in questions or answered(record):
         tallies.setdefault(groups[question.position], Tallies()).add(question)
     return [
         GroupSummary(group, tally.questions, tally.populations(), tally.answer_accuracy())

@@ -88,14 +88,19 @@ class Trajectory:
         }
 
 
-def trajectory(record: Record, least_gain: float = LEAST_GAIN) -> Trajectory | None:
+def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregations | None = None) -> Trajectory | None:
     """The trajectory of a run that aggregates; None where it does not, or where right and wrong are not known.
 
     Populations beyond the run's own are predicted too if its populations are all of one size.
+
+    Args:
+        record: The record.
+        least_gain: The gain below which another population is not worth its tokens.
+        counts: `aggregations` of it, where that is there already.
     """
     import numpy as np
 
-    counts = aggregations(record)
+    counts = counts or aggregations(record)
     if counts is None:
         return None
     run = counts.sizes

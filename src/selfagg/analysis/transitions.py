@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -72,18 +72,23 @@ class Transition:
     rescued: int
 
 
-def fates(record: Record) -> list[Fate]:
-    """How each question fared that is done and has a gold answer."""
-    return [_fate(question) for question in answered(record) if question.scored]
+def fates(record: Record, questions: Iterable[Answered] | None = None) -> list[Fate]:
+    """How each question fared that is done and has a gold answer; ``questions``: `answered`, where it is there."""
+    return [_fate(question) for question in questions or answered(record) if question.scored]
 
 
-def transitions(record: Record) -> list[Transition]:
-    """What changed at each aggregation step, over the questions that are done; none without gold answers."""
+def transitions(record: Record, questions: Iterable[Answered] | None = None) -> list[Transition]:
+    """What changed at each aggregation step, over the questions that are done; none without gold answers.
+
+    Args:
+        record: The record.
+        questions: `answered` of it, where that is there already.
+    """
     import numpy as np
 
     fared: list[Fate] = []
     flows: list[Counts] = []
-    for question in answered(record):
+    for question in questions or answered(record):
         if question.scored and len(question.populations) > 1:
             fared.append(_fate(question))
             flows.append(_flow(question))

@@ -14,6 +14,8 @@ from selfagg.cli.options import Json
 from selfagg.cli.terminal import results
 
 if TYPE_CHECKING:
+    from selfagg.analysis.aggregation import Aggregations
+    from selfagg.analysis.outcomes import Answered
     from selfagg.analysis.population import PopulationSummary
     from selfagg.analysis.statistics import Estimate
     from selfagg.engine.record import Record
@@ -42,26 +44,30 @@ def analyse(
 
 def analysis_json(record: Record) -> dict[str, Any]:
     """The object that ``selfagg analyse --json`` prints."""
+    from selfagg.analysis.aggregation import aggregations
     from selfagg.analysis.ancestry import ancestry
     from selfagg.analysis.costs import chain_seconds, costs_by_population
+    from selfagg.analysis.outcomes import answered
     from selfagg.analysis.summary import summarise, summarise_groups
     from selfagg.analysis.trajectory import trajectory
 
-    summary = summarise(record)
-    costs, chains = costs_by_population(record), chain_seconds(record)
-    predicted = trajectory(record)
-    groups = summarise_groups(record)
+    questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
+    summary = summarise(record, questions)
+    costs, chains = costs_by_population(record), chain_seconds(record, questions)
+    counts = aggregations(record, questions)
+    predicted = trajectory(record, counts=counts) if counts else None
+    groups = summarise_groups(record, questions)
     return {
         "run": {**summary.as_json(), "seed": record.configuration["seed"], "source": record.configuration["source"]},
         "populations": [
             _population(population) | {"cost": cost.as_json(), "chain_seconds": chain}
             for population, cost, chain in zip(summary.populations, costs, chains, strict=True)
         ],
-        "transitions": _transitions(record),
-        "fates": _fates(record),
-        "r_c": _rates(record),
+        "transitions": _transitions(record, questions),
+        "fates": _fates(record, questions),
+        "r_c": _rates(counts),
         "trajectory": predicted.as_json() if predicted else None,
-        "ancestry": [asdict(one) for one in ancestry(record)] if len(summary.populations) > 1 else [],
+        "ancestry": [asdict(one) for one in ancestry(record, questions)] if len(summary.populations) > 1 else [],
         "groups": [
             {
                 "group": group.group,
@@ -91,7 +97,7 @@ def _population(population: PopulationSummary) -> dict[str, Any]:
     }
 
 
-def _transitions(record: Record) -> list[dict[str, Any]]:
+def _transitions(record: Record, questions: Sequence[Answered]) -> list[dict[str, Any]]:
     from selfagg.analysis.transitions import transitions
 
     return [
@@ -102,15 +108,15 @@ def _transitions(record: Record) -> list[dict[str, Any]]:
             "gained": _mean(step.gained),
             "gained_interval": _bounds(step.gained),
         }
-        for step in transitions(record)
+        for step in transitions(record, questions)
     ]
 
 
-def _fates(record: Record) -> dict[str, list[str]]:
+def _fates(record: Record, questions: Sequence[Answered]) -> dict[str, list[str]]:
     """Questions whose right answers died out for good, and those that were rescued and end with a right answer."""
     from selfagg.analysis.transitions import fates
 
-    found = fates(record)
+    found = fates(record, questions)
     return {
         "died_out": [fate.id for fate in found if fate.died_out and not fate.right[-1]],
         "rescued": [fate.id for fate in found if fate.rescued and fate.right[-1]],
@@ -118,10 +124,7 @@ def _fates(record: Record) -> dict[str, list[str]]:
     }
 
 
-def _rates(record: Record) -> list[dict[str, Any]]:
-    from selfagg.analysis.aggregation import aggregations
-
-    counts = aggregations(record)
+def _rates(counts: Aggregations | None) -> list[dict[str, Any]]:
     if counts is None:
         return []
     tried: Sequence[int] = counts.tried.sum(axis=(0, 1))

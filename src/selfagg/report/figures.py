@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.ancestry import ancestry
 from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
+from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary
 from selfagg.analysis.statistics import Estimate
 from selfagg.analysis.summary import summarise
@@ -19,9 +21,10 @@ from selfagg.methods import METHODS
 
 def record_figures(record: Record) -> dict[str, Any]:
     """What the page shows of one record besides its questions."""
-    summary = summarise(record)
+    questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
+    summary = summarise(record, questions)
     configuration = record.configuration
-    costs, chains = costs_by_population(record), chain_seconds(record)
+    costs, chains = costs_by_population(record), chain_seconds(record, questions)
     method = METHODS.get(summary.method)
     return {
         "method": summary.method,
@@ -46,7 +49,7 @@ def record_figures(record: Record) -> dict[str, Any]:
             "first": _pass_at_k(summary.populations[0]) if len(summary.populations) > 1 else None,
             "last": _pass_at_k(summary.populations[-1]) if summary.populations else None,
         },
-        "transitions": _transitions(record),
+        "transitions": _transitions(record, questions),
     }
 
 
@@ -57,9 +60,10 @@ def triple(estimate: Estimate | None) -> list[float] | None:
     return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
 
 
-def _transitions(record: Record) -> dict[str, Any] | None:
+def _transitions(record: Record, questions: Sequence[Answered]) -> dict[str, Any] | None:
     """r_c, the trajectory it predicts, and the findings in words; None for a run without aggregations."""
-    counts, predicted = aggregations(record), trajectory(record)
+    counts = aggregations(record, questions)
+    predicted = trajectory(record, counts=counts) if counts else None
     if counts is None or predicted is None:
         return None
     tried = counts.tried.sum(axis=(0, 1))
@@ -68,11 +72,12 @@ def _transitions(record: Record) -> dict[str, Any] | None:
         for c, rate in enumerate(counts.right_by_parents())
     ]
     steps = [[round(value, 6) for value in (step.predicted, step.low, step.high)] for step in predicted.steps]
-    return {"r": rates, "predicted": steps, "findings": [*_changes(record), *_descent(record), _worth(predicted)]}
+    findings = [*_changes(record, questions), *_descent(record, questions), _worth(predicted)]
+    return {"r": rates, "predicted": steps, "findings": findings}
 
 
-def _changes(record: Record) -> list[str]:
-    steps = transitions(record)
+def _changes(record: Record, questions: Sequence[Answered]) -> list[str]:
+    steps = transitions(record, questions)
     return [
         f"Against the vote of their own candidates, {sum(step.gained_count for step in steps):,} aggregations turned "
         f"wrong into right and {sum(step.lost_count for step in steps):,} right into wrong.",
@@ -82,8 +87,8 @@ def _changes(record: Record) -> list[str]:
     ]
 
 
-def _descent(record: Record) -> list[str]:
-    last = ancestry(record)[-1]
+def _descent(record: Record, questions: Sequence[Answered]) -> list[str]:
+    last = ancestry(record, questions)[-1]
     return [
         f"A member of population {last.t} descends from {last.reached:.0%} of the first population; behind all of "
         f"them stand as many first members as {last.effective:.1f} independent ones."
