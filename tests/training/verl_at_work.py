@@ -18,7 +18,10 @@ from verl.trainer.ppo.reward import load_reward_manager  # type: ignore[import-n
 from verl.trainer.ppo.utils import create_rl_dataset  # type: ignore[import-not-found,unused-ignore]
 from verl.utils import hf_tokenizer  # type: ignore[import-not-found,unused-ignore]
 
+from selfagg.engine.rows import question_body
+from selfagg.training.reward import REWARDS, reply_of
 from selfagg.training.verl_check import compose
+from selfagg.types import Question
 
 
 def main() -> None:
@@ -31,7 +34,16 @@ def main() -> None:
     row = rows[3]
     broken = {**row, "extra_info": {**row["extra_info"], "question": "{}"}}
     given = asyncio.run(scored(manager, tokenizer, [(row, r"\boxed{6}"), (row, r"\boxed{7}"), (broken, "6")]))
-    print(json.dumps({**given, **learnt(config), "train_files": started(folder)}))
+    answers = asyncio.run(compared(json.loads(sys.argv[2])))
+    print(json.dumps({**given, **learnt(config), "train_files": started(folder), "answers": answers}))
+
+
+async def compared(answers: list[tuple[str, str]]) -> list[float | None]:
+    """Rewards of answers to questions with these gold answers, once verl has loaded the run's reward function."""
+    questions = [Question("q", "?", "math", gold=gold) for gold, _ in answers]
+    replies = [reply_of(rf"\boxed{{{answer}}}") for _, answer in answers]
+    info = [{"question": question_body(question)} for question in questions]
+    return [(await REWARDS.reward(one, reply)).value for one, reply in zip(info, replies, strict=True)]
 
 
 async def scored(manager: Any, tokenizer: Any, responses: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:

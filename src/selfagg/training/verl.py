@@ -90,6 +90,7 @@ class VerlRun:
         partial = out.with_name(f".{out.name}.partial")  # a run is there whole or not at all
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(_TEMPLATE, partial, ignore=shutil.ignore_patterns("__pycache__"))
+        (partial / "run.sh").chmod(0o755)
         (partial / "asked.yaml").write_text("\n".join(lines) + "\n")
         (partial / "data").mkdir()
         shutil.copyfile(rows_file(data, "train"), rows_file(partial / "data", "train"))

@@ -17,6 +17,9 @@ from typing import Any
 from selfagg.errors import SelfaggError, UsageError
 from selfagg.training.verl import VERL
 
+ANTLR = "4.13.2"
+"""The version that selfagg's own dependencies name."""
+
 _OWN = ("selfagg", "ray_kwargs.ray_init.runtime_env.env_vars")
 """Settings that are the run's own and not verl's to know."""
 
@@ -55,6 +58,7 @@ def check(folder: Path) -> Iterator[str]:
     yield "its own validation accepts the configuration, and its typed configurations can be made of it"
     yield read_data(config)
     yield asyncio.run(score(config))
+    yield asyncio.run(parser())
 
 
 def compose(folder: Path, *, config_name: str = "run") -> Any:
@@ -151,6 +155,15 @@ async def score(config: Any) -> str:
     )
     told = "a response that states the first question's gold answer" if right else "a response without an answer"
     return f"its reward function, loaded by verl, gives {told} {result['score']:g}"
+
+
+async def parser() -> str:
+    """Which ANTLR the processes find that compare answers; see the run's reward.py."""
+    from selfagg.scoring import workers
+
+    version = await workers.run("importlib.metadata:version", "antlr4-python3-runtime", timeout_s=60)
+    later = "" if version == ANTLR else f"; run.sh installs {ANTLR} for them before it starts"
+    return f"its processes that compare answers find ANTLR {version}{later}"
 
 
 if __name__ == "__main__":
