@@ -35,7 +35,9 @@ def tokenizer() -> PreTrainedTokenizerBase:
     words = ["<pad>", "<eos>", "<user>", "<assistant>", "<answer>", "</answer>", *map(str, range(19)), "+", "?", "what"]
     made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="?"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>")
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=made, pad_token="<pad>", eos_token="<eos>"
+    )
     tokenizer.chat_template = TEMPLATE
     return tokenizer
 

@@ -137,8 +137,6 @@ def _train(
         checkpoint = load(name, dtype=training_dtype(settings))
     digest = hashlib.sha256(rows_file(data, "train").read_bytes()).hexdigest()
     about = {"model": short_name(name), "data": f"{data.resolve().name} (sha256 {digest[:16]})"}
-    say(f"{'step':>6}  {'plain prompts':^38}  {'aggregation prompts':^38}", console)
-    say(f"{'':>6}  {_HEADS}  {_HEADS}  {'seconds':>8}", console)
     folder = train(
         checkpoint.model,
         checkpoint.tokenizer,
@@ -148,7 +146,7 @@ def _train(
         evaluation=evaluation,
         save_every=save_every,
         about=about,
-        watcher=lambda line: say(_line(line), console),
+        watcher=_Table(console),
     )
     return {"final": str(folder.final), "metrics": folder.metrics.lines()}
 
@@ -171,6 +169,21 @@ def _evaluation(
 
 
 _HEADS = f"{'reward':>8}{'length':>10}{'cut':>10}{'entropy':>10}"
+
+
+class _Table:
+    """A line a step, under a head that comes with the first."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = False
+
+    def __call__(self, line: dict[str, Any]) -> None:
+        if not self._begun:
+            say(f"{'step':>6}  {'plain prompts':^38}  {'aggregation prompts':^38}", self._console)
+            say(f"{'':>6}  {_HEADS}  {_HEADS}  {'seconds':>8}", self._console)
+            self._begun = True
+        say(_line(line), self._console)
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,10 +86,11 @@ def train(
         rows = [row for row in rows if not row.aggregation]
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder = RunFolder(out)
-    folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
-    checkpoint = folder.last_checkpoint()
-    done = checkpoint[1] if checkpoint else 0
-    folder.metrics.go_back(done)
+    with _one_after_another():
+        folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
+        checkpoint = folder.last_checkpoint()
+        done = checkpoint[1] if checkpoint else 0
+        folder.metrics.go_back(done)
     if done >= settings.steps and folder.final.is_dir():
         return folder
     with _quiet():
@@ -110,6 +111,20 @@ def train(
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
         _save_final(trainer, tokenizer, folder)
     return folder
+
+
+def _one_after_another() -> AbstractContextManager[None]:
+    """Where several processes train together: the first one alone, then the others."""
+    first: AbstractContextManager[None] = _processes().main_process_first()
+    return first
+
+
+def _processes() -> Any:
+    """Those that train together, as accelerate or torchrun started them."""
+    import torch
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 @contextmanager
@@ -191,9 +206,7 @@ def _arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOO
 
 def _accumulation(settings: RLSettings) -> int:
     """Forward and backward passes of one process in a step."""
-    from accelerate import PartialState  # type: ignore[import-untyped]
-
-    processes: int = PartialState().num_processes
+    processes: int = _processes().num_processes
     share, left = divmod(settings.responses, settings.micro_batch * processes)
     if left:
         raise UsageError(
@@ -212,11 +225,9 @@ def _adapter(rank: int) -> Any:
 
 
 def _evaluations(evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> TrainerCallback:
-    from accelerate import PartialState
-
     from selfagg.training.evaluation import Evaluations
 
-    if PartialState().num_processes > 1:
+    if _processes().num_processes > 1:
         raise UsageError("evaluations during a training take a single process: evaluate its final model instead")
     return Evaluations(evaluation, folder, watcher)
 
