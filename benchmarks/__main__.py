@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-BENCHMARKS = ("schedule", "local")
+BENCHMARKS = ("schedule", "local", "overhead", "scale", "scoring")
 
 
 def main() -> None:

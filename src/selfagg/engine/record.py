@@ -207,10 +207,11 @@ class Record:
         await self._write(INSERT_QUESTION, (position, question.id, question_body(question)))
         return position
 
-    def questions(self) -> Iterator[Question]:
-        """The questions in their order."""
+    def questions(self, positions: range = range(2**62)) -> Iterator[Question]:
+        """The questions in their order; those at these positions, which follow one another."""
+        statement = "SELECT body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
         with self._reading():
-            for (body,) in self._database.execute("SELECT body FROM questions ORDER BY position"):
+            for (body,) in self._database.execute(statement, (positions.start, positions.stop)):
                 yield question_of(body)
 
     # -- writing

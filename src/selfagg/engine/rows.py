@@ -29,6 +29,7 @@ CREATE TABLE scores (
     question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
     answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i)
 );
+CREATE INDEX failures ON generations (question) WHERE error IS NOT NULL;  -- found without a walk through all texts
 CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN  -- what failed was made up for
     UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
 END;

@@ -9,7 +9,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -98,9 +97,9 @@ def _packed(path: Path, record: Record) -> Iterator[str]:
 def _batch(path: Path, positions: range) -> list[str]:
     with Record(path, read_only=True) as record:
         view = view_named(record.configuration.get("candidate", "response"))
-        questions = islice(record.questions(), positions.start, positions.stop)
         return [
-            packed(record, position, question, view) for position, question in zip(positions, questions, strict=True)
+            packed(record, position, question, view)
+            for position, question in zip(positions, record.questions(positions), strict=True)
         ]
 
 
