@@ -70,12 +70,15 @@ class HFModel:
             UsageError: There is no chat template, the context is more than the model's, or the model is of a kind that
                 cannot be batched here.
         """
+        self._name(name, concurrency, context)
+        self._take(model, tokenizer)
+
+    def _name(self, name: str, concurrency: int | None, context: int | None) -> None:
         self.name = name
         self.concurrency = concurrency or ROWS
         self.context = context
         self._queue: Queue | None = None
         self._calls: dict[Row, asyncio.Future[Reply]] = {}
-        self._take(model, tokenizer)
 
     def _take(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         require_chat_template(tokenizer, self.name)
@@ -138,13 +141,14 @@ class HFModel:
         return len(await encoded(self._tokenizer, messages, {}))
 
     def _row(self, request: Request, prompt: list[int]) -> Row:
-        sampling, context = request.sampling, self.context or len(prompt) + (request.sampling.max_tokens or 0) + 1
-        if len(prompt) >= context:
-            raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {context}")
-        room = context - len(prompt)
+        sampling, limits = request.sampling, [request.sampling.max_tokens]
+        if self.context is not None:
+            if len(prompt) >= self.context:
+                raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
+            limits.append(self.context - len(prompt))
         return Row(
             prompt,
-            min(sampling.max_tokens or room, room),
+            min(limit for limit in limits if limit is not None),
             _choice(sampling),
             random.Random(request.seed),
             stops=sampling.stop,
@@ -209,11 +213,7 @@ class HFCheckpoint(HFModel):
             concurrency: As for `HFModel`.
             context: As for `HFModel`.
         """
-        self.name = f"hf:{short_name(spec)}"
-        self.concurrency = concurrency or ROWS
-        self.context = context
-        self._queue = None
-        self._calls = {}
+        self._name(f"hf:{short_name(spec)}", concurrency, context)
         self._spec = spec
 
     def __repr__(self) -> str:

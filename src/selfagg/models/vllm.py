@@ -244,7 +244,7 @@ def _parameters(request: Request, kind: str, *, room: int) -> Any:
     }
     try:
         return vllm.SamplingParams(**given | extra)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise ModelError(f"vLLM refuses the sampling parameters: {_reason(error)}", fatal=True) from None
 
 
