@@ -8,6 +8,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfagg.cli import app
-from selfagg.errors import UsageError
+from selfagg.errors import SelfaggError, UsageError
 from selfagg.training.reward import Rewards, reply_of
 from selfagg.training.rows import Row, Split, question_text, rows_file, write_rows
 from selfagg.training.verl import VerlRun
@@ -105,10 +106,10 @@ class TestWriting:
         assert (told["prompt_tokens"], told["response_tokens"], told["tokens"]) == (33_792, 8_192, 41_984)
         assert (told["epochs"], told["validation"], told["test_every"]) == (3, "test", 25)  # 2 steps of 4 in 10 rows
 
-    def test_every_number_asked_for_is_used(self, data: Path, tmp_path: Path) -> None:
+    def test_what_was_asked_for_is_what_the_configuration_refers_to(self, data: Path, tmp_path: Path) -> None:
         VerlRun("m", prompts=4).write(data, tmp_path / "run")
-        text = (tmp_path / "run" / "run.yaml").read_text()
-        assert [name for name in asked(tmp_path / "run") if f"selfagg.{name}}}" not in text] == []
+        referred = re.findall(r"\$\{selfagg\.(\w+)\}", (tmp_path / "run" / "run.yaml").read_text())
+        assert {*referred} == {*asked(tmp_path / "run")}
 
     def test_without_a_test_split_nothing_is_validated(self, data: Path, tmp_path: Path) -> None:
         rows_file(data, "test").unlink()
@@ -177,13 +178,41 @@ class TestBadInput:
             VerlRun("m", prompts=4).write(data, tmp_path / "run")
 
 
-def test_the_command_says_that_nothing_was_checked(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "verl" else find_spec(name))
-    arguments = ["train", "verl", "--data", str(data), "--model", "m", "--prompts", "4", "--out", str(tmp_path / "run")]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert "not checked, as verl is not installed here" in result.output
+class TestCommand:
+    def arguments(self, data: Path, out: Path, model: str = "m") -> list[str]:
+        lengths = ["--max-prompt-tokens", "100", "--max-tokens", "50"]
+        return ["train", "verl", "--data", str(data), "--model", model, "--prompts", "4", "--out", str(out), *lengths]
+
+    def test_without_verl_it_says_that_nothing_was_checked(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        result = CliRunner().invoke(app, self.arguments(data, tmp_path / "run"))
+        assert result.exit_code == 0, result.output
+        assert "not checked, as verl is not installed here" in result.output
+
+    def test_what_the_check_finds_wrong_is_said(
+        self, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        python = tmp_path / "python"
+        python.write_text("#!/bin/sh\necho verl 0.9.1\necho much >&2\necho verl has no setting x >&2\nexit 1\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+        monkeypatch.setattr(sys, "executable", str(python))
+        result = CliRunner().invoke(app, self.arguments(data, tmp_path / "run"))
+        assert "checked: verl 0.9.1" in result.output
+        assert isinstance(result.exception, SelfaggError)
+        assert str(result.exception).endswith("is written, but the check by verl failed: verl has no setting x")
+
+    @needs_verl
+    def test_where_verl_is_it_has_the_run_checked(
+        self, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+        monkeypatch.setattr(sys, "executable", PYTHON)
+        result = CliRunner().invoke(app, self.arguments(data, tmp_path / "run", str(model)))
+        assert result.exit_code == 0, result.output
+        assert result.output.count("checked: ") == 6
 
 
 def checked(folder: Path) -> subprocess.CompletedProcess[str]:
