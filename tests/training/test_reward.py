@@ -1,10 +1,12 @@
 """Rewards are what an evaluation scores, for every kind of question and every way a reply may look."""
 
 import asyncio
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,8 +26,12 @@ from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Verdict
 from selfagg.training import reward as rewards
 from selfagg.training.reward import Rewards, reply_of, trl_reward, try_scoring
+from selfagg.training.rows import Row
 from selfagg.training.verl_reward import Unscorable, compute_score
 from selfagg.types import Question, Reply, Request, Usage
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 LIMIT = 50
 END = 7
@@ -226,3 +232,42 @@ class TestBeforeARun:
         unknown = replace(GYM, id="u", data={**GYM.data, "task": "no_such_task"})
         with pytest.raises(UsageError, match=r"cannot be scored here: question u: .*no_such_task"):
             await try_scoring([GYM, unknown])
+
+
+def test_trl_goes_on_where_a_response_has_no_reward(
+    rows: list[Row],
+    tokenizer: "PreTrainedTokenizerBase",
+    fresh_model: "Callable[[], PreTrainedModel]",
+    tmp_path: Path,
+    one_thread: None,
+) -> None:
+    trl = pytest.importorskip("trl")
+    from datasets import Dataset  # type: ignore[import-untyped]
+
+    columns = [row.columns() for row in rows[:2]]
+    columns[1]["extra_info"]["question"] = "not JSON"
+    trainer = trl.RLOOTrainer(
+        fresh_model(),
+        reward_funcs=functools.partial(trl_reward, max_tokens=4, end_ids={1}),
+        args=trl.RLOOConfig(
+            str(tmp_path),
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            beta=0.0,
+            max_steps=1,
+            num_generations=2,
+            per_device_train_batch_size=4,
+            max_completion_length=4,
+            logging_steps=1,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list(columns),
+        processing_class=tokenizer,
+    )
+    trainer.train()
+    logged = {name: value for line in trainer.state.log_history for name, value in line.items()}
+    assert logged["reward/unscorable"] == 0.5  # both responses to one of two prompts
+    assert logged["rewards/trl_reward/mean"] == 0.0
