@@ -23,7 +23,7 @@ from selfagg.engine.breaker import RunStopped
 from selfagg.engine.engine import Watcher
 from selfagg.engine.merge import Part, merge, part_of
 from selfagg.engine.record import Record
-from selfagg.engine.run import finished_questions, first_error_only
+from selfagg.engine.run import finished_questions, first_error_only, questions_at_once
 from selfagg.errors import ModelError, UsageError
 from selfagg.types import Question
 
@@ -166,13 +166,13 @@ class Split:
                 task.cancel()
 
     async def _serve(self, hand: Hand) -> None:
-        """Keeps one worker busy: as many questions as it takes to fill its calls, as in `engine.run.evaluate`."""
+        """Keeps one worker busy: as many questions at a time as it takes to fill its calls."""
         facts = await self._opened(hand)
         if facts is None:
             return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(hand))
-            for _ in range(2 * facts.concurrency // self._job.method.n + 1):
+            for _ in range(questions_at_once(facts.concurrency, self._job.method.n)):
                 group.create_task(self._seat(hand))
 
     async def _ready(self, hand: Hand) -> Facts:
