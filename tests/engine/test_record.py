@@ -86,6 +86,21 @@ def test_questions_come_back_as_they_were(tmp_path: Path) -> None:
         assert record.about == {"versions": {"selfagg": "1"}}
 
 
+def test_some_of_the_questions() -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, [Question(f"q{i}", "?") for i in range(9)])
+        assert [question.id for question in record.questions(range(3, 5))] == ["q3", "q4"]
+        assert list(record.questions(range(9, 12))) == []
+
+
+def test_failures_are_found_without_reading_the_texts() -> None:
+    """What every resume asks, of records of gigabytes."""
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        ((*_, plan),) = record.query("EXPLAIN QUERY PLAN SELECT question FROM generations WHERE error IS NOT NULL")
+        assert "USING INDEX failures" in plan
+
+
 def test_a_closed_record_is_one_file_and_reading_adds_none(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     with Record(path) as record:
