@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzz.skeletons import SKELETONS, as_bytes, odd
 from tests.fuzz.targets import TARGETS, words
 
-EXAMPLES = int(os.environ.get("SELFAGG_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("SELFAGG_EXAMPLES", "25"))
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -15,6 +15,9 @@ from selfagg.benchmarks.hub import SUFFIXES
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
+_DEEPEST = 100
+"""Lists and objects within each other; what is deeper cannot be counted on to be written again."""
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -192,12 +195,27 @@ def _parsed(text: str, place: str) -> Any:
 
 def _loaded(text: str) -> Any:
     value = json.loads(text, parse_constant=_refuse)
+    if text.count("{") + text.count("[") > _DEEPEST and _deeper(value, _DEEPEST):
+        raise RecursionError("nested too deeply")
     if _SURROGATE.search(text):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("half a surrogate pair is no character") from None
     return value
+
+
+def _deeper(value: object, most: int) -> bool:
+    """Whether lists and objects stand in each other more than ``most`` times; without recursion of its own."""
+    level = [value]
+    for _ in range(most):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return any(isinstance(item, dict | list) for item in level)
 
 
 def _refuse(constant: str) -> None:

@@ -25,7 +25,7 @@ LONGEST = 5_000
 _KEPT = 100_000
 """Comparisons remembered."""
 
-_INTEGER = re.compile(r"([+-]?)0*([0-9]+)")
+_INTEGER = re.compile(r"([+-]?)([0-9]++)")
 _THIN_SPACE = re.compile(r"(?<=[0-9])(?:\\[,!;: ]|~|\{,\})(?=[0-9]{3}(?![0-9]))")
 
 
@@ -121,8 +121,8 @@ def normalised(answer: str) -> str:
         text = _undollared(text[:-1].rstrip())
     text = _THIN_SPACE.sub("", text)
     if match := _INTEGER.fullmatch(text):
-        sign = "-" if match[1] == "-" and match[2] != "0" else ""
-        return sign + match[2]
+        digits = match[2].lstrip("0") or "0"
+        return "-" + digits if match[1] == "-" and digits != "0" else digits
     return text
 
 
