@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfagg.engine.sets import address_random
 from selfagg.errors import UsageError
 from selfagg.models.checkpoints import require_chat_template, save
+from selfagg.training.arguments import adapter, arguments, order, processes
 from selfagg.training.model_card import model_card, versions
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import Row, question_of
@@ -27,10 +27,7 @@ from selfagg.training.run_folder import RunFolder
 from selfagg.training.waiting import waited_for
 
 if TYPE_CHECKING:
-    from datasets import Dataset  # type: ignore[import-untyped]
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-    from trl.trainer.grpo_config import GRPOConfig
-    from trl.trainer.rloo_config import RLOOConfig
 
     from selfagg.training.evaluation import Evaluation
     from selfagg.training.trainer import RewardFunction, Watcher, _Kept
@@ -101,10 +98,11 @@ def train(
             watcher=watcher,
             model=model,
             processing_class=tokenizer,
-            train_dataset=_order(rows, settings),
-            args=_arguments(settings, folder, save_every),
-            peft_config=_adapter(settings.lora),
+            train_dataset=order(rows, settings),
+            args=arguments(settings, folder, save_every),
+            peft_config=adapter(settings.lora),
         )
+        _require_whole_weights(trainer)
         trainer.remove_callback(PrinterCallback)
         if evaluation is not None:
             trainer.add_callback(_evaluations(evaluation, folder, watcher))
@@ -115,16 +113,8 @@ def train(
 
 def _one_after_another() -> AbstractContextManager[None]:
     """Where several processes train together: the first one alone, then the others."""
-    first: AbstractContextManager[None] = _processes().main_process_first()
+    first: AbstractContextManager[None] = processes().main_process_first()
     return first
-
-
-def _processes() -> Any:
-    """Those that train together, as accelerate or torchrun started them."""
-    import torch
-    from accelerate import PartialState  # type: ignore[import-untyped]
-
-    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 @contextmanager
@@ -160,74 +150,18 @@ def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
     return {**about, **{name: getattr(settings, name) for name in names}}
 
 
-def _order(rows: Sequence[Row], settings: RLSettings) -> Dataset:
-    """The prompts of all steps, as places: shuffled anew each time round; more steps begin with those of fewer."""
-    from datasets import Dataset
-
-    wanted = settings.steps * settings.prompts
-    places: list[int] = []
-    for time in range(-(-wanted // len(rows))):
-        places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
-    members = settings.groups // settings.prompts  # of an end-to-end loop, one after another
-    return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(members)]})
-
-
-def _arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOConfig | GRPOConfig:
-    import torch
-    from trl.trainer.grpo_config import GRPOConfig
-    from trl.trainer.rloo_config import RLOOConfig
-
-    gpu = torch.accelerator.is_available()
-    arguments: dict[str, Any] = {
-        "output_dir": str(folder.checkpoints),
-        "max_steps": settings.steps,
-        "num_generations": settings.rollouts,
-        "max_completion_length": settings.max_tokens,
-        "temperature": settings.temperature,
-        "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": "constant",
-        "beta": 0.0,
-        "shuffle_dataset": False,  # the order is `_order`'s
-        "use_vllm": settings.vllm is not None,
-        "vllm_mode": settings.vllm or "colocate",
-        "use_cpu": not gpu,
-        "bf16": gpu,
-        "gradient_checkpointing": gpu,
-        "seed": settings.seed,
-        "save_steps": save_every or settings.steps,
-        "logging_steps": 1,
-        "disable_tqdm": True,
-        "report_to": "none",
-        "per_device_train_batch_size": settings.micro_batch,
-        "gradient_accumulation_steps": _accumulation(settings),
-    }
-    return RLOOConfig(**arguments) if settings.algorithm == "rloo" else GRPOConfig(scale_rewards="none", **arguments)
-
-
-def _accumulation(settings: RLSettings) -> int:
-    """Forward and backward passes of one process in a step."""
-    processes: int = _processes().num_processes
-    share, left = divmod(settings.responses, settings.micro_batch * processes)
-    if left:
+def _require_whole_weights(trainer: _Kept) -> None:
+    plugin = trainer.accelerator.state.deepspeed_plugin
+    if trainer.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
         raise UsageError(
-            f"a step has {settings.responses} responses, which {processes} process(es) cannot take in equal parts of "
-            f"{settings.micro_batch} at once (micro_batch)"
+            "weights shared out over processes (ZeRO 3, FSDP) are not trained here: see selfagg train verl"
         )
-    return share
-
-
-def _adapter(rank: int) -> Any:
-    from peft import LoraConfig
-
-    if not rank:
-        return None
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
 def _evaluations(evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> TrainerCallback:
     from selfagg.training.evaluation import Evaluations
 
-    if _processes().num_processes > 1:
+    if processes().num_processes > 1:
         raise UsageError("evaluations during a training take a single process: evaluate its final model instead")
     return Evaluations(evaluation, folder, watcher)
 

@@ -103,7 +103,10 @@ class _Kept(_Trainer):
         ]
         try:
             given = self._reward(prompts, completions, completion_ids, **columns)
-            rewards = [*(await given if inspect.isawaitable(given) else given)]
+            given = await given if inspect.isawaitable(given) else given
+            rewards = [None if reward is None or math.isnan(reward) else float(reward) for reward in given]
+            for rollout, reward in zip(self._rollouts, rewards, strict=True):
+                rollout.reward = reward
         except Exception as error:
             step = self.state.global_step + 1
             kept = write_rollouts(self._folder.rollouts, step, self._rollouts)
@@ -111,9 +114,6 @@ class _Kept(_Trainer):
                 f"the reward of step {step} failed with {type(error).__name__}: {error}; its responses are kept in "
                 f"{kept}, and the same command goes on from the last whole step"
             ) from error
-        rewards = [None if reward is None or math.isnan(reward) else reward for reward in rewards]
-        for rollout, reward in zip(self._rollouts, rewards, strict=True):
-            rollout.reward = reward
         return self._credited(rewards)
 
     def _credited(self, rewards: list[float | None]) -> list[float | None]:
@@ -154,25 +154,23 @@ class _Kept(_Trainer):
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
         """Adds a step's own metrics to what TRL logs, and keeps them and the step's rollouts."""
-        if "loss" not in logs:  # the summary at the end of all
-            return super().log(logs, start_time)
+        if "loss" in logs:  # and not the summary at the end of all
+            logs = {**logs, **flat(self._kept_step(logs.get("grad_norm")))}
+        super().log(logs, start_time)
+
+    def _kept_step(self, grad_norm: float | None) -> dict[str, Any]:
         for place, rollout in enumerate(self._rollouts):
             rollout.entropy = self._entropies.get(place)
         self._entropies.clear()
         rollouts: list[Rollout] = gather_object(self._rollouts)
-        metrics = summary(rollouts)
-        line = {
-            "step": self.state.global_step,
-            **metrics,
-            "grad_norm": logs.get("grad_norm"),
-            "seconds": round(time.monotonic() - self._started, 3),
-        }
-        super().log({**logs, **flat(metrics)}, start_time)
+        metrics, step = summary(rollouts), self.state.global_step
         if self.accelerator.is_main_process:
-            write_rollouts(self._folder.rollouts, self.state.global_step, rollouts)
+            seconds = round(time.monotonic() - self._started, 3)
+            line = {"step": step, **metrics, "grad_norm": grad_norm, "seconds": seconds}
+            write_rollouts(self._folder.rollouts, step, rollouts)
             self._folder.metrics.add(line)
             self._watcher(line)
-        return None
+        return metrics
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]

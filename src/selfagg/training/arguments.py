@@ -1,0 +1,97 @@
+"""What TRL is told, from what selfagg is told: arguments, the order of prompts, the adapter, the processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from selfagg.engine.sets import address_random
+from selfagg.errors import UsageError
+from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rows import Row
+from selfagg.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from datasets import Dataset  # type: ignore[import-untyped]
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.rloo_config import RLOOConfig
+
+
+def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOConfig | GRPOConfig:
+    """TRL's arguments; on the CPU where there is no accelerator, in bfloat16 with gradient checkpointing on one.
+
+    Raises:
+        UsageError: A step cannot be shared out as asked for.
+    """
+    import torch
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.rloo_config import RLOOConfig
+
+    gpu = torch.accelerator.is_available()
+    told: dict[str, Any] = {
+        "output_dir": str(folder.checkpoints),
+        "max_steps": settings.steps,
+        "num_generations": settings.rollouts,
+        "max_completion_length": settings.max_tokens,
+        "temperature": settings.temperature,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "constant",
+        "beta": 0.0,
+        "shuffle_dataset": False,  # the order is `order`'s
+        "use_vllm": settings.vllm is not None,
+        "vllm_mode": settings.vllm or "colocate",
+        "use_cpu": not gpu,
+        "bf16": gpu,
+        "gradient_checkpointing": gpu,
+        "seed": settings.seed,
+        "save_steps": save_every or settings.steps,
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "per_device_train_batch_size": settings.micro_batch,
+        "gradient_accumulation_steps": _accumulation(settings),
+    }
+    return RLOOConfig(**told) if settings.algorithm == "rloo" else GRPOConfig(scale_rewards="none", **told)
+
+
+def order(rows: Sequence[Row], settings: RLSettings) -> Dataset:
+    """The prompts of all steps, as places: shuffled anew each time round; more steps begin with those of fewer."""
+    from datasets import Dataset
+
+    wanted = settings.steps * settings.prompts
+    places: list[int] = []
+    for time in range(-(-wanted // len(rows))):
+        places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
+    members = settings.groups // settings.prompts  # of an end-to-end loop, one after another
+    return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(members)]})
+
+
+def adapter(rank: int) -> Any:
+    """A LoRA adapter of this rank on all linear layers but the last; None for 0."""
+    from peft import LoraConfig
+
+    if not rank:
+        return None
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def processes() -> Any:
+    """Those that train together, as accelerate or torchrun started them."""
+    import torch
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def _accumulation(settings: RLSettings) -> int:
+    """Forward and backward passes of one process in a step."""
+    together: int = processes().num_processes
+    share, left = divmod(settings.responses, settings.micro_batch * together)
+    if settings.end_to_end is not None and settings.prompts % together:
+        raise UsageError(f"{together} processes cannot share out the whole loops of {settings.prompts} prompts equally")
+    if left:
+        raise UsageError(
+            f"a step has {settings.responses} responses, which {together} process(es) cannot take in equal parts of "
+            f"{settings.micro_batch} at once (micro_batch)"
+        )
+    return share
