@@ -14,7 +14,8 @@ from selfagg.errors import UsageError
 from selfagg.methods.base import Method
 from selfagg.prompts.prompt import Prompt
 from selfagg.scoring import majority, scorer_for
-from selfagg.types import Member, Question, Stop, Usage
+from selfagg.scoring.reply import score_reply, stated_answer
+from selfagg.types import Member, Question, Reply, Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +99,8 @@ class Trial:
             )
         self._count(member)
         if role == CANDIDATE:
-            member = replace(member, answer=self._answer(member))
+            answer = stated_answer(self.question, member.reply) if member.reply else None
+            member = replace(member, answer=answer)
             self.members[t, i] = member
             self._scoring[t, i] = asyncio.create_task(self._score(member))
         return member
@@ -118,18 +120,10 @@ class Trial:
                 f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
             )
 
-    def _answer(self, member: Member) -> str | None:
-        if member.reply is None:
-            return None
-        if self.question.kind == "text" and member.reply.stop is Stop.LENGTH and "</answer>" not in member.text:
-            return None  # the whole response would be the answer, and it is not whole
-        return self._scorer.answer(self.question, member.text)
-
     async def _score(self, member: Member) -> Member:
         if member.score is None:
-            said = member.text if member.answer is not None else ""
-            verdict = await self._scorer.score(self.question, said)
-            member = replace(member, answer=verdict.answer if said else None, score=verdict.score)
+            verdict = await score_reply(self.question, member.reply or Reply(""))
+            member = replace(member, answer=verdict.answer, score=verdict.score)
             self.members[member.t, member.i] = member
             await self._engine.record.save_score(self._position, member, verdict.note)
         self._engine.watcher.scored(self._position, member)
