@@ -92,14 +92,14 @@ class VLLMModel:
         Raises:
             UsageError: vLLM is not installed, cannot load the model or refuses a setting.
         """
-        engine = await asyncio.to_thread(self._load)
+        await asyncio.to_thread(self._load)
+        engine = self._engine
         try:
             self._tokenizer: Any = engine.get_tokenizer()
             require_chat_template(self._tokenizer, self._model)
         except BaseException:
-            await asyncio.to_thread(engine.shutdown)
+            await self.__aexit__(None, None, None)
             raise
-        self._engine = engine
         self.context = engine.model_config.max_model_len
         config = engine.vllm_config
         calls = config.scheduler_config.max_num_seqs * config.parallel_config.data_parallel_size
@@ -116,7 +116,8 @@ class VLLMModel:
             del engine
             gc.collect()  # what is left of it would complain when the process ends
 
-    def _load(self) -> Any:
+    def _load(self) -> None:
+        """Sets the engine, rather than returning it: what vLLM keeps of this call would keep it alive."""
         if not Path(self._model).expanduser().exists():
             must_be_cached(self._model)  # for its sentence: vLLM's own errors fill a page
         # Unless the user says otherwise: no report to vLLM's makers, no log between our own lines.
@@ -138,7 +139,7 @@ class VLLMModel:
             settings["enable_chunked_prefill"] = False  # the CPU build of 0.32 dies of a prompt in parts with a seed
         try:
             arguments = vllm.AsyncEngineArgs(model=str(Path(self._model).expanduser()), **settings | self._settings)
-            return engine.from_engine_args(arguments)
+            self._engine = engine.from_engine_args(arguments)
         except Exception as error:
             raise UsageError(f"vLLM cannot load {self._model}: {_reason(error)}") from None
 
