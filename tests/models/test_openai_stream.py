@@ -15,7 +15,7 @@ from openai_faults import FaultServer, half, hang, refuse, reset, stream
 
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_stream import Delta, Thinking
+from selfagg.models.openai_stream import Assembly, Delta, Thinking
 from selfagg.models.retries import Retries
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -137,3 +137,21 @@ async def test_a_real_server(llama_server: str) -> None:
     assert "".join(delta.text for delta in deltas) == reply.text
     assert reply.usage.completion > 3
     assert reply.usage.prompt > 10
+
+
+def test_a_tool_call_in_pieces_of_different_kinds_is_no_fault() -> None:
+    assembly = Assembly(verbatim=True)
+    for arguments in (5, "x", None, "y"):
+        call = {"index": 0, "function": {"name": "f", "arguments": arguments}}
+        list(assembly.add({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "stop"}]}))
+    assert assembly.reply(seconds=1.0).choice is not None
+
+
+@pytest.mark.parametrize(("pieces", "text"), [([" "] * 3 + ["a"], "   a"), (["\n", " <think>", "r</think>\n b"], "b")])
+def test_space_before_the_first_word_is_kept_until_it_is_known_what_it_is(pieces: list[str], text: str) -> None:
+    thinking = Thinking()
+    deltas = [delta for piece in pieces for delta in thinking.feed(piece)] + list(thinking.rest())
+    assert "".join(delta.text for delta in deltas) == text
+    only = Thinking()
+    assert not list(only.feed("  "))
+    assert [delta.text for delta in only.rest()] == ["  "]

@@ -149,3 +149,24 @@ def test_extra_fields_win_over_settings_but_not_over_what_is_asked() -> None:
         "messages": [{"role": "user", "content": "hi"}],
         "stream": False,
     }
+
+
+def answered(content: object, **more: object) -> dict[str, object]:
+    return {"choices": [{"message": {"content": content}, "finish_reason": "stop"} | more]}
+
+
+def test_numbers_beyond_all_measure_are_no_numbers() -> None:
+    usage = {"prompt_tokens": 10**30, "completion_tokens": 7}
+    logprobs = {"content": [{"logprob": -(10**400)}, {"logprob": float("nan")}, {"logprob": -0.5}]}
+    reply = read_reply(answered("a", logprobs=logprobs) | {"usage": usage}, seconds=1.0)
+    assert reply.usage == Usage(completion=7)
+    assert reply.logprobs == (-0.5,)
+
+
+def test_thoughts_within_thoughts_to_any_depth_are_nobodys() -> None:
+    inner: object = "deep"
+    for _ in range(5_000):
+        inner = {"type": "thinking", "thinking": [inner]}
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}, inner]}
+    reply = read_reply(answered([thinking, {"type": "text", "text": "a"}]), seconds=1.0)
+    assert (reply.reasoning, reply.text) == ("hm", "a")
