@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from selfagg import __version__
+from selfagg.cluster.connection import gpus_of
 from selfagg.cluster.folder import forget, leftovers, run_folder
 from selfagg.cluster.job import Gone, Job, News
 from selfagg.cluster.worker import Worker
@@ -88,6 +89,20 @@ async def test_a_question_that_does_not_fit_is_found_before_a_call() -> None:
     with pytest.raises(UsageError, match="q"):
         await worker.check([dataclasses.replace(QUESTION, text="long " * 1000)])
     await worker.check([QUESTION])
+
+
+@pytest.mark.parametrize(
+    ("model", "gpus"),
+    [
+        ("openai:tiny", 0),
+        ("local", 0),
+        ("hf:folder", 1),
+        ("vllm:owner/name", 1),
+        ("vllm:owner/name,tensor_parallel_size=2,data_parallel_size=4,dtype=bfloat16", 8),
+    ],
+)
+def test_a_worker_gets_the_gpus_that_its_model_takes(model: str, gpus: int) -> None:
+    assert gpus_of(model) == gpus
 
 
 def test_another_version_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,6 +79,7 @@ def job_of(
         source,
         schedule,
         __version__,
+        str(Path.cwd()),
         programs=any(question.kind == "code" for question in questions),
         sandbox="unprotected" if code.unprotected else code.sandbox,
         key=None if key == NO_KEY else key,

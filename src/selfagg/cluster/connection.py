@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
 from selfagg.cluster.job import Job
@@ -26,8 +28,8 @@ RESTARTS = 50
 REACH_S = 5.0
 """Longest wait for a cluster to take a connection: Ray itself waits for minutes, and not to be interrupted."""
 
-IN_PROCESS = ("hf", "vllm")
-"""Connections that put the model on a GPU in the worker itself."""
+PARALLEL = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+"""Settings of a ``vllm:`` model that multiply the GPUs it takes."""
 
 
 class WorkerLost(Exception):
@@ -41,7 +43,7 @@ class Cluster:
         workers: How many a run gets.
     """
 
-    def __init__(self, ray: Any, workers: int, gpus: bool) -> None:
+    def __init__(self, ray: Any, workers: int, gpus: int) -> None:
         self.workers = workers
         self._ray = ray
         self._gpus = gpus
@@ -50,7 +52,7 @@ class Cluster:
         """A worker somewhere; Ray starts it again whenever its process ends, and never repeats a call by itself."""
         actor = self._ray.remote(Worker).options(
             num_cpus=1,
-            num_gpus=1 if self._gpus else 0,
+            num_gpus=self._gpus,
             max_restarts=RESTARTS,
             max_task_retries=0,
             max_concurrency=1_000_000,
@@ -99,7 +101,8 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
         address: ``local``: one on this machine, started now and ended with the block. ``auto``, ``HOST:PORT`` or
             ``ray://HOST:PORT``: one that runs.
         model: Name of the model that the workers will open.
-        workers: How many; None: one a GPU where the model is in the worker, else one a machine, but at least two.
+        workers: How many; None: as many as the GPUs serve where the model is in the worker, else one a machine, but at
+            least two.
 
     Raises:
         UsageError: Ray is not installed, or there is no cluster at the address.
@@ -119,12 +122,21 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
     finally:
         signal.signal(signal.SIGTERM, handler)  # Ray's would end the process in the middle of a write
     try:
-        resources = ray.cluster_resources()
-        gpus = model.partition(":")[0] in IN_PROCESS and resources.get("GPU", 0) >= 1
+        there = int(ray.cluster_resources().get("GPU", 0))
+        gpus = gpus_of(model) if there else 0
         machines = sum(bool(node["Alive"]) for node in ray.nodes())
-        yield Cluster(ray, workers or (int(resources["GPU"]) if gpus else max(2, machines)), gpus)
+        yield Cluster(ray, workers or (max(1, there // gpus) if gpus else max(2, machines)), gpus)
     finally:
         ray.shutdown()
+
+
+def gpus_of(model: str) -> int:
+    """GPUs that a worker needs which opens this model: those of the connections that run it in their process."""
+    kind, _, rest = model.partition(":")
+    if kind != "vllm":
+        return int(kind == "hf" or Path(model).is_dir())
+    settings = dict(part.replace("-", "_").partition("=")[::2] for part in rest.split(",")[1:])
+    return math.prod(int(settings.get(name, "1")) for name in PARALLEL if settings.get(name, "1").isdecimal())
 
 
 def _knock(address: str) -> None:

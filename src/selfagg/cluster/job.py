@@ -23,6 +23,7 @@ class Job:
         source: Which questions, in words.
         schedule: As for `selfagg.engine.run.evaluate`.
         version: Of selfagg, the same everywhere.
+        folder: Where relative paths begin, on machines that have it.
         programs: Whether questions ask for programs, and
         sandbox: where these run; None: the worker chooses.
         key: The API key; stands in no log and no description of the job.
@@ -35,6 +36,7 @@ class Job:
     source: str
     schedule: Schedule
     version: str
+    folder: str = "."
     programs: bool = False
     sandbox: str | None = None
     key: str | None = field(default=None, repr=False)

@@ -7,6 +7,7 @@ import os
 import platform
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from selfagg import __version__
@@ -35,6 +36,8 @@ class Worker(Watcher):
     def __init__(self, job: Job) -> None:
         if job.version != __version__:
             raise UsageError(f"selfagg {job.version} started this run, but {platform.node()} has {__version__}")
+        with suppress(OSError):
+            os.chdir(job.folder)
         self._job = job
         self._model: Model | None = None
         self._work: tuple[Engine, Record] | None = None
