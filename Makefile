@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.6 on works.
+# One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
 .PHONY: demo lab test test-slow lint format bench clean
