@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from selfagg.engine.garbage import RARE, rarely_searched
+from selfagg.engine.garbage import OLDER, RARE, rarely_searched
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def as_before() -> Iterator[None]:
 def test_searches_are_rare_within_and_as_before_after() -> None:
     gc.set_threshold(700, 9, 8)
     with rarely_searched():
-        assert gc.get_threshold() == (RARE, 9, 8)
+        assert gc.get_threshold() == (RARE, OLDER, 8)
     assert gc.get_threshold() == (700, 9, 8)
     with pytest.raises(KeyError), rarely_searched():
         raise KeyError
