@@ -63,18 +63,21 @@ def _keep_question(question: Question) -> None:
     _tables().execute(INSERT_QUESTION, (0, question.id, question_body(question)))
 
 
+@cache
+def _server() -> tuple[Server, dict[str, httpx2.Response]]:
+    """A connection, and a place for what is answered next."""
+    next_answer: dict[str, httpx2.Response] = {}
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: next_answer["it"]))
+    return Server("http://host/v1", "key", http, timeout_s=60), next_answer
+
+
 def reply(data: bytes) -> None:
     """A whole answer of a server: the first byte decides its status."""
-    status = (200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200
-
-    async def ask() -> object:
-        transport = httpx2.MockTransport(lambda _: httpx2.Response(status, content=data[1:]))
-        async with httpx2.AsyncClient(transport=transport) as http:
-            return await Server("http://host/v1", "key", http, timeout_s=60).post("chat/completions", {})
-
+    server, answers = _server()
+    answers["it"] = httpx2.Response((200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200, content=data[1:])
     with suppress(Passing, ModelError):
         try:
-            answer = _LOOP.run_until_complete(ask())
+            answer = _LOOP.run_until_complete(server.post("chat/completions", {}))
         except Refusal as refused:
             raise refused.error("host", proven=True) from None
         _keep_reply(read_reply(answer, seconds=1.0, verbatim=True))
@@ -82,17 +85,15 @@ def reply(data: bytes) -> None:
 
 def stream(data: bytes) -> None:
     """A streamed answer, event by event."""
+    server, answers = _server()
+    answers["it"] = httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, content=data)
 
     async def ask() -> Reply:
-        headers = {"Content-Type": "text/event-stream"}
-        transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, content=data))
         assembly = Assembly(verbatim=True)
-        async with httpx2.AsyncClient(transport=transport) as http:
-            server = Server("http://host/v1", "key", http, timeout_s=60)
-            async for event in server.events("chat/completions", {}):
-                list(assembly.add(event))
-            list(assembly.rest())
-            return assembly.reply(seconds=1.0)
+        async for event in server.events("chat/completions", {}):
+            list(assembly.add(event))
+        list(assembly.rest())
+        return assembly.reply(seconds=1.0)
 
     with suppress(Passing, Refusal):
         _keep_reply(_LOOP.run_until_complete(ask()))
