@@ -30,7 +30,7 @@ class ClusterOptions:
         typer.Option(
             metavar="ADDRESS",
             rich_help_panel=RUN,
-            help="Split the questions over Ray workers: local, auto, HOST:PORT or ray://HOST:PORT.",
+            help="Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).",
         ),
     ] = None
     workers: Annotated[

@@ -98,8 +98,8 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
     """A cluster for the length of the ``with`` block.
 
     Args:
-        address: ``local``: one on this machine, started now and ended with the block. ``auto``, ``HOST:PORT`` or
-            ``ray://HOST:PORT``: one that runs.
+        address: ``local``: one on this machine, started now and ended with the block. ``auto`` or ``HOST:PORT``: one
+            that runs and that this machine belongs to.
         model: Name of the model that the workers will open.
         workers: How many; None: as many as the GPUs serve where the model is in the worker, else one a machine, but at
             least two.
@@ -140,7 +140,9 @@ def gpus_of(model: str) -> int:
 
 
 def _knock(address: str) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if "://" in address:
+        raise UsageError(f"--ray {address}: not through Ray's client; start the command on a machine of the cluster")
+    host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         try:
             socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
