@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -137,8 +138,9 @@ async def asolve(
 
     _check({"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))})
     _check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
-    if concurrency is not None and concurrency < 1:
-        raise UsageError(f"concurrency is {concurrency}, but at least 1 call must be allowed at once")
+    _check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
+    _check_times(deadline_s, sampling or Sampling())
+    _check_model(model)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
     chosen = method_named(method, n=n, k=k, t=t, order=order)
     settings = Settings(sampling or Sampling(), seed, candidate)
@@ -168,6 +170,36 @@ def _check_whole(**numbers: int | None) -> None:
     for name, value in numbers.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise UsageError(f"{name} is {value!r}, but it must be a whole number")
+
+
+def _check_amounts(**amounts: int | None) -> None:
+    for name, value in amounts.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}, but it must be at least 1")
+
+
+def _check_times(deadline_s: float | None, sampling: Sampling) -> None:
+    _check_whole(max_tokens=sampling.max_tokens)
+    _check_amounts(max_tokens=sampling.max_tokens)
+    for name, number, most in (
+        ("deadline_s", deadline_s, math.inf),
+        ("temperature", sampling.temperature, math.inf),
+        ("top_p", sampling.top_p, 1.0),
+    ):
+        if number is None and name != "temperature":
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise UsageError(f"{name} is {number!r}, but it must be a number")
+        if not (0 <= number <= most and math.isfinite(number)):
+            raise UsageError(f"{name} is {number}, but it must be {'a number from 0' if most > 1 else 'from 0 to 1'}")
+
+
+def _check_model(model: object) -> None:
+    from selfagg.models.base import Model
+
+    if not isinstance(model, str | Model):
+        kind = "None" if model is None else f"of type {type(model).__name__}"
+        raise UsageError(f"the model must be a name, as 'local' or 'openai:NAME', or an open connection; it is {kind}")
 
 
 def _text(question: object) -> str:

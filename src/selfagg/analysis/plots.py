@@ -79,6 +79,8 @@ def plot(records: Sequence[Record], out: Path) -> None:
         UsageError: Another ending, a file that cannot be written, a record of which nothing is done or nobody knows
             what is right, or matplotlib is not installed.
     """
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder: name the file to write, as {out / 'figure.png'}")
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {out}: a figure's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     drawn = figure(records)
