@@ -3,7 +3,7 @@
 #   sh scripts/lowest.sh [PYTEST ARGUMENT ...]
 set -eu
 cd "$(dirname "$0")/.."
-VENV=${VENV:-.venv-lowest}
+VENV=${VENV:-.venv/lowest}
 python3 -m venv "$VENV"
 "$VENV/bin/python" -m pip install --quiet uv
 "$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python" --resolution lowest-direct \
