@@ -68,12 +68,18 @@ class Breaker:
         self._check()
         yield False
 
-    def worked(self) -> None:
-        """A call got its reply."""
-        self._row, self._answered = 0, True
-        if self._open_since is not None:
+    def worked(self, trying: bool) -> None:
+        """A call got its reply; where the model is gone, only one that was made since tells that it is back.
+
+        Args:
+            trying: What `turn` gave.
+        """
+        self._answered = True
+        if trying and self._open_since is not None:
             self._open_since = None
             self._tell(None)
+        if self._open_since is None:
+            self._row = 0
 
     def failed(self, error: ModelError) -> bool:
         """A call failed; whether that is the model's absence, which the call should wait out rather than count.

@@ -153,7 +153,7 @@ class Engine:
                         if self._breaker.failed(error) and not trying:
                             continue
                         return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
-                    self._breaker.worked()
+                    self._breaker.worked(trying)
                     break
         return replace(
             generation,
