@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from openai_faults import FAULTS, FaultServer
 
 from selfagg.analysis.summary import Summary, summarise
 from selfagg.engine import breaker
-from selfagg.engine.breaker import RunStopped
+from selfagg.engine.breaker import FAILURES_IN_A_ROW, RunStopped
 from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Generation, Record
+from selfagg.engine.engine import Engine, Settings, Watcher
+from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models import openai_server
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.retries import Retries
-from selfagg.types import Question
+from selfagg.types import Member, Question
 
 SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1,2").split(",")))
 """Which calls fail; others by SELFAGG_SEEDS=3,4."""
@@ -66,9 +66,9 @@ async def connected(server: FaultServer, *, timeout_s: float = 30.0) -> AsyncIte
         yield model
 
 
-async def run(model: OpenAIModel, record: Record, questions: Sequence[Question] = QUESTIONS) -> Summary:
-    record.begin(configuration(METHOD, model.name, Settings(), "test"), questions)
-    await evaluate(Engine(model, Settings(), record, concurrency=32), METHOD, questions)
+async def run(model: OpenAIModel, record: Record, watcher: Watcher | None = None) -> Summary:
+    record.begin(configuration(METHOD, model.name, Settings(), "test"), QUESTIONS)
+    await evaluate(Engine(model, Settings(), record, concurrency=32, watcher=watcher), METHOD, QUESTIONS)
     return summarise(record)
 
 
@@ -149,21 +149,24 @@ async def test_a_run_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
     """It waits while the server fails, of itself; and nothing that is recorded is asked for again."""
     async with FaultServer(kinds=[FAULTS["503"]]) as server, connected(server) as model:
 
-        class Watched(Record):
-            """Takes the server down after 200 generations, for half a second."""
+        class Outage(Watcher):
+            """Takes the server down after 200 generations, and up again once the run waits for it."""
 
-            async def save(self, generation: Generation) -> None:
-                await super().save(generation)
-                if not went and self.query("SELECT count(*) >= 200 FROM generations") == [(1,)]:
-                    went.append(server.calls)
+            generations = 0
+
+            def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
+                self.generations += 1
+                if self.generations == 200:
                     server.rate = 1.0
-                    asyncio.get_running_loop().call_later(0.5, lambda: setattr(server, "rate", 0.0))
 
-        went: list[int] = []
-        with Watched(tmp_path / "run.sqlite") as record:
-            summary = await run(model, record)
+            def waiting(self, why: str | None) -> None:
+                if why is not None:
+                    asyncio.get_running_loop().call_later(0.2, lambda: setattr(server, "rate", 0.0))
+
+        with Record(tmp_path / "run.sqlite") as record:
+            summary = await run(model, record, Outage())
             check_whole(record, summary)
-            assert 0 < summary.failures < 60
+            assert FAILURES_IN_A_ROW - 1 <= summary.failures < 60
         seeds = [body["seed"] for body in server.bodies]
         server.rate, asked = 0.0, len(seeds)
         with Record(tmp_path / "run.sqlite") as again:
