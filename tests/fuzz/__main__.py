@@ -28,7 +28,7 @@ def look(target: str, seconds: int) -> None:
         for number, skeleton in enumerate(SKELETONS.get(target, [])):
             (corpus / str(number)).write_bytes(as_bytes(target, skeleton))
         options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20", "-print_final_stats=1"]
-        where = [f"-artifact_prefix={folder}/", f"-dict={dictionary}"]
+        where = [f"-artifact_prefix={folder}/", *([f"-dict={dictionary}"] if words(target) else [])]
         atheris.Setup([sys.argv[0], *options, *where, str(corpus)], TARGETS[target])
         atheris.Fuzz()
 
