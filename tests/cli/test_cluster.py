@@ -24,7 +24,7 @@ def test_an_address_where_nobody_is(run: Run, questions: Path, tmp_path: Path) -
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1", "nonsense"):
         done = run("eval", questions, *SIMULATED, "--ray", address)
         assert done.returncode == 2
-        assert done.stderr.splitlines()[-1].startswith(f"selfagg: --ray {address}: no")
+        assert done.stderr.splitlines()[-1].startswith(f"selfagg: --ray {address}: no"), done.stderr
     assert not list((tmp_path / "runs").glob("*"))
 
 

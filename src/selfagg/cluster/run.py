@@ -192,13 +192,16 @@ class Split:
         """Hands one question after the other to a worker."""
         while hand.gone is None:
             position = await self._waiting.get()
+            if hand.facts is None:  # dead, and not back yet: others may have the question
+                self._give_back(position)
+                await self._opened(hand)
+                continue
             self._owner[position], life = hand, hand.life
             try:
                 outcome = await self._cluster.answer(hand.actor.answer.remote(self._run, self._known(position)))
             except WorkerLost:
                 await self._recovered(hand, life)
                 self._give_back(position)
-                await self._opened(hand)
                 continue
             if isinstance(outcome, Gone):
                 self._give_back(position)
