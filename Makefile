@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo lab test test-slow lint format bench clean
+.PHONY: demo lab test test-slow lint format bench soak fuzz clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +53,14 @@ format: $(VENV)/dev-ready
 
 bench: $(VENV)/dev-ready  ## ratios, never absolute promises: see benchmarks/
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/dev-ready  ## half an hour each of an evaluation and a server on faults: memory and open files over time
+	$(BIN)/python -m benchmarks.soak eval $(ARGS)
+	$(BIN)/python -m benchmarks.soak serve $(ARGS)
+
+fuzz: $(VENV)/dev-ready  ## everything that reads from outside, under atheris
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
