@@ -68,7 +68,12 @@ def connect(name: str, access: Access | None = None) -> Model:
         kind, rest = "hf", name
     if kind not in CONNECTIONS:
         near = difflib.get_close_matches(kind, CONNECTIONS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "a name begins with " + ", ".join(CONNECTIONS)
+        if Path(name).expanduser().is_dir():
+            hint = "that folder holds no model (no config.json)"
+        elif near:
+            hint = f"did you mean {near[0]}?"
+        else:
+            hint = "a name begins with " + ", ".join(CONNECTIONS) + ", or is a folder that holds a model"
         raise UsageError(f"there is no model {name!r}; {hint}")
     if access and kind != "openai" and (access.base_urls or access.api_key_file):
         given = "base URL" if access.base_urls else "API key"
