@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib
 
-BENCHMARKS = ("schedule", "schedule_real", "priority", "prefixes", "cluster", "overhead", "scale", "scoring", "local", "peers")
+BENCHMARKS = (
+    "schedule",
+    "schedule_real",
+    "priority",
+    "prefixes",
+    "cluster",
+    "overhead",
+    "scale",
+    "scoring",
+    "local",
+    "peers",
+)
 
 
 def main() -> None:

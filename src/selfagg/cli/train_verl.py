@@ -62,7 +62,9 @@ def _check(out: Path) -> None:
 
     check = [sys.executable, "-m", "selfagg.training.verl_check", str(out)]
     if find_spec("verl") is None:
-        typer.echo(f"not checked, as verl is not installed here; where it is: python -m selfagg.training.verl_check {out}")
+        typer.echo(
+            f"not checked, as verl is not installed here; where it is: python -m selfagg.training.verl_check {out}"
+        )
         return
     done = subprocess.run(check, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     for line in done.stdout.splitlines():
