@@ -70,8 +70,8 @@ def test_all_right_or_all_wrong_still_has_an_interval(value: float) -> None:
 def test_the_interval_holds_the_mean_and_stays_within_bounds(by_question: list[list[float]]) -> None:
     estimate = mean_interval(by_question)
     assert estimate.mean == pytest.approx(sum(sum(v) / len(v) for v in by_question) / len(by_question))
-    assert -1e-9 <= estimate.low <= estimate.mean + 1e-9
-    assert estimate.mean - 1e-9 <= estimate.high <= 1 + 1e-9
+    assert 0 <= estimate.low <= estimate.mean + 1e-9
+    assert estimate.mean - 1e-9 <= estimate.high <= 1
 
 
 def test_questions_weigh_the_same_however_many_values_they_have() -> None:

@@ -103,7 +103,8 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
     size = min(n * worst / variance, n_values) if worst else n
     alpha = 2 * norm.sf(t.ppf((1 + level) / 2, n - 1))
     low, high = proportion_confint(mean * size, size, alpha=alpha, method="wilson")
-    return Estimate(mean, float(low), float(high), n, n_values)
+    # Rounded, an end can lie just outside: -5.6e-17.
+    return Estimate(mean, max(float(low), 0.0), min(float(high), 1.0), n, n_values)
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
