@@ -127,10 +127,10 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
         (b'{"question": "x", "data": "{\\"a\\": \\"\\\\ud800\\"}"}', "half a surrogate pair"),
         (b'{"question": "x", "answer": 1e999}', "a number too large"),
         (lines({"question": "x", "answer": " "}).encode(), "line 1: the column 'answer' is blank"),
-        (lines({"question": "x", "kind": "code", "answer": "1"}).encode(), "line 1, column 'data': A programming"),
+        (lines({"question": "x", "kind": "code", "answer": "1"}).encode(), "line 1, column 'data': a programming"),
         (
             lines({"question": "x", "kind": "code", "data": {"format": "stdin"}}).encode(),
-            "line 1, column 'data': A programming problem has no tests",
+            "line 1, column 'data': a programming problem has no tests",
         ),
     ],
 )
@@ -143,7 +143,7 @@ def test_what_is_broken_is_said_in_one_sentence(tmp_path: Path, content: bytes, 
 
 
 def test_missing_unknown_and_unreadable_files_are_refused(tmp_path: Path) -> None:
-    assert "There is no file or folder" in refusal(tmp_path / "no.jsonl")
+    assert "there is no file or folder" in refusal(tmp_path / "no.jsonl")
     assert "holds no data files" in refusal(tmp_path)
     (tmp_path / "table.csv").write_text("question\nx\n")
     assert "must end with one of .jsonl, .json, .parquet" in refusal(tmp_path / "table.csv")
@@ -196,7 +196,7 @@ def test_any_bytes_give_questions_or_one_sentence(tmp_path: Path, content: bytes
 
 def test_sizes_and_options_that_cannot_be_met_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "q.jsonl", ROWS)
-    assert refusal(path, size=4) == "q.jsonl has 3 questions to ask; 4 were asked for."
+    assert refusal(path, size=4) == "q.jsonl has 3 questions to ask; 4 were asked for"
     assert "at least 1" in refusal(path, size=0)
     assert "takes no settings" in refusal(path, settings={"a": "b"})
     assert "--data goes with a benchmark's name" in refusal(path, data=path)

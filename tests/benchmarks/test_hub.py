@@ -88,4 +88,4 @@ def test_a_hub_out_of_reach_is_said_in_one_sentence(tmp_path: Path, environment:
     assert failed.stderr.startswith(
         "MathArena/aime_2025 can be had neither from the Hugging Face hub nor from its cache"
     )
-    assert failed.stderr.endswith("give a local copy of aime25 with --data PATH.\n")
+    assert failed.stderr.endswith("give a local copy of aime25 with --data PATH\n")

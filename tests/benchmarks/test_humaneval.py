@@ -105,7 +105,7 @@ def test_broken_files_are_refused(name: str, text: str, message: str, tmp_path: 
 def test_other_paths_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no HumanEval\.jsonl\.gz"):
         load_questions("humaneval", data=tmp_path)
-    with pytest.raises(UsageError, match="There is no file"):
+    with pytest.raises(UsageError, match="there is no file"):
         load_questions("humaneval", data=tmp_path / "none.jsonl")
     (tmp_path / "a.jsonl.gz").write_bytes(b"no gzip")
     with pytest.raises(UsageError, match="is no file of JSON lines"):

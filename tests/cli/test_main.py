@@ -85,4 +85,4 @@ def test_a_mistake_is_told_though_stdout_is_closed(environment: dict[str, str], 
     call = ["sh", "-c", f"exec {sys.executable} -m selfagg eval nosuch.jsonl >&-"]
     outcome = subprocess.run(call, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert outcome.returncode == 2
-    assert outcome.stderr.startswith("selfagg: There is no file")
+    assert outcome.stderr.startswith("selfagg: there is no file")

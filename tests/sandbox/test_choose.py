@@ -30,7 +30,7 @@ def test_bubblewrap_is_the_first_choice() -> None:
 @pytest.mark.usefixtures("nothing_installed")
 @pytest.mark.parametrize("preference", [None, "bubblewrap", "docker", "podman"])
 def test_without_any_it_says_what_to_install(preference: str | None) -> None:
-    with pytest.raises(UsageError, match=r"Install bubblewrap, or say --unsafe-run-code-unprotected") as error:
+    with pytest.raises(UsageError, match=r"install bubblewrap, or say --unsafe-run-code-unprotected") as error:
         choose_sandbox(preference)
     assert f"{preference or 'podman'} is not installed" in str(error.value)
 
@@ -42,7 +42,7 @@ def test_unprotected_must_be_asked_for() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UsageError, match="There is no sandbox 'jail'"):
+    with pytest.raises(UsageError, match="there is no sandbox 'jail'"):
         choose_sandbox("jail")
 
 

@@ -70,7 +70,7 @@ async def test_a_guest_that_does_not_listen_is_a_lost_session(monkeypatch: pytes
 
 
 async def test_a_guest_that_does_not_start_is_the_sandboxs_failure() -> None:
-    with pytest.raises(SandboxFailedError, match="The sandbox did not start: it ended before its time"):
+    with pytest.raises(SandboxFailedError, match="the sandbox did not start: it ended before its time"):
         async with load_program(Says(b"", then="sys.exit(1)"), "", LIMITS):
             pass
 

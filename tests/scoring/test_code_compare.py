@@ -107,5 +107,5 @@ def test_what_a_program_may_write_is_just_wrong(written: str) -> None:
 
 
 def test_an_expected_value_must_be_json() -> None:
-    with pytest.raises(UsageError, match="An expected value is not JSON"):
+    with pytest.raises(UsageError, match="an expected value is not JSON"):
         same_value("1", "one")

@@ -10,8 +10,9 @@ from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 
-from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size, near
+from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size
 from selfagg.errors import UsageError
+from selfagg.near import near
 from selfagg.types import Question
 
 __all__ = ["BENCHMARKS", "Benchmark", "HubSource", "Selection", "Size", "benchmark", "load_questions"]
@@ -44,8 +45,8 @@ def benchmark(name: str) -> Benchmark:
         from selfagg.benchmarks.reasoning_gym import task_names
 
         if name in task_names():
-            raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}.")
-        raise UsageError(f"There is no benchmark {name!r}; {near(name, BENCHMARKS)}")
+            raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}")
+        raise UsageError(f"there is no benchmark {name!r}; {near(name, BENCHMARKS)}")
     found = resolve_name(BENCHMARKS[name])
     assert isinstance(found, Benchmark)  # noqa: S101 - a wrong line in the table above
     return found
@@ -75,7 +76,7 @@ def load_questions(
         UsageError: There is no such source, or it cannot give what is asked.
     """
     if examples < 0:
-        raise UsageError(f"The number of worked examples cannot be negative ({examples}).")
+        raise UsageError(f"the number of worked examples cannot be negative ({examples})")
     selection = Selection(size=size, data=data, data_seed=data_seed, settings=settings, examples=examples)
     if source.startswith("reasoning_gym:"):
         from selfagg.benchmarks import reasoning_gym
@@ -90,7 +91,7 @@ def load_questions(
     if found.settings is not None:
         _refuse_settings(source, settings, known=found.settings)
     if examples and found.kind == "code":
-        raise UsageError(f"{source} asks for programs, for which there are no worked examples.")
+        raise UsageError(f"{source} asks for programs, for which there are no worked examples")
     return found.load(selection)
 
 
@@ -101,5 +102,5 @@ def _names_a_file(source: str) -> bool:
 def _refuse_settings(source: str, settings: Mapping[str, str], *, known: tuple[str, ...]) -> None:
     for name in settings:
         if name not in known:
-            takes = f"no setting {name!r}; {near(name, known)}" if known else f"no settings (got {name!r})."
+            takes = f"no setting {name!r}; {near(name, known)}" if known else f"no settings (got {name!r})"
             raise UsageError(f"{source} takes {takes}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -92,16 +91,7 @@ def cut(questions: list[Question], size: Size, *, default: int, source: str) -> 
     if size == "all":
         return questions
     if size < 1:
-        raise UsageError(f"The number of questions must be at least 1, not {size}.")
+        raise UsageError(f"the number of questions must be at least 1, not {size}")
     if size > len(questions):
-        raise UsageError(f"{source} has {len(questions)} questions to ask; {size} were asked for.")
+        raise UsageError(f"{source} has {len(questions)} questions to ask; {size} were asked for")
     return questions[:size]
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """What a message says after an unknown name: the names close to it, or all of them if few are known."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"there are: {', '.join(names)}." if len(names) <= 20 else f"there are {len(names)} of them."

@@ -25,7 +25,7 @@ _SIZE = 16_000
 def _load(selection: Selection) -> list[Question]:
     files = benchmark_files("deepscaler", _HUB, selection.data)
     if len(files) > 1:  # problems go by their rows, which two files would number alike
-        raise UsageError(f"deepscaler is one file of problems; {selection.data} holds {len(files)} data files.")
+        raise UsageError(f"deepscaler is one file of problems; {selection.data} holds {len(files)} data files")
     questions = [_question(row) for row in read_rows(files[0]) if _answered(row)]
     return choose(sorted(questions, key=_rank), selection, default=_SIZE, source="deepscaler")
 

@@ -32,7 +32,7 @@ def choose(questions: list[Question], selection: Selection, *, default: int, sou
         return cut(questions, selection.size, default=default, source=source)
     if selection.examples >= len(questions):
         raise UsageError(
-            f"{source} has {len(questions)} questions: too few to take {selection.examples} worked examples."
+            f"{source} has {len(questions)} questions: too few to take {selection.examples} worked examples"
         )
     asked, shown = questions[: -selection.examples], questions[-selection.examples :]
     source = f"{source} without its last {selection.examples} (the worked examples)"
@@ -59,7 +59,7 @@ def worked_response(question: Question) -> str:
 
     answer = None if question.kind == "code" else stated(question)
     if answer is None:
-        raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example.")
+        raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example")
     return f"{_working(question)}\n\n{answer}"
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from selfagg.benchmarks.base import Selection, near
+from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.hub import data_files
 from selfagg.benchmarks.rows import Row, read_rows, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
+from selfagg.near import near
 from selfagg.types import KINDS, Kind, Question
 
 
@@ -30,7 +31,7 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
         UsageError: Something is missing or broken; the message names file, line or row, and column.
     """
     if selection.data is not None:
-        raise UsageError(f"{path} is a file already: --data goes with a benchmark's name.")
+        raise UsageError(f"{path} is a file already: --data goes with a benchmark's name")
     rows, questions = [], []
     for file in data_files(path):
         for row in read_rows(file):
@@ -51,7 +52,7 @@ def _question(row: Row, *, name: str) -> Question:
     text, kind = row.text("question"), _kind(row)
     gold = row.answer("answer") if row.has("answer") else None
     if gold is not None and not gold.strip():
-        raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known.")
+        raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known")
     if row.has("options"):
         options = row.texts("options")
         text = list_options(text, options)
@@ -86,10 +87,10 @@ def _instruction(row: Row) -> str | None:
 def _check_letter(row: Row, gold: str | None, options: list[str]) -> None:
     letters = ascii_uppercase[: len(options)]
     if len(options) > len(ascii_uppercase):
-        raise UsageError(f"{row.place}: the column 'options' has more than {len(ascii_uppercase)} options.")
+        raise UsageError(f"{row.place}: the column 'options' has more than {len(ascii_uppercase)} options")
     if gold is not None and (len(gold) != 1 or gold not in letters):
         raise UsageError(
-            f"{row.place}: the column 'answer' must be an option's letter (A to {letters[-1]}), not {gold!r}."
+            f"{row.place}: the column 'answer' must be an option's letter (A to {letters[-1]}), not {gold!r}"
         )
 
 
@@ -102,7 +103,7 @@ def _data(row: Row, kind: Kind, gold: str | None) -> Mapping[str, Any]:
     missing = [name for name in ("task", "entry") if name not in data]
     if missing:
         raise UsageError(
-            f"{row.place}: the column 'data' lacks the Reasoning Gym {' and the '.join(missing)} to score by."
+            f"{row.place}: the column 'data' lacks the Reasoning Gym {' and the '.join(missing)} to score by"
         )
     return data
 

@@ -56,7 +56,7 @@ def _load(name: str, tasks: tuple[str, ...], selection: Selection) -> list[Quest
     if selection.data is None:
         return load_tasks(",".join(tasks), selection, default=_SIZE)
     if selection.settings:
-        raise UsageError(f"{name} from a file takes no settings: its questions are made already.")
+        raise UsageError(f"{name} from a file takes no settings: its questions are made already")
     rows = read_all(data_files(selection.data, name))
     questions = unique([verl_question(row, name=name, benchmark="reasoning_gym") for row in rows], rows)
     return choose(questions, selection, default=len(questions), source=name)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
-from selfagg.benchmarks.base import near
 from selfagg.errors import UsageError
+from selfagg.near import near
 
 _LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
 """What Pydantic says of a text where a list is wanted."""
@@ -30,11 +30,11 @@ def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, d
     for name, text in typed.items():
         task, dot, short = name.rpartition(".")
         if dot and task not in hints:
-            raise UsageError(f"The setting {name!r} is of a task that is not asked; {near(task, hints)}")
+            raise UsageError(f"the setting {name!r} is of a task that is not asked; {near(task, hints)}")
         takers = [task] if dot else [task for task in tasks if name in hints[task]]
         known = {field for task in takers or tasks for field in hints[task]}
         if short in _OWN_OPTIONS:
-            raise UsageError(f"{short!r} is not a task's setting here: use {_OWN_OPTIONS[short]}.")
+            raise UsageError(f"{short!r} is not a task's setting here: use {_OWN_OPTIONS[short]}")
         if short not in known:
             raise UsageError(f"{', '.join(takers or tasks)} has no setting {short!r}; {near(short, known)}")
         for task in takers:
@@ -58,7 +58,7 @@ def _value(name: str, text: str, hint: Any) -> Any:
         try:
             value = json.loads(text)
         except ValueError as error:
-            raise UsageError(f"The value of {name} is not valid JSON ({error}).") from None
+            raise UsageError(f"the value of {name} is not valid JSON ({error})") from None
     field: TypeAdapter[Any] = TypeAdapter(hint)
     try:
         try:
@@ -68,4 +68,4 @@ def _value(name: str, text: str, hint: Any) -> Any:
                 raise
             return field.validate_python([part.strip() for part in text.split(",")])
     except ValidationError as error:
-        raise UsageError(f"{name} cannot be {text!r}: {error.errors()[0]['msg']}.") from None
+        raise UsageError(f"{name} cannot be {text!r}: {error.errors()[0]['msg']}") from None

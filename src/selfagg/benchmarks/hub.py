@@ -41,11 +41,11 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
     """
     if not path.is_dir():
         if not path.exists():
-            raise UsageError(f"There is no file or folder {path}.")
+            raise UsageError(f"there is no file or folder {path}")
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     if not found:
-        raise UsageError(f"The folder {path} holds no data files ({', '.join(SUFFIXES)}).")
+        raise UsageError(f"the folder {path} holds no data files ({', '.join(SUFFIXES)})")
     own = [file for file in found if name and file.name.replace("_", "-").startswith(name)]
     return own or found
 
@@ -55,8 +55,8 @@ def _download(name: str, hub: HubSource, file: str) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     except ImportError as error:
         raise UsageError(
-            f"Loading {name} from the Hugging Face hub needs the package huggingface-hub "
-            f"(pip install 'selfagg[hub]'); or give a local copy of {hub.repo} with --data PATH."
+            f"loading {name} from the Hugging Face hub needs the package huggingface-hub "
+            f"(pip install 'selfagg[hub]'); or give a local copy of {hub.repo} with --data PATH"
         ) from error
     cached = try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset")
     if isinstance(cached, str):
@@ -69,5 +69,5 @@ def _download(name: str, hub: HubSource, file: str) -> Path:
     except Exception as error:  # which errors it raises differs by version (requests, httpx, its own)
         raise UsageError(
             f"{hub.repo} can be had neither from the Hugging Face hub nor from its cache "
-            f"({type(error).__name__} for {file}); give a local copy of {name} with --data PATH."
+            f"({type(error).__name__} for {file}); give a local copy of {name} with --data PATH"
         ) from error

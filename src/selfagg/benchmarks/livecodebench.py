@@ -62,7 +62,7 @@ def _refuse_other_releases(name: str, paths: list[Path], wanted: tuple[str, ...]
     """Files with the hub's names that are not this release's would make another set under the same name."""
     given = {path.name for path in paths} & set(_FILES)
     if given and given != set(wanted):
-        raise UsageError(f"{name} is {', '.join(wanted)} together; found: {', '.join(sorted(given))}.")
+        raise UsageError(f"{name} is {', '.join(wanted)} together; found: {', '.join(sorted(given))}")
 
 
 def _rows(path: Path) -> Iterator[tuple[Row, int, int]]:
@@ -76,18 +76,18 @@ def _rows(path: Path) -> Iterator[tuple[Row, int, int]]:
                     yield Row(place, number, _object(line, place)), start, len(line)
                 start += len(line)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     if start == 0:
-        raise UsageError(f"{path} is empty: it holds no rows.")
+        raise UsageError(f"{path} is empty: it holds no rows")
 
 
 def _object(line: bytes, place: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place}: not valid JSON ({error}).") from None
+        raise UsageError(f"{place}: not valid JSON ({error})") from None
     if not isinstance(row, dict):
-        raise UsageError(f"{place}: each row must be an object with named columns.")
+        raise UsageError(f"{place}: each row must be an object with named columns")
     return row
 
 
@@ -117,7 +117,7 @@ def _public_cases(row: Row) -> list[list[str]]:
     try:
         return [[case["input"], case["output"]] for case in json.loads(row.text("public_test_cases"))]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{row.place}: the column 'public_test_cases' is no JSON list of tests.") from None
+        raise UsageError(f"{row.place}: the column 'public_test_cases' is no JSON list of tests") from None
 
 
 RELEASE_V6 = Benchmark(
@@ -127,7 +127,7 @@ RELEASE_V6 = Benchmark(
     size=1055,
     load=partial(load, which="livecodebench"),
     hub=HubSource(_REPO, _REVISION, _FILES),
-    note=f"Release v6, all problems of its six files; {_REPO}.",
+    note=f"Release v6, all problems of its six files; {_REPO}",
 )
 NEW_IN_V6 = Benchmark(
     name="livecodebench-v6-new",
@@ -136,5 +136,5 @@ NEW_IN_V6 = Benchmark(
     size=175,
     load=partial(load, which="livecodebench-v6-new"),
     hub=HubSource(_REPO, _REVISION, _FILES[-1:]),
-    note=f"The problems that release v6 added, test6.jsonl alone; {_REPO}.",
+    note=f"The problems that release v6 added, test6.jsonl alone; {_REPO}",
 )

@@ -13,10 +13,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from selfagg.benchmarks.base import Selection, near
+from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import set_before
 from selfagg.benchmarks.gym_settings import task_settings
 from selfagg.errors import UsageError
+from selfagg.near import near
 from selfagg.types import Question
 
 DEFAULT_SIZE = 100
@@ -55,7 +56,7 @@ def load_tasks(names: str, selection: Selection, *, default: int = DEFAULT_SIZE)
     tasks = _known_tasks(names)
     size = _size(selection, default)
     if selection.data_seed < 0:
-        raise UsageError(f"The data seed cannot be negative ({selection.data_seed}).")
+        raise UsageError(f"the data seed cannot be negative ({selection.data_seed})")
     settings = task_settings(tasks, selection.settings)
     questions: dict[str, list[Question]] = {}
     for place, task in enumerate(tasks):
@@ -89,18 +90,18 @@ def _known_tasks(names: str) -> list[str]:
         if task not in known:
             raise UsageError(f"Reasoning Gym has no task {task!r}; {near(task, known)}")
         if tasks.count(task) > 1:
-            raise UsageError(f"The Reasoning Gym task {task!r} is named twice.")
+            raise UsageError(f"the Reasoning Gym task {task!r} is named twice")
     return tasks
 
 
 def _size(selection: Selection, default: int) -> int:
     if selection.data is not None:
-        raise UsageError("reasoning_gym:TASK is generated and reads no --data; give the file itself as the source.")
+        raise UsageError("reasoning_gym:TASK is generated and reads no --data; give the file itself as the source")
     if selection.size == "all":
-        raise UsageError("Reasoning Gym generates questions without end: give their number.")
+        raise UsageError("Reasoning Gym generates questions without end: give their number")
     size = default if selection.size is None else selection.size
     if not 1 <= size <= SEED_STRIDE // 2:
-        raise UsageError(f"The number of questions must be between 1 and {SEED_STRIDE // 2}, not {size}.")
+        raise UsageError(f"the number of questions must be between 1 and {SEED_STRIDE // 2}, not {size}")
     return size
 
 
@@ -120,7 +121,7 @@ def _entries(task: str, settings: Mapping[str, Any], seed: int, count: int) -> I
             yield json.loads(json.dumps(dataset[i], default=_plain))
     except Exception as error:  # a task's generator may raise anything when its settings do not fit
         given = ", ".join(f"{name}={value!r}" for name, value in settings.items()) or "its defaults"
-        raise UsageError(f"The Reasoning Gym task {task} cannot be made with {given}: {error}") from error
+        raise UsageError(f"the Reasoning Gym task {task} cannot be made with {given}: {error}") from error
 
 
 def _worked(
@@ -133,7 +134,7 @@ def _worked(
     found = (entry_question(f"{task}-example-{i}", task, entry) for i, entry in enumerate(entries))
     fresh = list(islice((question for question in found if question.text not in asked), wanted))
     if len(fresh) < wanted:
-        raise UsageError(f"The task {task} makes too few different questions for {wanted} worked examples.")
+        raise UsageError(f"the task {task} makes too few different questions for {wanted} worked examples")
     return [replace(question, id=f"{task}-example-{i}") for i, question in enumerate(fresh)]
 
 

@@ -49,7 +49,7 @@ class Row:
         if not isinstance(value, str):
             raise self.wrong(column, "text", value)
         if not value.strip():
-            raise UsageError(f"{self.place}: the column {column!r} is blank.")
+            raise UsageError(f"{self.place}: the column {column!r} is blank")
         return value
 
     def answer(self, column: str) -> str:
@@ -58,7 +58,7 @@ class Row:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.wrong(column, "text or a number", value)
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{self.place}: the column {column!r} holds a number too large to be held exactly.")
+            raise UsageError(f"{self.place}: the column {column!r} holds a number too large to be held exactly")
         # 1e-07 would be read as 1e - 07 by whoever compares formulas.
         return f"{Decimal(repr(value)):f}" if isinstance(value, float) else str(value)
 
@@ -69,7 +69,7 @@ class Row:
             try:
                 value = _loaded(value)
             except (ValueError, RecursionError) as error:
-                raise UsageError(f"{self.place}: the column {column!r} is not valid JSON ({error}).") from None
+                raise UsageError(f"{self.place}: the column {column!r} is not valid JSON ({error})") from None
         if not isinstance(value, Mapping):
             raise self.wrong(column, "an object", value)
         return value
@@ -88,7 +88,7 @@ class Row:
 
     def wrong(self, column: str, wanted: str, value: object) -> UsageError:
         """The error for a value that is not what the column must hold."""
-        return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {_kind_of(value)}.")
+        return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {_kind_of(value)}")
 
     def value(self, column: str) -> Any:
         """What a column holds, whatever it is.
@@ -98,7 +98,7 @@ class Row:
         """
         if column not in self.values:
             found = ", ".join(self.values) or "none"
-            raise UsageError(f"{self.place}: there is no column {column!r} (columns found: {found}).")
+            raise UsageError(f"{self.place}: there is no column {column!r} (columns found: {found})")
         return self.values[column]
 
 
@@ -109,16 +109,16 @@ def read_rows(path: Path) -> list[Row]:
         UsageError: The file is missing, empty, broken or of another type; the message says where.
     """
     if not path.exists():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"there is no file {path}")
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path} is not a data file: its name must end with one of {', '.join(SUFFIXES)}.")
+        raise UsageError(f"{path} is not a data file: its name must end with one of {', '.join(SUFFIXES)}")
     reader = {".jsonl": _json_lines, ".json": _json_list, ".parquet": _parquet}[path.suffix]
     try:
         rows = list(reader(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
     if not rows:
-        raise UsageError(f"{path} is empty: it holds no rows.")
+        raise UsageError(f"{path} is empty: it holds no rows")
     return rows
 
 
@@ -136,7 +136,7 @@ def unique(questions: list[Question], rows: Iterable[Row]) -> list[Question]:
     places: dict[str, str] = {}
     for question, row in zip(questions, rows, strict=True):
         if question.id in places:
-            raise UsageError(f"{row.place}: the id {question.id!r} is taken already by {places[question.id]}.")
+            raise UsageError(f"{row.place}: the id {question.id!r} is taken already by {places[question.id]}")
         places[question.id] = row.place
     return questions
 
@@ -147,7 +147,7 @@ def _decoded(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path.name}, line {line}: the file is not UTF-8 text.") from None
+        raise UsageError(f"{path.name}, line {line}: the file is not UTF-8 text") from None
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
@@ -162,7 +162,7 @@ def _json_list(path: Path) -> Iterator[Row]:
     text = _decoded(path)
     content = _parsed(text, path.name) if text.strip() else []
     if not isinstance(content, list):
-        raise UsageError(f"{path.name} must hold a list of objects, not {_kind_of(content)}.")
+        raise UsageError(f"{path.name} must hold a list of objects, not {_kind_of(content)}")
     for number, item in enumerate(content):
         place = f"{path.name}, item {number + 1}"
         yield Row(place, number, _object(item, place))
@@ -186,11 +186,11 @@ def _parsed(text: str, place: str) -> Any:
         return _loaded(text)
     except json.JSONDecodeError as error:
         where = f"{place}, " + (f"line {error.lineno}, " if "\n" in text else "") + f"column {error.colno}"
-        raise UsageError(f"{where}: not valid JSON ({error.msg}).") from None
+        raise UsageError(f"{where}: not valid JSON ({error.msg})") from None
     except RecursionError:
-        raise UsageError(f"{place}: the JSON is nested too deeply.") from None
+        raise UsageError(f"{place}: the JSON is nested too deeply") from None
     except ValueError as error:
-        raise UsageError(f"{place}: not valid JSON ({error}).") from None
+        raise UsageError(f"{place}: not valid JSON ({error})") from None
 
 
 def _loaded(text: str) -> Any:
@@ -224,7 +224,7 @@ def _refuse(constant: str) -> None:
 
 def _object(value: object, place: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise UsageError(f"{place}: each row must be an object with named columns, not {_kind_of(value)}.")
+        raise UsageError(f"{place}: each row must be an object with named columns, not {_kind_of(value)}")
     return value
 
 

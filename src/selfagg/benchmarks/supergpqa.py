@@ -39,9 +39,7 @@ def _question(row: Row) -> Question:
         return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
     options, letter = row.texts("options"), row.text("answer_letter")
     if letter not in [*ascii_uppercase[: len(options)]]:
-        raise UsageError(
-            f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options."
-        )
+        raise UsageError(f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options")
     return Question(
         id=row.text("uuid"),
         text=list_options(row.text("question"), options),

@@ -47,7 +47,7 @@ def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Quest
     """
     source = _source(row)
     if benchmark is not None and row.values["data_source"] != benchmark:
-        raise UsageError(f"{row.place}: the data_source is {row.values['data_source']!r}, not {benchmark!r}.")
+        raise UsageError(f"{row.place}: the data_source is {row.values['data_source']!r}, not {benchmark!r}")
     context, text = _conversation(row)
     problem, closing, _ = text.rpartition(source.closing)
     if benchmark is not None and closing:
@@ -83,7 +83,7 @@ def _source(row: Row) -> _Source:
     raise UsageError(
         f"{row.place}: the data_source {source!r} is unknown (known: reasoning_gym, m-a-p/SuperGPQA, "
         "MathArena/..., or any with the ability 'math'); a file with the columns question, answer and kind "
-        "holds other questions."
+        "holds other questions"
     )
 
 
@@ -97,7 +97,7 @@ def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
             raise row.wrong("prompt", "a list of messages with role and content", message)
     *context, last = messages
     if last.get("role") != "user":
-        raise UsageError(f"{row.place}: the last message of the column 'prompt' must be the user's.")
+        raise UsageError(f"{row.place}: the last message of the column 'prompt' must be the user's")
     return tuple({"role": m["role"], "content": m["content"]} for m in context), last["content"]
 
 
@@ -109,6 +109,6 @@ def _gym_question(
     info = row.inside("extra_info")
     task, entry = info.text("extra_info.dataset_name"), info.mapping("extra_info.entry")
     if not isinstance(entry.get("metadata"), Mapping) or not {"question", "answer"} <= entry.keys():
-        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks question, answer or metadata.")
+        raise UsageError(f"{row.place}: the column 'extra_info.entry' lacks question, answer or metadata")
     question = entry_question(question_id, task, entry)
     return replace(question, text=text, instruction=instruction, context=context)

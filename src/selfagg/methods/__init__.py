@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from typing import Any
 
 from selfagg.errors import UsageError
@@ -16,6 +15,7 @@ from selfagg.methods.rejection import Rejection
 from selfagg.methods.rsa import RSA
 from selfagg.methods.self_refine import SelfRefine
 from selfagg.methods.single import Single
+from selfagg.near import near
 
 __all__ = [
     "METHODS",
@@ -54,9 +54,7 @@ def method_named(name: str, **settings: Any) -> Method:
         UsageError: No such method, no such setting, or an impossible value.
     """
     if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}"
-        raise UsageError(f"there is no method {name!r}; {hint}")
+        raise UsageError(f"there is no method {name!r}; {near(name, METHODS)}")
     method = METHODS[name]
     given = {key: value for key, value in settings.items() if value is not None}
     known = [field.name for field in dataclasses.fields(method)]

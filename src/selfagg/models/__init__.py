@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Streams
 from selfagg.models.checkpoints import is_checkpoint
+from selfagg.near import meant
 
 if TYPE_CHECKING:
     from selfagg.models.retries import Retries
@@ -67,13 +67,11 @@ def connect(name: str, access: Access | None = None) -> Model:
     if kind not in CONNECTIONS and is_checkpoint(Path(name).expanduser()):
         kind, rest = "hf", name
     if kind not in CONNECTIONS:
-        near = difflib.get_close_matches(kind, CONNECTIONS, n=1, cutoff=0.5)
         if Path(name).expanduser().is_dir():
             hint = "that folder holds no model (no config.json)"
-        elif near:
-            hint = f"did you mean {near[0]}?"
         else:
-            hint = "a name begins with " + ", ".join(CONNECTIONS) + ", or is a folder that holds a model"
+            forms = f"a name begins with {', '.join(CONNECTIONS)}, or is a folder that holds a model"
+            hint = meant(kind, CONNECTIONS) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
     if access and kind != "openai" and (access.base_urls or access.api_key_file):
         given = "base URL" if access.base_urls else "API key"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import ASK_S, Server, open_client, read_key
 from selfagg.models.openai_wire import mapping
 from selfagg.models.retries import Passing, Retries
+from selfagg.near import meant
 from selfagg.types import Message
 
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window", "max_context_length")
@@ -133,11 +133,8 @@ def _served(entry: Mapping[str, Any]) -> ServedModel:
 
 
 def _offer(model: str, ids: Sequence[str]) -> str:
-    near = difflib.get_close_matches(model, ids, n=3, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return f"it serves {', '.join(ids[:5])}{more}"
+    return meant(model, ids) or f"it serves {', '.join(ids[:5])}{more}"
 
 
 async def _ask_llama_cpp(server: Server, entry: ServedModel) -> Facts:

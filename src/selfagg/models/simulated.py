@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import difflib
 import math
 import random
 import re
@@ -21,6 +20,7 @@ from typing import Self
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import text_bytes
+from selfagg.near import near
 from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop, Usage
 
 BYTES_PER_TOKEN = 4
@@ -74,9 +74,7 @@ def connect(settings: str, access: Access) -> SimulatedModel:
     for part in filter(None, settings.split(",")):
         name, _, value = part.partition("=")
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
-            raise UsageError(f"simulated: there is no setting {name!r}; {hint}")
+            raise UsageError(f"simulated: there is no setting {name!r}; {near(name, fields)}")
         number = int if fields[name].type == "int" else float
         try:
             given[name] = number(value)

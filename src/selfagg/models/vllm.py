@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import difflib
 import gc
 import json
 import os
@@ -23,6 +22,7 @@ from selfagg.models.chat_template import FIELD, encoded, template_settings
 from selfagg.models.checkpoints import must_be_cached, require_chat_template, short_name
 from selfagg.models.openai_stream import Thinking
 from selfagg.models.reasoning import split_reasoning
+from selfagg.near import near
 from selfagg.types import Delta, Message, Reply, Request, Stop, Usage
 
 _OWN: Final = ("n", "seed", "stop", "output_kind", "prompt_logprobs")
@@ -131,9 +131,7 @@ class VLLMModel:
         known = [field.name for field in dataclasses.fields(vllm.AsyncEngineArgs)]
         for key in self._settings:
             if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise UsageError(f"vLLM has no engine argument {key!r}{hint}")
+                raise UsageError(f"vLLM has no engine argument {key!r}; {near(key, known)}")
         settings: dict[str, Any] = {"disable_log_stats": True, "max_model_len": self._given_context}
         if import_module("vllm.platforms").current_platform.is_cpu():
             settings["enable_chunked_prefill"] = False  # the CPU build of 0.32 dies of a prompt in parts with a seed

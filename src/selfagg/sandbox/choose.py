@@ -34,7 +34,7 @@ def choose_sandbox(preference: str | None = None) -> Sandbox:
         UsageError: There is no such sandbox, or none works here; the message says what to install.
     """
     if preference is not None and preference not in SANDBOXES:
-        raise UsageError(f"There is no sandbox {preference!r}; there are: {', '.join(SANDBOXES)}.")
+        raise UsageError(f"there is no sandbox {preference!r}; there are: {', '.join(SANDBOXES)}")
     troubles = []
     for name, make in SANDBOXES.items():
         if name == preference or (preference is None and name != "unprotected"):
@@ -44,6 +44,6 @@ def choose_sandbox(preference: str | None = None) -> Sandbox:
                 return sandbox
             troubles.append(trouble)
     raise UsageError(
-        f"Code that a model wrote runs only in a sandbox, and none works here: {'; '.join(troubles)}. "
-        "Install bubblewrap, or say --unsafe-run-code-unprotected to run it with all your rights."
+        f"code that a model wrote runs only in a sandbox, and none works here: {'; '.join(troubles)}; "
+        "install bubblewrap, or say --unsafe-run-code-unprotected to run it with all your rights"
     )

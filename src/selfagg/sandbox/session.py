@@ -52,7 +52,7 @@ class Session:
             await self.send({"limits": self._limits})
             await self.receive(START_SECONDS)
         except SessionLost as lost:
-            raise SandboxFailedError(f"The sandbox did not start: {lost}.") from lost
+            raise SandboxFailedError(f"the sandbox did not start: {lost}") from lost
         await self.send(message)
 
     async def send(self, message: dict[str, Any]) -> None:

@@ -136,7 +136,7 @@ def _arguments(lines: str) -> Any:
     try:
         return [encode(json.loads(line)) for line in lines.split("\n")]
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"A test's input is not one JSON value a line ({error}).") from error
+        raise UsageError(f"a test's input is not one JSON value a line ({error})") from error
 
 
 async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: int) -> str | None:

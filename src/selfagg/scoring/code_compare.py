@@ -50,7 +50,7 @@ def same_value(written: str, expected: str) -> bool:
     try:
         wanted = json.loads(expected)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"An expected value is not JSON ({error}).") from error
+        raise UsageError(f"an expected value is not JSON ({error})") from error
     if len(written) > _MOST_LONGER * len(expected) + 1_000:
         return False
     try:

@@ -81,17 +81,17 @@ def read_tests(data: Mapping[str, Any]) -> Tests:
         if form == "check":
             return Check(data["prompt"], data["test"], data["function"], seconds)
         if form not in ("stdin", "function"):
-            raise UsageError(f"A programming problem's tests have the unknown format {form!r}.")
+            raise UsageError(f"a programming problem's tests have the unknown format {form!r}")
         cases = [Case(given, expected) for given, expected in data.get("cases", ())]
         if "packed" in data:
             cases += unpack_cases(data["packed"])
         if "packed_in" in data:
             cases += _cases_in(**data["packed_in"])
         if not cases:
-            raise UsageError("A programming problem has no tests.")
+            raise UsageError("a programming problem has no tests")
         return Cases(data["function"] if form == "function" else None, cases, seconds)
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"A programming problem's tests are not as its format wants ({error!r}).") from error
+        raise UsageError(f"a programming problem's tests are not as its format wants ({error!r})") from error
 
 
 @lru_cache(maxsize=4)
@@ -102,7 +102,7 @@ def _cases_in(path: str, start: int, length: int) -> list[Case]:
             row = json.loads(file.read(length))
         return unpack_cases(row["private_test_cases"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} no longer holds the tests that were in it ({error}).") from error
+        raise UsageError(f"{path} no longer holds the tests that were in it ({error})") from error
 
 
 @lru_cache(maxsize=4)
@@ -119,7 +119,7 @@ def unpack_cases(packed: str) -> list[Case]:
         text = packed if packed.lstrip().startswith("[") else _pickled_text(_inflate(packed))
         return [Case(case["input"], case["output"]) for case in json.loads(text)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error) as error:
-        raise UsageError(f"Tests are not in LiveCodeBench's form ({error}).") from error
+        raise UsageError(f"tests are not in LiveCodeBench's form ({error})") from error
 
 
 def _inflate(packed: str) -> bytes:
