@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import sys
@@ -25,6 +26,7 @@ from openai_faults import (
     hang,
     huge,
     huge_error,
+    packed,
     refuse,
     reset,
     send,
@@ -123,6 +125,7 @@ async def test_every_setting_reaches_the_server(server: FaultServer) -> None:
         half,
         huge,
         huge_error,
+        packed(completion("x" * 2**23)),
         garbage,
         send('{"choices": ['),
         send("<html>Bad gateway</html>", 502),
@@ -140,6 +143,16 @@ async def test_what_can_pass_is_tried_again(server: FaultServer, fault: Fault, m
     assert (reply.text, reply.tries) == ("four", 3)
 
 
+async def test_a_reply_that_came_packed_is_unpacked(server: FaultServer) -> None:
+    server.script = [packed(completion("packed")), packed(completion("forwarded"))]
+    async with connect(server) as model:
+        assert (await model.sample(ask())).text == "packed"
+        async with model.forward({"messages": []}) as answer:
+            body = b"".join([piece async for piece in answer.body])
+    assert json.loads(body) == completion("forwarded")
+    assert "content-encoding" not in answer.headers
+
+
 async def test_tries_end(server: FaultServer) -> None:
     server.script = [refuse(503, "over capacity")] * 9
     async with connect(server) as model:
@@ -154,6 +167,13 @@ async def test_retry_after_beyond_all_patience_is_not_waited_for(server: FaultSe
         with pytest.raises(ModelError, match="after one try, and it asks to wait 86400 s") as caught:
             await model.sample(ask())
     assert caught.value.tries == 1
+
+
+async def test_a_wait_without_measure_is_told_in_few_digits(server: FaultServer) -> None:
+    server.script = [refuse(429, "never", {"Retry-After": "1" + 300 * "0"})]
+    async with connect(server) as model:
+        with pytest.raises(ModelError, match=r"it asks to wait 1e\+300 s"):
+            await model.sample(ask())
 
 
 @pytest.mark.parametrize(

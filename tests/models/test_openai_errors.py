@@ -132,6 +132,8 @@ def test_which_parameter_is_not_known(answer: Refusal, parameter: str, refused: 
         ({"retry-after": "soon"}, 0.0),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, 0.0),
+        ({"retry-after": "Mon, 01 Jan 2037 00:00:00 +99999999999999"}, 0.0),
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float) -> None:

@@ -7,6 +7,7 @@ Tests give it a script: one fault a chat call, after which it answers well. By h
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import random
@@ -95,6 +96,16 @@ async def huge(request: web.Request, body: Mapping[str, Any]) -> web.StreamRespo
     await response.write(b'{"choices": [{"message": {"content": "')
     while True:
         await response.write(b"x" * 2**20)
+
+
+def packed(data: object) -> Fault:
+    """An answer with this JSON as gzip, which nobody asked for."""
+
+    async def fault(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        return web.Response(body=gzip.compress(json.dumps(data).encode()), headers=headers)
+
+    return fault
 
 
 async def fine(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:

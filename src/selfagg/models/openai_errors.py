@@ -148,7 +148,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
         return max(0.0, seconds) if math.isfinite(seconds) else 0.0
     try:
         date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return 0.0
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.now(UTC)).total_seconds())

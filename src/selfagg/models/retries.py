@@ -87,7 +87,7 @@ class Retries:
                     return await call(), tries
         except Passing as last:
             often = "one try" if tries == 1 else f"{tries} tries"
-            asked = f", and it asks to wait {last.wait_s:.0f} s" if last.wait_s > self.patience_s else ""
+            asked = f", and it asks to wait {last.wait_s:.6g} s" if last.wait_s > self.patience_s else ""
             raise last.final(f" (given up after {often}{asked})", tries) from None
         except ModelError as error:
             error.tries = tries
