@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -12,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+from openai_faults import FaultServer, refuse
 
 from selfagg.engine.record import Record
 
@@ -150,10 +154,14 @@ def test_failed_calls_are_counted_and_tried_again_by_the_next_run(run: Run, ques
     assert f"{failures} failed" in outcome.stderr
 
 
-def test_secrets_in_a_url_stay_out_of_record_and_messages(run: Run, questions: Path, tmp_path: Path) -> None:
-    url = "http://me:p4ssword@localhost:1/v1?key=s3cret"
-    outcome = run("eval", questions, *SMALL, "--base-url", url, "--record", "run.sqlite")
+def test_secrets_in_a_url_stay_out_of_record_and_messages(
+    run: Run, questions: Path, llama_server: str, tmp_path: Path
+) -> None:
+    url = llama_server.replace("http://", "http://me:p4ssword@") + "?key=s3cret"
+    model = ["--model", "openai:smollm2", "--base-url", url, "--max-tokens", "4", "--size", "1"]
+    outcome = run("eval", questions, *model, "-n", "2", "-k", "2", "-t", "1", "--record", "run.sqlite")
     assert outcome.returncode == 0, outcome.stderr
+    assert (tmp_path / "run.sqlite").is_file()
     for file in tmp_path.glob("run.sqlite*"):
         assert b"p4ssword" not in file.read_bytes()
         assert b"s3cret" not in file.read_bytes()
@@ -177,6 +185,18 @@ def test_a_run_of_which_every_call_failed_says_why_and_is_no_success(run: Run, q
     assert outcome.returncode == 1
     assert "failure    the last: simulated failure" in outcome.stdout
     assert outcome.stderr.splitlines()[-1] == "selfagg: every call failed; the last: simulated failure"
+
+
+async def test_a_server_that_refuses_the_key_is_the_users_to_mend(run: Run, questions: Path, tmp_path: Path) -> None:
+    key = "sk-canary-0123456789abcdef"
+    async with FaultServer(rate=1.0, kinds=[refuse(401, f"no such key {key}")]) as server:
+        model = ["--model", "openai:fake", "--base-url", server.url, "--record", "run.sqlite"]
+        call = ["eval", questions, *model, "-n", "4", "-k", "2", "-t", "2"]
+        outcome = await asyncio.to_thread(run, *call, OPENAI_API_KEY=key)
+    assert outcome.returncode == 2, outcome.stderr
+    assert "answered 401: no such key ***; nothing was generated yet" in outcome.stderr
+    assert key not in outcome.stderr
+    assert key.encode() not in (tmp_path / "run.sqlite").read_bytes()
 
 
 def test_a_model_that_fails_always_ends_the_run_and_leaves_nothing(run: Run, questions: Path, tmp_path: Path) -> None:

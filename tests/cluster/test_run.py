@@ -179,8 +179,9 @@ async def test_a_model_that_refuses_everybody_stops_the_run(
         async with Split(cluster, job(server.url), QUESTIONS, Progress([8] * 4, 15), print) as split:
             await split.first()
             server.refuses = True
-            with pytest.raises(RunStopped, match="key"):
+            with pytest.raises(RunStopped, match="key") as stopped:
                 await split.evaluate(record)
+            assert stopped.value.fatal
     assert worker_records() == []
 
 

@@ -124,8 +124,9 @@ async def test_a_model_that_never_answered_is_not_waited_for() -> None:
 )
 async def test_what_is_refused_is_not_waited_for(status: int, fatal: bool, said: str) -> None:
     model = Leaving(status=status, fatal=fatal)
-    with Record(None) as record, pytest.raises(RunStopped, match=said):
+    with Record(None) as record, pytest.raises(RunStopped, match=said) as stopped:
         await outcome(model, record)
+    assert stopped.value.fatal == fatal
 
 
 async def test_who_cannot_wait_hears_of_it_at_once() -> None:

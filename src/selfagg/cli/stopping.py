@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selfagg.errors import ModelError, SelfaggError
+from selfagg.errors import SelfaggError
 
 T = TypeVar("T")
 
@@ -50,8 +50,7 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
         # The runner is left open: closing it would wait for its threads, and one may be loading a model.
         raise Stopped(f"stopped; {kept(record)}", 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
-        refused = isinstance(error.__cause__, ModelError) and error.__cause__.fatal
-        raise Stopped(f"{error}; {kept(record)}", 2 if refused else 1) from None
+        raise Stopped(f"{error}; {kept(record)}", 2 if error.fatal else 1) from None
     runner.close()
     return result
 

@@ -24,7 +24,7 @@ from selfagg.engine.engine import Watcher
 from selfagg.engine.merge import Part, merge, part_of
 from selfagg.engine.record import Record
 from selfagg.engine.run import finished_questions, first_error_only, questions_at_once
-from selfagg.errors import ModelError, UsageError
+from selfagg.errors import UsageError
 from selfagg.types import Question
 
 NEWS_EVERY_S = 2.0
@@ -236,7 +236,7 @@ class Split:
         if hand.gone is None:
             hand.gone = gone
             if gone.fatal or not any(other.facts and not other.gone for other in self._hands):
-                raise RunStopped(gone.why) from ModelError(gone.why, fatal=gone.fatal)
+                raise RunStopped(gone.why, fatal=gone.fatal)
             self._tell(f"going on without one of {len(self._hands)} workers: {gone.why}")
 
     async def _listen(self, hand: Hand) -> None:

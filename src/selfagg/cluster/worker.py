@@ -21,7 +21,7 @@ from selfagg.engine.merge import Cursor, Part, news_of, part_of, put
 from selfagg.engine.record import Record
 from selfagg.engine.rows import question_of
 from selfagg.engine.run import evaluate_question
-from selfagg.errors import ModelError, UsageError
+from selfagg.errors import UsageError
 from selfagg.models import Model, connect
 from selfagg.prompts import first
 from selfagg.types import Question
@@ -113,8 +113,7 @@ class Worker(Watcher):
         try:
             await evaluate_question(engine, job.method, question_of(known.body), known.position, schedule=job.schedule)
         except RunStopped as error:
-            cause = error.__cause__
-            return Gone(str(error), isinstance(cause, ModelError) and cause.fatal)
+            return Gone(str(error), error.fatal)
         return replace(await record.in_turn(lambda: part_of(record, known.position)), body="")
 
     async def news(self, last: News) -> News:

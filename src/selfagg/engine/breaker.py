@@ -23,7 +23,15 @@ LONGEST_PAUSE_S = 30.0
 
 
 class RunStopped(SelfaggError):
-    """The model cannot be reached any more; what is finished is in the record."""
+    """The model cannot be reached any more; what is finished is in the record.
+
+    Attributes:
+        fatal: Whether it refuses what the user gave (a wrong key), as `ModelError.fatal` says.
+    """
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
 
 
 class Breaker:
@@ -113,7 +121,7 @@ class Breaker:
             raise self._stopped
 
     def _stop(self, why: str, cause: ModelError) -> None:
-        self._stopped = RunStopped(why)
+        self._stopped = RunStopped(why, fatal=cause.fatal)
         raise self._stopped from cause
 
 
