@@ -18,6 +18,7 @@ import typer
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
+from selfagg.cli.lab import lab
 from selfagg.cli.models import models
 from selfagg.cli.plot import plot
 from selfagg.cli.replay import replay
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "plot": plot,
     "validate": validate,
+    "lab": lab,
     "models": models,
     "serve": serve,
 }

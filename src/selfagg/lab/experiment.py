@@ -1,0 +1,193 @@
+"""The experiment for one seed: base, candidates, trainings, measurements. What is done is not done again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfagg.engine.engine import Settings
+from selfagg.errors import UsageError
+from selfagg.lab.arms import ARMS, Arm
+from selfagg.lab.measure import AT_ONCE, SOURCE, read_candidates, run_rsa, run_vote, sampling
+from selfagg.lab.settings import Size, setting_named
+from selfagg.lab.supervised import K, school
+from selfagg.lab.task import Problem, World
+from selfagg.methods import RSA, Majority
+from selfagg.training.data import Plan, Problems, make_set
+from selfagg.training.recipe import Recipe
+from selfagg.training.rows import read_rows
+
+if TYPE_CHECKING:
+    from selfagg.models.checkpoints import Checkpoint
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One seed of one setting, in a folder of its own.
+
+    Attributes:
+        setting: Name of the setting.
+        size: How large it is.
+        seed: Decides the world, the model's first weights, and everything that is drawn.
+        folder: Holds models, records and numbers; finished parts are taken from there.
+        told: Told of the progress, a line at a time.
+    """
+
+    setting: str
+    size: Size
+    seed: int
+    folder: Path
+    told: Told
+
+    @cached_property
+    def world(self) -> World:
+        """The world of this seed."""
+        setting = setting_named(self.setting)
+        return World(rules=setting.rules, steps=setting.steps, seed=self.seed)
+
+    @cached_property
+    def problems(self) -> tuple[list[Problem], list[Problem]]:
+        """Those to learn from, and those of the evaluations: others, unless the world has too few."""
+        if len(self.world.problems) < 5 * self.size.held_out:
+            return self.world.problems, self.world.problems
+        return self.world.split(self.size.held_out, self.seed)
+
+    def run(self) -> dict[str, Any]:
+        """Runs what is missing.
+
+        Returns:
+            ``setting``, ``seed``, ``size``; ``base``: what its schooling came to; ``arms``: by name the numbers of
+            `measure.run_rsa`, ``vote``, ``reading``; ``seconds`` of each part.
+        """
+        import torch
+
+        torch.set_num_threads(1)
+        self._begin()
+        base = self._part("base", self._base)
+        training = self._part("candidates", self._candidates)
+        arms, seconds = {}, {"base": base["seconds"], "candidates": training["seconds"]}
+        for arm in ARMS:
+            if arm.prompts is not None:
+                trained = self._part(f"training-{arm.name}", partial(self._train, arm))
+                seconds[f"training {arm.name}"] = trained["seconds"]
+            arms[arm.name] = self._part(f"measured-{arm.name}", partial(self._measure, arm))
+            seconds[f"measuring {arm.name}"] = arms[arm.name].pop("seconds")
+        return {
+            "setting": self.setting,
+            "seed": self.seed,
+            "size": asdict(self.size),
+            "problems": [len(problems) for problems in self.problems],
+            "base": base,
+            "arms": arms,
+            "seconds": seconds,
+        }
+
+    def _begin(self) -> None:
+        """Writes down what is asked for, or refuses a folder in which something else was."""
+        file, asked = self.folder / "settings.json", {"setting": self.setting, "seed": self.seed, **asdict(self.size)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            _write(file, asked)
+        elif json.loads(file.read_text("utf-8")) != asked:
+            raise UsageError(f"{self.folder} holds an experiment of another size or setting: name a new folder")
+
+    def _part(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of a part, from its file if it has been finished."""
+        file = self.folder / f"{name}.json"
+        if file.exists():
+            finished: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            return finished
+        self.told(name.replace("-", " "))
+        started = time.monotonic()
+        result = work()
+        result["seconds"] = round(time.monotonic() - started, 1)
+        _write(file, result)
+        return result
+
+    def _base(self) -> dict[str, Any]:
+        from selfagg.lab.model import make_model, make_tokenizer
+        from selfagg.models.checkpoints import save
+
+        tokenizer = make_tokenizer(self.world)
+        model = make_model(tokenizer, self.seed)
+        learnt, habits = self.problems[0], setting_named(self.setting).habits
+        result = school(model, tokenizer, self.world, learnt, self.size.schooling, habits, self.seed, self.told)
+        save(model, tokenizer, self._model("base"))
+        return result
+
+    def _candidates(self) -> dict[str, Any]:
+        questions = [self.world.question(problem) for problem in self.problems[0]]
+        recipe = Recipe(
+            k=K, pool=self.size.pool, draws=self.size.draws, fraction=self.size.draws / (self.size.draws + 1)
+        )
+        plan = Plan(Problems(questions, [SOURCE] * len(questions), SOURCE), recipe, self._settings, "base")
+
+        async def make() -> dict[str, Any]:
+            from selfagg.models.hf import HFModel
+
+            base = self._load("base")
+            async with HFModel(base.model, base.tokenizer, name="base", concurrency=AT_ONCE) as model:
+                return await make_set(self.folder / "set", plan, model)
+
+        facts = asyncio.run(make())
+        return {"candidates": facts["candidates"]}
+
+    def _train(self, arm: Arm) -> dict[str, Any]:
+        from selfagg.training.rl import RLSettings, train
+
+        rows = read_rows(self.folder / "set")
+        plain, aggregation = ([row for row in rows if row.aggregation is shown] for shown in (False, True))
+        chosen = arm.prompts(plain, aggregation) if arm.prompts else []
+        base = self._load("base")
+        settings = RLSettings(
+            steps=self.size.steps,
+            prompts=self.size.prompts,
+            learning_rate=self.size.learning_rate,
+            max_tokens=sampling(self.world).max_tokens or 0,
+            micro_batch=4 * self.size.prompts,
+            seed=self.seed,
+        )
+        run = train(base.model, base.tokenizer, chosen, settings, self.folder / arm.name, save_every=50)
+        return {"steps": len(run.metrics.lines())}
+
+    def _measure(self, arm: Arm) -> dict[str, Any]:
+        checkpoint = self._load(arm.name)
+        asked = self.problems[1]
+        questions = [self.world.question(problem) for problem in asked]
+        method = RSA(n=self.size.n, k=K, t=self.size.t)
+        votes = Majority(n=method.n * method.t, t=1)
+        rsa, vote = self.folder / f"rsa-{arm.name}.sqlite", self.folder / f"vote-{arm.name}.sqlite"
+
+        async def runs() -> dict[str, Any]:
+            result = await run_rsa(checkpoint, questions, self._settings, method, rsa)
+            voted = await run_vote(checkpoint, questions, self._settings, votes, vote, rsa)
+            return {**result, "vote": voted}
+
+        result = asyncio.run(runs())
+        return {**result, "reading": read_candidates(checkpoint, self.world, asked, self.seed)}
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(sampling(self.world), self.seed)
+
+    def _model(self, name: str) -> Path:
+        return self.folder / "base-model" if name == "base" else self.folder / name / "final"
+
+    def _load(self, name: str) -> Checkpoint:
+        from selfagg.models.checkpoints import load
+
+        return replace(load(str(self._model(name)), device="cpu", dtype="float32"), name=name)
+
+
+def _write(file: Path, value: Any) -> None:
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+    partial.replace(file)

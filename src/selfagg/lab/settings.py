@@ -1,0 +1,95 @@
+"""The lab's settings: one in which the paper's claim can hold, and two in which reason says that it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from selfagg.errors import UsageError
+from selfagg.lab.supervised import Habits, Schooling
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is varied between settings.
+
+    Attributes:
+        steps: Rules of a problem: 1 is a look-up, from 2 on it takes a search.
+        rules: Rules of the world.
+        habits: What the base does with candidates.
+        why: What is to be expected of it, and why.
+    """
+
+    steps: int
+    rules: int
+    habits: Habits
+    why: str
+
+
+WEAK = Habits(look=0.3, follow=0.35)
+STRONG = Habits(look=0.97, follow=0.02)
+
+SETTINGS: dict[str, Setting] = {
+    "claim": Setting(
+        2,
+        8,
+        WEAK,
+        "finding the start takes a search that the model cannot do before its first word, so a single shot stays "
+        "low; checking a candidate takes a glance, and the base hardly does it",
+    ),
+    "easy": Setting(
+        1,
+        8,
+        WEAK,
+        "with one rule the start can be looked up, so reinforcement on plain problems alone can bring a single shot "
+        "to the top",
+    ),
+    "strong-base": Setting(
+        2,
+        8,
+        STRONG,
+        "the base already takes the right candidate where there is one, so reinforcement has nothing to teach it "
+        "about aggregating and can only cost it diversity",
+    ),
+}
+
+
+def setting_named(name: str) -> Setting:
+    """The setting of this name."""
+    if name not in SETTINGS:
+        raise UsageError(f"there is no setting {name!r}; there are {', '.join(SETTINGS)}")
+    return SETTINGS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large an experiment is.
+
+    Attributes:
+        held_out: Problems of the evaluations, which no training sees; of a world with fewer than five times as many
+            problems, all are both trained on and evaluated on.
+        schooling: How the base is made.
+        pool: Candidates of the base for each training problem, and
+        draws: sets of four of them.
+        steps: Updates of each reinforcement.
+        prompts: Prompts of an update, four rollouts each.
+        learning_rate: Of the reinforcement.
+        n: Members of a population, and
+        t: populations, of RSA with K = 4.
+    """
+
+    held_out: int = 100
+    schooling: Schooling = field(default_factory=Schooling)
+    pool: int = 8
+    draws: int = 8
+    steps: int = 200
+    prompts: int = 64
+    learning_rate: float = 1e-4
+    n: int = 16
+    t: int = 8
+
+
+FULL = Size()
+QUICK = Size(
+    held_out=10, schooling=Schooling(lessons=50, batch=16, habit_steps=5), pool=5, draws=2, steps=2, prompts=4, n=6, t=3
+)
+"""Too small to show anything: for seeing that everything runs."""
