@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import Json
-from selfagg.cli.terminal import results
+from selfagg.cli.terminal import results, show
 
 if TYPE_CHECKING:
     from selfagg.analysis.aggregation import Aggregations
@@ -39,7 +39,7 @@ def analyse(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        results().print(analysis_tables(found))
+        show(analysis_tables(found), results())
 
 
 def analysis_json(record: Record) -> dict[str, Any]:

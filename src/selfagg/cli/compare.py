@@ -22,7 +22,7 @@ from selfagg.cli.options import (
     spread,
 )
 from selfagg.cli.presets import PresetOption, preset_sampling
-from selfagg.cli.terminal import results
+from selfagg.cli.terminal import results, show
 from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        console.print(comparison_table(found))
+        show(comparison_table(found), console)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import typer
 
 from selfagg.cli.asked import Asked
 from selfagg.cli.options import DryRunOptions
-from selfagg.cli.terminal import results, say
+from selfagg.cli.terminal import results, say, show
 
 if TYPE_CHECKING:
     from selfagg.analysis.costs import Cost
@@ -50,7 +50,7 @@ def print_costs(
 
     console = results()
     console.print(Text(f"Dry run: {asked.source}, {_seeds(seeds)}; no model is asked", "bold"))
-    console.print(_table(methods, costs, total, seeds * len(asked.questions)))
+    show(_table(methods, costs, total, seeds * len(asked.questions)), console)
     console.print()
     say(f"A question's prompt has {prompt:,.0f} tokens on average, {BYTES_PER_TOKEN} bytes a token.", console)
     say(f"A reply is taken to have {reply:,} tokens (--expect-tokens), shown whole to every aggregation.", console)
@@ -83,7 +83,7 @@ def _table(methods: Sequence[Method], costs: Sequence[Cost], total: Cost, questi
     table = Table(box=None, pad_edge=False)
     table.add_column("method", overflow="fold")
     for name in ("a question", "calls", "prompt tokens", "completion tokens"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for method, cost in zip(methods, costs, strict=True):
         table.add_row(sized_name(method), f"{method.calls:,}", *_numbers(cost))
     if len(methods) > 1:

@@ -21,7 +21,7 @@ from selfagg.cli.options import (
     spread,
 )
 from selfagg.cli.presets import PresetOption
-from selfagg.cli.terminal import results
+from selfagg.cli.terminal import results, show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,7 +83,7 @@ def evaluate(
     if run.as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
     else:
-        results().print(summary_table(summary))
+        show(summary_table(summary), results())
     if summary["calls"] and summary["failures"] - summary["skipped"] == summary["calls"]:
         raise stopping.Stopped(f"every call failed; the last: {summary['last_failure']}", 1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, spread
-from selfagg.cli.terminal import results
+from selfagg.cli.terminal import results, show
 
 if TYPE_CHECKING:
     from selfagg.analysis.summary import Summary
@@ -61,7 +61,7 @@ def replay(
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         console = results()
-        console.print(summary_table(found["replayed"]))
+        show(summary_table(found["replayed"]), console)
         console.print(_before_and_after(found), markup=False, highlight=False)
 
 

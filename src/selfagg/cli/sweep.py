@@ -23,7 +23,7 @@ from selfagg.cli.options import (
     Shown,
     spread,
 )
-from selfagg.cli.terminal import results
+from selfagg.cli.terminal import results, show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +84,7 @@ def sweep(
     if batch.as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        results().print(_table(found, grid))
+        show(_table(found, grid), results())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.table import Table
 
 
 PIPED_WIDTH = 120
@@ -18,6 +20,27 @@ def results() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def show(tables: RenderableType, console: Console) -> None:
+    """Prints tables at their own width on a narrow terminal, which breaks their lines but cuts no number short."""
+    from rich.measure import Measurement
+
+    roomy = console.options.update_width(PIPED_WIDTH)
+    widths = [Measurement.get(console, roomy, table).maximum for table in _inside(tables)]
+    console.width = max([console.width, *widths])
+    console.print(tables)
+
+
+def _inside(parts: RenderableType) -> Iterator[Table]:
+    from rich.console import Group
+    from rich.table import Table
+
+    if isinstance(parts, Table):
+        yield parts
+    elif isinstance(parts, Group):
+        for part in parts.renderables:
+            yield from _inside(part)
 
 
 def say(text: str, console: Console) -> None:
