@@ -13,12 +13,6 @@ TIME = "it ran past the time limit"
 MEBIBYTE = 1 << 20
 
 
-@pytest.fixture
-def limits() -> Limits:
-    """Tight, so that programs that run into them do so soon: 0.5 s of processor time, 2.5 s by the clock."""
-    return Limits(seconds=0.5, memory=512 << 20, disk=32 << 20, output=1 << 20, threads=24, files=64)
-
-
 async def run(sandbox: Sandbox, code: str, limits: Limits) -> Outcome:
     async with load_program(sandbox, textwrap.dedent(code), limits) as program:
         return await program.run("")

@@ -8,21 +8,15 @@ import os
 import socket
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 import selfagg
 from selfagg.sandbox import Limits, Outcome, Sandbox, load_program
 
 SECRET = "the-secret-of-the-host"
-
-
-@pytest.fixture
-def limits() -> Limits:
-    """Tight, so that programs that run into them do so soon: 0.5 s of processor time, 2.5 s by the clock."""
-    return Limits(seconds=0.5, memory=512 << 20, disk=32 << 20, output=1 << 20, threads=24, files=64)
 
 
 async def run(sandbox: Sandbox, code: str, limits: Limits, stdin: str = "") -> Outcome:
@@ -227,12 +221,6 @@ def running(name: str) -> bool:
             if path.read_text().strip() == name:
                 return True
     return False
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the process list has no event
-            await asyncio.sleep(0.05)
 
 
 async def test_is_gone_when_the_run_is_cancelled(sandbox: Sandbox) -> None:

@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.sandbox import Limits, Sandbox
+from selfagg.sandbox import Limits
 from selfagg.sandbox.base import Command
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.code import CodeScorer
 from selfagg.types import Question
-
-LIMITS = Limits(seconds=1, memory=512 << 20, output=1 << 20)
-
-
-@pytest.fixture
-def scorer(sandbox: Sandbox) -> CodeScorer:
-    return CodeScorer(sandbox, LIMITS)
 
 
 def question(**data: Any) -> Question:

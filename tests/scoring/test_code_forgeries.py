@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring.code import CodeScorer
 from selfagg.types import Question
 
 EXPECTED = "expected-7c1f"
-LIMITS = Limits(seconds=1, memory=512 << 20, output=1 << 20)
-
-
-@pytest.fixture
-def scorer(sandbox: Sandbox) -> CodeScorer:
-    return CodeScorer(sandbox, LIMITS)
 
 
 def question(**data: Any) -> Question:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from selfagg.scoring import scorer_for, stated, workers
+from selfagg.scoring import scorer_for, stated
 from selfagg.types import Kind, Question
 
 SETS: list[tuple[str, Kind, int]] = [
@@ -22,12 +21,6 @@ SETS: list[tuple[str, Kind, int]] = [
     ("supergpqa_2", "choice", 200),
     ("supergpqa_3", "choice", 200),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    workers.close()
 
 
 def load(name: str, kind: Kind) -> list[Question]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import math_verify  # type: ignore[import-untyped]
@@ -63,12 +62,6 @@ AS_MATH_VERIFY = [
     (r"\sin^2 x", r"1-\cos^2 x", True),
     ("10", "__import__('os').getpid()", False),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    workers.close()
 
 
 def question(gold: str | None) -> Question:

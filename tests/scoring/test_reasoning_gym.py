@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import reasoning_gym  # type: ignore[import-untyped]
 
 from selfagg.errors import UsageError
 from selfagg.scoring import reasoning_gym as gym_scoring
-from selfagg.scoring import scorer_for, stated, workers
+from selfagg.scoring import scorer_for, stated
 from selfagg.scoring.reasoning_gym import ReasoningGymScorer
 from selfagg.types import Question
 
@@ -28,12 +27,6 @@ EVALUATING = [
     "simple_integration",
     "intermediate_integration",
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _workers() -> Iterator[None]:
-    yield
-    workers.close()
 
 
 def questions(task: str, size: int = 2) -> list[Question]:

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 from backends import connected, paced
 from openai_faults import FaultServer, fine, hang
-from serving import serving, until
+from serving import serving
+from waiting import until
 
 ASKED = [{"role": "user", "content": "what?"}]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from serving import Served, serving, until
+from serving import Served, serving
+from waiting import until
 
 from selfagg.cli.serve import check_address, read_keys
 from selfagg.errors import UsageError

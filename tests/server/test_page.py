@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from serving import Served, serving, until
+from serving import Served, serving
+from waiting import until
 
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.server.settings import ServeSettings

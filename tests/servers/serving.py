@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from waiting import until
 
 from selfagg.models.base import Model
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 from selfagg.server.start import listening
-
-
-async def until(fulfilled: Callable[[], bool], seconds: float = 1.0) -> None:
-    """Waits for something to become true."""
-    async with asyncio.timeout(seconds):
-        while not fulfilled():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,7 @@ async def serving(
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[taken]))
-        await until(lambda: server.started, 10)
+        await until(lambda: server.started)
         try:
             yield Served(f"http://127.0.0.1:{taken.getsockname()[1]}", service)
         finally:

@@ -1,0 +1,13 @@
+"""Waits for what nobody tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+async def until(fulfilled: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Waits for something to become true; `TimeoutError` if it does not."""
+    async with asyncio.timeout(seconds):
+        while not fulfilled():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
