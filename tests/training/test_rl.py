@@ -334,7 +334,7 @@ def test_the_command_trains_and_says_what_it_cannot(
     ]
     assert "RSA: t=1" in result.stderr
     other = CliRunner().invoke(app, [*asked, "--lr", "0.5"])
-    assert "learning_rate was 1e-06 and is now 0.5" in str(other.exception)
+    assert "learning_rate is 1e-06 there, 0.5 asked for" in str(other.exception)
     missing = CliRunner().invoke(app, [*asked[:5], str(tmp_path / "nowhere"), *asked[6:]])
     assert isinstance(missing.exception, UsageError)
     assert "holds no training set" in str(missing.exception)

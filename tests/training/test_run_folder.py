@@ -18,7 +18,9 @@ def test_what_differs_from_the_folders_training_is_said(tmp_path: Path) -> None:
     folder.begin({"lr": 1e-6, "seed": 1, "shape": (4, 2)}, may_differ={"steps": 10})
     folder.begin({"lr": 1e-6, "seed": 1, "shape": (4, 2)}, may_differ={"steps": 20})
     assert folder.settings() == {"lr": 1e-6, "seed": 1, "shape": [4, 2], "steps": 20}
-    with pytest.raises(UsageError, match=r"other settings: lr was 1e-06 and is now 0\.1, lora was None and is now 8"):
+    with pytest.raises(
+        UsageError, match=r"other settings: lora is null there, 8 asked for; lr is 1e-06 there, 0\.1 asked for"
+    ):
         folder.begin({"lr": 0.1, "seed": 1, "shape": (4, 2), "lora": 8}, may_differ={})
 
 

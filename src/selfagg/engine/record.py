@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
+from selfagg.engine.differences import differences
 from selfagg.engine.rows import (
     APPLICATION,
     CANDIDATE,
@@ -165,8 +166,8 @@ class Record:
         """
         if recorded := self.configuration:
             asked = json.loads(json.dumps(configuration))
-            if differences := _differences(recorded, asked):
-                raise UsageError(f"record {self.path} holds another run: {'; '.join(differences)}")
+            if found := differences(recorded, asked, "in the record"):
+                raise UsageError(f"record {self.path} holds another run: {'; '.join(found)}")
             if differing := self._differing_question(questions):
                 raise UsageError(f"record {self.path} holds another run: {differing}")
         try:
@@ -365,18 +366,6 @@ class Record:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> list[str]:
-    """Every setting that differs, by its dotted name."""
-    found: list[str] = []
-    for key in sorted(recorded.keys() | asked.keys()):
-        old, new = recorded.get(key), asked.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _differences(old, new, f"{path}{key}.")
-        elif old != new:
-            found.append(f"{path}{key} is {json.dumps(old)} in the record, {json.dumps(new)} asked for")
-    return found
 
 
 def _said_plainly(path: Path | None, error: Exception) -> UsageError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from selfagg import __version__
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.files import whole
 from selfagg.methods import method_named
 from selfagg.prompts.candidates import view_named
 from selfagg.report import cells, figures
@@ -104,15 +105,9 @@ def _batch(path: Path, positions: range) -> list[str]:
 
 
 def _write(out: Path, page: Iterator[str]) -> None:
-    """Writes beside the file first, so that an older report is not lost to a failure."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.writelines(page)
-            beside.replace(out)
-        finally:
-            beside.unlink(missing_ok=True)
+        with whole(out) as beside, beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.writelines(page)
     except OSError as error:
         raise UsageError(f"cannot write the report {out}: {error.strerror or error}") from None

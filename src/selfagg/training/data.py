@@ -21,6 +21,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.experiments.share import COMPARABLE, share_first_samples
+from selfagg.files import write_whole
 from selfagg.methods import Majority
 from selfagg.models import Model
 from selfagg.training.assembly import Assembly
@@ -194,8 +195,8 @@ async def make_set(
                 "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
                 "files": files,
             }
-            _write(folder / CARD, card(facts))
-            _write(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+            write_whole(folder / CARD, card(facts))
+            write_whole(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UsageError(f"cannot write the training set {folder}: {error.strerror or error}") from None
     return facts
@@ -219,9 +220,3 @@ def _share(path: Path, record: Record, method: Majority) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfagg.models.hf import HFModel
+from selfagg.training.loop import Loops, Place, Written, step_seed
 from selfagg.training.reward import reply_of
 from selfagg.training.rl_settings import RLSettings
-from selfagg.training.rollout import Loops, Place, Written, step_seed
 from selfagg.training.rows import question_of
 from selfagg.training.trainer import KeptGRPO
 from selfagg.types import Message

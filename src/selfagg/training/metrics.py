@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from selfagg.files import write_whole
 from selfagg.training.rollouts import Rollout
 
 
@@ -64,9 +65,7 @@ class MetricsFile:
     def go_back(self, step: int) -> None:
         """Forgets the steps after this one: they are taken again."""
         kept = [line for line in self.lines() if line["step"] <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        partial.replace(self.path)
+        write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def _whole_lines(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

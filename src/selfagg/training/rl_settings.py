@@ -31,7 +31,7 @@ class RLSettings:
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
         vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
             this machine. None: transformers does.
-        end_to_end: N, K, T: each rollout is a whole RSA loop; see `selfagg.training.rollout`. None: one response.
+        end_to_end: N, K, T: each rollout is a whole RSA loop; see `selfagg.training.loop`. None: one response.
         seed: Decides the order of prompts and what is sampled.
     """
 

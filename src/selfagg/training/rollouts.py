@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from selfagg.files import whole
+
 
 @dataclass(slots=True)
 class Rollout:
@@ -56,10 +58,9 @@ def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path
     schema = pa.schema([(field.name, types.get(str(field.type), pa.float64())) for field in fields(Rollout)])
     folder.mkdir(parents=True, exist_ok=True)
     path = rollouts_file(folder, step)
-    partial = path.with_suffix(".partial")
     table = pa.Table.from_pylist([asdict(rollout) for rollout in rollouts], schema=schema)
-    parquet.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with whole(path) as partial:
+        parquet.write_table(table, partial, compression="zstd")
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from selfagg.engine import rows as stored
 from selfagg.errors import UsageError
+from selfagg.files import whole
 from selfagg.types import Message, Question
 
 if TYPE_CHECKING:
@@ -135,17 +135,10 @@ def write_rows(folder: Path, split: Split, rows: Iterable[Row]) -> int:
     import pyarrow.parquet
 
     path, remaining, count = rows_file(folder, split), iter(rows), 0
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with pyarrow.parquet.ParquetWriter(partial, schema()) as writer:
-            while batch := [row.columns() for row in islice(remaining, BATCH)]:
-                writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema()))
-                count += len(batch)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial, pyarrow.parquet.ParquetWriter(partial, schema()) as writer:
+        while batch := [row.columns() for row in islice(remaining, BATCH)]:
+            writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema()))
+            count += len(batch)
     return count
 
 

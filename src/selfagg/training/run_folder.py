@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from selfagg.engine.differences import differences
 from selfagg.errors import UsageError
+from selfagg.files import sync, write_whole
 from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"
@@ -68,7 +69,7 @@ class RunFolder:
                 self._compare(json.loads(file.read_text(encoding="utf-8"))["settings"], asked)
             elif any(self.path.iterdir()):
                 raise UsageError(f"{self.path} holds something else than a training: name a new folder")
-            _write_whole(file, json.dumps({"settings": asked, "circumstances": dict(may_differ)}, indent=1))
+            write_whole(file, json.dumps({"settings": asked, "circumstances": dict(may_differ)}, indent=1) + "\n")
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from None
         except (ValueError, KeyError, TypeError):
@@ -80,10 +81,8 @@ class RunFolder:
         return {**file["settings"], "steps": file["circumstances"].get("steps")}
 
     def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-        if names:
-            said = ", ".join(f"{name} was {before.get(name)!r} and is now {now.get(name)!r}" for name in names)
-            raise UsageError(f"{self.path} belongs to a training with other settings: {said}")
+        if found := differences(before, now, "there"):
+            raise UsageError(f"{self.path} belongs to a training with other settings: {'; '.join(found)}")
 
     def last_checkpoint(self) -> tuple[Path, int] | None:
         """The last whole checkpoint and its step; whatever else lies there is removed."""
@@ -97,9 +96,9 @@ class RunFolder:
         """Says that a checkpoint is whole, once it is on disk, and removes those before it."""
         folder = self.checkpoints / f"checkpoint-{step}"
         for path in [*folder.iterdir(), folder]:
-            _sync(path)
+            sync(path)
         (folder / _WHOLE).touch()
-        _sync(folder)
+        sync(folder)
         for path in self.checkpoints.glob("checkpoint-*"):
             if path != folder:
                 _remove(path)
@@ -108,17 +107,3 @@ class RunFolder:
 def _remove(checkpoint: Path) -> None:
     (checkpoint / _WHOLE).unlink(missing_ok=True)
     shutil.rmtree(checkpoint)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from selfagg.engine.sets import Set
 from selfagg.errors import UsageError
+from selfagg.training.loop import Loops, descended, step_seed
 from selfagg.training.rl import RLSettings, train
-from selfagg.training.rollout import Loops, descended, step_seed
 from selfagg.training.rollouts import read_rollouts
 from selfagg.training.rows import Row, question_of
 from selfagg.types import Question

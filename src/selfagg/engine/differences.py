@@ -1,0 +1,19 @@
+"""How what is asked for differs from what is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], where: str, path: str = "") -> list[str]:
+    """Every setting that differs, by its dotted name, in words; ``where`` says where the recorded one stands."""
+    found: list[str] = []
+    for key in sorted(recorded.keys() | asked.keys()):
+        old, new = recorded.get(key), asked.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, where, f"{path}{key}.")
+        elif old != new:
+            found.append(f"{path}{key} is {json.dumps(old)} {where}, {json.dumps(new)} asked for")
+    return found
