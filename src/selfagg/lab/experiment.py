@@ -146,11 +146,11 @@ class Experiment:
         rows = read_rows(self.folder / "set")
         plain, aggregation = ([row for row in rows if row.aggregation is shown] for shown in (False, True))
         chosen = arm.prompts(plain, aggregation) if arm.prompts else []
-        base = self._load("base")
+        base, setting = self._load("base"), setting_named(self.setting)
         settings = RLSettings(
-            steps=self.size.steps,
+            steps=setting.times * self.size.steps,
             prompts=self.size.prompts,
-            learning_rate=self.size.learning_rate,
+            learning_rate=setting.learning_rate,
             max_tokens=sampling(self.world).max_tokens or 0,
             micro_batch=4 * self.size.prompts,
             seed=self.seed,

@@ -169,7 +169,11 @@ def _verdict(results: Results) -> str:
     setting = results[0]["setting"]
     outcome = "The paper's whole claim holds here" if not missed else "The paper's whole claim does not hold here"
     said = [f"{outcome}, in the setting '{setting}': {setting_named(setting).why}."]
-    said.append(f"Aggregation-aware RL with RSA comes to {aware}.")
+    shots = {arm.name: of_arm(results, arm.name, single_shot) for arm in ARMS}
+    said.append(
+        f"A single shot is right {shots['base']} of the time for the base, {shots['standard']} after standard RL and "
+        f"{shots['aware']} after aggregation-aware RL, which with RSA comes to {aware}."
+    )
     for parts, word in ((held, "It is above"), (missed, "It is not clearly above")):
         if parts:
             listed = "; ".join(

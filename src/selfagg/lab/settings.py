@@ -17,12 +17,16 @@ class Setting:
         rules: Rules of the world.
         habits: What the base does with candidates.
         why: What is to be expected of it, and why.
+        times: How many times the size's updates each reinforcement takes, and
+        learning_rate: at which rate. As few as teach reading keep the first population diverse.
     """
 
     steps: int
     rules: int
     habits: Habits
     why: str
+    times: int = 1
+    learning_rate: float = 1e-4
 
 
 WEAK = Habits(look=0.3, follow=0.35)
@@ -38,17 +42,19 @@ SETTINGS: dict[str, Setting] = {
     ),
     "easy": Setting(
         1,
-        8,
+        3,
         WEAK,
         "with one rule the start can be looked up, so reinforcement on plain problems alone can bring a single shot "
         "to the top",
+        times=2,
+        learning_rate=5e-4,
     ),
     "strong-base": Setting(
         2,
         8,
         STRONG,
         "the base already takes the right candidate where there is one, so reinforcement has nothing to teach it "
-        "about aggregating and can only cost it diversity",
+        "about aggregating and can only do harm",
     ),
 }
 
@@ -70,9 +76,8 @@ class Size:
         schooling: How the base is made.
         pool: Candidates of the base for each training problem, and
         draws: sets of four of them.
-        steps: Updates of each reinforcement.
+        steps: Updates of each reinforcement, where the setting takes no multiple of them.
         prompts: Prompts of an update, four rollouts each.
-        learning_rate: Of the reinforcement.
         n: Members of a population, and
         t: populations, of RSA with K = 4.
     """
@@ -81,9 +86,8 @@ class Size:
     schooling: Schooling = field(default_factory=Schooling)
     pool: int = 8
     draws: int = 8
-    steps: int = 200
+    steps: int = 100
     prompts: int = 64
-    learning_rate: float = 1e-4
     n: int = 16
     t: int = 8
 

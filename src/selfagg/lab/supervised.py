@@ -52,7 +52,7 @@ class Schooling:
         learning_rate: Of AdamW, in lessons; a third of it for the habits.
     """
 
-    lessons: int = 1200
+    lessons: int = 3000
     every: int = 50
     passed: float = 0.99
     habit_steps: int = 150
