@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from openai_faults import (
     reset,
     send,
 )
+from waiting import until
 
 import selfagg.models.openai_server as openai_server
 from selfagg.errors import ContextOverflow, ModelError, UsageError
@@ -54,12 +55,6 @@ def connect(server: FaultServer, **options: Any) -> OpenAIModel:
 def ask(text: str = "2 + 2?", seed: int = 7, **sampling: Any) -> Request:
     options: dict[str, Any] = {"max_tokens": 50} | sampling
     return Request(({"role": "user", "content": text},), Sampling(**options), seed, Question("q", text))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
