@@ -222,6 +222,21 @@ async def test_filters_drop_and_count(tmp_path: Path) -> None:
         await made(tmp_path / "c", simulated(p=1), 5, all_right="drop")
 
 
+async def test_plain_prompts_that_the_share_leaves_over_are_counted(tmp_path: Path) -> None:
+    facts, _ = await made(tmp_path / "set", simulated(p=0.5), all_right="drop", all_wrong="drop", k=2, pool=2)
+    rows = facts["rows"]
+    assert rows["plain"] == rows["aggregation"] < 12
+    assert facts["problems"]["plain_left_over"] == 12 - rows["plain"]
+    assert f"- {12 - rows['plain']} plain prompts beyond the share" in (tmp_path / "set/README.md").read_text("utf-8")
+
+
+async def test_a_share_of_less_than_one_prompt_is_refused_before_a_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"0\.01 of 12 problems is less than one aggregation prompt"):
+        await made(tmp_path / "set", simulated(), fraction=0.01)
+    with Record(tmp_path / "set" / CANDIDATES, read_only=True) as record:
+        assert record.query("SELECT count(*) FROM generations") == [(0,)]
+
+
 async def test_failed_candidates_are_never_shown_and_asked_for_again(tmp_path: Path) -> None:
     model = Counting(["sum-3"], first_only=2, p=0.5)
     plan = plan_of(model, 6)

@@ -221,8 +221,8 @@ def _told_when_stopped(out: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         last = RunFolder(out).last_checkpoint()
-        kept = f"step {last[1]} is kept in {out}" if last else "no step is kept yet"
+        kept = f"step {last[1]} is kept in {out}, what was sampled too" if last else "no step is kept yet"
         code = 143 if signals else 130
-        raise Stopped(f"stopped; {kept}, what was sampled too; to go on:\n  {command_line()}", code) from None
+        raise Stopped(f"stopped; {kept}; to go on:\n  {command_line()}", code) from None
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -11,7 +11,7 @@ from selfagg.cli.options import METHOD, MODEL, RUN
 
 
 def verl(
-    data: Annotated[Path, typer.Option(help="The training set: a folder that selfagg train data made.")],
+    data: Annotated[Path, typer.Option(help="A set that selfagg train data made.", rich_help_panel=RUN)],
     model: Annotated[
         str,
         typer.Option("--model", "-m", help="A name on the hub, or a folder of safetensors.", rich_help_panel=MODEL),

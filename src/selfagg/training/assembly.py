@@ -104,6 +104,15 @@ class Assembly:
                 f"no problem is left to train on: the prompts of all {len(parts.train)} are longer than {self._bound()}"
             )
 
+    def check_share(self) -> None:
+        """Raises `UsageError` where the share of aggregation prompts is less than one of them, whatever is sampled."""
+        most = len(self.plain) * self.recipe.draws
+        if self.recipe.fraction > 0 and mixture(len(self.plain), most, self.recipe.fraction)[1] == 0:
+            raise UsageError(
+                f"fraction = {self.recipe.fraction} of {len(self.plain):,} problems is less than one aggregation "
+                "prompt (0: plain problems alone)"
+            )
+
     async def draw(self) -> None:
         """Draws aggregation prompts from the candidates that the record holds."""
         for batch in _batches(tuple(self.plain)):
@@ -253,6 +262,7 @@ class Assembly:
                 "repeat_a_held_out_one": self.counts["repeated"],
                 "too_long": self.counts["plain_too_long"],
                 "too_few_candidates": self.counts["too_few_candidates"],
+                "plain_left_over": len(self.plain) - len(plain),
             },
             "draws": {
                 "made": self.counts["drawn"],

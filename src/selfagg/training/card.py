@@ -124,6 +124,7 @@ def _left_out(facts: Mapping[str, Any]) -> list[str]:
         (draws["dropped_all_wrong"], "aggregations with only wrong candidates"),
         (draws["dropped_too_long"], "aggregations that are too long"),
         (draws["left_over"], "aggregations beyond the share asked for"),
+        (problems["plain_left_over"] if recipe["fraction"] < 1 else 0, "plain prompts beyond the share asked for"),
     ]
     lines = [f"{number:,} {what}" for number, what in said if number]
     return lines or ["nothing"]

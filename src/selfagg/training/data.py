@@ -170,6 +170,7 @@ async def make_set(
         record.begin(plan.configuration, questions, told)
         assembly = Assembly(record, questions, plan.problems.origins, recipe, plan.settings, model)
         await assembly.measure(plan.parts)
+        assembly.check_share()
         if recipe.fraction > 0 and model is not None:
             if reused is not None:
                 _share(reused, record, plan.method)

@@ -85,6 +85,7 @@ def train(
     folder = RunFolder(out)
     with _one_after_another():
         folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
+        folder.clear()
         checkpoint = folder.last_checkpoint()
         done = checkpoint[1] if checkpoint else 0
         folder.metrics.go_back(done)

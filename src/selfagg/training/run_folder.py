@@ -85,12 +85,19 @@ class RunFolder:
             raise UsageError(f"{self.path} belongs to a training with other settings: {'; '.join(found)}")
 
     def last_checkpoint(self) -> tuple[Path, int] | None:
-        """The last whole checkpoint and its step; whatever else lies there is removed."""
-        whole = {int(path.parent.name.rpartition("-")[2]): path.parent for path in self.checkpoints.glob(f"*/{_WHOLE}")}
-        for path in self.checkpoints.glob("checkpoint-*"):
-            if not whole or path != whole[max(whole)]:
-                _remove(path)
+        """The last whole checkpoint and its step."""
+        whole = {
+            int(path.parent.name.rpartition("-")[2]): path.parent
+            for path in self.checkpoints.glob(f"checkpoint-*/{_WHOLE}")
+        }
         return (whole[max(whole)], max(whole)) if whole else None
+
+    def clear(self) -> None:
+        """Removes all checkpoints but the last whole one; only for a folder that `begin` has found to be this one."""
+        last = self.last_checkpoint()
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if last is None or path != last[0]:
+                _remove(path)
 
     def seal(self, step: int) -> None:
         """Says that a checkpoint is whole, once it is on disk, and removes those before it."""
