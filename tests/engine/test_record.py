@@ -313,3 +313,9 @@ def test_what_was_said_to_be_saved_survives_kill_9(tmp_path: Path, lines: int) -
     with Record(path) as record:  # not read-only: the lock of a killed process must not stand in the way
         assert set(said) <= {i for _, _, i in record.members(0)}
         assert record.query("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_folder_is_no_record(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder: name a file in it"):
+        Record(tmp_path)
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []

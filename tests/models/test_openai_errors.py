@@ -153,6 +153,10 @@ def test_a_key_is_never_repeated(before: str, key: str, after: str) -> None:
     assert "\n" not in said
 
 
+def test_no_control_character_is_repeated() -> None:
+    assert tidy("a\x1b[31mb\x00c\x9bd\r\ne", "") == "a [31mb c d e"
+
+
 def test_whatever_looks_like_a_key_is_not_repeated() -> None:
     assert tidy("Incorrect API key provided: sk-proj-abc***xyz. See", "") == "Incorrect API key provided: *** See"
 

@@ -62,6 +62,8 @@ class Record:
         self._lock: FileLock | None = None
         if path is not None and read_only and not path.is_file():
             raise UsageError(f"there is no record {path}")
+        if path is not None and path.is_dir():
+            raise UsageError(f"record {path} is a folder: name a file in it")
         if path is not None and not read_only:
             self._lock = self._locked(path)
         try:
@@ -94,7 +96,10 @@ class Record:
     @staticmethod
     def _open(path: Path | None, read_only: bool) -> sqlite3.Connection:
         where = ":memory:" if path is None else f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
-        database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
+        try:
+            database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise _said_plainly(path, error) from None
         try:
             empty = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             application = database.execute("PRAGMA application_id").fetchone()[0]

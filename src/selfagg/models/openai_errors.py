@@ -30,6 +30,7 @@ _UNSUPPORTED_WORDS = re.compile(
     r"unsupported|not (supported|permitted|allowed)|does(n't| not) support|unknown|unrecognized|unexpected|extra",
     re.IGNORECASE,
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KEY_LIKE = re.compile(r"\b(sk|pk|key|gsk|hf|nvapi)[-_][\w*.-]{8,}")
 
 
@@ -122,6 +123,15 @@ def refusal_of(status: int, data: object, key: str, *, wait_s: float = 0.0) -> R
     )
 
 
+def error_status(answer: object) -> int | None:
+    """The status that an answer of 200 should have had: some gateways (OpenRouter) send their errors with that one."""
+    if not isinstance(answer, Mapping) or not answer.get("error") or answer.get("choices"):
+        return None
+    error = answer["error"]
+    code = error.get("code") if isinstance(error, Mapping) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
+
+
 def _fault(entry: object) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
@@ -134,7 +144,7 @@ def tidy(text: str, key: str) -> str:
     """One short line of a server's text, without the key or anything that looks like one."""
     if key:
         text = text.replace(key, "***")
-    text = " ".join(_KEY_LIKE.sub("***", text[:10_000]).split())
+    text = " ".join(_KEY_LIKE.sub("***", _CONTROL.sub(" ", text[:10_000])).split())
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."
 
 

@@ -28,7 +28,7 @@ from openai import (
 
 from selfagg.errors import UsageError
 from selfagg.models.base import Forwarded
-from selfagg.models.openai_errors import refusal, refusal_of, tidy
+from selfagg.models.openai_errors import error_status, refusal, refusal_of, tidy
 from selfagg.models.retries import Passing
 
 if sys.platform != "win32":
@@ -176,7 +176,8 @@ class Server:
                 else:
                     response = await self._client.post(path, cast_to=httpx2.Response, content=content, options=_JSON)
             answer: object = json.loads(response.content)
-        self._raise_error_in(answer)
+        if status := error_status(answer):
+            raise refusal_of(status, answer, self._key)
         return answer
 
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[object, None]:
@@ -234,13 +235,6 @@ class Server:
                 if chunk is None:
                     return
                 yield chunk
-
-    def _raise_error_in(self, answer: object) -> None:
-        """Some gateways (OpenRouter) send their errors with status 200."""
-        if isinstance(answer, Mapping) and answer.get("error") and not answer.get("choices"):
-            error = answer["error"]
-            code = error.get("code") if isinstance(error, Mapping) else None
-            raise refusal_of(code if isinstance(code, int) and 400 <= code < 600 else 502, answer, self._key)
 
     @contextmanager
     def _failures(self, timeout_s: float) -> Iterator[None]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from selfagg.engine.fair import FairGate
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
-from selfagg.models.openai_errors import refusal_of, retry_after
+from selfagg.models.openai_errors import error_status, refusal_of, retry_after
 from selfagg.server.errors import ApiError, api_error
 from selfagg.server.presence import Stream, opened
 
@@ -75,10 +75,13 @@ def _checked(answer: Forwarded, body: bytes) -> bytes:
         told = json.loads(body)
     except (ValueError, RecursionError):
         told = None
-    if isinstance(told, Mapping) and answer.status < 500 and answer.status not in (401, 403):
+    status = answer.status if answer.status >= 400 else error_status(told) or answer.status
+    if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
-    refusal = refusal_of(answer.status, told if told is not None else "", "", wait_s=retry_after(answer.headers))
+    refusal = refusal_of(status, told if told is not None else "", "", wait_s=retry_after(answer.headers))
     words = f": {refusal.message}" if refusal.message else ""
-    if answer.status in (401, 403):
-        raise ApiError(502, f"the model's server refused this server's key ({answer.status})", code="backend_error")
-    raise api_error(ModelError(f"the model's server answered {answer.status}{words}", status=max(answer.status, 502)))
+    if status in (401, 403):
+        raise ApiError(502, f"the model's server refused this server's key ({status})", code="backend_error")
+    if status >= 500 or not isinstance(told, Mapping):
+        status = max(status, 502)
+    raise api_error(ModelError(f"the model's server answered {refusal.status}{words}", status=status))
