@@ -79,8 +79,9 @@ class CountingServer:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose workers keep their records where no other run's are; a short path, as Ray's sockets want one."""
+    tmp_path_factory.getbasetemp()  # settled before the folder for temporary files is another one
     with (
         tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as folder,
         pytest.MonkeyPatch.context() as patch,
@@ -138,13 +139,7 @@ def bought(*files: Path) -> set[int]:
 
 
 def worker_records() -> list[Path]:
-    """What workers left on this machine, apart from those of runs that this user has still to go on with."""
-    found = (Path(tempfile.gettempdir()) / f"selfagg-{os.getuid()}").glob("*/*.sqlite")
-    return [file for file in found if file not in LEFT_BEFORE]
-
-
-LEFT_BEFORE: set[Path] = set()
-LEFT_BEFORE.update(worker_records())
+    return list((Path(tempfile.gettempdir()) / f"selfagg-{os.getuid()}").glob("*/*.sqlite"))
 
 
 def killed(process: int) -> None:
