@@ -152,3 +152,9 @@ def test_keys_come_from_a_file_or_the_environment(tmp_path: Path, monkeypatch: p
         read_keys(file)
     with pytest.raises(UsageError, match="cannot read"):
         read_keys(tmp_path / "missing")
+
+
+async def test_log_probabilities_are_refused_where_there_are_none_to_hand_out() -> None:
+    async with serving(SimulatedModel(Simulation())) as served:
+        status, body, _ = await post(served, logprobs=True)
+    assert (status, body["error"]["param"]) == (400, "logprobs")

@@ -92,6 +92,8 @@ def _plan(
     method = _method(name, options, settings, count)
     if count > method.size(method.t):
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
+    if request.logprobs and not forwards:
+        raise refused("logprobs: a model that runs in the server's own process hands none out", "logprobs")
     every, last = sorted_out(body, forwards=forwards)
     candidate = options.get("candidate", settings.candidate)
     try:
