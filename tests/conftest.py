@@ -18,8 +18,14 @@ from hypothesis import HealthCheck, settings
 from selfagg.errors import UsageError
 from selfagg.sandbox import Sandbox, choose_sandbox
 
-# No test is timed: a busy machine is no failure.
-settings.register_profile("selfagg", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test is timed: a busy machine is no failure. The same checkout passes or fails the same; SELFAGG_EXPLORE=1 looks at
+# other examples than the last time.
+settings.register_profile(
+    "selfagg",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("SELFAGG_EXPLORE") is None,
+)
 settings.load_profile("selfagg")
 
 # A shell that starts the tests in the background makes them deaf to Ctrl-C, and whatever they start too.

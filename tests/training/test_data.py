@@ -26,7 +26,7 @@ from selfagg.models.base import fingerprint
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first
 from selfagg.training.data import CANDIDATES, Plan, Problems, finished_set, make_set
-from selfagg.training.recipe import Recipe, draw_subsets
+from selfagg.training.recipe import Recipe, draw_subsets, mixture
 from selfagg.training.rows import Row, question_of, read_rows
 from selfagg.types import Question, Reply, Request, Sampling
 
@@ -160,6 +160,10 @@ def test_any_recipe_gives_its_share_and_right_counts(
     folder = tmp_path_factory.mktemp("set")
     model = simulated(p=0.5)
     plan = plan_of(model, count, Settings(seed=seed), k=k, pool=k + more, fraction=fraction, held_out=1)
+    if fraction > 0 and mixture(count - 1, count - 1, fraction)[1] == 0:
+        with pytest.raises(UsageError, match="less than one aggregation prompt"):
+            asyncio.run(make_set(folder, plan, model))
+        return
     asyncio.run(make_set(folder, plan, model))
     rows, test = read_rows(folder), read_rows(folder, "test")
     aggregations = [row for row in rows if row.aggregation]
