@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and who may write them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 
 @contextmanager
@@ -34,6 +36,22 @@ def write_whole(path: Path, text: str) -> None:
     """
     with whole(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+def lock(path: Path) -> FileLock:
+    """The right to write a file or a folder, until it is released.
+
+    The lock is a hidden file beside the path: what a shell's ``*`` finds are the things themselves.
+
+    Raises:
+        filelock.Timeout: Another process has it.
+        OSError: The place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    resolved = path.resolve()
+    taken = FileLock(resolved.with_name(f".{resolved.name}.lock"), blocking=False)
+    taken.acquire()
+    return taken
 
 
 def sync(path: Path) -> None:

@@ -57,3 +57,11 @@ def test_a_crash_between_sealing_and_removing_leaves_the_newest(tmp_path: Path) 
     folder.clear()
     assert folder.last_checkpoint() == (folder.checkpoints / "checkpoint-10", 10)
     assert not (folder.checkpoints / "checkpoint-9").exists()
+
+
+def test_a_second_training_is_kept_out_until_the_first_has_ended(tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    with first.held(), pytest.raises(UsageError, match="in use by another training"), second.held():
+        pytest.fail("both are at work")
+    with second.held():
+        second.begin({"lr": 1e-6}, may_differ={})

@@ -36,6 +36,7 @@ from selfagg.engine.rows import (
     question_of,
 )
 from selfagg.errors import UsageError
+from selfagg.files import lock
 from selfagg.types import Member, Question
 
 __all__ = ["CANDIDATE", "Generation", "InUse", "Record"]
@@ -83,15 +84,11 @@ class Record:
     @staticmethod
     def _locked(path: Path) -> FileLock:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.resolve()
-            lock = FileLock(file.with_name(f".{file.name}.lock"), blocking=False)  # hidden: folder/* means records
-            lock.acquire()
+            return lock(path)
         except Timeout:
             raise InUse(f"record {path} is in use by another selfagg process") from None
         except OSError as error:
             raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
-        return lock
 
     @staticmethod
     def _open(path: Path | None, read_only: bool) -> sqlite3.Connection:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import verifiers.v1 as vf  # type: ignore[import-not-found,unused-ignore]
 from openai import AsyncOpenAI, OpenAIError
@@ -23,7 +22,7 @@ from selfagg.engine.keeping import Nowhere
 from selfagg.engine.run import evaluate_question
 from selfagg.errors import ModelError
 from selfagg.methods.rsa import RSA
-from selfagg.models.base import text_bytes
+from selfagg.models.base import AlwaysOpen, text_bytes
 from selfagg.training.reward import REWARDS, reply_of
 from selfagg.training.rows import Split, question_of, read_rows
 from selfagg.training.verl_reward import Unscorable
@@ -170,7 +169,7 @@ class Scores(Watcher):
         self.members.append(member)
 
 
-class Agent:
+class Agent(AlwaysOpen):
     """An agent of verifiers as the engine's connection to a model.
 
     Attributes:
@@ -186,14 +185,6 @@ class Agent:
         self.traces: list[tuple[Reply, vf.Trace]] = []
         self._task = task.defer_scoring()
         self._agent = agent
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         return text_bytes(messages)

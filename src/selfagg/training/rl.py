@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,33 +83,34 @@ def train(
         rows = [row for row in rows if not row.aggregation]
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder = RunFolder(out)
-    with _one_after_another():
-        folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
-        folder.clear()
-        checkpoint = folder.last_checkpoint()
-        done = checkpoint[1] if checkpoint else 0
-        folder.metrics.go_back(done)
-    if done >= settings.steps and folder.final.is_dir():
+    with folder.held() if processes().is_main_process else nullcontext():
+        with _one_after_another():
+            folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
+            folder.clear()
+            checkpoint = folder.last_checkpoint()
+            done = checkpoint[1] if checkpoint else 0
+            folder.metrics.go_back(done)
+        if done >= settings.steps and folder.final.is_dir():
+            return folder
+        with _quiet():
+            trainer = _trainer_class(settings)(
+                rows=rows,
+                folder=folder,
+                reward=reward or _own_reward(model, tokenizer, rows, settings),
+                watcher=watcher,
+                model=model,
+                processing_class=tokenizer,
+                train_dataset=order(rows, settings),
+                args=arguments(settings, folder, save_every),
+                peft_config=adapter(settings.lora),
+            )
+            _require_whole_weights(trainer)
+            trainer.remove_callback(PrinterCallback)
+            if evaluation is not None:
+                trainer.add_callback(_evaluations(evaluation, folder, watcher))
+            trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+            _save_final(trainer, tokenizer, folder)
         return folder
-    with _quiet():
-        trainer = _trainer_class(settings)(
-            rows=rows,
-            folder=folder,
-            reward=reward or _own_reward(model, tokenizer, rows, settings),
-            watcher=watcher,
-            model=model,
-            processing_class=tokenizer,
-            train_dataset=order(rows, settings),
-            args=arguments(settings, folder, save_every),
-            peft_config=adapter(settings.lora),
-        )
-        _require_whole_weights(trainer)
-        trainer.remove_callback(PrinterCallback)
-        if evaluation is not None:
-            trainer.add_callback(_evaluations(evaluation, folder, watcher))
-        trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
-        _save_final(trainer, tokenizer, folder)
-    return folder
 
 
 def _one_after_another() -> AbstractContextManager[None]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from selfagg.engine.differences import differences
 from selfagg.errors import UsageError
-from selfagg.files import sync, write_whole
+from selfagg.files import lock, sync, write_whole
 from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"
@@ -46,6 +49,24 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Weights and optimiser to go on from."""
         return self.path / "checkpoints"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps a second training out of the folder for the length of the ``with`` block.
+
+        Raises:
+            UsageError: One is at work there, or the place cannot be written.
+        """
+        try:
+            taken = lock(self.path)
+        except Timeout:
+            raise UsageError(f"{self.path} is in use by another training") from None
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from None
+        try:
+            yield
+        finally:
+            taken.release()
 
     def evaluation(self, step: int) -> Path:
         """The record of an evaluation."""
