@@ -10,8 +10,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 import pytest
 from scipy.stats import chi2_contingency
@@ -22,6 +20,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import Schedule, answer, evaluate_question
 from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
+from selfagg.models.base import AlwaysOpen
 from selfagg.types import Message, Question, Reply, Request, Sampling, Usage
 
 N, K, T = 6, 3, 4
@@ -40,20 +39,12 @@ def written(candidates: Sequence[int], chance: random.Random) -> int:
     return min(candidates, key=lambda candidate: (counts[candidate], candidate))
 
 
-class Slow:
+class Slow(AlwaysOpen):
     """A simulated model whose wrong answers take longer."""
 
     name = "simulated:slow"
     concurrency = 4
     context: int | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         return 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record
@@ -13,10 +11,11 @@ from selfagg.engine.run import evaluate
 from selfagg.errors import ModelError, UsageError
 from selfagg.methods import method_named
 from selfagg.methods.base import Method
+from selfagg.models.base import AlwaysOpen
 from selfagg.types import Message, Reply, Request, Sampling
 
 
-class NoModel:
+class NoModel(AlwaysOpen):
     """Stands where a model would: whatever the record does not hold is an error."""
 
     concurrency = 256
@@ -35,14 +34,6 @@ class NoModel:
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Nothing is fitted in a replay."""
         return 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
 
 def replayed_method(

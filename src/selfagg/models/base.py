@@ -52,6 +52,18 @@ class Model(Protocol):
     ) -> None: ...
 
 
+class AlwaysOpen:
+    """The context manager of a connection that has nothing to open or to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
 @runtime_checkable
 class Streams(Protocol):
     """A connection that can hand a reply out while it is written; one that cannot gives it whole."""

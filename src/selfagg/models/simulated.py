@@ -14,12 +14,10 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
-from selfagg.models.base import text_bytes
+from selfagg.models.base import AlwaysOpen, text_bytes
 from selfagg.near import near
 from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop, Usage
 
@@ -83,7 +81,7 @@ def connect(settings: str, access: Access) -> SimulatedModel:
     return SimulatedModel(Simulation(**given), f"simulated:{settings}", access)  # type: ignore[arg-type]
 
 
-class SimulatedModel:
+class SimulatedModel(AlwaysOpen):
     """A connection to no model at all, behind the protocol of a real one."""
 
     def __init__(self, simulation: Simulation, name: str = "simulated:", access: Access | None = None) -> None:
@@ -92,14 +90,6 @@ class SimulatedModel:
         self.name = name
         self.concurrency = access.concurrency or simulation.slots
         self.context: int | None = access.context or simulation.context or None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """A token for every four bytes."""
