@@ -76,7 +76,7 @@ def test_a_killed_lab_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> No
 
 
 def test_another_setting_is_refused_in_the_same_folder(whole: Path) -> None:
-    with pytest.raises(UsageError, match="another size or setting"):
+    with pytest.raises(UsageError, match='holds another experiment: setting is "claim" there, "easy" asked for'):
         Experiment("easy", QUICK, 0, whole / "seed-0", print).run()
 
 

@@ -11,8 +11,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfagg.engine.differences import differences
 from selfagg.engine.engine import Settings
 from selfagg.errors import UsageError
+from selfagg.files import write_whole
 from selfagg.lab.arms import ARMS, Arm
 from selfagg.lab.measure import AT_ONCE, SOURCE, read_candidates, run_rsa, run_vote, sampling
 from selfagg.lab.settings import Size, setting_named
@@ -96,8 +98,8 @@ class Experiment:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             _write(file, asked)
-        elif json.loads(file.read_text("utf-8")) != asked:
-            raise UsageError(f"{self.folder} holds an experiment of another size or setting: name a new folder")
+        elif found := differences(json.loads(file.read_text("utf-8")), asked, "there"):
+            raise UsageError(f"{self.folder} holds another experiment: {'; '.join(found)}; name a new folder")
 
     def _part(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of a part, from its file if it has been finished."""
@@ -188,6 +190,4 @@ class Experiment:
 
 
 def _write(file: Path, value: Any) -> None:
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-    partial.replace(file)
+    write_whole(file, json.dumps(value, indent=1) + "\n")

@@ -48,9 +48,14 @@ Number = Callable[[Mapping[str, Any]], float | None]
 
 
 def of_arm(results: Results, arm: str, number: Number) -> Interval | None:
-    """One number of an arm over the seeds that have it."""
+    """One share of an arm over the seeds that have it; its interval ends at 0 and 1, as shares do."""
     values = [value for result in results if (value := number(result["arms"][arm])) is not None]
-    return over_seeds(values) if values else None
+    if not values:
+        return None
+    found = over_seeds(values)
+    if found.low is None or found.high is None:
+        return found
+    return Interval(found.mean, max(0.0, found.low), min(1.0, found.high))
 
 
 def single_shot(arm: Mapping[str, Any]) -> float:
