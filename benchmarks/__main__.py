@@ -1,9 +1,12 @@
-"""``make bench``: every benchmark, or those named. Each prints its table and nothing else."""
+"""``make bench``: every benchmark, or those named. Prints the machine, and of each its tables and how long it took."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import time
+
+from benchmarks.printing import machine, show
 
 BENCHMARKS = (
     "schedule",
@@ -26,7 +29,11 @@ def main() -> None:
     for name in names:
         if name not in BENCHMARKS:
             parser.error(f"there is no benchmark {name}; there are {', '.join(BENCHMARKS)}")
+    for name in names:
+        show(f"\n{name}: {machine()}")
+        begun = time.monotonic()
         importlib.import_module(f"benchmarks.{name}").main()
+        show(f"{name} took {(time.monotonic() - begun) / 60:.1f} minutes")
 
 
 if __name__ == "__main__":

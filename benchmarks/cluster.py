@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Settings
 from selfagg.engine.merge import Part, merge
@@ -152,10 +152,7 @@ def _part(position: int, question: Question, chance: random.Random) -> Part:
 
 
 def main() -> None:
-    console = Console()
-    console.print(slots_table())
-    console.print(replicas_table())
+    show(slots_table())
+    show(replicas_table())
     cost, size = merged()
-    console.print(
-        f"Driver: {cost:.2f} ms of processor time a generation of {REPLY_BYTES:,} bytes, {size:.1f} MB a question"
-    )
+    show(f"Driver: {cost:.2f} ms of processor time a generation of {REPLY_BYTES:,} bytes, {size:.1f} MB a question")

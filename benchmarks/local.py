@@ -6,9 +6,9 @@ import asyncio
 import statistics
 import time
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record
@@ -59,4 +59,4 @@ async def measured() -> Table:
 
 
 def main() -> None:
-    Console().print(asyncio.run(measured()))
+    show(asyncio.run(measured()))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -21,10 +19,10 @@ from pathlib import Path
 import aiohttp
 import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.null_server import MODEL, REPLY, null_server
+from benchmarks.printing import show
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.keeping import Keeper, Nowhere
@@ -184,7 +182,6 @@ def main() -> None:
         "CPU ms a call",
         "of openai's calls/s",
         title=f"Calls a second on a null server ({DELAY_S * 1000:g} ms), 20 kB prompts, median of {REPEATS}",
-        caption=f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before",
     )
     with null_server(DELAY_S) as url:
         for in_flight in CALLS:
@@ -193,4 +190,4 @@ def main() -> None:
                 ratio = f"{one.rate / found['openai'].rate:.2f}"
                 table.add_row(str(in_flight), name, f"{one.rate:,.0f}", f"{one.cpu_ms:.2f}", ratio)
             table.add_section()
-    Console().print(table)
+    show(table)

@@ -31,11 +31,11 @@ from typing import Any
 import httpx2
 from openai import APIError, AsyncOpenAI, DefaultAioHttpClient
 from openai.types import CompletionUsage
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.null_server import MODEL as NULL_MODEL
 from benchmarks.null_server import null_server
+from benchmarks.printing import show
 
 SAMPLES = 5
 DELAY_S = 0.05
@@ -234,16 +234,15 @@ def tokens(told: tuple[int | None, int | None] | None, spent: tuple[int, int]) -
 
 
 def main() -> None:
-    console = Console(width=110)
     with null_server(DELAY_S) as backend:
         load = Load(NULL_MODEL, clients=16, answers=96, max_tokens=4096)
         title = f"Self-consistency, N = {SAMPLES}, 16 clients; null server, {1000 * DELAY_S:.0f} ms a reply"
-        console.print(compared(backend, load, f"{title}; {SPENT[0]:,} + {SPENT[1]:,} tokens spent", SPENT))
+        show(compared(backend, load, f"{title}; {SPENT[0]:,} + {SPENT[1]:,} tokens spent", SPENT))
     command = [sys.executable, str(LLAMA_SERVER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as llama:
         assert llama.stdout is not None
         backend = f"{llama.stdout.readline().strip()}/v1"
         load = Load("smollm2", clients=2, answers=4, max_tokens=32)
-        console.print(compared(backend, load, f"The same on SmolLM2-135M in llama.cpp, N = {SAMPLES}, 2 clients", None))
+        show(compared(backend, load, f"The same on SmolLM2-135M in llama.cpp, N = {SAMPLES}, 2 clients", None))
         assert llama.stdin is not None
         llama.stdin.close()

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.engine.sets import Set, address_random, along_prefix_tree, draw_sets
 from selfagg.models import Access, Model, connect
 from selfagg.models.openai_discovery import served_models
@@ -28,16 +28,31 @@ from selfagg.prompts import aggregation
 from selfagg.types import Member, Question, Reply, Request, Sampling, Usage
 
 PLANS = ((16, 4), (8, 4))
-SEEDS = range(1)
+SEEDS = range(4)
 PLAN_SEEDS = range(500)
-CANDIDATE_TOKENS = 512
-"""Several blocks of 128 tokens, which is what vLLM caches by on a CPU (16 on a GPU): of each run of repeated candidates
-the last block is lost, and a candidate shorter than a block is never found."""
 REPLY_TOKENS = 4
 LLAMA_SLOTS = 4
 WORDS = (
     "the sum of each side is then even or odd so we take it by two and count what remains in all cases " * 2
 ).split()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where prompts are read.
+
+    Attributes:
+        name: For the table.
+        model: The connection.
+        candidate_tokens: Length of a candidate. A cache that counts whole blocks loses the last one of each run of
+            repeated candidates and finds none shorter than a block; one that counts tokens is as well measured with
+            short ones.
+    """
+
+    name: str
+    model: Model
+    candidate_tokens: int
+
 
 Order = Callable[[list[Set]], list[Set]]
 ORDERS: dict[str, Order] = {
@@ -78,11 +93,12 @@ def text(tokens: int, *address: object) -> str:
     return " ".join(chance.choice(WORDS) for _ in range(tokens))
 
 
-async def measured(model: Model, order: str, n: int, k: int, seed: int) -> Served:
+async def measured(server: Server, order: str, n: int, k: int, seed: int) -> Served:
     """One population on a server that has none of it in its cache: question and candidates are its own."""
+    model = server.model
     nonce = random.randrange(10**9)
     question = Question("q", f"Puzzle {nonce}: {text(40, nonce, order)}?", "math", gold="42")
-    members = [Member(1, i, reply=Reply(text(CANDIDATE_TOKENS, nonce, seed, i))) for i in range(n)]
+    members = [Member(1, i, reply=Reply(text(server.candidate_tokens, nonce, seed, i))) for i in range(n)]
     prompts = [
         aggregation(question, [members[i] for i in listed]).messages([members[i].text for i in listed])
         for listed in ORDERS[order](draw_sets(seed, "q", 2, n=n, k=k))
@@ -107,28 +123,32 @@ async def measured(model: Model, order: str, n: int, k: int, seed: int) -> Serve
     )
 
 
-async def rows(model: Model, table: Table, server: str) -> None:
-    async with model:
-        await measured(model, "random", 2, 2, 0)  # warm
+async def rows(server: Server, table: Table) -> None:
+    async with server.model:
+        await measured(server, "random", 2, 2, 0)  # warm
         for n, k in PLANS:
-            runs = {order: [await measured(model, order, n, k, seed) for seed in SEEDS] for order in ORDERS}
-            for order, served in runs.items():
-                ratio = statistics.median(a.seconds / b.seconds for a, b in zip(served, runs["random"], strict=True))
+            taking_turns = [{order: await measured(server, order, n, k, seed) for order in ORDERS} for seed in SEEDS]
+            random_order = cached_share([turn["random"] for turn in taking_turns])
+            for order in ORDERS:
+                served = [turn[order] for turn in taking_turns]
+                ratio = statistics.median(turn[order].seconds / turn["random"].seconds for turn in taking_turns)
                 cached = sum(run.cached for run in served) / sum(run.prompt for run in served)
-                share, base = (
-                    sum(r.repeated for r in many) / sum(r.candidates for r in many) for many in (served, runs["random"])
-                )
-                times = f"{share / base:.1f}" if base else "-"
-                table.add_row(server, f"{n}/{k}", order, f"{cached:.0%}", f"{share:.1%}", times, f"{ratio:.2f}")
+                share = cached_share(served)
+                times = f"{share / random_order:.1f}" if random_order else "-"
+                size = f"{n}/{k}"
+                table.add_row(server.name, size, order, f"{cached:.0%}", f"{share:.1%}", times, f"{ratio:.2f}")
 
 
-async def servers() -> list[tuple[str, Model]]:
-    found: list[tuple[str, Model]] = [
-        (f"llama.cpp, {LLAMA_SLOTS} slots", connect("local", Access(concurrency=LLAMA_SLOTS)))
-    ]
+def cached_share(served: Sequence[Served]) -> float:
+    """Share of the candidate tokens that came from the cache."""
+    return sum(run.repeated for run in served) / sum(run.candidates for run in served)
+
+
+async def servers() -> list[Server]:
+    found = [Server(f"llama.cpp, {LLAMA_SLOTS} slots", connect("local", Access(concurrency=LLAMA_SLOTS)), 128)]
     if url := os.environ.get("BENCH_BASE_URL"):
         name = (await served_models(url, read_key(None, None)))[0].id
-        found.append((f"{name} at BENCH_BASE_URL", connect(f"openai:{name}", Access((url,)))))
+        found.append(Server(name, connect(f"openai:{name}", Access((url,))), 512))
     return found
 
 
@@ -152,14 +172,13 @@ async def compared() -> Table:
         "candidates cached",
         "x random",
         "time / random",
-        title=f"One population, candidates of {CANDIDATE_TOKENS} tokens, {len(SEEDS)} plan each",
+        title=f"One population of unread prompts, {len(SEEDS)} plans",
     )
-    for name, model in await servers():
-        await rows(model, table, name)
+    for server in await servers():
+        await rows(server, table)
     return table
 
 
 def main() -> None:
-    console = Console()
-    console.print(planned())
-    console.print(asyncio.run(compared()))
+    show(planned())
+    show(asyncio.run(compared()))

@@ -1,4 +1,4 @@
-"""Which ready member goes first when calls are bounded: four orders at the engine's gate, on a simulated model.
+"""Which ready member goes first when calls are bounded: orders at the engine's gate, on a simulated model and clock.
 
 An order changes when a call is made, never what is asked. Measured for an evaluation (all members of many questions):
 the whole time, when a question is done on average (what a kill or an early look at the results gets), and how many
@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from rich.console import Console
 from rich.table import Table
 
-from selfagg.engine.configuration import configuration
+from benchmarks.printing import show
+from benchmarks.virtual_time import run
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.gate import Gate, Priority
-from selfagg.engine.record import Record
+from selfagg.engine.keeping import Nowhere
 from selfagg.engine.run import answer, evaluate
 from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
@@ -40,8 +39,7 @@ ORDERS: Mapping[str, Order] = {
 
 QUESTIONS = 40
 SLOTS = 32
-REPLY_S = 0.03
-SEEDS = range(3)
+SEEDS = range(20)
 METHOD = RSA(t=5)
 
 
@@ -65,7 +63,8 @@ class Times(Watcher):
     """When each question was done, and how many were begun and not done at most."""
 
     def __init__(self) -> None:
-        self.begun = time.perf_counter()
+        self.now = asyncio.get_running_loop().time
+        self.begun = self.now()
         self.done: list[float] = []
         self.open_questions: set[int] = set()
         self.most_open = 0
@@ -76,11 +75,11 @@ class Times(Watcher):
 
     def finished(self, question: int) -> None:
         self.open_questions.discard(question)
-        self.done.append(time.perf_counter() - self.begun)
+        self.done.append(self.now() - self.begun)
 
 
 def simulated(slots: int) -> SimulatedModel:
-    return SimulatedModel(Simulation(tokens=400, cv=0.8, speed=400 / REPLY_S, slots=slots))
+    return SimulatedModel(Simulation(tokens=400, cv=0.8, speed=400, slots=slots))
 
 
 async def evaluation(order: Order, seed: int, limit: int | None) -> tuple[float, float, int]:
@@ -89,26 +88,21 @@ async def evaluation(order: Order, seed: int, limit: int | None) -> tuple[float,
         Question(f"q{i}", f"A simulated question, number {i}?", "text", gold="right") for i in range(QUESTIONS)
     ]
     settings, times = Settings(Sampling(max_tokens=10**6), seed), Times()
-    model = simulated(SLOTS)
-    with Record(None) as record:
-        record.begin(configuration(METHOD, model.name, settings, "bench"), questions)
-        engine = Engine(model, settings, record, gate=Ordered(SLOTS, order, limit), watcher=times)
-        await evaluate(engine, METHOD, questions)
-        return time.perf_counter() - times.begun, statistics.mean(times.done), times.most_open
+    engine = Engine(simulated(SLOTS), settings, Nowhere(), gate=Ordered(SLOTS, order, limit), watcher=times)
+    await evaluate(engine, METHOD, questions)
+    return times.now() - times.begun, statistics.mean(times.done), times.most_open
 
 
 async def one_answer(order: Order, seed: int, slots: int) -> float:
     """Seconds to one answer."""
     question = Question("q", "A simulated question?", "text", gold="right")
-    settings, model = Settings(Sampling(max_tokens=10**6), seed), simulated(slots)
-    with Record(None) as record:
-        record.begin(configuration(METHOD, model.name, settings, "bench"), [question])
-        trial = Trial(Engine(model, settings, record, gate=Ordered(slots, order)), question, 0, METHOD)
-        begun = time.perf_counter()
-        await answer(trial, METHOD)
-        seconds = time.perf_counter() - begun
-        await trial.close()
-        return seconds
+    settings, now = Settings(Sampling(max_tokens=10**6), seed), asyncio.get_running_loop().time
+    engine, begun = Engine(simulated(slots), settings, Nowhere(), gate=Ordered(slots, order)), now()
+    trial = Trial(engine, question, 0, METHOD)
+    await answer(trial, METHOD)
+    seconds = now() - begun
+    await trial.close()
+    return seconds
 
 
 async def measured() -> Table:
@@ -140,4 +134,4 @@ async def measured() -> Table:
 
 
 def main() -> None:
-    Console(width=120).print(asyncio.run(measured()))
+    show(run(measured()))

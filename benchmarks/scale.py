@@ -21,9 +21,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.cli.analyse import analysis_json
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
@@ -174,7 +174,7 @@ def main(members: int = MEMBERS) -> None:
         row("selfagg report", partial(report, path))
     for count in QUESTIONS:
         row(f"{count:,} questions (2/2/2)", partial(a_question, count))
-    Console().print(table)
+    show(table)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
 """What the missing barrier and computing on demand save: time and calls as shares of the stepwise schedule's.
 
-The model is simulated: reply lengths are log-normal, its slots are bounded, and time is what its replies take. Each
-ratio is the median over seeds, all schedules with the same sets and lengths.
+The model is simulated, and so is the time: reply lengths are log-normal, its slots are bounded, and nothing but its
+replies takes any time, so every machine measures the same. Each ratio is the median over seeds, all schedules with the
+same sets and lengths.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import time
 from dataclasses import dataclass
 from itertools import product
 
-from rich.console import Console
 from rich.table import Table
 
-from selfagg.engine.configuration import configuration
+from benchmarks.printing import show
+from benchmarks.virtual_time import run
 from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
+from selfagg.engine.keeping import Nowhere
+from selfagg.engine.rows import Generation
 from selfagg.engine.run import Schedule, answer, evaluate_question
 from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
@@ -25,9 +26,7 @@ from selfagg.models import Model
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Question, Sampling
 
-SEEDS = range(5)
-REPLY_S = 0.04
-"""Mean time of a reply: long beside what the engine adds, short enough to repeat."""
+SEEDS = range(100)
 QUESTION = Question("q", "A simulated question?", "text", gold="right")
 
 
@@ -44,28 +43,37 @@ class Cost:
         return self.seconds / of.seconds, self.calls / of.calls, self.tokens / of.tokens
 
 
+class Counting(Nowhere):
+    """Keeps how many calls there were, and of how many tokens."""
+
+    def __init__(self) -> None:
+        self.calls = self.tokens = 0
+
+    async def save(self, generation: Generation) -> None:
+        self.calls += 1
+        if reply := generation.member.reply:
+            self.tokens += reply.usage.prompt + reply.usage.completion
+
+
 async def asked(model: Model, method: RSA, question: Question, settings: Settings, schedule: Schedule | None) -> Cost:
     """The cost of all members on a schedule; with None that of one answer, only its ancestors computed."""
-    with Record(None) as record:
-        record.begin(configuration(method, model.name, settings, "bench"), [question])
-        engine = Engine(model, settings, record)
-        begun = time.perf_counter()
-        if schedule:
-            await evaluate_question(engine, method, question, 0, schedule=schedule)
-        else:
-            trial = Trial(engine, question, 0, method)
-            await answer(trial, method)
-        seconds = time.perf_counter() - begun
-        if not schedule:
-            await trial.close()
-        await engine.close()
-        ((calls, tokens),) = record.query("SELECT count(*), sum(prompt_tokens + completion_tokens) FROM generations")
-        return Cost(seconds, calls, tokens)
+    counts, now = Counting(), asyncio.get_running_loop().time
+    engine, begun = Engine(model, settings, counts), now()
+    if schedule:
+        await evaluate_question(engine, method, question, 0, schedule=schedule)
+        seconds = now() - begun
+    else:
+        trial = Trial(engine, question, 0, method)
+        await answer(trial, method)
+        seconds = now() - begun
+        await trial.close()
+    await engine.close()
+    return Cost(seconds, counts.calls, counts.tokens)
 
 
 async def ratios(t: int, cv: float, slots: int) -> tuple[float, float, float]:
     """Time of all members without barriers, time and calls of one answer, as shares of stepwise."""
-    model = SimulatedModel(Simulation(tokens=400, cv=cv, speed=400 / REPLY_S, slots=slots))
+    model = SimulatedModel(Simulation(tokens=400, cv=cv, speed=400, slots=slots))
     rows: list[tuple[float, float, float]] = []
     for seed in SEEDS:
         settings = Settings(Sampling(max_tokens=10**6), seed)
@@ -88,6 +96,6 @@ def main() -> None:
         title="Schedules on a SIMULATED model, as shares of the stepwise schedule",
     )
     for t, cv, slots in product((3, 5, 10), (0.4, 0.8, 1.2), (4, 8, 64)):
-        free, answered, calls = asyncio.run(ratios(t, cv, slots))
+        free, answered, calls = run(ratios(t, cv, slots))
         table.add_row(f"16/4/{t}", f"{cv}", str(slots), f"{free:.2f}", f"{answered:.2f}", f"{calls:.2f}")
-    Console().print(table)
+    show(table)

@@ -12,9 +12,9 @@ import asyncio
 import os
 import statistics
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from benchmarks.schedule import asked
 from selfagg.engine.engine import Settings
 from selfagg.engine.run import Schedule
@@ -56,7 +56,7 @@ async def measured() -> Table:
     )
     async with connect(name, access) as model:
         await asked(model, RSA(n=4, k=2, t=1), QUESTION, SETTINGS, "free")  # warm
-        for t in (3, 5, 10) if server else (3,):
+        for t in (3, 5, 10):
             rounds = [await one_round(model, t) for _ in range(REPEATS)]
             for which, said in enumerate(("all members, no barrier", "one answer, on demand")):
                 columns = zip(*(shares[which] for shares in rounds), strict=True)
@@ -65,4 +65,4 @@ async def measured() -> Table:
 
 
 def main() -> None:
-    Console().print(asyncio.run(measured()))
+    show(asyncio.run(measured()))

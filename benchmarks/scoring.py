@@ -15,9 +15,9 @@ import time
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.sandbox import choose_sandbox
 from selfagg.scoring import workers
 from selfagg.scoring.code import CodeScorer
@@ -126,4 +126,4 @@ def main() -> None:
     sandbox = type(choose_sandbox()).__name__
     table.add_row(f"programs of {TESTS} tests ({sandbox})", f"{PROGRAMS}", "-", f"{PROGRAMS / seconds:,.1f}")
     table.add_row(f"tests of programs ({sandbox})", f"{PROGRAMS * TESTS}", "-", f"{PROGRAMS * TESTS / seconds:,.0f}")
-    Console().print(table)
+    show(table)

@@ -23,9 +23,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.printing import show
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Record
@@ -214,7 +214,7 @@ def main() -> None:
     for row in range(SAMPLES // 10 - 1, SAMPLES, SAMPLES // 10):
         seconds, calls, memory, files = trace.seconds[row], trace.calls[row], trace.mebibytes[row], trace.files[row]
         table.add_row(f"{seconds / 60:.1f}", f"{calls:,}", f"{memory:.0f}", f"{files}")
-    Console().print(table)
+    show(table)
     print(f"second half: {trace.slope(trace.mebibytes):+.1f} MiB and {trace.slope(trace.files):+.1f} files an hour")
 
 
