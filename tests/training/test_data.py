@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -224,6 +224,21 @@ async def test_filters_drop_and_count(tmp_path: Path) -> None:
     assert sum(row.c < 2 for row in all_rows) == len(rows)
     with pytest.raises(UsageError, match=r"no aggregation prompt is left of 5 problems: 5 draws had only right"):
         await made(tmp_path / "c", simulated(p=1), 5, all_right="drop")
+
+
+@pytest.mark.parametrize(("all_right", "asked"), [("keep", 10), ("drop", 30)])
+async def test_only_problems_that_the_share_takes_get_candidates(
+    tmp_path: Path, all_right: Literal["keep", "drop"], asked: int
+) -> None:
+    model = Counting(p=0.7)
+    recipe: dict[str, Any] = {"k": 2, "pool": 2, "all_right": all_right}
+    facts, rows = await made(tmp_path / "quarter", model, 30, fraction=0.25, **recipe)
+    assert facts["rows"] == {"plain": 30, "aggregation": 10, "test": 0}
+    assert 10 <= len(set(model.calls)) <= asked
+    assert len(set(model.calls)) == 10 or all_right == "drop"
+    _, half = await made(tmp_path / "half", simulated(p=0.7), 30, fraction=0.5, **recipe)
+    some, more = ({row.id: row.prompt for row in each if row.aggregation} for each in (rows, half))
+    assert some.items() <= more.items()
 
 
 async def test_plain_prompts_that_the_share_leaves_over_are_counted(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import comb
+from math import ceil, comb
 from typing import Any
 
 from selfagg.engine.engine import Settings
@@ -113,9 +113,23 @@ class Assembly:
                 "prompt (0: plain problems alone)"
             )
 
-    async def draw(self) -> None:
-        """Draws aggregation prompts from the candidates that the record holds."""
-        for batch in _batches(tuple(self.plain)):
+    def rounds(self) -> Iterator[Sequence[int]]:
+        """Problems that candidates are needed for: as many as the share takes, then more in place of what `draw` drops.
+
+        They come in the set's order, so the set is the same as if all problems had candidates.
+        """
+        order, share = self._order(), self.recipe.fraction
+        wanted = len(order) if share == 1 else min(len(order), ceil(len(order) * share / (1 - share)))
+        asked = 0
+        while asked < len(order) and len(self.drawn) < wanted:
+            kept = len(self.drawn) / asked if self.drawn else 1.0
+            batch = order[asked : asked + ceil((wanted - len(self.drawn)) / kept)]
+            asked += len(batch)
+            yield batch
+
+    async def draw(self, places: Sequence[int]) -> None:
+        """Draws aggregation prompts for these problems from the candidates that the record holds."""
+        for batch in _batches(places):
             drawn = await asyncio.gather(*(self._drawn(place) for place in batch))
             self.drawn.update({place: entries for place, entries in zip(batch, drawn, strict=True) if entries})
 
@@ -182,9 +196,7 @@ class Assembly:
         Raises:
             UsageError: There is no aggregation prompt to take.
         """
-        random = address_random(self.settings.seed, "training data", "order")
-        order = sorted(self.plain)
-        random.shuffle(order)
+        order = self._order()
         plain = [self.plain[place] for place in order]
         drawn = [
             self.drawn[place][turn]
@@ -196,8 +208,14 @@ class Assembly:
             raise UsageError(self._nothing_drawn())
         n_plain, n_drawn = mixture(len(plain), len(drawn), self.recipe.fraction)
         entries = plain[:n_plain] + drawn[:n_drawn]
-        random.shuffle(entries)
+        address_random(self.settings.seed, "training data", "mixture").shuffle(entries)
         return entries
+
+    def _order(self) -> list[int]:
+        """The problems to train on, in the order in which they are taken."""
+        order = sorted(self.plain)
+        address_random(self.settings.seed, "training data", "order").shuffle(order)
+        return order
 
     def held_out(self) -> list[Entry]:
         """The test split, in the problems' order."""

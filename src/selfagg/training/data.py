@@ -174,10 +174,13 @@ async def make_set(
         if recipe.fraction > 0 and model is not None:
             if reused is not None:
                 _share(reused, record, plan.method)
-            with watching(plan.method, record, len(assembly.plain)) if watching else nullcontext(Watcher()) as watcher:
-                engine = Engine(model, plan.settings, record, concurrency=concurrency, watcher=watcher)
-                await evaluate(engine, plan.method, questions, only=assembly.plain)
-            await assembly.draw()
+            asked = 0
+            for places in assembly.rounds():
+                asked += len(places)
+                with watching(plan.method, record, asked) if watching else nullcontext(Watcher()) as watcher:
+                    engine = Engine(model, plan.settings, record, concurrency=concurrency, watcher=watcher)
+                    await evaluate(engine, plan.method, questions, only=places)
+                await assembly.draw(places)
         train, test = assembly.mixed(), assembly.held_out()
         try:
             write_rows(folder, "train", assembly.rows("train", train))
