@@ -115,6 +115,10 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
             "an option's letter (A to B), not 'C'",
         ),
         (
+            lines({"question": "x", "kind": "choice", "choices": ["1", "2"], "answer": "A"}).encode(),
+            "line 1: what can be chosen goes into the column 'options'",
+        ),
+        (
             lines({"question": "x", "kind": "reasoning_gym", "answer": "1"}).encode(),
             "lacks the Reasoning Gym task and the entry",
         ),

@@ -55,7 +55,10 @@ def test_values_are_read(text: str, value: Any) -> None:
     assert read_value(text) == value
 
 
-@pytest.mark.parametrize("text", ["a", "2 ** 3", "1 if 1 else 2", "(", "", "1 + 'a'", "[1][0]", "1 " * 20_001])
+@pytest.mark.parametrize(
+    "text",
+    ["a", "2 ** 3", "1 if 1 else 2", "(", "", "1 + 'a'", "[1][0]", pytest.param("1 " * 20_001, id="20,001 numbers")],
+)
 def test_what_is_no_value_is_refused(text: str) -> None:
     with pytest.raises((Refused, SyntaxError)):
         read_value(text)

@@ -53,6 +53,8 @@ def _question(row: Row, *, name: str) -> Question:
     gold = row.answer("answer") if row.has("answer") else None
     if gold is not None and not gold.strip():
         raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known")
+    if kind == "choice" and row.has("choices") and not row.has("options"):
+        raise UsageError(f"{row.place}: what can be chosen goes into the column 'options', and 'choices' is not read")
     if row.has("options"):
         options = row.texts("options")
         text = list_options(text, options)
