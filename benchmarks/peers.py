@@ -235,14 +235,14 @@ def tokens(told: tuple[int | None, int | None] | None, spent: tuple[int, int]) -
 
 def main() -> None:
     with null_server(DELAY_S) as backend:
-        load = Load(NULL_MODEL, clients=16, answers=96, max_tokens=4096)
+        load = Load(NULL_MODEL, clients=16, answers=384, max_tokens=4096)
         title = f"Self-consistency, N = {SAMPLES}, 16 clients; null server, {1000 * DELAY_S:.0f} ms a reply"
         show(compared(backend, load, f"{title}; {SPENT[0]:,} + {SPENT[1]:,} tokens spent", SPENT))
     command = [sys.executable, str(LLAMA_SERVER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as llama:
         assert llama.stdout is not None
         backend = f"{llama.stdout.readline().strip()}/v1"
-        load = Load("smollm2", clients=2, answers=4, max_tokens=32)
+        load = Load("smollm2", clients=2, answers=12, max_tokens=32)
         show(compared(backend, load, f"The same on SmolLM2-135M in llama.cpp, N = {SAMPLES}, 2 clients", None))
         assert llama.stdin is not None
         llama.stdin.close()

@@ -152,6 +152,11 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def apart(measure: Callable[[], T]) -> T:
     """The measurement in a new process, whose memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
@@ -163,7 +168,7 @@ def main(members: int = MEMBERS) -> None:
 
     def row(name: str, measure: Callable[[], dict[str, float]]) -> None:
         found = apart(measure)
-        table.add_row(name, ", ".join(f"{what} {value:,.3g}" for what, value in found.items()))
+        table.add_row(name, ", ".join(f"{what} {number(value)}" for what, value in found.items()))
 
     row(f"{IN_FLIGHT:,} members in flight, prompts of {IN_FLIGHT_BYTES:,} bytes", partial(in_flight, IN_FLIGHT))
     with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@
     SERVER=http://localhost:8000/v1 MODEL=NAME python -m benchmarks schedule_real
 
 All schedules have the same sets and the same seeds; a model's replies still differ a little from run to run, since a
-batch's company changes last bits, so tokens are shown beside the time.
+batch's company changes last bits, so tokens are shown beside the time, and the time a token.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ LOCAL_SLOTS = 4
 REPEATS = int(os.environ.get("REPEATS", "1"))
 
 
-async def one_round(model: Model, t: int) -> list[tuple[float, float, float]]:
-    """Shares of stepwise's seconds, calls and tokens: all members without barriers, and one answer."""
+async def one_round(model: Model, t: int) -> list[tuple[float, float, float, float]]:
+    """Shares of stepwise's seconds, calls, tokens, seconds a token: all members without barriers, and one answer."""
     stepwise = await asked(model, RSA(t=t), QUESTION, SETTINGS, "stepwise")
-    return [(await asked(model, RSA(t=t), QUESTION, SETTINGS, schedule)).share(stepwise) for schedule in SCHEDULES]
+    shares = [(await asked(model, RSA(t=t), QUESTION, SETTINGS, schedule)).share(stepwise) for schedule in SCHEDULES]
+    return [(seconds, calls, tokens, seconds / tokens) for seconds, calls, tokens in shares]
 
 
 async def measured() -> Table:
@@ -51,6 +52,7 @@ async def measured() -> Table:
         "time",
         "calls",
         "tokens",
+        "time a token",
         title=f"Schedules with real replies of {name}, {access.concurrency} at once; shares of stepwise, "
         f"medians of {REPEATS}",
     )
