@@ -6,6 +6,7 @@ prompt of 20 kB. The bare clients get their prompts ready-made and keep the repl
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import statistics
@@ -191,3 +192,17 @@ def main() -> None:
                 table.add_row(str(in_flight), name, f"{one.rate:,.0f}", f"{one.cpu_ms:.2f}", ratio)
             table.add_section()
     show(table)
+
+
+def alone(contender: str, in_flight: int = 2_000) -> None:
+    """One contender and no other, for a profiler to look at."""
+    allow_many_connections()
+    with null_server(DELAY_S) as url:
+        for _ in range(REPEATS):
+            show(f"{contender}: {measured(contender, url, in_flight, CALLS[in_flight]).rate:,.0f} calls/s")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=alone.__doc__)
+    parser.add_argument("contender", choices=CONTENDERS, nargs="?", default="selfagg")
+    alone(parser.parse_args().contender)
