@@ -12,6 +12,7 @@ import pytest
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.methods.rsa import RSA
+from selfagg.training.arguments import arguments
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rollouts import Rollout, read_rollouts
 from selfagg.training.rows import Row, question_of, write_rows
@@ -103,6 +104,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from selfagg.models.checkpoints import load
+from selfagg.training.arguments import arguments
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rows import read_rows
 base, out = Path(sys.argv[1]), Path(sys.argv[2])
@@ -277,6 +279,18 @@ def test_a_reward_that_raises_ends_in_a_sentence_and_loses_nothing(
     assert same(again, train(fresh_model(), tokenizer, rows, SETTINGS, tmp_path / "whole", reward=variety))
 
 
+@pytest.mark.parametrize(
+    ("prompts", "rollouts", "most", "parts"),
+    [(256, 4, 8, (8, 128)), (4, 2, 3, (2, 4)), (2, 2, 8, (4, 1)), (5, 3, 8, (5, 3)), (13, 2, 8, (2, 13))],
+)
+def test_a_step_is_taken_in_the_largest_equal_parts_allowed(
+    tmp_path: Path, prompts: int, rollouts: int, most: int, parts: tuple[int, int]
+) -> None:
+    settings = RLSettings(prompts=prompts, rollouts=rollouts, micro_batch=most)
+    given = arguments(settings, RunFolder(tmp_path), 0)
+    assert (given.per_device_train_batch_size, given.gradient_accumulation_steps) == parts
+
+
 def test_what_cannot_work_is_said_in_one_sentence(
     tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
 ) -> None:
@@ -291,8 +305,6 @@ def test_what_cannot_work_is_said_in_one_sentence(
         call(RLSettings(max_tokens=246))
     with pytest.raises(UsageError, match="no rows"):
         call(rows=[])
-    with pytest.raises(UsageError, match=r"8 responses, which 1 process.* equal parts of 3 at once"):
-        call(RLSettings(prompts=4, rollouts=2, max_tokens=5, micro_batch=3))
     with pytest.raises(UsageError, match="rollouts = 1, but it is at least 2"):
         RLSettings(rollouts=1)
     with pytest.raises(UsageError, match="learning_rate = nan"):

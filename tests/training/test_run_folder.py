@@ -59,6 +59,23 @@ def test_a_crash_between_sealing_and_removing_leaves_the_newest(tmp_path: Path) 
     assert not (folder.checkpoints / "checkpoint-9").exists()
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "inner/optimizer.pt", "whole"])
+@pytest.mark.parametrize("damage", [b"weighty", b"weig", None])
+def test_a_damaged_checkpoint_is_named_and_not_gone_on_from(tmp_path: Path, name: str, damage: bytes | None) -> None:
+    folder = RunFolder(tmp_path)
+    path = checkpoint(folder, 2)
+    (path / "inner").mkdir()
+    (path / "inner/optimizer.pt").write_bytes(b"moments")
+    folder.seal(2)
+    folder.check(path)
+    if damage is None:
+        (path / name).unlink()
+    else:
+        (path / name).write_bytes(damage)
+    with pytest.raises(UsageError, match=rf"checkpoint-2 is damaged \(.*{name}\); remove .*checkpoints to train"):
+        folder.check(path)
+
+
 def test_a_second_training_is_kept_out_until_the_first_has_ended(tmp_path: Path) -> None:
     first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
     with first.held(), pytest.raises(UsageError, match="in use by another training"), second.held():

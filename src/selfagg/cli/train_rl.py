@@ -47,7 +47,7 @@ def rl(
     rollouts: Annotated[int, typer.Option(help="Responses to each prompt.", rich_help_panel=TRAINING)] = 4,
     learning_rate: Annotated[float, typer.Option("--lr", help="Of AdamW, constant.", rich_help_panel=TRAINING)] = 1e-6,
     micro_batch: Annotated[
-        int, typer.Option(help="Responses in one pass: memory, not the result.", rich_help_panel=TRAINING)
+        int, typer.Option(help="Most responses in one pass: memory, not the result.", rich_help_panel=TRAINING)
     ] = 8,
     lora: Annotated[int, typer.Option(help="Rank of a LoRA adapter; 0: all weights.", rich_help_panel=TRAINING)] = 0,
     end_to_end: Annotated[

@@ -28,6 +28,7 @@ def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOC
     from trl.trainer.rloo_config import RLOOConfig
 
     gpu = torch.accelerator.is_available()
+    at_once, parts = _in_parts(settings)
     told: dict[str, Any] = {
         "output_dir": str(folder.checkpoints),
         "max_steps": settings.steps,
@@ -48,8 +49,8 @@ def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOC
         "logging_steps": 1,
         "disable_tqdm": True,
         "report_to": "none",
-        "per_device_train_batch_size": settings.micro_batch,
-        "gradient_accumulation_steps": _accumulation(settings),
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": parts,
     }
     return RLOOConfig(**told) if settings.algorithm == "rloo" else GRPOConfig(scale_rewards="none", **told)
 
@@ -83,15 +84,13 @@ def processes() -> Any:
     return PartialState(cpu=not torch.accelerator.is_available())
 
 
-def _accumulation(settings: RLSettings) -> int:
-    """Forward and backward passes of one process in a step."""
+def _in_parts(settings: RLSettings) -> tuple[int, int]:
+    """How many responses one process takes at once, and how often in a step: equal parts, the largest allowed."""
     together: int = processes().num_processes
-    share, left = divmod(settings.responses, settings.micro_batch * together)
+    share, left = divmod(settings.responses, together)
     if settings.end_to_end is not None and settings.prompts % together:
         raise UsageError(f"{together} processes cannot share out the whole loops of {settings.prompts} prompts equally")
     if left:
-        raise UsageError(
-            f"a step has {settings.responses} responses, which {together} process(es) cannot take in equal parts of "
-            f"{settings.micro_batch} at once (micro_batch)"
-        )
-    return share
+        raise UsageError(f"{together} processes cannot share out the {settings.responses} responses of a step equally")
+    at_once = max(size for size in range(1, settings.micro_batch + 1) if share % size == 0)
+    return at_once, share // at_once

@@ -6,7 +6,6 @@ problems ``test.parquet``, a card (``README.md``) and the same facts as JSON, wh
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.experiments.share import COMPARABLE, share_first_samples
-from selfagg.files import write_whole
+from selfagg.files import sha256, write_whole
 from selfagg.methods import Majority
 from selfagg.models import Model
 from selfagg.training.assembly import Assembly
@@ -117,7 +116,7 @@ def finished_set(folder: Path, plan: Plan) -> dict[str, Any] | None:
         ((failed,),) = record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL")
     try:
         facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
-        whole = all(_sha256(folder / name) == digest for name, digest in facts["files"].items())
+        whole = all(sha256(folder / name) == digest for name, digest in facts["files"].items())
     except (OSError, ValueError, KeyError, AttributeError):
         return None
     return facts if whole and not failed else None
@@ -187,7 +186,7 @@ async def make_set(
             if test:
                 write_rows(folder, "test", assembly.rows("test", test))
             files = {
-                path.name: _sha256(path)
+                path.name: sha256(path)
                 for path in (rows_file(folder, "train"), rows_file(folder, "test"))
                 if path.is_file()
             }
@@ -219,8 +218,3 @@ def _share(path: Path, record: Record, method: Majority) -> None:
         if differing := [key for key in COMPARABLE if theirs.get(key) != ours.get(key)]:
             raise UsageError(f"record {path} differs in {', '.join(differing)}, so its candidates cannot serve here")
         share_first_samples(source, record, method)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

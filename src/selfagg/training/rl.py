@@ -73,7 +73,7 @@ def train(
         The folder, ``final`` in it being the trained model.
 
     Raises:
-        UsageError: Something given cannot work, or ``out`` belongs to another training.
+        UsageError: Something given cannot work, or ``out`` belongs to another training or is damaged.
         RewardFailed: The reward function raised; what was done until then is kept.
     """
     from transformers.trainer_callback import PrinterCallback
@@ -86,8 +86,10 @@ def train(
     with folder.held() if processes().is_main_process else nullcontext():
         with _one_after_another():
             folder.begin(_deciding(settings, about or {}), may_differ={"steps": settings.steps, "versions": versions()})
-            folder.clear()
             checkpoint = folder.last_checkpoint()
+            if checkpoint:
+                folder.check(checkpoint[0])
+            folder.clear()
             done = checkpoint[1] if checkpoint else 0
             folder.metrics.go_back(done)
         if done >= settings.steps and folder.final.is_dir():

@@ -26,8 +26,8 @@ class RLSettings:
         learning_rate: Of AdamW, constant.
         temperature: Responses are sampled at this temperature.
         max_tokens: Most tokens of a response.
-        micro_batch: Responses that go through the model at once, forward and backward; what a step has more is
-            accumulated. Changes memory and time, not the gradient (but for rounding).
+        micro_batch: Most responses that go through the model at once, forward and backward; a step takes its own in
+            equal parts. Changes memory and time, not the gradient (but for rounding).
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
         vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
             this machine. None: transformers does.

@@ -13,11 +13,11 @@ from filelock import Timeout
 
 from selfagg.engine.differences import differences
 from selfagg.errors import UsageError
-from selfagg.files import lock, sync, write_whole
+from selfagg.files import lock, sha256, sync, write_whole
 from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"
-"""A file that a checkpoint gets when all else of it is on disk."""
+"""A file that a checkpoint gets when all else of it is on disk: the others' digests, by their names."""
 
 
 class RunFolder:
@@ -113,6 +113,21 @@ class RunFolder:
         }
         return (whole[max(whole)], max(whole)) if whole else None
 
+    def check(self, checkpoint: Path) -> None:
+        """Looks whether a checkpoint is what was written.
+
+        Raises:
+            UsageError: A file of it is missing or has changed.
+        """
+        try:
+            written = json.loads((checkpoint / _WHOLE).read_text(encoding="utf-8"))
+            changed = next((name for name, digest in written.items() if sha256(checkpoint / name) != digest), None)
+        except (OSError, ValueError, AttributeError) as error:
+            changed = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else _WHOLE
+        if changed is not None:
+            way_on = f"remove {self.checkpoints} to train from the beginning"
+            raise UsageError(f"the checkpoint {checkpoint} is damaged ({changed}); {way_on}")
+
     def clear(self) -> None:
         """Removes all checkpoints but the last whole one; only for a folder that `begin` has found to be this one."""
         last = self.last_checkpoint()
@@ -123,9 +138,11 @@ class RunFolder:
     def seal(self, step: int) -> None:
         """Says that a checkpoint is whole, once it is on disk, and removes those before it."""
         folder = self.checkpoints / f"checkpoint-{step}"
-        for path in [*folder.iterdir(), folder]:
+        written = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        for path in [*written, folder]:
             sync(path)
-        (folder / _WHOLE).touch()
+        digests = {path.relative_to(folder).as_posix(): sha256(path) for path in written}
+        write_whole(folder / _WHOLE, json.dumps(digests, indent=1) + "\n")
         sync(folder)
         for path in self.checkpoints.glob("checkpoint-*"):
             if path != folder:
