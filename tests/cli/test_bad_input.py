@@ -38,7 +38,7 @@ def refused(outcome: subprocess.CompletedProcess[str], *words: str) -> str:
         (["evall"], ["evall", "eval"]),
         (["eval"], ["source"]),
         (["eval", "questions.jsonl", "--sizes", "3"], ["--sizes", "--size"]),
-        (["eval", "questions.jsonl", "-n", "many"], ["-n", "integer"]),
+        (["eval", "questions.jsonl", "-n", "many"], ["-n", "valid int"]),
         (["eval", "questions.jsonl", "--schedule", "now"], ["--schedule", "now", "stepwise"]),
         (["eval", "questions.jsonl", "--method", "rssa"], ["rssa", "rsa"]),
         (["eval", "questions.jsonl", "-n", "0"], ["n = 0"]),

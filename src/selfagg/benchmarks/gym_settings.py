@@ -43,7 +43,7 @@ def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, d
 
 
 def _fields(task: str) -> dict[str, Any]:
-    from reasoning_gym.factory import DATASETS  # type: ignore[import-untyped]
+    from selfagg.gym import DATASETS
 
     _, config = DATASETS[task]
     hints = get_type_hints(config)

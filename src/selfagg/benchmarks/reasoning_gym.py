@@ -34,8 +34,7 @@ def versions() -> dict[str, str]:
 
 def task_names() -> list[str]:
     """Every task that the installed library has, sorted."""
-    import reasoning_gym  # type: ignore[import-untyped] # noqa: F401 - fills the table
-    from reasoning_gym.factory import DATASETS  # type: ignore[import-untyped]
+    from selfagg.gym import DATASETS
 
     return sorted(set(DATASETS) - {"composite"})
 
@@ -111,7 +110,7 @@ def _question_id(task: str, data_seed: int, i: int) -> str:
 
 
 def _entries(task: str, settings: Mapping[str, Any], seed: int, count: int) -> Iterator[dict[str, Any]]:
-    from reasoning_gym import create_dataset
+    from selfagg.gym import create_dataset
 
     if not count:
         return

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reasoning_gym.factory import DATASETS, get_score_answer_fn  # type: ignore[import-untyped]
-
+from selfagg.gym import DATASETS, get_score_answer_fn
 from selfagg.scoring import guard
 
 
