@@ -25,7 +25,7 @@ from selfagg.cli.replay import replay
 from selfagg.cli.report import report
 from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
-from selfagg.cli.stopping import Stopped
+from selfagg.cli.stopping import Stopped, deaf
 from selfagg.cli.sweep import sweep
 from selfagg.cli.train import train
 from selfagg.cli.validate import validate
@@ -112,9 +112,10 @@ def _keep_standard_descriptors() -> None:
 
 def _leave(sentence: str, status: int) -> NoReturn:
     """Says why and ends the process at once, threads that still load a model or wait for a server included."""
-    if sentence:  # typer has said the help already where no command was given
-        typer.echo(f"selfagg: {sentence}", err=True)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, AttributeError):  # on a full disk, or closed and therefore None
-            stream.flush()
-    os._exit(status)
+    with deaf():
+        if sentence:  # typer has said the help already where no command was given
+            typer.echo(f"selfagg: {sentence}", err=True)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, AttributeError):  # on a full disk, or closed and therefore None
+                stream.flush()
+        os._exit(status)

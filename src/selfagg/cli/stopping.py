@@ -7,7 +7,8 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,11 +49,24 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
         result = runner.run(_until_terminated(work, signals))
     except (KeyboardInterrupt, asyncio.CancelledError):
         # The runner is left open: closing it would wait for its threads, and one may be loading a model.
-        raise Stopped(f"stopped; {kept(record)}", 143 if signal.SIGTERM in signals else 130) from None
+        with deaf():
+            said = f"stopped; {kept(record)}"
+        raise Stopped(said, 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
         raise Stopped(f"{error}; {kept(record)}", 2 if error.fatal else 1) from None
     runner.close()
     return result
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Further Ctrl-C and SIGTERM change nothing about what is said at the end."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def kept(record: Path) -> str:
