@@ -127,3 +127,5 @@ async def _until_terminated(work: Coroutine[Any, Any, T], signals: list[int]) ->
         return await work
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+        if signals:  # the process is about to end by itself; its default handler would cut off what it has to say
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
