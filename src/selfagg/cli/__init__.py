@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,11 +26,12 @@ from selfagg.cli.replay import replay
 from selfagg.cli.report import report
 from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
-from selfagg.cli.stopping import Stopped, deaf
+from selfagg.cli.stopping import Stopped
 from selfagg.cli.sweep import sweep
 from selfagg.cli.train import train
 from selfagg.cli.validate import validate
 from selfagg.errors import SelfaggError, UsageError
+from selfagg.signals import heard_by
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "solve": solve,
@@ -112,7 +114,7 @@ def _keep_standard_descriptors() -> None:
 
 def _leave(sentence: str, status: int) -> NoReturn:
     """Says why and ends the process at once, threads that still load a model or wait for a server included."""
-    with deaf():
+    with heard_by(signal.SIG_IGN):
         if sentence:  # typer has said the help already where no command was given
             typer.echo(f"selfagg: {sentence}", err=True)
         for stream in (sys.stdout, sys.stderr):

@@ -7,12 +7,12 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 from selfagg.errors import SelfaggError
+from selfagg.signals import heard_by
 
 T = TypeVar("T")
 
@@ -49,24 +49,13 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
         result = runner.run(_until_terminated(work, signals))
     except (KeyboardInterrupt, asyncio.CancelledError):
         # The runner is left open: closing it would wait for its threads, and one may be loading a model.
-        with deaf():
+        with heard_by(signal.SIG_IGN):  # a second one is no reason to say less
             said = f"stopped; {kept(record)}"
         raise Stopped(said, 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
         raise Stopped(f"{error}; {kept(record)}", 2 if error.fatal else 1) from None
     runner.close()
     return result
-
-
-@contextmanager
-def deaf() -> Iterator[None]:
-    """Further Ctrl-C and SIGTERM change nothing about what is said at the end."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def kept(record: Path) -> str:

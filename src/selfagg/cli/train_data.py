@@ -155,12 +155,16 @@ async def _make(
     from selfagg.cli.view import shown
     from selfagg.training.data import make_set
 
+    told: list[Path | None] = []
+
     @contextmanager
     def watching(method: Majority, record: Record, problems: int) -> Iterator[Watcher]:
         progress = Progress([method.n], problems)
         progress.resume(record)
         if progress.done < progress.size:
-            say(f"record {record.path}", console)
+            if not told:
+                told.append(record.path)
+                say(f"record {record.path}", console)
             with shown(progress, method, plan.problems.source, plan.model, console):
                 yield progress
         else:

@@ -14,6 +14,7 @@ import typer
 
 from selfagg.cli.options import MODEL, RUN, SAMPLING, CodeOptions, Json, spread
 from selfagg.cli.terminal import results, say
+from selfagg.signals import heard_by
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -216,13 +217,12 @@ def _told_when_stopped(out: Path) -> Iterator[None]:
         signals.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        with heard_by(stop, signal.SIGTERM):
+            yield
     except KeyboardInterrupt:
-        last = RunFolder(out).last_checkpoint()
+        with heard_by(signal.SIG_IGN):
+            last = RunFolder(out).last_checkpoint()
         kept = f"step {last[1]} is kept in {out}, what was sampled too" if last else "no step is kept yet"
         code = 143 if signals else 130
         raise Stopped(f"stopped; {kept}; to go on:\n  {command_line()}", code) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)

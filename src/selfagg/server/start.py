@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,6 +19,7 @@ from selfagg.models.retries import Retries
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
+from selfagg.signals import heard_by
 
 RETRIES: Final = Retries(tries=4, first_s=0.5, longest_s=5.0, patience_s=60.0)
 """Shorter than a long evaluation's: somebody is waiting, and can be told to come back."""
@@ -93,9 +93,5 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with heard_by(self.handle_exit):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
