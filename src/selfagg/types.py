@@ -20,16 +20,26 @@ class Stop(StrEnum):
     FINISHED = "finished"
     LENGTH = "length"
     FILTERED = "filtered"
+    UNKNOWN = "unknown"  # the server gave a reason that nobody knows
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call or of many. ``cached`` is a part of ``prompt``, ``reasoning`` a part of ``completion``."""
+    """Tokens of one call or of many.
+
+    Attributes:
+        prompt: Tokens of the prompts.
+        cached: Those of ``prompt`` that came from a cache.
+        completion: Tokens of the replies.
+        reasoning: Those of ``completion`` that belong to reasoning sections.
+        unknown: Calls whose server did not tell its tokens. They are in none of the other figures.
+    """
 
     prompt: int = 0
     cached: int = 0
     completion: int = 0
     reasoning: int = 0
+    unknown: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -37,6 +47,7 @@ class Usage:
             self.cached + other.cached,
             self.completion + other.completion,
             self.reasoning + other.reasoning,
+            self.unknown + other.unknown,
         )
 
     @property
