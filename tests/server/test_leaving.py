@@ -53,7 +53,22 @@ async def test_a_server_that_stops_ends_what_runs_after_its_time_of_grace() -> N
             asking = asyncio.create_task(session.post(f"{served.url}/v1/chat/completions", json=body))
             await until(lambda: backend.open == 1, 5)
         await until(lambda: backend.open == 0)  # the server's own doing: the client still waits
-        asking.cancel()
+        async with await asking as told:
+            assert (told.status, (await told.json())["error"]["code"]) == (503, "server_stopping")
+
+
+async def test_a_stream_that_outlasts_the_grace_ends_with_an_error_event(caplog: pytest.LogCaptureFixture) -> None:
+    step: asyncio.Queue[str | None] = asyncio.Queue()
+    step.put_nowait("word")
+    body = {"model": "fake", "messages": ASKED, "rsa": False, "stream": True}
+    async with FaultServer(paced(step)) as backend, aiohttp.ClientSession() as session:
+        async with serving(connected(backend.url), grace_s=1) as served:
+            asked = await session.post(f"{served.url}/v1/chat/completions", json=body)
+            assert b"word" in await asked.content.readline()
+        told = await asked.content.read()
+    assert b"server_stopping" in told
+    assert told.endswith(b"data: [DONE]\n\n")
+    assert not [line for line in caplog.records if line.exc_info]
 
 
 async def test_what_is_under_way_ends_well_within_the_time_of_grace() -> None:

@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import uvicorn
 from waiting import until
 
 from selfagg.models.base import Model
-from selfagg.server.app import create_app
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
-from selfagg.server.start import listening
+from selfagg.server.start import HttpServer, listening
 
 
 @dataclass(frozen=True)
@@ -37,15 +35,7 @@ async def serving(
     """Serves ``model`` until the block ends."""
     async with Service(model, settings or ServeSettings(), concurrency) as service:
         taken = listening("127.0.0.1", 0)
-        config = uvicorn.Config(
-            create_app(service),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            backlog=4096,
-            timeout_graceful_shutdown=grace_s,
-        )
-        server = uvicorn.Server(config)
+        server = HttpServer(service, grace_s)
         task = asyncio.create_task(server.serve(sockets=[taken]))
         await until(lambda: server.started)
         try:

@@ -1,20 +1,23 @@
-"""Who may come in, and how large a body may be: checked before anything is read."""
+"""Decide who may come in, before any body is read."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from selfagg.server.errors import ApiError
 
 OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
 """Answered without a key: the page (which asks for one) and what tells of nobody's work."""
+
+
+_PLACE = re.compile(r"(?:(?P<name>[^\s:/@\[\]]+)|\[(?P<six>[0-9A-Fa-f:.]+)\])(?::[0-9]+)?")
 
 
 class Keys:
@@ -46,64 +49,49 @@ def bearer(headers: Headers) -> str:
 
 
 def _from_another_site(headers: Headers) -> bool:
-    """Whether a browser sends this for a page that is none of this server's.
+    """Return True if a browser sends this for a page that is not of this machine.
 
-    A page anywhere may have a browser post to this machine (it then says ``Sec-Fetch-Site``), or come by a name of its
-    own that leads here (then the name is in ``Host``).
+    A page anywhere may have a browser post to this machine: the browser then names the page in ``Origin``, and tells of
+    it in ``Sec-Fetch-Site``. Or the page comes by a name of its own that leads here: then that name is in ``Host``.
     """
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+    if not _is_here(headers.get("host", "")):
         return True
-    try:
-        name = urlsplit(f"//{headers.get('host', 'localhost')}").hostname
-    except ValueError:
-        return True
-    return name is None or not is_loopback(name)
+    origin = headers.get("origin")
+    if origin is not None:
+        scheme, separator, place = origin.partition("://")
+        return scheme not in ("http", "https") or not separator or not _is_here(place)
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def _is_here(place: str) -> bool:
+    """Return True if ``HOST`` or ``HOST:PORT`` is this machine."""
+    match = _PLACE.fullmatch(place)
+    return match is not None and is_loopback(match["name"] or match["six"])
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own, which no other machine can reach."""
+    """Return True if a name or address is this machine's own, which no other machine can reach."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower().removesuffix(".") == "localhost"
 
 
 class Door:
-    """Turns away requests without a key where one is needed, and bodies that are too large."""
+    """Turn away requests without a key where one is needed, and pages of other sites where none is."""
 
-    def __init__(self, app: ASGIApp, keys: Keys, body_bytes: int) -> None:
-        self._app, self._keys, self._most = app, keys, body_bytes
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app, self._keys = app, keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal.response() if refusal else self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> ApiError | None:
         headers = Headers(scope=scope)
-        path = scope["path"]
-        is_open = not self._keys or path in OPEN
-        if not is_open and not self._keys.know(bearer(headers)):
-            refusal = ApiError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
-            await refusal.response()(scope, receive, send)
-            return
-        if not self._keys and _from_another_site(headers):
-            refusal = ApiError(403, "without keys this server answers programs and pages of this machine alone")
-            await refusal.response()(scope, receive, send)
-            return
-        length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self._most:
-            await self._too_large().response()(scope, receive, send)
-            return
-        left = self._most
-
-        async def bounded() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise self._too_large()
-            return message
-
-        await self._app(scope, bounded, send)
-
-    def _too_large(self) -> ApiError:
-        return ApiError(413, f"the request body is larger than {self._most:,} bytes", code="request_too_large")
+        if not self._keys:
+            if _from_another_site(headers):
+                return ApiError(403, "without keys this server answers programs and pages of this machine alone")
+        elif scope["path"] not in OPEN and not self._keys.know(bearer(headers)):
+            return ApiError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
+        return None

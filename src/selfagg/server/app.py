@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -13,9 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 from selfagg import __version__
 from selfagg.server import page
 from selfagg.server.access import Door, Keys
+from selfagg.server.bodies import Bodies
 from selfagg.server.chat import Chat
 from selfagg.server.errors import ApiError, documented, on_http_error
 from selfagg.server.names import listed, pattern, served_name, suffix_of
+from selfagg.server.presence import CLEANUPS
 from selfagg.server.schemas import ChatRequest
 from selfagg.server.service import Service
 from selfagg.server.telling import Telling
@@ -30,11 +33,13 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.cleanups = asyncio.Semaphore(CLEANUPS)
     app.exception_handler(ApiError)(on_http_error)
     app.exception_handler(404)(on_http_error)
     app.exception_handler(405)(on_http_error)
     app.exception_handler(Exception)(on_http_error)
-    app.add_middleware(Door, keys=Keys(service.settings.keys), body_bytes=service.settings.limits.body_bytes)
+    app.add_middleware(Bodies, limits=service.settings.limits)
+    app.add_middleware(Door, keys=Keys(service.settings.keys))
     app.add_middleware(Telling, metrics=service.metrics)
     _add_routes(app, service)
     page.add_routes(app)

@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any, cast
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from selfagg.models.base import Forwards
 from selfagg.server.access import bearer
 from selfagg.server.answers import completion
+from selfagg.server.errors import Json
 from selfagg.server.names import served_name
 from selfagg.server.passthrough import forwarded
 from selfagg.server.plan import Plan, planned
@@ -40,24 +41,28 @@ class Chat:
             ApiError: What the client did wrong, or why there is no answer.
             ClientGone: It hung up.
         """
-        body = parse(await self._request.body())
         service = self._service
+        with ExitStack() as place:
+            place.enter_context(service.admission.enter())  # before the body is read: a body takes memory
+            return await self._admitted(place)
+
+    async def _admitted(self, place: ExitStack) -> Response:
+        service = self._service
+        body = parse(await self._request.body())
         model = service.model
         forwards = isinstance(model, Forwards)
         plan = planned(body, served_name(model.name), service.settings, forwards=forwards)
         self._told |= {"kind": "plain" if plan is None else "deliberation", "model": model.name}
-        with ExitStack() as place:
-            place.enter_context(service.admission.enter())
-            response: Response
-            if plan is None:
-                response = await self._passed_on(cast(Forwards, model), body)
-            elif plan.request.stream:
-                response = await self._streamed(plan)
-            else:
-                return await self._whole(plan)
-            if isinstance(response, Stream):
-                response.on_end(place.pop_all().close)  # its place is free when its last byte is out
-            return response
+        response: Response
+        if plan is None:
+            response = await self._passed_on(cast(Forwards, model), body)
+        elif plan.request.stream:
+            response = await self._streamed(plan)
+        else:
+            response = await self._whole(plan)
+        if isinstance(response, Stream):
+            response.on_end(place.pop_all().close)  # its place is free when its last byte is out
+        return response
 
     async def _passed_on(self, model: Forwards, body: dict[str, Any]) -> Response:
         key = bearer(self._request.headers) if self._service.settings.forward_key else ""
@@ -66,9 +71,9 @@ class Chat:
     async def _whole(self, plan: Plan) -> Response:
         head = self._head(plan)
         work = self._service.deliberator.run(plan, head["id"], usage=self._note())
-        outcome = await while_present(self._request.receive, work)
+        outcome = await while_present(self._request.scope, self._request.receive, work)
         self._told["cut_short"] = outcome.cut_short
-        return JSONResponse(completion(outcome, plan, head))
+        return Json(completion(outcome, plan, head))
 
     async def _streamed(self, plan: Plan) -> Response:
         options = plan.request.stream_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,13 @@ from starlette.responses import JSONResponse
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError, TooLong, UsageError
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class Json(JSONResponse):
+    """JSON whose text may hold lone surrogates, which a broken backend sends: they go out as question marks."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 class ApiError(HTTPException):
@@ -38,7 +46,7 @@ class ApiError(HTTPException):
 
     def response(self) -> JSONResponse:
         """The error as an answer."""
-        return JSONResponse(self.body, self.status_code, headers=self.headers)
+        return Json(self.body, self.status_code, headers=self.headers)
 
 
 def refused(message: str, param: str | None = None, code: str | None = None) -> ApiError:
@@ -74,7 +82,7 @@ async def on_http_error(_: Request, error: Exception) -> JSONResponse:
         return error.response()
     if isinstance(error, HTTPException):
         told = ApiError(error.status_code, str(error.detail))
-        return JSONResponse(told.body, error.status_code, headers=error.headers)
+        return Json(told.body, error.status_code, headers=error.headers)
     return ApiError(500, "the server failed on this request").response()
 
 

@@ -1,10 +1,10 @@
-"""Whether the client is still there: work for one that is gone is ended at once."""
+"""Work for a client ends as soon as the client is gone."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +17,17 @@ class ClientGone(Exception):
     """The client hung up before it had its answer."""
 
 
-async def while_present(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Awaits ``work`` as long as the client is connected; the request's body must have been read.
+CLEANUPS: Final = 8
+"""Requests whose work is cancelled at once; the others wait, so that thousands of hang-ups do not block the loop."""
+
+
+async def while_present(scope: Scope, receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work`` for as long as the client is connected; the request's body must have been read.
 
     Raises:
         ClientGone: The client hung up; ``work`` has been cancelled and has ended.
     """
+    cleanups: asyncio.Semaphore = scope["app"].state.cleanups
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -30,9 +35,18 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             return task.result()
         raise ClientGone
     finally:
-        for one in (task, gone):
-            one.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
+        gone.cancel()
+        if not task.done():
+            await _cancelled(task, cleanups)
+
+
+async def _cancelled(task: asyncio.Future[Any], cleanups: asyncio.Semaphore) -> None:
+    try:
+        async with cleanups:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    finally:
+        task.cancel()  # where the wait itself was cancelled
 
 
 async def _gone(receive: Receive) -> None:
@@ -41,7 +55,7 @@ async def _gone(receive: Receive) -> None:
 
 
 class Stream(Response):
-    """A body sent piece by piece, its source closed as soon as nobody reads it any more."""
+    """Send a body piece by piece, and close its source as soon as nobody reads it any more."""
 
     def __init__(
         self,
@@ -56,12 +70,12 @@ class Stream(Response):
         self._at_end: Callable[[], None] = lambda: None
 
     def on_end(self, call: Callable[[], None]) -> None:
-        """Has ``call`` called when the body is through, in whatever way."""
+        """Call ``call`` when the body has ended, in whatever way."""
         self._at_end = call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await while_present(receive, self._pour(send))
+            await while_present(scope, receive, self._pour(send))
         finally:
             await self._rest.aclose()
             self._at_end()
@@ -75,9 +89,9 @@ class Stream(Response):
 
 
 async def opened(request: Request, pieces: AsyncGenerator[bytes, None]) -> bytes:
-    """The first piece: what goes wrong before it can still be answered with an error's status."""
+    """Return the first piece, so that an error before it can still be answered with its status."""
     try:
-        return await while_present(request.receive, _first(pieces))
+        return await while_present(request.scope, request.receive, _first(pieces))
     except BaseException:
         await pieces.aclose()
         raise

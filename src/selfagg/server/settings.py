@@ -16,6 +16,7 @@ class Limits:
         t: Most populations.
         open_requests: Requests at once, those that wait for a call included; past it 429.
         body_bytes: Largest request body; images count in base64.
+        bodies_at_once: Bodies of the largest size that are held at once; past it 429.
     """
 
     n: int = 64
@@ -23,6 +24,12 @@ class Limits:
     t: int = 32
     open_requests: int = 4096
     body_bytes: int = 32 * 2**20
+    bodies_at_once: int = 16
+
+    @property
+    def all_bodies_bytes(self) -> int:
+        """Bytes of the bodies of all open requests."""
+        return self.bodies_at_once * self.body_bytes
 
 
 @dataclass(frozen=True, slots=True)

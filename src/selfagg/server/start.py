@@ -17,6 +17,7 @@ from selfagg.models.base import Model
 from selfagg.models.openai_server import allow_many_connections
 from selfagg.models.retries import Retries
 from selfagg.server.app import create_app
+from selfagg.server.protocol import BoundedProtocol
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 from selfagg.signals import heard_by
@@ -72,26 +73,45 @@ async def _serve(
 ) -> None:
     with contextlib.closing(taken):
         async with Service(model, settings, concurrency) as service:
-            config = uvicorn.Config(
-                create_app(service),
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                backlog=_BACKLOG,
-                timeout_keep_alive=_IDLE_S,
-                timeout_graceful_shutdown=grace_s,
-                server_header=False,
-            )
             host, port = taken.getsockname()[:2]
             where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
             print(f"selfagg serves {model.name} at {where}/v1", file=sys.stderr, flush=True)
-            await _Server(config).serve(sockets=[taken])
+            await HttpServer(service, grace_s).serve(sockets=[taken])
 
 
-class _Server(uvicorn.Server):
-    """Ends by itself when told to, rather than killing the process afterwards: the record is closed after it."""
+class HttpServer(uvicorn.Server):
+    """Serve a service's application over HTTP.
+
+    Args:
+        service: The open service.
+        grace_s: Seconds that open requests get when the server stops.
+    """
+
+    def __init__(self, service: Service, grace_s: int) -> None:
+        config = uvicorn.Config(
+            create_app(service),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=grace_s,
+            server_header=False,
+            http=BoundedProtocol,
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End all requests, those that outlast the grace (or a second signal) by force, before the record closes."""
+        await super().shutdown(sockets)
+        tasks = [*self.server_state.tasks]
+        for task in tasks:
+            if not task.cancelling():
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Stop when told to, but do not kill the process afterwards: the record is closed after it."""
         with heard_by(self.handle_exit):
             yield

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
 from contextlib import nullcontext
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from selfagg.server.errors import ApiError
 from selfagg.server.metrics import Metrics
 from selfagg.server.presence import ClientGone
 from selfagg.server.tracing import span
@@ -21,6 +24,9 @@ CHAT = "/v1/chat/completions"
 
 GONE = 499
 """The status under which a request is counted whose client hung up; nobody receives it."""
+
+_STOPPED = ApiError(503, "the server stops", code="server_stopping", wait_s=5.0)
+_STOPPED_EVENT = f"data: {json.dumps(_STOPPED.body)}\n\ndata: [DONE]\n\n".encode()
 
 
 class Telling:
@@ -35,29 +41,30 @@ class Telling:
             return
         told: dict[str, Any] = {"verb": scope["method"], "path": _plain(scope["path"]), "status": 500, "kind": "other"}
         scope.setdefault("state", {})["told"] = told
-        start, first = time.monotonic(), None
+        start, first, begun = time.monotonic(), None, False
 
         async def noted(message: Message) -> None:
-            nonlocal first
+            nonlocal first, begun
             if message["type"] == "http.response.start":
-                told["status"] = message["status"]
+                told["status"], begun = message["status"], True
             elif first is None:
                 first = time.monotonic() - start
             await send(message)
 
         try:
             with span(told) if scope["path"] == CHAT else nullcontext():
-                await self._told(scope, receive, noted, told)
+                await self._app(scope, receive, noted)
+        except (ClientGone, ClientDisconnect):
+            told["status"] = GONE
+        except asyncio.CancelledError:  # the server stops and its grace is over
+            if begun:
+                await noted({"type": "http.response.body", "body": _STOPPED_EVENT, "more_body": False})
+            else:
+                await _STOPPED.response()(scope, receive, noted)
         finally:
             seconds = time.monotonic() - start
             self._metrics.request(told["kind"], told["status"], seconds, first)
             log.info(json.dumps(told | {"seconds": round(seconds, 4)}))
-
-    async def _told(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except ClientGone:
-            told["status"] = GONE
 
 
 def _plain(path: str) -> str:

@@ -1,0 +1,65 @@
+"""Connections: bounded headers, and no patience with those who say nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from serving import serving
+
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.server import protocol
+
+ASK = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+
+
+async def answered(url: str, *pieces: bytes) -> bytes:
+    """All that the server says to these bytes until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await reader.read()
+    except ConnectionError:  # closed with bytes on their way
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        [ASK + b"X: ", *[b"a" * 8192] * 20],
+        [b"GET /" + b"a" * 8192, *[b"a" * 8192] * 20],
+        [ASK, *[b"X: a\r\n" * 1000] * 20],
+        [
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\n{\r\n0\r\n",
+            *[b"X: a\r\n" * 1000] * 20,
+        ],
+    ],
+    ids=["one header", "address", "many headers", "trailer"],
+)
+async def test_headers_without_end_close_the_connection(flood: list[bytes]) -> None:
+    async with serving(SimulatedModel(Simulation())) as served:
+        assert b" 200 " not in await answered(served.url, *flood)
+
+
+async def test_large_headers_within_the_bound_are_fine() -> None:
+    async with serving(SimulatedModel(Simulation())) as served:
+        assert b" 200 " in await answered(served.url, ASK, b"X: " + b"a" * 30_000, b"\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize("said", [b"", ASK, ASK + b"\r\n" + ASK], ids=["nothing", "half a head", "a second half head"])
+async def test_a_silent_connection_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.05)
+    async with serving(SimulatedModel(Simulation())) as served, asyncio.timeout(20):
+        await answered(served.url, said)
+
+
+async def test_a_refused_upload_that_goes_on_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "LINGER_S", 0.05)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: example.org\r\nContent-Length: 1000\r\n\r\n{"
+    async with serving(SimulatedModel(Simulation())) as served, asyncio.timeout(20):
+        assert b" 403 " in await answered(served.url, head)
