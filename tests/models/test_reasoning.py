@@ -10,7 +10,18 @@ from selfagg.types import Delta
 TAGS = ("<think>", "</think>")
 FINAL = "<|end|><|start|>assistant<|channel|>final<|message|>"
 plain = st.text(alphabet=st.characters(exclude_characters="<>"), max_size=30)
-pieces = ("<think>", "</think>", "[THINK]", "[/THINK]", "<thinking>", "`<think>`", " the <think> tag", "</", "<thi", "a")
+pieces = (
+    "<think>",
+    "</think>",
+    "[THINK]",
+    "[/THINK]",
+    "<thinking>",
+    "`<think>`",
+    " the <think> tag",
+    "</",
+    "<thi",
+    "a",
+)
 pieces += ("analysisSo", "assistantfinal", "<|channel|>analysis<|message|>", FINAL, "\n", " ", "x < y", "◁think▷", ". ")
 mixed = st.lists(st.sampled_from(pieces), max_size=20).map("".join)
 

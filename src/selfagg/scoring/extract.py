@@ -17,7 +17,7 @@ _COMMAND = rf"\\[A-Za-z]+(?:\s?{_GROUP}){{0,2}}"
 _LETTER = r"[A-Za-z](?=\s*(?:[.,;:!?$)\]*]|\\[)\]]|\n|\Z))"
 _BRACKETS = r"\([^()\n]{1,80}\)|\[[^][\n]{1,80}\]"
 _TOKEN = re.compile(
-    r"(?P<box>\\+(?:[Bb]oxed|BOXED|fbox|framebox|bbox|ovalbox)(?![A-Za-z])(?:\s*+\[[^][\n]{0,80}\](?=\s*\{))*\s*+"
+    r"(?P<box>\\{1,2}(?:[Bb]oxed|BOXED|fbox|framebox|bbox|ovalbox)(?![A-Za-z])(?:\s*+\[[^][\n]{0,80}\](?=\s*\{))*\s*+"
     rf"(?:\{{|(?P<bare>{_NUMBER}|{_LETTER}|{_BRACKETS}|{_COMMAND}))"
     # Without its backslash, as after careless escaping, or with the backspace that \b stands for in JSON.
     r"|(?:(?<![A-Za-z])[Bb]oxed|(?<![A-Za-z])f(?:rame)?box|\x08oxed)\{"

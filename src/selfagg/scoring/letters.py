@@ -32,14 +32,16 @@ _SAYING = (
     r"|option|opt|choice|letter|statement|alternative|selection|response|solution|is|it|must|should|would|be"
     r"|i(?= (?:choose|pick|select|would))|we|choose|pick|select"
 )
-_LEAD = re.compile(rf"(?:(?:(?:{_SAYING})(?![A-Za-z])|答案|选项|选择|选|应|为|是|正确)[\s,.]*[:=]?\s*)*", re.IGNORECASE)
+_LEAD = re.compile(
+    rf"(?:(?:(?:{_SAYING})(?![A-Za-z])|答案|选项|选择|选|应|为|是|正确)[\s,.]*+[:=]?\s*+)*+", re.IGNORECASE
+)
 _LETTER = re.compile(r"[(\[](?P<inside>[A-Za-z])[)\]]|(?P<bare>[A-Za-z])(?![\w^'’])")
 _LABELLED = re.compile(r" ?[)\].:](?![A-Za-z](?![A-Za-z]))")
 """What ends a label, as in ``B.`` or ``B) 400``; not within ``e.g.``."""
 
 _SET_OFF = re.compile(r" [-–—] | ?[,;→] ?")
 _SEVERAL = re.compile(
-    r"[\s)\].:,]*(?:(?:and|or|to|nor|&|/|\+|\||,|;|-|–|—)[\s,]*)+[(\[]?[A-Za-z](?![A-Za-z0-9])", re.IGNORECASE
+    r"[\s)\].:]*+(?:(?:and|or|to|nor|&|/|\+|\||,|;|-|–|—)\s*+)++[(\[]?[A-Za-z](?![A-Za-z0-9])", re.IGNORECASE
 )
 _ITEM = re.compile(r"[(\[]?(?!a [a-z])(?:[A-Za-z]|[IVX]+)(?![\w'’])")
 _REMARK = re.compile(r" \((?! ?(?:or|and|/))(?!([A-Za-z])\))| (?=[0-9])| (?:because|since)\b")
@@ -75,13 +77,13 @@ def choice_letter(text: str, texts: Sequence[str] = ()) -> str | None:
 def stated_letter(content: str, texts: Sequence[str] = ()) -> str | None:
     """Return the letter that the content of a box states, in upper case, or None where it states none or several."""
     plain = _plain(content[:_LONGEST])
-    if len(plain) != 1:
-        key = plain.casefold()
-        matching = [letter for letter, text in zip(ascii_uppercase, texts, strict=False) if _key(text) == key]
-        if len(matching) == 1:
-            return matching[0]
-    letter = _read(plain)
-    return letter if letter is None or not texts or letter in ascii_uppercase[: len(texts)] else None
+    allowed = ascii_uppercase[: len(texts)] if texts else ascii_uppercase
+    if len(plain) == 1 and plain.upper() in allowed:
+        return plain.upper()
+    key = plain.casefold()
+    matching = [letter for letter, text in zip(ascii_uppercase, texts, strict=False) if _key(text) == key]
+    letter = matching[0] if len(matching) == 1 else _read(plain)
+    return letter if letter and letter in allowed else None
 
 
 def options(question: Question) -> Sequence[str]:
