@@ -107,25 +107,10 @@ def test_boxes_of_one_enumeration_are_a_list(text: str, box: str | None) -> None
 
 
 QUOTES = [
-    r"\boxed{}",
-    r"\boxed{answer}",
-    r"\boxed{...}",
-    r"\boxed{\text{your answer}}",
-    r"\boxed{?}",
-    r"\boxed{\ldots}",
-]
-QUOTES += [
-    r"\boxed{\phantom{00}}",
-    r"`\boxed{` and `}`",
-    r"\boxed{\text{Final Answer}}",
+    *(r"\boxed{}", r"\boxed{ }", r"\boxed{ \quad }", r"\boxed{...}", r"\boxed{\ldots}", r"\boxed{?}", r"\boxed{___}"),
+    *(r"\boxed{answer}", r"\boxed{\text{your answer}}", r"\boxed{\text{Final Answer}}", r"\boxed{\text{the letter}}"),
+    *(r"\boxed{your final answer here}", r"\boxed{\phantom{00}}", r"\boxed as asked", r"`\boxed{` and `}`"),
     r"\boxed{}, for example \boxed{A}",
-]
-QUOTES += [
-    r"\boxed{ }",
-    r"\boxed{ \quad }",
-    r"\boxed{\text{the letter}}",
-    r"\boxed{your final answer here}",
-    r"\boxed as asked",
 ]
 
 
@@ -209,9 +194,10 @@ def test_our_own_instructions_replace_no_answer(kind: Kind) -> None:
     assert stated_answer(question, Reply(asked, stop=Stop.LENGTH)) is None
 
 
-@pytest.mark.parametrize(
-    "wrapped", ["**5**", "`5`", r"\boxed{5}", "$5$", r"\(5\)", "```\n5\n```", "```text\n5\n```", r"$\boxed{5}$"]
-)
+WRAPPED = ["**5**", "`5`", r"\boxed{5}", "$5$", r"\(5\)", "```\n5\n```", "```text\n5\n```", r"$\boxed{5}$"]
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
 def test_unwrapped(wrapped: str) -> None:
     assert unwrapped(wrapped) == "5"
 

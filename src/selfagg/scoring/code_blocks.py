@@ -18,7 +18,7 @@ _PROSE = "code block"
 """What follows a fence where the instruction is quoted: ``in one ```python code block``."""
 
 _PYTHON = re.compile(r"\{?\.?(?:python|py)(?:[\d.]*|[ \t]+[\d.]+)(?![\w.+-]).*", re.IGNORECASE)
-_END = re.compile(r"[ \t]*(?P<fence>`{3,}|~{3,})[ \t.,;:!]*")
+_END = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?![\w{]).*")
 _MARGIN = 3
 """How much further in than its opening a closing fence may stand, as in Markdown."""
 
