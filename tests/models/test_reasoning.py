@@ -58,6 +58,7 @@ mixed = st.lists(st.sampled_from(pieces), max_size=20).map("".join)
         ("<|channel|>commentary to=functions.x<|message|>a<|end|><|channel|>final<|message|>b", "a", "b"),
         ("analysisWe see aassistantfinalb", "We see a", "b"),
         ("analysisWe were cut", "We were cut", ""),
+        ("<think>assistantfinal</think>b", "assistantfinal", "b"),
     ],
 )
 def test_splits(text: str, reasoning: str, response: str) -> None:

@@ -162,7 +162,7 @@ def _whole_numbers(file: Any) -> set[str]:
 def _mended(values: dict[str, Any], whole: set[str]) -> Values:
     """Return a row with NaN, which pandas writes for it, as a missing value, and integers as integers."""
     known = {name: None if value != value else value for name, value in values.items()}
-    return known | {name: int(known[name]) for name in whole if known[name] is not None}
+    return {name: int(value) if name in whole and value is not None else value for name, value in known.items()}
 
 
 def _parsed(text: str, place: str) -> Any:

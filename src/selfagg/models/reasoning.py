@@ -61,6 +61,7 @@ class Splitter:
 
     def __init__(self) -> None:
         self._inside = False
+        self._bare = False  # the section began with gpt-oss's mark without its brackets
         self._unclosed = 0  # opening tags without their closing ones
         self._sections = 0
         self._before = ""
@@ -83,7 +84,7 @@ class Splitter:
             if (mark := self._meaning(tag, self._window(text, tag.start()), after)) is not None:
                 yield self._kind(), text[start : tag.start()]
                 start = tag.end()
-                yield self._turn(mark, tag.lastgroup), ""
+                yield self._turn(mark, tag), ""
         if not last and (begun := _BEGUN.search(text, start, end)):
             end = begun.start()
         yield self._kind(), text[start:end]
@@ -101,10 +102,12 @@ class Splitter:
         """Return what a tag does, or None if the text only names it."""
         if before.endswith(_QUOTES) and after.startswith(_QUOTES):
             return None
+        if tag[0] == "analysis":
+            return None if before else Mark.BOUNDARY
+        if tag[0] == "assistantfinal":
+            return Mark.BOUNDARY if self._inside and self._bare else None
         if tag.lastgroup == "frame" or (self._inside and tag.lastgroup == "close"):
             return Mark.BOUNDARY
-        if tag[0] in ("analysis", "assistantfinal"):
-            return Mark.BOUNDARY if not before and tag.lastgroup == "open" else None
         at_line_start = not before.rpartition("\n")[2].strip()
         in_sentence = not at_line_start and _MID_SENTENCE.search(before) and _SENTENCE_GOES_ON.match(after)
         if in_sentence or _CALLED_A_TAG.match(after):
@@ -113,12 +116,12 @@ class Splitter:
             return Mark.LATE
         return Mark.BOUNDARY
 
-    def _turn(self, mark: Mark, group: str | None) -> Mark:
+    def _turn(self, mark: Mark, tag: re.Match[str]) -> Mark:
         """Go on behind a tag: inside or outside a section."""
-        if group == "open":
+        if tag.lastgroup == "open":
             self._unclosed += 1
-            self._inside = True
-        elif group == "close":
+            self._inside, self._bare = True, tag[0] == "analysis"
+        elif tag.lastgroup == "close":
             self._unclosed = max(0, self._unclosed - 1)
             self._sections += 1
             self._inside = False

@@ -13,7 +13,9 @@ _FENCE = re.compile(
     r"(?P<quote>(?:[ \t]*+>)++ ?)?(?P<bullet>[ \t]*+(?:[-*+]|\d{1,3}[.)])[ \t]++)?(?P<indent>[ \t]*+)"
     r"(?P<fence>`{3,}+|~{3,}+)(?P<mark>[^`]*)"
 )
-_AFTER_TEXT = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<mark>[ \t]*(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE)
+_AFTER_TEXT = re.compile(
+    r"(?<![`~])(?P<fence>`{3,}+|~{3,}+)(?P<mark>[ \t]*+(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE
+)
 _PROSE = "code block"
 """What follows a fence where the instruction is quoted: ``in one ```python code block``."""
 

@@ -179,7 +179,7 @@ def last_answer_tag(text: str) -> str | None:
     contents = [text[start:end].strip() for start, end in _tagged(text)]
     stated = [content for content in contents if not _is_blank_form(content)]
     words = [content for content in contents if content.isalpha()]  # "answer" alone may be an answer for all we know
-    return (stated or words or [None])[-1]
+    return next(reversed(stated or words), None)
 
 
 def _tagged(text: str) -> Iterator[tuple[int, int]]:
