@@ -110,7 +110,7 @@ QUOTES = [
     *(r"\boxed{}", r"\boxed{ }", r"\boxed{ \quad }", r"\boxed{...}", r"\boxed{\ldots}", r"\boxed{?}", r"\boxed{___}"),
     *(r"\boxed{answer}", r"\boxed{\text{your answer}}", r"\boxed{\text{Final Answer}}", r"\boxed{\text{the letter}}"),
     *(r"\boxed{your final answer here}", r"\boxed{\phantom{00}}", r"\boxed as asked", r"`\boxed{` and `}`"),
-    r"\boxed{}, for example \boxed{A}",
+    *(r"\boxed{}, for example \boxed{A}", r"\boxed{\text{[your answer]}}", r"\boxed{your\_answer}", r"\boxed{\ }"),
 ]
 
 
@@ -168,6 +168,8 @@ NAMED = [
     "between `<answer>` and `</answer>`",
     "zwischen <answer> und </answer>",
     "在<answer>和</answer>标签之间",
+    "<answer> followed by </answer>",
+    "within <answer> XML tags and </answer>",
     "I open with <answer>, then close with </answer>.",
     "in <answer></answer>",
     "as <answer>...</answer>",

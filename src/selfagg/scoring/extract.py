@@ -29,7 +29,7 @@ _TOKEN = re.compile(
 _COMMENT = re.compile(r"(?<!\\)%[ \t]+[^\n]*\n")
 _INNER = re.compile(r"\\(?:[Bb]oxed|BOXED|fbox|framebox)\s*+(?=\{)")
 _ORNAMENT = re.compile(
-    r"\\[hv]?phantom\s*+\{[^{}]*\}|\\(?:text\w*|mathrm|mathbf|q?quad|[lc]?dots|square)(?![A-Za-z])|\\[,;:! ]"
+    r"\\(?:[hv]?phantom|[hv]space\*?)\s*+\{[^{}]*\}|\\(?:text\w*|mathrm|mathbf|q?quad|[lc]?dots|square)(?![A-Za-z])|\\[,;:!_ ]|\\\Z"
     r"|[{}$*_`'\"<>~\s]+"
 )
 _NOUN = r"(?:answer|result|solution|value|number|letter|choice|option|expression|integer|response|content|text)s?"
@@ -51,7 +51,8 @@ _LONGEST_BETWEEN = 80
 _TAG = re.compile(r"\\?<\s?(?P<close>[/\\]*)\s?answer(?:\s[^<>]{0,80})?\\?>", re.IGNORECASE)
 _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 _PROSE = re.compile(
-    r"(?:and|or|und|et|y|then|to|with|the|an?|tags?|opening|closing|open|close|begin|start|end|at|by|和|与|及|、"
+    r"(?:and|or|und|et|y|then|to|with|the|an?|tags?|opening|closing|open(?:s|ed)?|close[sd]?|begin(?:ning)?s?|starts?"
+    r"|ends?|at|by|followed|before|after|in|xml|和|与|及|、"
     r"|[`'\"“”‘’*,/&])",
     re.IGNORECASE,
 )
@@ -141,7 +142,8 @@ def _is_placeholder(content: str) -> bool:
     """Return whether a box's content only says what belongs there."""
     if len(content) > _LONGEST_BETWEEN:
         return False
-    return _BOX_PLACEHOLDER.fullmatch(" ".join(_ORNAMENT.sub(" ", content).split())) is not None
+    plain = " ".join(_ORNAMENT.sub(" ", content).split())
+    return _BOX_PLACEHOLDER.fullmatch(plain.strip("[]()\\ ") or plain) is not None
 
 
 def _enumeration(text: str, boxes: list[_Box]) -> str | None:
