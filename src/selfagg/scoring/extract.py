@@ -29,8 +29,8 @@ _TOKEN = re.compile(
 _COMMENT = re.compile(r"(?<!\\)%[ \t]+[^\n]*\n")
 _INNER = re.compile(r"\\(?:[Bb]oxed|BOXED|fbox|framebox)\s*+(?=\{)")
 _ORNAMENT = re.compile(
-    r"\\(?:[hv]?phantom|[hv]space\*?)\s*+\{[^{}]*\}|\\(?:text\w*|mathrm|mathbf|q?quad|[lc]?dots|square)(?![A-Za-z])|\\[,;:!_ ]|\\\Z"
-    r"|[{}$*_`'\"<>~\s]+"
+    r"\\(?:[hv]?phantom|[hv]space\*?)\s*+\{[^{}]*\}|\\(?:text\w*|mathrm|mathbf|q?quad|[lc]?dots|square)(?![A-Za-z])"
+    r"|\\[,;:!_ ]|\\\Z|[{}$*_`'\"<>~\s]+"
 )
 _NOUN = r"(?:answer|result|solution|value|number|letter|choice|option|expression|integer|response|content|text)s?"
 _PHRASE = (
