@@ -51,6 +51,7 @@ def alarm() -> Iterator[None]:
         (r"\boxed{\left\{x \right.}", r"\left\{x \right."),
         (r"\boxed{\boxed{5}}", "5"),
         (r"\boxed{x = \fbox{5}}", "x = {5}"),
+        (r"\boxed{\Large \boxed{5}}", "5"),
         (r"\boxed {7}", "7"),
         (r"\fbox{7}", "7"),
         (r"\framebox[2cm]{7}", "7"),

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 
 _COMMENT = re.compile(r"(?<!\\)%[ \t]+[^\n]*\n")
 _INNER = re.compile(r"\\(?:[Bb]oxed|BOXED|fbox|framebox)\s*+(?=\{)")
+_TYPE_FACES = re.compile(r"(?:\\[A-Za-z]++\s*+)*+")
 _ORNAMENT = re.compile(
     r"\\(?:[hv]?phantom|[hv]space\*?)\s*+\{[^{}]*\}|\\(?:text\w*|mathrm|mathbf|q?quad|[lc]?dots|square)(?![A-Za-z])"
     r"|\\[,;:!_ ]|\\\Z|[{}$*_`'\"<>~\s]+"
@@ -116,16 +117,16 @@ def _boxes(text: str) -> list[_Box] | None:
                 boxes.append(_Box(start, token.end(), *_stripped(text, first, token.start())))
     if any(start == last >= 0 for start, _ in unclosed):
         return None
-    return _outermost(boxes)
+    return _outermost(text, boxes)
 
 
-def _outermost(boxes: list[_Box]) -> list[_Box]:
-    """Keep boxes that lie in no other. A box that holds nothing but another box gets that one's content."""
+def _outermost(text: str, boxes: list[_Box]) -> list[_Box]:
+    """Keep boxes that lie in no other. A box of nothing but type faces and another box gets that one's content."""
     kept: list[_Box] = []
     for box in reversed(boxes):  # they come in the order of their ends, so an outer one stands before its inner ones
         if not kept or box.end <= kept[-1].start:
             kept.append(box)
-        elif (box.start, box.end) == (kept[-1].first, kept[-1].last):
+        elif box.end == kept[-1].last and _TYPE_FACES.fullmatch(text, kept[-1].first, box.start):
             kept[-1] = replace(kept[-1], first=box.first, last=box.last)
     return kept[::-1]
 
