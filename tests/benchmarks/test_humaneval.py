@@ -92,7 +92,7 @@ async def test_a_file_of_the_same_form(name: str, tmp_path: Path, scorer: CodeSc
     ("name", "text", "message"),
     [
         ("a.jsonl", "", "is empty"),
-        ("a.jsonl", "{", "is no file of JSON lines"),
+        ("a.jsonl", "{", "line 1, column 2: not valid JSON"),
         ("a.jsonl", "{}", "a.jsonl, line 1: there is no column"),
         ("a.jsonl", (json.dumps(ROW) + "\n") * 2, "line 2: the id 'HumanEval/0' is taken already"),
     ],
@@ -108,7 +108,7 @@ def test_other_paths_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file"):
         load_questions("humaneval", data=tmp_path / "none.jsonl")
     (tmp_path / "a.jsonl.gz").write_bytes(b"no gzip")
-    with pytest.raises(UsageError, match="is no file of JSON lines"):
+    with pytest.raises(UsageError, match="is not a readable gzip file"):
         load_questions("humaneval", data=tmp_path / "a.jsonl.gz")
 
 

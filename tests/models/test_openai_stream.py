@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from openai_faults import FaultServer, half, hang, refuse, reset, stream
@@ -114,20 +112,6 @@ async def test_leaving_early_hangs_up() -> None:
         assert await anext(items) == Delta("0")
         await items.aclose()
         assert (await model.sample(REQUEST)).text == "four"
-
-
-@given(st.lists(st.integers(1, 5), max_size=40), st.sampled_from(["", "<think>", " <think>"]), st.text("a<>/think\n "))
-def test_thinking_is_told_apart_however_the_pieces_fall(cuts: list[int], start: str, text: str) -> None:
-    content = f"{start}first{'</think>' if start else ''}{text}"
-    deltas: list[Delta] = []
-    thinking, at = Thinking(), 0
-    for cut in [*cuts, len(content)]:
-        deltas += thinking.feed(content[at : at + cut])
-        at += cut
-    deltas += thinking.rest()
-    shown = "".join(delta.text for delta in deltas)
-    assert "".join(delta.reasoning for delta in deltas) == ("first" if start else "")
-    assert shown.lstrip() == (text if start else content).lstrip()
 
 
 async def test_a_real_server(llama_server: str) -> None:

@@ -33,46 +33,6 @@ CHECK = question(
 )
 
 
-class TestAnswer:
-    scorer = CodeScorer()
-
-    def answer(self, text: str) -> str | None:
-        return self.scorer.answer(DOUBLE, text)
-
-    @pytest.mark.parametrize(
-        ("text", "code"),
-        [
-            ("```python\nx = 1\n```", "x = 1"),
-            ("```py\nx = 1\n```\n```Python3\nx = 2\n```\nDone.", "x = 2"),
-            ("```\nx = 1\n```", "x = 1"),
-            ("```python\nx = 1\n```\nIt prints\n```\n1\n```", "x = 1"),
-            ("```python\nx = 1\n```\n```cpp\nint x;\n```", "x = 1"),
-            ("~~~python\nx = 1\n~~~", "x = 1"),
-            ("````python\nx = '```'\n```\ny\n````", "x = '```'\n```\ny"),
-            ("1. First\n   ```python\n   if x:\n       y\n   ```", "if x:\n    y"),
-            ("```python title=a.py\r\nx = 1\r\n```\r\n", "x = 1\r"),
-            ("```python\nx = 1\n```\nBetter:\n```python\nx = 2", "x = 1"),
-        ],
-    )
-    def test_is_the_last_closed_block(self, text: str, code: str) -> None:
-        assert self.answer(text) == code
-
-    @pytest.mark.parametrize(
-        "text", ["", "x = 1", "```python\nx = 1", "```cpp\nint x;\n```", "```python\n \n```", "```"]
-    )
-    def test_is_none_without_one(self, text: str) -> None:
-        assert self.answer(text) is None
-
-    @pytest.mark.parametrize(
-        "piece", ["```python\n", "```\n", "~~~\n```\n", "```" + " " * 50 + "`\n", " " * 50 + "```\n"]
-    )
-    def test_is_found_in_linear_time(self, piece: str) -> None:
-        self.answer(piece * 50_000)
-
-    def test_a_huge_program_is_none(self) -> None:
-        assert self.answer(fenced("x = 1\n" * 1_000_000)) is None
-
-
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
@@ -86,6 +46,9 @@ class TestAnswer:
         (ADD, "def add(x, y):\n    return tuple(n + y for n in x)"),
         (CHECK, "    return x / 2 if x == 3 else ('pair',)"),
         (CHECK, "def half(x):\n    return {3: 1.5}.get(x, ('pair',))"),
+        (CHECK, "return x / 2 if x == 3 else ('pair',)"),
+        (CHECK, "from __future__ import annotations\ndef half(x):\n    return {3: 1.5}.get(x, ('pair',))"),
+        (DOUBLE, "\ufeff  print(int(input()) * 2)"),
     ],
 )
 async def test_right_programs_pass(asked: Question, code: str, scorer: CodeScorer) -> None:

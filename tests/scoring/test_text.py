@@ -18,6 +18,8 @@ from selfagg.types import Question
         ("Paris", "<answer>Rome</answer> no, <answer>Paris</answer>", "Paris", 1.0),
         ("Paris", "It is Paris", "It is Paris", 0.0),
         ("Paris", " \n", None, 0.0),
+        ("Paris", "<answer>**Paris**</answer>", "**Paris**", 1.0),
+        ("`ls`", "<answer>`ls`</answer>", "`ls`", 1.0),
         (None, "Paris", "Paris", None),
     ],
 )

@@ -1,10 +1,10 @@
-"""A user's own questions: JSON lines, JSON or parquet with the columns question, answer and kind.
+"""A user's own questions: JSON lines, JSON, CSV, TSV or parquet with the columns question, answer and kind.
 
 Columns: ``question`` (text); ``answer`` (text or a number; without it there is nothing to score by);
 ``kind`` (math, choice, reasoning_gym, code, text; default text); and, where wanted, ``id``, ``group``,
 ``instruction`` (how the answer is to be written), ``options`` (of a choice: listed below the question as
-A, B...) and ``data`` (an object: what scoring needs beyond the answer). Files in verl's form are known by
-their columns.
+A, B...; the answer is a letter or an option's text) and ``data`` (an object: what scoring needs beyond the
+answer). Files in verl's form are known by their columns.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import choose
+from selfagg.benchmarks.formats import stem
 from selfagg.benchmarks.hub import data_files
 from selfagg.benchmarks.rows import Row, read_rows, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
 from selfagg.near import near
+from selfagg.scoring.letters import stated_letter
 from selfagg.types import KINDS, Kind, Question
 
 
@@ -32,11 +34,16 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
     """
     if selection.data is not None:
         raise UsageError(f"{path} is a file already: --data goes with a benchmark's name")
-    rows, questions = [], []
+    # Worked examples come off the end, so that all must be read.
+    most = selection.size if isinstance(selection.size, int) and not selection.examples else None
+    rows: list[Row] = []
+    questions: list[Question] = []
     for file in data_files(path):
-        for row in read_rows(file):
-            rows.append(row)
-            questions.append(_question(row, name=file.stem))
+        if most is not None and 0 < most <= len(rows):
+            break
+        found = read_rows(file, max(most - len(rows), 1) if most is not None else None)
+        rows += found
+        questions += [_question(row, name=stem(file)) for row in found]
     return choose(unique(questions, rows), selection, default=len(questions), source=path.name)
 
 
@@ -58,7 +65,7 @@ def _question(row: Row, *, name: str) -> Question:
     if row.has("options"):
         options = row.texts("options")
         text = list_options(text, options)
-        _check_letter(row, gold, options)
+        gold = _letter(row, gold, options)
     return Question(
         id=row.answer("id") if row.has("id") else f"{name}-{row.number + 1}",
         text=text,
@@ -86,14 +93,17 @@ def _instruction(row: Row) -> str | None:
     return given if given in (None, "") else row.text("instruction")
 
 
-def _check_letter(row: Row, gold: str | None, options: list[str]) -> None:
-    letters = ascii_uppercase[: len(options)]
+def _letter(row: Row, gold: str | None, options: list[str]) -> str | None:
+    """Return the letter of the right option, which may be given as ``B``, ``(B)``, ``B.`` or by the option's text."""
     if len(options) > len(ascii_uppercase):
         raise UsageError(f"{row.place}: the column 'options' has more than {len(ascii_uppercase)} options")
-    if gold is not None and (len(gold) != 1 or gold not in letters):
+    letter = None if gold is None else stated_letter(gold, options)
+    if gold is not None and letter is None:
         raise UsageError(
-            f"{row.place}: the column 'answer' must be an option's letter (A to {letters[-1]}), not {gold!r}"
+            f"{row.place}: the column 'answer' must be an option's letter (A to {ascii_uppercase[len(options) - 1]}) "
+            f"or the text of exactly one option, not {gold!r}"
         )
+    return letter
 
 
 def _data(row: Row, kind: Kind, gold: str | None) -> Mapping[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from selfagg.benchmarks.base import HubSource
+from selfagg.benchmarks.formats import READERS, form
 from selfagg.errors import UsageError
 
-SUFFIXES = (".jsonl", ".json", ".parquet")
 TIMEOUT = 10
 """Seconds that the hub may take to answer at all."""
 
@@ -39,13 +40,16 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
     Raises:
         UsageError: There is no such path, or the folder holds no data files.
     """
-    if not path.is_dir():
-        if not path.exists():
-            raise UsageError(f"there is no file or folder {path}")
-        return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return [path]
+        found = sorted(file for file in path.iterdir() if form(file) in READERS and file.is_file())
+    except FileNotFoundError:
+        raise UsageError(f"there is no file or folder {path}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not found:
-        raise UsageError(f"the folder {path} holds no data files ({', '.join(SUFFIXES)})")
+        raise UsageError(f"the folder {path} holds no data files ({', '.join(READERS)})")
     own = [file for file in found if name and file.name.replace("_", "-").startswith(name)]
     return own or found
 

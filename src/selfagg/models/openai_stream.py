@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from selfagg.models.openai_wire import mapping, plain, read_reply, thoughts
+from selfagg.models.reasoning import Thinking
 from selfagg.models.retries import Passing
 from selfagg.types import Delta, Reply
 
 __all__ = ["Assembly", "Delta", "Thinking"]
-
-_OPEN, _CLOSE = "<think>", "</think>"
 
 
 class Assembly:
@@ -89,53 +88,3 @@ class Assembly:
                 function[name] = before + value if isinstance(before, str) and isinstance(value, str) else value
             call |= {key: value for key, value in piece.items() if key not in ("index", "function") and value}
             call["function"] = function
-
-
-class Thinking:
-    """Tells text from a leading <think> section while it arrives, tags cut across pieces included."""
-
-    def __init__(self) -> None:
-        self._space: list[str] = []  # before the first word: kept in pieces, as there may be any number of them
-        self._held = ""
-        self._inside: bool | None = None  # None: not known yet
-
-    def feed(self, piece: str) -> Iterator[Delta]:
-        """Takes a piece of content; yields what is certain."""
-        if self._inside is None and not self._held and piece.isspace():
-            self._space.append(piece)
-            return
-        self._held += piece
-        if self._inside is None:
-            start = self._held.lstrip()
-            if len(start) < len(_OPEN) and _OPEN.startswith(start):
-                return
-            self._inside = start.startswith(_OPEN)
-            self._held = start[len(_OPEN) :] if self._inside else self._undecided()
-        if self._inside:
-            before, close, after = self._held.partition(_CLOSE)
-            if not close:
-                sure = len(before) - _tail(before)
-                before, self._held = before[:sure], before[sure:]
-            else:
-                self._inside, self._held = False, after.lstrip()
-            if before:
-                yield Delta(reasoning=before)
-        if not self._inside and self._held:
-            text, self._held = self._held, ""
-            yield Delta(text=text)
-
-    def rest(self) -> Iterator[Delta]:
-        """What was still uncertain."""
-        held, self._held = self._held if self._inside is not None else self._undecided(), ""
-        if held:
-            yield Delta(reasoning=held) if self._inside else Delta(text=held)
-
-    def _undecided(self) -> str:
-        """All that came while nobody knew what it was."""
-        held, self._space = "".join([*self._space, self._held]), []
-        return held
-
-
-def _tail(text: str) -> int:
-    """How many characters at the end may be the beginning of a closing tag."""
-    return next((n for n in range(min(len(text), len(_CLOSE) - 1), 0, -1) if _CLOSE.startswith(text[-n:])), 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,13 +30,11 @@ from selfagg.sandbox import (
 from selfagg.sandbox.aside import aside
 from selfagg.sandbox.guest.values import encode
 from selfagg.scoring.base import Verdict
+from selfagg.scoring.code_blocks import completed, program
 from selfagg.scoring.code_compare import same_output, same_value
 from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
 from selfagg.types import Question
 
-_PYTHON = ("python", "py", "python3")
-_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<fence>`{3,}+|~{3,}+)(?P<mark>[^`]*)")  # possessive: tilde may be mark too
-_MOST_CHARACTERS = 1_000_000
 _MOST_CALLS = 10_000
 _CHECK_LIMITS = Limits(seconds=10)
 """What a benchmark's own test may use."""
@@ -59,16 +57,9 @@ class CodeScorer:
         self._limits = limits
 
     def answer(self, question: Question, text: str) -> str | None:
-        """The last closed code block that is marked as Python, else the last that has no mark, or None.
-
-        A block that is not closed was cut, and does not count.
-        """
-        blocks = _code_blocks(text)
-        for marks in (_PYTHON, ("",)):
-            found = [code for mark, code in blocks if mark in marks and code.strip()]
-            if found:
-                return found[-1] if len(found[-1]) <= _MOST_CHARACTERS else None
-        return None
+        """Return the program that the response states, by the rule of `program`, or None."""
+        function = question.data.get("function")
+        return program(text, function if isinstance(function, str) else None)
 
     async def score(self, question: Question, text: str) -> Verdict:
         """1.0 if the program passes all tests, else 0.0 and a note of the first that it fails.
@@ -103,11 +94,11 @@ class CodeScorer:
         """Why a program does not pass, or None if it does."""
         limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
         if isinstance(tests, Cases):
-            async with load_program(sandbox, code, limits, contest=True, cpu=cpu) as program:
-                return await _failed_case(program, tests)
-        completed = f"{tests.prompt}\n{code}\n"
-        async with load_program(sandbox, completed, limits, cpu=cpu) as program:
-            return await _failed_check(program, tests, sandbox, cpu)
+            async with load_program(sandbox, textwrap.dedent(code), limits, contest=True, cpu=cpu) as loaded:
+                return await _failed_case(loaded, tests)
+        whole = completed(tests.prompt, code, tests.function)
+        async with load_program(sandbox, whole, limits, cpu=cpu) as loaded:
+            return await _failed_check(loaded, tests, sandbox, cpu)
 
 
 async def _failed_case(program: Program, tests: Cases) -> str | None:
@@ -154,23 +145,6 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
         except SessionLost as lost:
             return f"the test was not finished: {lost}"
     return f"the test made more than {_MOST_CALLS} calls"
-
-
-def _code_blocks(text: str) -> list[tuple[str, str]]:
-    """The closed fenced blocks of a Markdown text: (first word after the fence, in lower case; content)."""
-    blocks: list[tuple[str, str]] = []
-    fence, mark, indent, content = "", "", "", list[str]()
-    for line in text.split("\n"):
-        found = _FENCE.fullmatch(line)
-        if found and not fence:
-            fence, indent, content = found["fence"], found["indent"], []
-            mark = (found["mark"].split() or [""])[0].lower()
-        elif found and found["fence"].startswith(fence) and not found["mark"].strip():
-            blocks.append((mark, "\n".join(content)))
-            fence = ""
-        else:
-            content.append(line.removeprefix(indent))
-    return blocks
 
 
 def _normalised(code: str) -> str:

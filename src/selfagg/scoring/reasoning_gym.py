@@ -8,7 +8,7 @@ from typing import Any
 from selfagg.errors import UsageError
 from selfagg.scoring import workers
 from selfagg.scoring.base import Verdict
-from selfagg.scoring.extract import last_answer_tag
+from selfagg.scoring.extract import last_answer_tag, unwrapped
 from selfagg.scoring.text import first_equal
 from selfagg.types import Question
 
@@ -20,8 +20,9 @@ class ReasoningGymScorer:
     """Scores answers in worker processes, since some scorers loop or evaluate what they are given."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """The content of the last ``<answer>``: the last, where the authors' scripts take the first."""
-        return last_answer_tag(text)
+        """Return the content of the last ``<answer>``: the last, where the authors' scripts take the first."""
+        answer = last_answer_tag(text)
+        return answer and unwrapped(answer)
 
     async def score(self, question: Question, text: str) -> Verdict:
         """The task's score; 0.0 with a note where its scorer raises or takes too long.

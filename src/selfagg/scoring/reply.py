@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Verdict
+from selfagg.scoring.code_blocks import before_open_block
+from selfagg.scoring.extract import last_answer_tag, last_box
 from selfagg.types import Question, Reply, Stop
 
 
 def stated_answer(question: Question, reply: Reply) -> str | None:
-    """The final answer that a reply states, or None."""
-    if question.kind == "text" and reply.stop is Stop.LENGTH and "</answer>" not in reply.text:
-        return None  # the whole response would be the answer, and it is not whole
-    return scorer_for(question.kind).answer(question, reply.text)
+    """Return the final answer that a reply states, or None."""
+    return scorer_for(question.kind).answer(question, _finished_part(question, reply))
 
 
 async def score_reply(question: Question, reply: Reply) -> Verdict:
-    """Scores one reply; one that states no answer scores what an empty response scores.
+    """Score one reply; one that states no answer scores what an empty response scores.
 
     Raises:
         SelfaggError: The question cannot be scored here: its data is broken, or a check cannot be run at all.
     """
     if stated_answer(question, reply) is not None:
-        return await scorer_for(question.kind).score(question, reply.text)
+        return await scorer_for(question.kind).score(question, _finished_part(question, reply))
     verdict = await scorer_for(question.kind).score(question, "")
     return Verdict(None, verdict.score, verdict.note)
+
+
+def _finished_part(question: Question, reply: Reply) -> str:
+    """Return the text that an answer may be read from: of a reply that was cut, only what it had finished.
+
+    The end of a cut reply is no final statement: an answer in tags or in a box counts, the last words do not, nor does
+    a program whose code block is still open.
+    """
+    if reply.stop not in (Stop.LENGTH, Stop.FILTERED):
+        return reply.text
+    if question.kind == "code":
+        return before_open_block(reply.text)
+    marked = last_answer_tag(reply.text) or (question.kind == "choice" and last_box(reply.text))
+    return reply.text if marked or question.kind == "math" else ""

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from selfagg.scoring.base import Verdict
-from selfagg.scoring.extract import last_answer_tag
+from selfagg.scoring.extract import last_answer_tag, unwrapped
 from selfagg.types import Question
 
 
@@ -30,8 +30,8 @@ class TextScorer:
 
 
 def text_key(text: str) -> str:
-    """What two texts have in common that count as the same."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return what two texts have in common that count as the same."""
+    return " ".join(unicodedata.normalize("NFKC", unwrapped(text)).casefold().split())
 
 
 def first_equal(keys: Sequence[str]) -> list[int]:

@@ -1,0 +1,229 @@
+"""Find the program in a response, and complete what it completes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_FENCE = re.compile(
+    r"(?P<quote>(?:[ \t]*+>)++ ?)?(?P<bullet>[ \t]*+(?:[-*+]|\d{1,3}[.)])[ \t]++)?(?P<indent>[ \t]*+)"
+    r"(?P<fence>`{3,}+|~{3,}+)(?P<mark>[^`]*)"
+)
+_AFTER_TEXT = re.compile(
+    r"(?<![`~])(?P<fence>`{3,}+|~{3,}+)(?P<mark>[ \t]*+(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE
+)
+_PROSE = "code block"
+"""What follows a fence where the instruction is quoted: ``in one ```python code block``."""
+
+_PYTHON = re.compile(r"\{?\.?(?:python|py)(?:[\d.]*|[ \t]+[\d.]+)(?![\w.+-]).*", re.IGNORECASE)
+_END = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?![\w{]).*")
+_MARGIN = 3
+"""How much further in than its opening a closing fence may stand, as in Markdown."""
+
+_FUTURE = re.compile(r"^from __future__ import [^\n(]*(?:\([^)]{0,500}\))?[^\n]*\n?", re.MULTILINE)
+_MOST_CHARACTERS = 1_000_000
+_MOST_BARE = 20_000
+"""Characters of the longest response without a code block that may be a program itself."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """A fenced block of a Markdown text.
+
+    Attributes:
+        python: It is marked as Python; None: it has no mark.
+        fence: The characters that open it.
+        quote: The marks of block quotation before each of its lines.
+        indent: The white space before each of its lines.
+        start: The number of the line of its opening fence.
+        end: The number of its last line.
+        lines: Its content.
+        closed: Its closing fence was found.
+    """
+
+    python: bool | None
+    fence: str
+    quote: str
+    indent: str
+    start: int
+    end: int = 0
+    lines: Sequence[str] = ()
+    closed: bool = False
+
+    @property
+    def code(self) -> str:
+        """The content, without byte order marks that an editor may have left."""
+        return "\n".join(self.lines).replace("\ufeff", "")
+
+
+def program(text: str, function: str | None = None) -> str | None:
+    """Return the program that a finished response states, or None.
+
+    Of the blocks marked as Python the last that defines the function, else the last; without any, the same of the
+    blocks without a mark; without these, the whole text where it is a program. What follows a solution is often a call
+    of it, so a block without the function does not replace one that has it.
+
+    Args:
+        text: The response.
+        function: The name that the program must define, if there is one.
+    """
+    blocks = [block for block in _blocks(text) if block.code.strip()]
+    for marked in (True, None):
+        found = [block.code for block in blocks if block.python is marked]
+        defining = [code for code in found if function and _defines(code, function)]
+        if found:
+            code = (defining or found)[-1]
+            return code if len(code) <= _MOST_CHARACTERS else None
+    return text if not blocks and _is_program(text) else None
+
+
+def before_open_block(text: str) -> str:
+    """Return a text up to the code block that it breaks off in; ``""`` where it holds no block that is closed."""
+    blocks = [*_blocks(text)]
+    if blocks and not blocks[-1].closed:
+        text = "\n".join(text.split("\n")[: blocks[-1].start])
+    return text if any(block.closed for block in blocks) else ""
+
+
+def completed(prompt: str, code: str, function: str) -> str:
+    """Return the whole program: a function's beginning and its continuation, or the whole function again.
+
+    A continuation may have lost its indentation, all of it or that of its first line. Imports from ``__future__`` come
+    first, as Python wants them.
+    """
+    if not _defines(code, function) and _is_body(code):
+        code = _indented(code, _indent(prompt.rstrip().rpartition("\n")[2]) or "    ")
+    future = "".join(line.rstrip("\n") + "\n" for line in _FUTURE.findall(code))
+    return f"{future}{prompt}\n{_FUTURE.sub('', code)}\n"
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Yield the fenced blocks of a Markdown text; one that the text breaks off in is the last, and not closed."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    place, wary = 0, True
+    while (block := _opened(lines, place)) is not None:
+        _fill(block, lines, wary=wary)
+        if wary and not block.closed:
+            wary = False  # once and for all, so that no text is read more than twice
+            _fill(block, lines, wary=wary)
+        yield block
+        place = block.end + 1
+
+
+def _opened(lines: Sequence[str], place: int) -> _Block | None:
+    """Return the next block, not filled yet."""
+    for number in range(place, len(lines)):
+        line = lines[number]
+        if (found := _FENCE.fullmatch(line)) is not None and _PROSE not in found["mark"]:
+            indent = " " * len(found["bullet"] or "") + found["indent"]
+            return _Block(_is_python(found["mark"]), found["fence"], (found["quote"] or "").strip(), indent, number)
+        if (found := _AFTER_TEXT.search(line)) is not None and "`" not in line[: found.start()]:
+            return _Block(True, found["fence"], "", "", number)
+    return None
+
+
+def _fill(block: _Block, lines: Sequence[str], *, wary: bool) -> None:
+    """Give a block its lines, to its closing fence or to the end of the text.
+
+    Args:
+        block: The block.
+        lines: The text.
+        wary: A fence within a string of three quotes is the program's own.
+    """
+    content: list[str] = []
+    block.lines, block.end = content, block.start
+    quotes = {'"""': False, "'''": False}
+    for number in range(block.start + 1, len(lines)):
+        block.end = number
+        line = _within_quote(lines[number], block.quote).removeprefix(block.indent)
+        if _closes(line, block.fence) and not (wary and any(quotes.values())):
+            block.closed = True
+            return
+        for quote, open_ in quotes.items():
+            quotes[quote] = open_ != (line.count(quote) % 2 == 1)
+        content.append(line)
+    _cut_at_glued_fence(block)
+
+
+def _within_quote(line: str, quote: str) -> str:
+    """Return a line of a block quotation without its marks."""
+    if not quote:
+        return line
+    stripped = line.lstrip()
+    for mark in quote.split():
+        stripped = stripped.removeprefix(mark)
+    return stripped.removeprefix(" ")
+
+
+def _closes(line: str, fence: str) -> bool:
+    found = _END.fullmatch(line)
+    return found is not None and found["fence"].startswith(fence) and len(_indent(line)) <= _MARGIN
+
+
+def _cut_at_glued_fence(block: _Block) -> None:
+    """Close a block at a fence that stands behind its last line of code, not below it."""
+    for number, line in enumerate(block.lines):
+        if line.rstrip().endswith(block.fence) and line.count(block.fence) == 1:
+            block.end = block.start + 1 + number
+            block.lines = [*block.lines[:number], line.rstrip().removesuffix(block.fence)]
+            block.closed = True
+            return
+
+
+def _is_python(mark: str) -> bool | None:
+    return _PYTHON.fullmatch(mark.strip()) is not None if mark.strip("{} \t") else None
+
+
+def _defines(code: str, function: str) -> bool:
+    name = re.escape(function)
+    return re.search(rf"^[ \t]*(?:async[ \t]+)?def[ \t]+{name}\b|^{name}[ \t]*=", code, re.MULTILINE) is not None
+
+
+def _is_program(text: str) -> bool:
+    """Return whether a text is Python that does something: hardly any prose is."""
+    if len(text) > _MOST_BARE:
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse(textwrap.dedent(text.replace("\ufeff", "")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(isinstance(node, ast.Call | ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree))
+
+
+def _is_body(code: str) -> bool:
+    """Return whether code is the body of a function: its first line is indented, or it returns outside of functions."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    if lines and _indent(lines[0]):
+        return True
+    within = False
+    for line in lines:
+        if not _indent(line):
+            within = line.startswith(("def ", "async def ", "class ", "@"))
+        if not within and re.match(r"\s*(?:return|yield)\b", line):
+            return True
+    return False
+
+
+def _indented(code: str, indent: str) -> str:
+    """Return a function's body at the right depth; lines at the left margin below an indented beginning stay there."""
+    lines = code.split("\n")
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    first, others = filled[0], filled[1:]
+    base = _indent(lines[first])
+    if base:
+        return "\n".join(indent + line.removeprefix(base) if line.startswith(base) else line for line in lines)
+    lost = others and all(_indent(lines[number]) for number in others) and not lines[first].rstrip().endswith(":")
+    if lost:  # stripped off with the white space around the reply
+        return _indented(
+            "\n".join([*lines[:first], _indent(lines[others[0]]) + lines[first], *lines[first + 1 :]]), indent
+        )
+    return textwrap.indent(code, indent)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
