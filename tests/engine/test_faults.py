@@ -12,16 +12,15 @@ import pytest
 from openai_faults import FAULTS, FaultServer
 
 from selfagg.analysis.summary import Summary, summarise
-from selfagg.engine import breaker
-from selfagg.engine.breaker import FAILURES_IN_A_ROW, RunStopped
 from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings, Watcher
+from selfagg.engine.engine import FAILURES_IN_A_ROW, Engine, Settings, Watcher
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
+from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import openai_server
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Member, Question
 
 SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1,2").split(",")))
@@ -56,12 +55,11 @@ SAYS = {
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would take long is made small: the largest reply that is read, the pauses while the model is gone."""
     monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2 * 2**20)
-    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.02)
 
 
 @asynccontextmanager
 async def connected(server: FaultServer, *, timeout_s: float = 30.0) -> AsyncIterator[OpenAIModel]:
-    retries = Retries(tries=3, first_s=0.01, longest_s=0.02)
+    retries = RetryPolicy(tries=3, first_s=0.01, longest_s=0.02)
     async with OpenAIModel("fake", base_urls=[server.url], timeout_s=timeout_s, retries=retries) as model:
         yield model
 

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfagg.engine.breaker import RunStopped
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Generation, Record
 from selfagg.engine.run import Schedule, evaluate
-from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.errors import ContextOverflow, ModelError, RunStopped, UsageError
 from selfagg.methods import METHODS, RSA, Majority, Method, SelfRefine, Single
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply, Request, Sampling

@@ -40,11 +40,11 @@ from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai_discovery import ServedModel, estimate_tokens, served_models
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
 KEY = "sk-test-0123456789abcdef"
-QUICK = Retries(tries=4, first_s=0.01, longest_s=0.02, patience_s=5.0)
+QUICK = RetryPolicy(tries=4, first_s=0.01, longest_s=0.02, patience_s=5.0)
 
 
 def connect(server: FaultServer, **options: Any) -> OpenAIModel:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tenacity import RetryCallState
 
 from selfagg.errors import ModelError
-from selfagg.models.retries import Passing, Retries
+from selfagg.models.retries import Passing
 
 
 class Failing:
@@ -25,7 +25,7 @@ class Failing:
         return "done"
 
 
-QUICK = Retries(tries=3, first_s=0.001, longest_s=0.001)
+QUICK = RetryPolicy(tries=3, first_s=0.001, longest_s=0.001)
 
 
 async def test_it_counts_the_tries() -> None:
@@ -54,13 +54,13 @@ async def test_other_errors_go_through() -> None:
 async def test_patience_bounds_the_waiting() -> None:
     call = Failing(Passing("a", wait_s=0.02), Passing("b", wait_s=5.0))
     with pytest.raises(ModelError, match="b") as caught:
-        await Retries(tries=9, first_s=0.001, patience_s=1.0).run(call)
+        await RetryPolicy(tries=9, first_s=0.001, patience_s=1.0).run(call)
     assert (call.calls, caught.value.tries) == (2, 2)
 
 
 @given(st.integers(1, 20), st.floats(0, 100))
 def test_waits_double_within_bounds_and_add_to_what_the_server_asks(attempt: int, asked: float) -> None:
-    retries = Retries(first_s=1.0, longest_s=30.0)
+    retries = RetryPolicy(first_s=1.0, longest_s=30.0)
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
     state.attempt_number = attempt
     state.set_exception((Passing, Passing("x", wait_s=asked), None))

@@ -1,0 +1,270 @@
+"""Lets calls through to servers at the pace that they take, and tries calls again: one loop for every failure."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+from selfagg.errors import ModelError
+from selfagg.models.pace import Pace
+from selfagg.models.retries import Passing, RetryPolicy
+
+TELL_S = 3.0
+"""A wait of this many seconds or more is told to the person."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Paced(Protocol):
+    """A server that has a pace of its own."""
+
+    pace: Pace
+
+
+S = TypeVar("S", bound=Paced)
+
+
+class Listener(Protocol):
+    """Somebody who is told of waits; see `selfagg.engine.engine.Watcher`."""
+
+    def waiting(self, why: str | None) -> None:
+        """Hear why no call is made now; None: calls go on."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call: its place in the queue and its tries so far."""
+
+    place: int
+    begun: float
+    failed_at: float
+    tries: int = 0
+    counted: int = 0
+
+
+class Limiter(Generic[S]):
+    """Passes calls to one or several servers of the same model, and tries them again.
+
+    Each call goes to the server with the fewest calls in flight among those that take calls now. Where none takes
+    calls, the calls wait in order of arrival.
+
+    Attributes:
+        servers: The servers.
+        listeners: They are told of waits. Held weakly.
+    """
+
+    def __init__(
+        self, policy: RetryPolicy, servers: Sequence[S] = (), listeners: WeakSet[Listener] | None = None
+    ) -> None:
+        self.policy = policy
+        self.servers = list(servers)
+        self.listeners: WeakSet[Listener] = WeakSet() if listeners is None else listeners
+        self._queue: list[tuple[int, asyncio.Future[S]]] = []
+        self._places = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._answered_at: float | None = None
+        self._trouble_since: float | None = None
+        self._told_until: float | None = None
+
+    @property
+    def limit(self) -> float:
+        """Return how many calls the servers take at once; infinite until they refuse one."""
+        return sum(server.pace.limit for server in self.servers) if self.servers else math.inf
+
+    def least_busy(self) -> S:
+        """Return the server that is best asked now.
+
+        Raises:
+            RuntimeError: The connection is closed.
+        """
+        if not self.servers:
+            raise RuntimeError("the connection is used outside of its `async with`")
+        now = _now()
+        return min(self.servers, key=lambda server: (server.pace.opens_at > now, len(server.pace.flights)))
+
+    async def run(self, call: Callable[[S], Awaitable[T]]) -> tuple[T, int]:
+        """Call until the call succeeds.
+
+        Args:
+            call: Asks the server that it is given. Raises `Passing` for a failure that may pass.
+
+        Returns:
+            The result and the number of tries.
+
+        Raises:
+            ModelError: The call failed for good, or tries or patience ran out.
+        """
+        now = _now()
+        state = _Call(next(self._places), now, now)
+        while True:
+            server, flight = await self._turn(state)
+            state.tries += 1
+            try:
+                return await self._try(server, flight, call), state.tries
+            except ModelError as error:
+                error.tries = state.tries
+                raise
+            except Passing as error:
+                self._give_up_or_not(error, state)
+                if server.pace.error is not error:  # the server is not closed: this call alone waits
+                    await asyncio.sleep(self.policy.backoff(state.tries))
+                if not error.busy:  # its place goes to another one, which may have better luck
+                    state.place = next(self._places)
+
+    async def _try(self, server: S, flight: object, call: Callable[[S], Awaitable[T]]) -> T:
+        try:
+            result = await call(server)
+        except Passing as error:
+            self._failed(server, flight, error)
+            raise
+        except ModelError:  # a refusal for good is an answer too
+            self._answered(server, flight)
+            raise
+        else:
+            self._answered(server, flight)
+            return result
+        finally:
+            server.pace.drop(flight)
+            self._dispatch()
+
+    def _answered(self, server: S, flight: object) -> None:
+        server.pace.answered(flight)
+        self._answered_at, self._trouble_since = _now(), None
+        if self._told_until is not None:
+            self._told_until = None
+            self._tell(None)
+
+    def _failed(self, server: S, flight: object, error: Passing) -> None:
+        now, pace = _now(), server.pace
+        if self._trouble_since is None or self._others_at_work(pace.flights[flight]):
+            self._trouble_since = now
+        if pace.failed(flight, error, now):
+            if not error.wait_s:  # the last try comes when patience ends
+                end = max(now, self._trouble_since + self.policy.patience_s)
+                pace.closed_until = min(pace.closed_until, end)
+            log.info("waiting %.3g s: %s", pace.closed_until - now, error)
+        else:
+            log.info("trying again: %s", error)
+
+    def _others_at_work(self, since: float) -> bool:
+        """Return whether a server still works on a call that began before this time."""
+        return any(start < since for server in self.servers for start in server.pace.flights.values())
+
+    # -- patience
+
+    def _give_up_or_not(self, error: Passing, state: _Call) -> None:
+        """Count a failed try; raise `ModelError` if the call is not to be tried again."""
+        now, policy = _now(), self.policy
+        # Where the server answered nobody since the last failure, the server failed, and not the call.
+        state.counted += not error.busy and (self._answered_at is None or self._answered_at > state.failed_at)
+        state.failed_at = now
+        if state.counted >= policy.tries:
+            often = "one try" if state.tries == 1 else f"{state.tries} tries"
+            gone = error.unreachable and self._answered_at is None
+            raise error.final(f" (given up after {often})", state.tries, gone=gone)
+        opens_in = self._opens_in(now)
+        left = policy.patience_s - (0.0 if self._trouble_since is None else now - self._trouble_since)
+        if left <= 0:
+            words = f" (no answer for {seconds(policy.patience_s)})" if policy.patience_s else ""
+            raise self._gone(error, words, opens_in)
+        if min(opens_in, error.wait_s) > left:
+            raise self._gone(error, self._too_long(opens_in), opens_in)
+        if now + opens_in > state.begun + policy.overall_s:
+            raise error.final("", state.tries, gone=error.busy or error.unreachable, wait_s=opens_in)
+
+    def _opens_in(self, now: float) -> float:
+        """Return the seconds until the first server opens again."""
+        return max(0.0, min(server.pace.closed_until for server in self.servers) - now)
+
+    def _too_long(self, wait_s: float) -> str:
+        return f" (a wait of {seconds(wait_s)}, and patience ends after {seconds(self.policy.patience_s)})"
+
+    def _gone(self, error: Passing, words: str, wait_s: float) -> ModelError:
+        """Give up all calls that wait; the next call begins with new patience."""
+        self._trouble_since = None
+        gone = error.busy or error.unreachable
+        for _, turn in self._queue:
+            if not turn.done():
+                turn.set_exception(error.final(words, gone=gone, wait_s=wait_s))
+        return error.final(words, gone=gone, wait_s=wait_s)
+
+    # -- the queue
+
+    async def _turn(self, state: _Call) -> tuple[S, object]:
+        """Wait until a server takes a call; return the server, and the call's mark among those in flight."""
+        self.least_busy()
+        now = _now()
+        if not self._queue and (server := self._free(now)):
+            flight = object()
+            server.pace.start(flight, now)
+            return server, flight
+        if (wait_s := self._opens_in(now)) > self.policy.patience_s:
+            raise self._gone(self._last_error(), self._too_long(wait_s), wait_s)
+        turn: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._queue, (state.place, turn))
+        self._dispatch()
+        end = None if math.isinf(self.policy.overall_s) else max(now, state.begun + self.policy.overall_s)
+        try:
+            async with asyncio.timeout_at(end):
+                return await turn, turn
+        except (asyncio.CancelledError, TimeoutError) as ended:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # its turn came at the same moment
+                turn.result().pace.drop(turn)
+                self._dispatch()
+            if isinstance(ended, TimeoutError):
+                raise self._last_error().final(gone=True, wait_s=self._opens_in(_now())) from None
+            raise
+
+    def _last_error(self) -> Passing:
+        errors = [server.pace.error for server in self.servers if server.pace.error]
+        return errors[-1] if errors else Passing("all servers are busy", status=429)
+
+    def _free(self, now: float) -> S | None:
+        free = [server for server in self.servers if not server.pace.full and server.pace.opens_at <= now]
+        return min(free, key=lambda server: len(server.pace.flights), default=None)
+
+    def _dispatch(self) -> None:
+        """Give those who wait their turns, as many as servers take now."""
+        while self._queue:
+            now = _now()
+            server = self._free(now)
+            if server is None:
+                self._wake_later(now)
+                return
+            _, turn = heapq.heappop(self._queue)
+            if not turn.done():
+                server.pace.start(turn, now)
+                turn.set_result(server)
+
+    def _wake_later(self, now: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        opens = [server.pace.opens_at for server in self.servers if not server.pace.full]
+        if opens:  # else a call that ends makes room
+            self._timer = asyncio.get_running_loop().call_at(min(opens), self._dispatch)
+        closed_until = min(server.pace.closed_until for server in self.servers)
+        if closed_until - now >= TELL_S and closed_until != self._told_until:
+            self._told_until = closed_until
+            self._tell(f"waiting {seconds(closed_until - now)}: {self._last_error()}")
+
+    def _tell(self, why: str | None) -> None:
+        for listener in list(self.listeners):
+            listener.waiting(why)
+
+
+def seconds(duration: float) -> str:
+    """Return a duration for people: ``40 s``, ``50 min``."""
+    return f"{math.ceil(duration)} s" if duration < 600 else f"{math.ceil(duration)} s ({duration / 60:.0f} min)"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

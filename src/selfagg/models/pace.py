@@ -1,0 +1,146 @@
+"""How fast one server is asked: calls in flight, pauses, the gap between two calls. All of it is learnt."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from selfagg.models.retries import Passing, RetryPolicy
+
+FAULTS_IN_A_ROW = 4
+"""Failures of any kind without an answer between them, after which a server is asked by one call at a time."""
+
+DECAY = 0.95
+"""The gap between two calls shrinks by this factor with each answer, until the server refuses again."""
+
+SHORTEST_GAP_S = 0.01
+
+
+class Pace:
+    """The pace of the calls to one server. Times are seconds of one monotonic clock.
+
+    The number of calls in flight follows AIMD (additive increase, multiplicative decrease), as in TCP (Jacobson, 1988):
+    a refusal halves it, or lowers it to what the server still works on, and full rounds of answers raise it by 1, 2, 4,
+    ... After a failure nobody calls for a while; then one call after the other tries, until one is answered. A server
+    that refuses a call although it works on no other one limits the rate: its answers per second, pauses included, are
+    the rate to keep.
+
+    Attributes:
+        limit: Most calls in flight; infinite until the server refuses one.
+        flights: Start of each call in flight, earliest first.
+        closed_until: No call begins before this time.
+        error: The failure that closed the server last, or None.
+    """
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.limit = math.inf
+        self.flights: dict[object, float] = {}
+        self.closed_until = 0.0
+        self.error: Passing | None = None
+        self._policy = policy
+        self._next_at = 0.0
+        self._gap_s = 0.0
+        self._faults = 0
+        self._closings = 0
+        self._closed_at = -math.inf
+        self._held = math.inf
+        self._step = 1
+        self._round = 0
+        self._limits_rate = False
+        self._period: tuple[float, int] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Return whether every place is taken."""
+        return len(self.flights) >= self.limit
+
+    @property
+    def opens_at(self) -> float:
+        """Return the time from which the server takes a call, if a place is free."""
+        return max(self.closed_until, self._next_at)
+
+    def start(self, call: object, now: float) -> None:
+        """Count a call as in flight."""
+        self.flights[call] = now
+        self._period = self._period or (now, 0)
+        self._next_at = now + self._gap_s
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Count the block as a call in flight, outside of a `Limiter`'s loop."""
+        call = object()
+        self.flights[call] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self.drop(call)
+
+    def drop(self, call: object) -> None:
+        """Forget a call that was cancelled."""
+        self.flights.pop(call, None)
+
+    def answered(self, call: object) -> None:
+        """Take an answer into account."""
+        busy = len(self.flights)
+        started = self.flights.pop(call)
+        self._faults = 0
+        if self._closings and started >= self._closed_at:
+            self._reopen(started)
+        else:
+            self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
+        begun, answers = self._period or (started, 0)
+        self._period = (begun, answers + 1)
+        self._rise(busy)
+
+    def failed(self, call: object, error: Passing, now: float) -> bool:
+        """Take a failure into account.
+
+        Returns:
+            True if the server is closed now, False if the failure concerns this call alone.
+        """
+        busy = len(self.flights)
+        started = self.flights.pop(call)
+        self._faults += 1
+        if not (error.busy or error.away or self._faults >= FAULTS_IN_A_ROW):
+            return False
+        fresh = started >= self._closed_at
+        if error.busy:
+            self._shrink(busy, fresh)
+            self._limits_rate |= busy == 1 and error.status == 429
+        if fresh:
+            self._closings += 1
+            self._closed_at = now
+            self._gap_s = max(self._gap_s, self._policy.first_s)
+        pause = self._policy.backoff(self._closings, at_least_s=self._gap_s) if fresh else 0.0
+        self.closed_until = max(self.closed_until, now + error.wait_s + pause)
+        self.error = error
+        return True
+
+    def _shrink(self, busy: int, fresh: bool) -> None:
+        """Lower the limit: calls that began before the last refusal are news of the same moment, and halve nothing."""
+        rest = busy - 1
+        self._held = max(1, rest)
+        halved = min(self.limit, busy) // 2 if fresh else self.limit
+        self.limit = max(1, min(halved, rest))
+        self._step, self._round = 1, 0
+
+    def _rise(self, busy: int) -> None:
+        """Raise the limit after an answer, if it was reached: quickly up to what the server held, then carefully."""
+        if busy < self.limit:
+            return
+        self._round += 1
+        if self.limit < self._held:
+            self.limit += 1
+        elif self._round >= self.limit:
+            self.limit += self._step
+            self._step, self._round = 2 * self._step, 0
+
+    def _reopen(self, started: float) -> None:
+        """Call freely again, or at the rate that was learnt."""
+        begun, answers = self._period or (started, 0)
+        learnt = (started - begun) / answers if self._limits_rate and answers else 0.0
+        self._gap_s = min(learnt, self._policy.longest_s)
+        self._period = (started, 0)
+        self._closings, self._limits_rate = 0, False
