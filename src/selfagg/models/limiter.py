@@ -19,6 +19,9 @@ from selfagg.models.retries import Passing, RetryPolicy
 TELL_S = 3.0
 """A wait of this many seconds or more is told to the person."""
 
+SLACK_S = 0.001
+"""A timer may come this much too early: clocks have their grain."""
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -104,20 +107,21 @@ class Limiter(Generic[S]):
         """
         now = _now()
         state = _Call(next(self._places), now, now)
-        while True:
-            server, flight = await self._turn(state)
-            state.tries += 1
-            try:
-                return await self._try(server, flight, call), state.tries
-            except ModelError as error:
-                error.tries = state.tries
-                raise
-            except Passing as error:
-                self._give_up_or_not(error, state)
-                if server.pace.error is not error:  # the server is not closed: this call alone waits
-                    await asyncio.sleep(self.policy.backoff(state.tries))
-                if not error.busy:  # its place goes to another one, which may have better luck
-                    state.place = next(self._places)
+        try:
+            while True:
+                server, flight = await self._turn(state)
+                state.tries += 1
+                try:
+                    return await self._try(server, flight, call), state.tries
+                except Passing as error:
+                    self._give_up_or_not(error, state)
+                    if server.pace.error is not error:  # the server is not closed: this call alone waits
+                        await asyncio.sleep(self.policy.backoff(state.tries))
+                    if not error.busy:  # its place goes to another one, which may have better luck
+                        state.place = next(self._places)
+        except ModelError as error:
+            error.tries = max(1, state.tries)
+            raise
 
     async def _try(self, server: S, flight: object, call: Callable[[S], Awaitable[T]]) -> T:
         try:
@@ -163,13 +167,15 @@ class Limiter(Generic[S]):
     def _give_up_or_not(self, error: Passing, state: _Call) -> None:
         """Count a failed try; raise `ModelError` if the call is not to be tried again."""
         now, policy = _now(), self.policy
-        # Where the server answered nobody since the last failure, the server failed, and not the call.
-        state.counted += not error.busy and (self._answered_at is None or self._answered_at > state.failed_at)
-        state.failed_at = now
+        self._count(error, state, now)
         if state.counted >= policy.tries:
-            often = "one try" if state.tries == 1 else f"{state.tries} tries"
-            gone = error.unreachable and self._answered_at is None
-            raise error.final(f" (given up after {often})", state.tries, gone=gone)
+            raise error.final(f" (given up after {_often(state.tries)})")
+        if (
+            self._answered_at is None
+            and not error.busy
+            and min(server.pace.closings for server in self.servers) > policy.tries
+        ):
+            raise self._gone(error, f" (given up after {_often(policy.tries)})", 0.0)
         opens_in = self._opens_in(now)
         left = policy.patience_s - (0.0 if self._trouble_since is None else now - self._trouble_since)
         if left <= 0:
@@ -178,7 +184,13 @@ class Limiter(Generic[S]):
         if min(opens_in, error.wait_s) > left:
             raise self._gone(error, self._too_long(opens_in), opens_in)
         if now + opens_in > state.begun + policy.overall_s:
-            raise error.final("", state.tries, gone=error.busy or error.unreachable, wait_s=opens_in)
+            raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
+
+    def _count(self, error: Passing, state: _Call, now: float) -> None:
+        """Count a try. Where the server answered nobody since the last one, the server failed, and not the call."""
+        if not error.busy and (self._answered_at is None or self._answered_at > state.failed_at):
+            state.counted += 1
+        state.failed_at = now
 
     def _opens_in(self, now: float) -> float:
         """Return the seconds until the first server opens again."""
@@ -228,7 +240,7 @@ class Limiter(Generic[S]):
         return errors[-1] if errors else Passing("all servers are busy", status=429)
 
     def _free(self, now: float) -> S | None:
-        free = [server for server in self.servers if not server.pace.full and server.pace.opens_at <= now]
+        free = [server for server in self.servers if not server.pace.full and server.pace.opens_at <= now + SLACK_S]
         return min(free, key=lambda server: len(server.pace.flights), default=None)
 
     def _dispatch(self) -> None:
@@ -264,6 +276,10 @@ class Limiter(Generic[S]):
 def seconds(duration: float) -> str:
     """Return a duration for people: ``40 s``, ``50 min``."""
     return f"{math.ceil(duration)} s" if duration < 600 else f"{math.ceil(duration)} s ({duration / 60:.0f} min)"
+
+
+def _often(tries: int) -> str:
+    return "one try" if tries == 1 else f"{tries} tries"
 
 
 def _now() -> float:

@@ -15,6 +15,9 @@ FAULTS_IN_A_ROW = 4
 DECAY = 0.95
 """The gap between two calls shrinks by this factor with each answer, until the server refuses again."""
 
+MOST_ROUNDS = 32
+"""A server that refused one call more than it held is asked for one more after 1, 2, 4, ... at most so many rounds."""
+
 SHORTEST_GAP_S = 0.01
 
 
@@ -32,6 +35,7 @@ class Pace:
         flights: Start of each call in flight, earliest first.
         closed_until: No call begins before this time.
         error: The failure that closed the server last, or None.
+        closings: How often in a row the server was closed, without an answer between.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
@@ -43,11 +47,11 @@ class Pace:
         self._next_at = 0.0
         self._gap_s = 0.0
         self._faults = 0
-        self._closings = 0
-        self._closed_at = -math.inf
+        self.closings = 0
+        self._closed_at: float | None = None
         self._held = math.inf
-        self._step = 1
-        self._round = 0
+        self._step = self._rounds = 1
+        self._full_answers = 0
         self._limits_rate = False
         self._period: tuple[float, int] | None = None
 
@@ -85,8 +89,8 @@ class Pace:
         """Take an answer into account."""
         busy = len(self.flights)
         started = self.flights.pop(call)
-        self._faults = 0
-        if self._closings and started >= self._closed_at:
+        self._faults = self.closings = 0
+        if self._closed_at is not None and started >= self._closed_at:
             self._reopen(started)
         else:
             self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
@@ -105,15 +109,15 @@ class Pace:
         self._faults += 1
         if not (error.busy or error.away or self._faults >= FAULTS_IN_A_ROW):
             return False
-        fresh = started >= self._closed_at
-        if error.busy:
+        fresh = self._closed_at is None or started >= self._closed_at
+        if error.busy and busy > 1:
             self._shrink(busy, fresh)
-            self._limits_rate |= busy == 1 and error.status == 429
+        self._limits_rate |= error.busy and busy == 1 and error.status == 429
         if fresh:
-            self._closings += 1
+            self.closings += 1
             self._closed_at = now
             self._gap_s = max(self._gap_s, self._policy.first_s)
-        pause = self._policy.backoff(self._closings, at_least_s=self._gap_s) if fresh else 0.0
+        pause = self._policy.backoff(self.closings, at_least_s=self._gap_s) if fresh else 0.0
         self.closed_until = max(self.closed_until, now + error.wait_s + pause)
         self.error = error
         return True
@@ -121,21 +125,24 @@ class Pace:
     def _shrink(self, busy: int, fresh: bool) -> None:
         """Lower the limit: calls that began before the last refusal are news of the same moment, and halve nothing."""
         rest = busy - 1
-        self._held = max(1, rest)
+        if fresh:
+            self._rounds = min(2 * self._rounds, MOST_ROUNDS) if rest == self._held else 1
+        self._held = rest
         halved = min(self.limit, busy) // 2 if fresh else self.limit
         self.limit = max(1, min(halved, rest))
-        self._step, self._round = 1, 0
+        self._step, self._full_answers = 1, 0
 
     def _rise(self, busy: int) -> None:
         """Raise the limit after an answer, if it was reached: quickly up to what the server held, then carefully."""
         if busy < self.limit:
             return
-        self._round += 1
         if self.limit < self._held:
             self.limit += 1
-        elif self._round >= self.limit:
+            return
+        self._full_answers += 1
+        if self._full_answers >= self.limit * (self._rounds if self.limit == self._held else 1):
             self.limit += self._step
-            self._step, self._round = 2 * self._step, 0
+            self._step, self._full_answers = 2 * self._step, 0
 
     def _reopen(self, started: float) -> None:
         """Call freely again, or at the rate that was learnt."""
@@ -143,4 +150,4 @@ class Pace:
         learnt = (started - begun) / answers if self._limits_rate and answers else 0.0
         self._gap_s = min(learnt, self._policy.longest_s)
         self._period = (started, 0)
-        self._closings, self._limits_rate = 0, False
+        self._closed_at = None
