@@ -117,6 +117,7 @@ class Engine:
         self.view: View = view_named(settings.candidate)
         self.failure: ModelError | None = None
         self._failures = 0
+        self._stopped: RunStopped | None = None
         if limiter:
             limiter.listeners.add(self.watcher)
 
@@ -146,6 +147,8 @@ class Engine:
         member, role = generation.member, generation.role
         last = self.finale if self.finale and (role, member.t) == (CANDIDATE, self.finale.t) else None
         async with self.gate.enter(priority):
+            if self._stopped:
+                raise self._stopped
             generation = replace(generation, started=time.time())
             try:
                 reply, fitted = await self._reply(question, prompt, generation, last)
@@ -165,9 +168,11 @@ class Engine:
         self.failure = error
         self._failures += 1
         if error.fatal or error.gone:
-            raise RunStopped(str(error), fatal=error.fatal) from error
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}") from error
+            self._stopped = RunStopped(str(error), fatal=error.fatal)
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
+        if self._stopped:
+            raise self._stopped from error
 
     async def _reply(
         self, question: Question, prompt: Prompt, generation: Generation, last: Finale | None

@@ -179,10 +179,10 @@ class Limiter(Generic[S]):
         opens_in = self._opens_in(now)
         left = policy.patience_s - (0.0 if self._trouble_since is None else now - self._trouble_since)
         if left <= 0:
-            words = f" (no answer for {seconds(policy.patience_s)})" if policy.patience_s else ""
+            words = f" (no answer for {policy.patience_s:g} s)" if policy.patience_s else ""
             raise self._gone(error, words, opens_in)
         if min(opens_in, error.wait_s) > left:
-            raise self._gone(error, self._too_long(opens_in), opens_in)
+            raise self._gone(error, self._too_long(error.wait_s), opens_in)
         if now + opens_in > state.begun + policy.overall_s:
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
 
@@ -197,7 +197,8 @@ class Limiter(Generic[S]):
         return max(0.0, min(server.pace.closed_until for server in self.servers) - now)
 
     def _too_long(self, wait_s: float) -> str:
-        return f" (a wait of {seconds(wait_s)}, and patience ends after {seconds(self.policy.patience_s)})"
+        most = f"more than the patience of {self.policy.patience_s:g} s, which --patience or patience_s sets"
+        return f" (it asks to wait {seconds(wait_s)}, {most})"
 
     def _gone(self, error: Passing, words: str, wait_s: float) -> ModelError:
         """Give up all calls that wait; the next call begins with new patience."""
@@ -274,8 +275,9 @@ class Limiter(Generic[S]):
 
 
 def seconds(duration: float) -> str:
-    """Return a duration for people: ``40 s``, ``50 min``."""
-    return f"{math.ceil(duration)} s" if duration < 600 else f"{math.ceil(duration)} s ({duration / 60:.0f} min)"
+    """Return a duration for people: ``40 s``, ``3000 s (50 min)``."""
+    whole = f"{max(1, round(duration)):.6g} s"
+    return whole if not 600 <= duration < 1e6 else f"{whole} ({duration / 60:.0f} min)"
 
 
 def _often(tries: int) -> str:

@@ -12,13 +12,13 @@ from selfagg.models.retries import Passing, RetryPolicy
 FAULTS_IN_A_ROW = 4
 """Failures of any kind without an answer between them, after which a server is asked by one call at a time."""
 
-DECAY = 0.95
+DECAY = 0.93
 """The gap between two calls shrinks by this factor with each answer, until the server refuses again."""
 
 MOST_ROUNDS = 32
 """A server that refused one call more than it held is asked for one more after 1, 2, 4, ... at most so many rounds."""
 
-SHORTEST_GAP_S = 0.01
+SHORTEST_GAP_S, LONGEST_GAP_S = 0.01, 10.0
 
 
 class Pace:
@@ -148,6 +148,6 @@ class Pace:
         """Call freely again, or at the rate that was learnt."""
         begun, answers = self._period or (started, 0)
         learnt = (started - begun) / answers if self._limits_rate and answers else 0.0
-        self._gap_s = min(learnt, self._policy.longest_s)
+        self._gap_s = min(learnt, LONGEST_GAP_S)
         self._period = (started, 0)
         self._closed_at = None
