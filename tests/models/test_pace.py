@@ -37,26 +37,44 @@ def test_a_burst_of_refusals_leaves_what_the_server_still_works_on() -> None:
     assert (one.limit, one.full) == (8, True)
 
 
-def test_a_refusal_among_many_halves() -> None:
+def test_a_rare_refusal_lowers_the_limit_a_little_and_pauses_nobody() -> None:
     one = pace(*[0.0] * 100)
-    one.failed(0, LIMIT, 1.0)
-    assert one.limit == 50
-    one.failed(1, LIMIT, 1.0)  # it began before the first refusal: no further news
-    assert one.limit == 50
+    assert not one.failed(0, LIMIT, 1.0)
+    assert (one.limit, one.closed_until) == (96, 0.0)
+
+
+def test_refusals_in_a_row_pause_everybody_and_lower_the_limit_by_up_to_half() -> None:
+    one, limits = pace(*[0.0] * 100), []
+    for number in range(5):
+        closed = one.failed(number, LIMIT, 1.0)
+        one.start(number, 2.0 + number)  # it is refused again: others are at work all the time
+        limits.append(one.limit)
+    assert closed
+    assert limits[0] == 96
+    before = one.limit
+    for number in range(60):
+        one.start(f"late {number}", 60.0)
+    one.failed("late 0", LIMIT, 61.0)
+    assert one.limit < 0.9 * before
+    lowered = one.limit
+    one.failed("late 1", LIMIT, 61.0)  # it began before the last closing: no further news
+    assert one.limit == lowered
 
 
 def test_the_limit_rises_fast_to_what_was_held_and_carefully_above() -> None:
-    one = pace(*[0.0] * 9)
-    one.failed(0, LIMIT, 1.0)
-    limits, at = [one.limit], 10.0
-    for number in range(1, 9):  # those in flight end; it is never below its limit
+    one = pace(*[0.0] * 16)
+    for number in range(8):
+        one.failed(number, LIMIT, 1.0)
+    one.limit = 4  # as after refusals that came before
+    limits = [one.limit]
+    for number in range(8, 16):  # those in flight end, and others begin
         one.answered(number)
-        one.start(number, at)
+        one.start(number, 10.0)
         limits.append(one.limit)
     assert limits == [4, 5, 6, 7, 8, 8, 8, 8, 8]
-    for number in [*range(1, 9), *range(1, 9)]:
+    for number in range(8, 12):  # a round is full
         one.answered(number)
-        one.start(number, at)
+        one.start(number, 10.0)
     assert one.limit == 9
 
 
@@ -116,8 +134,9 @@ def test_a_rate_is_learnt_from_a_refusal_of_a_lonely_call() -> None:
     one = pace(*[0.0] * 20)
     for number in range(20):
         one.answered(number)
-    one.start("refused", 1.0)
-    one.failed("refused", LIMIT, 1.0)
+    for now in (1.0, 3.0):
+        one.start("refused", now)
+        one.failed("refused", LIMIT, now)
     one.start("again", 60.0)
     one.answered("again")
     one.start("next", 60.0)

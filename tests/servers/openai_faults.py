@@ -143,7 +143,7 @@ async def stream_events(request: web.Request, events: Sequence[object], *, drop:
 
 FAULTS: Mapping[str, Fault] = {
     "429": refuse(429, "slow down"),
-    "429 with Retry-After": refuse(429, "slow down", {"Retry-After": "1"}),
+    "429 with Retry-After": refuse(429, "slow down", {"Retry-After": "0.05"}),
     "500": refuse(500, "internal error"),
     "503": refuse(503, "overloaded"),
     "reset": reset,

@@ -246,7 +246,7 @@ class Limiter(Generic[S]):
 
     def _dispatch(self) -> None:
         """Give those who wait their turns, as many as servers take now."""
-        while self._queue:
+        while self._queue and self.servers:
             now = _now()
             server = self._free(now)
             if server is None:

@@ -15,6 +15,12 @@ FAULTS_IN_A_ROW = 4
 DECAY = 0.93
 """The gap between two calls shrinks by this factor with each answer, until the server refuses again."""
 
+WEIGHT = 1 / 16
+"""Weight of the last call in the share of refused calls."""
+
+RARE = 0.1
+"""A share of refused calls below this one concerns these calls alone, unless the server names a wait."""
+
 MOST_ROUNDS = 32
 """A server that refused one call more than it held is asked for one more after 1, 2, 4, ... at most so many rounds."""
 
@@ -24,11 +30,11 @@ SHORTEST_GAP_S, LONGEST_GAP_S = 0.01, 10.0
 class Pace:
     """The pace of the calls to one server. Times are seconds of one monotonic clock.
 
-    The number of calls in flight follows AIMD (additive increase, multiplicative decrease), as in TCP (Jacobson, 1988):
-    a refusal halves it, or lowers it to what the server still works on, and full rounds of answers raise it by 1, 2, 4,
-    ... After a failure nobody calls for a while; then one call after the other tries, until one is answered. A server
-    that refuses a call although it works on no other one limits the rate: its answers per second, pauses included, are
-    the rate to keep.
+    The number of calls in flight follows AIMD (additive increase, multiplicative decrease): a refusal lowers it by half
+    the share of refused calls, as in DCTCP (Alizadeh et al., 2010), or to the calls that the server still works on;
+    full rounds of answers raise it by 1, 2, 4, ... A refusal also pauses all calls, unless it is rare; after the pause
+    one call after the other tries, until one is answered. A server that goes on to refuse calls although it works on
+    none limits the rate: its answers per second, pauses included, are the rate to keep.
 
     Attributes:
         limit: Most calls in flight; infinite until the server refuses one.
@@ -44,16 +50,14 @@ class Pace:
         self.closed_until = 0.0
         self.error: Passing | None = None
         self._policy = policy
-        self._next_at = 0.0
-        self._gap_s = 0.0
-        self._faults = 0
         self.closings = 0
-        self._closed_at: float | None = None
+        self._closed = self._probing = self._limits_rate = False
+        self._closed_at = -math.inf
+        self._next_at = self._gap_s = self._refused = 0.0
+        self._faults = self._full_answers = 0
         self._held = math.inf
         self._step = self._rounds = 1
-        self._full_answers = 0
-        self._limits_rate = False
-        self._period: tuple[float, int] | None = None
+        self._period = (math.nan, 0)  # its start, and answers since
 
     @property
     def full(self) -> bool:
@@ -68,8 +72,9 @@ class Pace:
     def start(self, call: object, now: float) -> None:
         """Count a call as in flight."""
         self.flights[call] = now
-        self._period = self._period or (now, 0)
-        self._next_at = now + self._gap_s
+        if math.isnan(self._period[0]):
+            self._period = (now, 0)
+        self._next_at = now + max(self._gap_s, self._policy.first_s if self._probing else 0.0)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -90,11 +95,12 @@ class Pace:
         busy = len(self.flights)
         started = self.flights.pop(call)
         self._faults = self.closings = 0
-        if self._closed_at is not None and started >= self._closed_at:
+        self._probing = False
+        self._refused *= 1 - WEIGHT
+        self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
+        if self._closed and started >= self._closed_at:
             self._reopen(started)
-        else:
-            self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
-        begun, answers = self._period or (started, 0)
+        begun, answers = self._period
         self._period = (begun, answers + 1)
         self._rise(busy)
 
@@ -105,32 +111,44 @@ class Pace:
             True if the server is closed now, False if the failure concerns this call alone.
         """
         busy = len(self.flights)
-        started = self.flights.pop(call)
+        fresh = (
+            self.flights.pop(call) >= self._closed_at
+        )  # else the call began before the last closing: no further news
         self._faults += 1
-        if not (error.busy or error.away or self._faults >= FAULTS_IN_A_ROW):
-            return False
-        fresh = self._closed_at is None or started >= self._closed_at
+        self._refused += (error.busy - self._refused) * WEIGHT
         if error.busy and busy > 1:
             self._shrink(busy, fresh)
-        self._limits_rate |= error.busy and busy == 1 and error.status == 429
+        rare = error.busy and busy > 1 and self._refused < RARE
+        if not error.wait_s and (rare or not (error.busy or error.away or self._faults >= FAULTS_IN_A_ROW)):
+            return False
         if fresh:
-            self.closings += 1
-            self._closed_at = now
-            self._gap_s = max(self._gap_s, self._policy.first_s)
+            self._close(now, probe=not rare)
+        self._limits_rate |= busy == 1 and error.status == 429 and self.closings > 1
         pause = self._policy.backoff(self.closings, at_least_s=self._gap_s) if fresh else 0.0
         self.closed_until = max(self.closed_until, now + error.wait_s + pause)
         self.error = error
         return True
 
+    def _close(self, now: float, *, probe: bool) -> None:
+        self.closings += 1
+        self._closed, self._closed_at, self._probing = True, now, probe
+
+    def _reopen(self, started: float) -> None:
+        """Call freely again, or at the rate that was learnt."""
+        begun, answers = self._period
+        if self._limits_rate and answers:
+            self._gap_s = min((started - begun) / answers, LONGEST_GAP_S)
+        self._period = (started, 0)
+        self._closed = self._limits_rate = False
+
     def _shrink(self, busy: int, fresh: bool) -> None:
-        """Lower the limit: calls that began before the last refusal are news of the same moment, and halve nothing."""
+        """Lower the limit by half the share of refused calls, or to the calls that the server still works on."""
         rest = busy - 1
         if fresh:
             self._rounds = min(2 * self._rounds, MOST_ROUNDS) if rest == self._held else 1
-        self._held = rest
-        halved = min(self.limit, busy) // 2 if fresh else self.limit
-        self.limit = max(1, min(halved, rest))
-        self._step, self._full_answers = 1, 0
+        lower = min(self.limit, busy) * (1 - self._refused / 2) if fresh else self.limit
+        self.limit = max(1, int(min(lower, rest)))
+        self._held, self._step, self._full_answers = rest, 1, 0
 
     def _rise(self, busy: int) -> None:
         """Raise the limit after an answer, if it was reached: quickly up to what the server held, then carefully."""
@@ -143,11 +161,3 @@ class Pace:
         if self._full_answers >= self.limit * (self._rounds if self.limit == self._held else 1):
             self.limit += self._step
             self._step, self._full_answers = 2 * self._step, 0
-
-    def _reopen(self, started: float) -> None:
-        """Call freely again, or at the rate that was learnt."""
-        begun, answers = self._period or (started, 0)
-        learnt = (started - begun) / answers if self._limits_rate and answers else 0.0
-        self._gap_s = min(learnt, LONGEST_GAP_S)
-        self._period = (started, 0)
-        self._closed_at = None
