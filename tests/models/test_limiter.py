@@ -196,7 +196,7 @@ def test_an_outage_of_two_minutes_takes_nobody_with_it(kind: dict[str, Any], at_
     server, told = Simulated(outage(3, 123, **kind)), Told()
     members = 20 + 4 * at_once
     assert virtually(run(server, members=members, at_once=at_once, told=told)) == []
-    assert server.calls - members <= at_once + 24
+    assert server.calls - members <= at_once + 32
     assert server.ended < 340
     assert told.words[-1] is None
     assert told.words[0]
@@ -275,7 +275,8 @@ def test_a_call_that_fails_among_others_ends_after_its_tries() -> None:
         return caught.value
 
     error = virtually(work())
-    assert str(error) in ("poison (given up after 6 tries)", "poison (given up after 7 tries)")
+    assert str(error) == f"poison (given up after {error.tries} tries)"
+    assert 6 <= error.tries <= 12  # those during which the server took no other call are not counted
 
 
 async def _steady(limiter: Limiter[Simulated]) -> None:

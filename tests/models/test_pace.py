@@ -99,8 +99,8 @@ def test_one_fault_closes_nothing_and_some_in_a_row_do() -> None:
     assert [one.failed(number, FAULT, 1.0) for number in range(FAULTS_IN_A_ROW)] == [False] * 3 + [True]
     assert one.closed_until > 1.0
     assert one.limit == math.inf
-    two = pace(*[0.0] * 9)
-    for number in (0, 2, 4):
+    two = pace(*[0.0] * 20)
+    for number in range(0, 6, 2):
         two.failed(number, FAULT, 1.0)
         two.answered(number + 1)
     assert not two.failed(6, FAULT, 1.0)

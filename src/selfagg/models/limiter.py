@@ -73,7 +73,7 @@ class Limiter(Generic[S]):
         self._queue: list[tuple[int, asyncio.Future[S]]] = []
         self._places = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
-        self._answered_at: float | None = None
+        self._taken_at: float | None = None  # the latest begin of a call that was answered
         self._trouble_since: float | None = None
         self._told_until: float | None = None
 
@@ -140,8 +140,9 @@ class Limiter(Generic[S]):
             self._dispatch()
 
     def _answered(self, server: S, flight: object) -> None:
+        self._taken_at = max(self._taken_at or 0.0, server.pace.flights[flight])
+        self._trouble_since = None
         server.pace.answered(flight)
-        self._answered_at, self._trouble_since = _now(), None
         if self._told_until is not None:
             self._told_until = None
             self._tell(None)
@@ -171,7 +172,7 @@ class Limiter(Generic[S]):
         if state.counted >= policy.tries:
             raise error.final(f" (given up after {_often(state.tries)})")
         if (
-            self._answered_at is None
+            self._taken_at is None
             and not error.busy
             and min(server.pace.closings for server in self.servers) > policy.tries
         ):
@@ -187,8 +188,8 @@ class Limiter(Generic[S]):
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
 
     def _count(self, error: Passing, state: _Call, now: float) -> None:
-        """Count a try. Where the server answered nobody since the last one, the server failed, and not the call."""
-        if not error.busy and (self._answered_at is None or self._answered_at > state.failed_at):
+        """Count a try, if the server took calls since the last one: else the server failed, and not the call."""
+        if not error.busy and (self._taken_at is None or self._taken_at > state.failed_at):
             state.counted += 1
         state.failed_at = now
 

@@ -95,7 +95,6 @@ class Pace:
         busy = len(self.flights)
         started = self.flights.pop(call)
         self._faults = self.closings = 0
-        self._probing = False
         self._refused *= 1 - WEIGHT
         self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
         if self._closed and started >= self._closed_at:
@@ -139,7 +138,7 @@ class Pace:
         if self._limits_rate and answers:
             self._gap_s = min((started - begun) / answers, LONGEST_GAP_S)
         self._period = (started, 0)
-        self._closed = self._limits_rate = False
+        self._closed = self._probing = self._limits_rate = False
 
     def _shrink(self, busy: int, fresh: bool) -> None:
         """Lower the limit by half the share of refused calls, or to the calls that the server still works on."""
