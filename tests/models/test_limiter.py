@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import async_solipsism
@@ -350,6 +351,20 @@ def test_a_call_can_be_cancelled_while_it_waits() -> None:
         return asyncio.get_running_loop().time()
 
     assert virtually(work()) == 10.0
+
+
+def test_event_loops_in_two_threads_share_the_servers() -> None:
+    policy = RetryPolicy(first_s=0.01, longest_s=0.02)
+    server = Simulated(in_flight(2), policy, longest_s=0.01)
+    limiter: Limiter[Simulated] = Limiter(policy, [server])
+
+    async def calls() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(limiter.run(Simulated.ask) for _ in range(20)))
+
+    with ThreadPoolExecutor(2) as threads:
+        results = [thread.result() for thread in [threads.submit(asyncio.run, calls()) for _ in range(2)]]
+    assert [len(result) for result in results] == [20, 20]
+    assert (server.answered, server.busy, server.pace.flights) == (40, 0, {})
 
 
 def test_a_closed_connection_is_told() -> None:

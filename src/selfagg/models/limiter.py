@@ -8,9 +8,9 @@ import itertools
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from selfagg.errors import ModelError
 from selfagg.models.pace import Pace
@@ -18,6 +18,9 @@ from selfagg.models.retries import Passing, RetryPolicy
 
 TELL_S = 3.0
 """A wait of this many seconds or more is told to the person."""
+
+LOOK_S = 1.0
+"""Where all places are taken, they are looked at this often."""
 
 SLACK_S = 0.001
 """A timer may come this much too early: clocks have their grain."""
@@ -53,6 +56,14 @@ class _Call:
     counted: int = 0
 
 
+@dataclass(slots=True)
+class _Line(Generic[S]):
+    """The calls of one event loop that wait, and when to look again."""
+
+    waiting: list[tuple[int, asyncio.Future[S]]] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+
 class Limiter(Generic[S]):
     """Passes calls to one or several servers of the same model, and tries them again.
 
@@ -70,9 +81,8 @@ class Limiter(Generic[S]):
         self.policy = policy
         self.servers = list(servers)
         self.listeners: WeakSet[Listener] = WeakSet() if listeners is None else listeners
-        self._queue: list[tuple[int, asyncio.Future[S]]] = []
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Line[S]] = WeakKeyDictionary()
         self._places = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
         self._taken_at: float | None = None  # the latest begin of a call that was answered
         self._trouble_since: float | None = None
         self._told_until: float | None = None
@@ -205,25 +215,33 @@ class Limiter(Generic[S]):
         """Give up all calls that wait; the next call begins with new patience."""
         self._trouble_since = None
         gone = error.busy or error.unreachable
-        for _, turn in self._queue:
+        for _, turn in self._line.waiting:
             if not turn.done():
                 turn.set_exception(error.final(words, gone=gone, wait_s=wait_s))
         return error.final(words, gone=gone, wait_s=wait_s)
 
     # -- the queue
 
+    @property
+    def _line(self) -> _Line[S]:
+        loop = asyncio.get_running_loop()
+        if loop not in self._lines:
+            self._lines[loop] = _Line()
+        return self._lines[loop]
+
     async def _turn(self, state: _Call) -> tuple[S, object]:
         """Wait until a server takes a call; return the server, and the call's mark among those in flight."""
         self.least_busy()
         now = _now()
-        if not self._queue and (server := self._free(now)):
+        line = self._line
+        if not line.waiting and (server := self._free(now)):
             flight = object()
             server.pace.start(flight, now)
             return server, flight
         if (wait_s := self._opens_in(now)) > self.policy.patience_s:
             raise self._gone(self._last_error(), self._too_long(wait_s), wait_s)
         turn: asyncio.Future[S] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (state.place, turn))
+        heapq.heappush(line.waiting, (state.place, turn))
         self._dispatch()
         end = None if math.isinf(self.policy.overall_s) else max(now, state.begun + self.policy.overall_s)
         try:
@@ -247,24 +265,24 @@ class Limiter(Generic[S]):
 
     def _dispatch(self) -> None:
         """Give those who wait their turns, as many as servers take now."""
-        while self._queue and self.servers:
+        line = self._line
+        while line.waiting and self.servers:
             now = _now()
             server = self._free(now)
             if server is None:
-                self._wake_later(now)
+                self._wake_later(line, now)
                 return
-            _, turn = heapq.heappop(self._queue)
+            _, turn = heapq.heappop(line.waiting)
             if not turn.done():
                 server.pace.start(turn, now)
                 turn.set_result(server)
 
-    def _wake_later(self, now: float) -> None:
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+    def _wake_later(self, line: _Line[S], now: float) -> None:
+        if line.timer:
+            line.timer.cancel()
+        # Where all places are taken, a call that ends makes room; one of another event loop is seen a little later.
         opens = [server.pace.opens_at for server in self.servers if not server.pace.full]
-        if opens:  # else a call that ends makes room
-            self._timer = asyncio.get_running_loop().call_at(min(opens), self._dispatch)
+        line.timer = asyncio.get_running_loop().call_at(min(opens, default=now + LOOK_S), self._dispatch)
         closed_until = min(server.pace.closed_until for server in self.servers)
         if closed_until - now >= TELL_S and closed_until != self._told_until:
             self._told_until = closed_until
