@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import async_solipsism
+import async_solipsism  # type: ignore[import-untyped]
 import pytest
 
 from selfagg.errors import ModelError
