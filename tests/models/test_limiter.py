@@ -234,13 +234,16 @@ def test_more_patience_waits_for_it() -> None:
 
 
 def test_refusals_for_ever_end_with_patience() -> None:
+    told = Told()
+
     async def work() -> tuple[list[ModelError], float]:
-        return await run(Simulated(outage(0, math.inf, status=429))), asyncio.get_running_loop().time()
+        return await run(Simulated(outage(0, math.inf, status=429)), told=told), asyncio.get_running_loop().time()
 
     failed, ended = virtually(work())
     assert {str(error) for error in failed} == {"outage (no answer for 300 s)"}
     assert all(error.gone for error in failed)
     assert 299 <= ended <= 301
+    assert told.words[-1] is None
 
 
 def test_a_server_that_only_ever_failed_is_given_up_soon() -> None:

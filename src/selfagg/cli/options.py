@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -89,15 +90,20 @@ class ModelOptions:
         typer.Option(
             min=0.0,
             help="Seconds to wait for an openai: server that limits the rate, loads or is gone, while it answers "
-            "nobody (default: 300; serve: 30).",
+            "nobody; inf waits for ever (default: 300; serve: 30).",
             rich_help_panel=MODEL,
         ),
     ] = None
 
     def access(self) -> Access:
         """What a connection needs beside the model's name."""
+        from selfagg.cli.values import finite
         from selfagg.models import Access
 
+        if self.timeout is not None:
+            finite("--timeout", self.timeout)
+        if self.patience is not None and self.patience != math.inf:
+            finite("--patience", self.patience)
         return Access(
             tuple(self.base_url or ()),
             self.api_key_file,

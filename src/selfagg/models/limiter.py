@@ -153,9 +153,7 @@ class Limiter(Generic[S]):
         self._taken_at = max(self._taken_at or 0.0, server.pace.flights[flight])
         self._trouble_since = None
         server.pace.answered(flight)
-        if self._told_until is not None:
-            self._told_until = None
-            self._tell(None)
+        self._wait_is_over()
 
     def _failed(self, server: S, flight: object, error: Passing) -> None:
         now, pace = _now(), server.pace
@@ -214,6 +212,7 @@ class Limiter(Generic[S]):
     def _gone(self, error: Passing, words: str, wait_s: float) -> ModelError:
         """Give up all calls that wait; the next call begins with new patience."""
         self._trouble_since = None
+        self._wait_is_over()
         gone = error.busy or error.unreachable
         for _, turn in self._line.waiting:
             if not turn.done():
@@ -287,6 +286,11 @@ class Limiter(Generic[S]):
         if closed_until - now >= TELL_S and closed_until != self._told_until:
             self._told_until = closed_until
             self._tell(f"waiting {seconds(closed_until - now)}: {self._last_error()}")
+
+    def _wait_is_over(self) -> None:
+        if self._told_until is not None:
+            self._told_until = None
+            self._tell(None)
 
     def _tell(self, why: str | None) -> None:
         for listener in list(self.listeners):
