@@ -32,7 +32,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Member, Question
 
 SAMPLES = 60
@@ -88,7 +88,7 @@ async def soak_eval(url: str, seconds: float, folder: Path, seed: int) -> Trace:
     questions = [Question(f"q{i}", f"Question {i}: " + "what? " * 200, gold="four") for i in range(20_000)]
 
     async def work() -> None:
-        retries = Retries(tries=3, first_s=0.05, longest_s=0.2)
+        retries = RetryPolicy(tries=3, first_s=0.05, longest_s=0.2)
         async with OpenAIModel("fake", base_urls=[url], timeout_s=2.0, retries=retries) as model:
             for round_ in range(10**6):
                 settings = Settings(seed=seed + round_)

@@ -91,6 +91,7 @@ async def asolve(
     concurrency: int | None = None,
     max_total_tokens: int | None = None,
     deadline_s: float | None = None,
+    patience_s: float | None = None,
     record: str | Path | None = None,
     base_url: str | None = None,
     watcher: Watcher | None = None,
@@ -116,6 +117,8 @@ async def asolve(
         concurrency: Most calls at once; None: what the connection serves well.
         max_total_tokens: Prompt and completion tokens after which the best answer at hand is taken.
         deadline_s: Seconds after which the best answer at hand is taken.
+        patience_s: Seconds to wait for an ``openai:`` server that limits the rate, loads or is gone, while it answers
+            nobody. 300 by default. For a model's name; an open connection has its own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
         base_url: Where an ``openai:`` model is served.
         watcher: Told of each member as it comes; see `selfagg.engine.engine.Watcher`.
@@ -139,12 +142,12 @@ async def asolve(
     _check({"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))})
     _check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
     _check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
-    _check_times(deadline_s, sampling or Sampling())
+    _check_times(sampling or Sampling(), deadline_s=deadline_s, patience_s=patience_s)
     _check_model(model)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
     chosen = method_named(method, n=n, k=k, t=t, order=order)
     settings = Settings(sampling or Sampling(), seed, candidate)
-    async with opened(model, base_url=base_url, concurrency=concurrency) as connection:
+    async with opened(model, base_url=base_url, concurrency=concurrency, patience_s=patience_s) as connection:
         with Record(Path(record) if record is not None else None) as written:
             known = about(context=connection.context)
             written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
@@ -178,11 +181,11 @@ def _check_amounts(**amounts: int | None) -> None:
             raise UsageError(f"{name} is {value}, but it must be at least 1")
 
 
-def _check_times(deadline_s: float | None, sampling: Sampling) -> None:
+def _check_times(sampling: Sampling, **seconds: float | None) -> None:
     _check_whole(max_tokens=sampling.max_tokens)
     _check_amounts(max_tokens=sampling.max_tokens)
     for name, number, most in (
-        ("deadline_s", deadline_s, math.inf),
+        *((name, number, math.inf) for name, number in seconds.items()),
         ("temperature", sampling.temperature, math.inf),
         ("top_p", sampling.top_p, 1.0),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -107,3 +108,12 @@ def test_model_text_cannot_steer_the_terminal() -> None:
     hostile = "a\x1b[2Jb\x9b31mc\rd\u202ee\n\tf"
     assert harmless(hostile) == "a[2Jb31mcde\n\tf"
     assert one_line("x\ny  z" * 10, 8) == "x y zx …"
+
+
+def test_patience_may_be_endless_but_no_riddle() -> None:
+    access = ModelOptions(patience=math.inf, timeout=5.0).access()
+    assert (access.patience_s, access.timeout_s) == (math.inf, 5.0)
+    with pytest.raises(UsageError, match="--patience: nan"):
+        ModelOptions(patience=math.nan).access()
+    with pytest.raises(UsageError, match="--timeout: inf"):
+        ModelOptions(timeout=math.inf).access()

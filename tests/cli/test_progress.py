@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selfagg.cli.progress import WINDOW_S, Progress
+from selfagg.cli.view import line
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import CANDIDATE, Record
 from selfagg.engine.run import evaluate
@@ -50,6 +51,21 @@ def test_calls_that_make_no_member_count_as_calls_only() -> None:
     progress = Progress([2], 1)
     progress.generated(0, member(1, 0), "verdict", fresh=True)
     assert (progress.done, progress.calls, progress.tokens) == (0, 1, 10)
+
+
+def test_silence_is_measured_from_the_last_reply_to_the_end_of_the_run() -> None:
+    clock = Clock()
+    progress = Progress([2], 1, clock=clock)
+    clock.now = 65.0
+    assert progress.silent_s == 65.0
+    assert "no reply for 1:05" in line(progress)
+    progress.generated(0, member(1, 0), CANDIDATE, fresh=True)
+    clock.now = 75.0
+    assert progress.silent_s == 10.0
+    assert "no reply" not in line(progress)
+    progress.generated(0, member(1, 1), CANDIDATE, fresh=True)
+    clock.now = 500.0
+    assert progress.silent_s == 0.0
 
 
 def test_failures_are_members_too() -> None:

@@ -25,11 +25,11 @@ from selfagg.cli.progress import Progress
 from selfagg.cluster.connection import Cluster, connected
 from selfagg.cluster.job import Job
 from selfagg.cluster.run import Split
-from selfagg.engine.breaker import RunStopped
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
+from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import Access, connect
 from selfagg.types import Question

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,16 +11,15 @@ import pytest
 from openai_faults import FAULTS, FaultServer
 
 from selfagg.analysis.summary import Summary, summarise
-from selfagg.engine import breaker
-from selfagg.engine.breaker import FAILURES_IN_A_ROW, RunStopped
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
+from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import openai_server
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Member, Question
 
 SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1,2").split(",")))
@@ -54,14 +52,15 @@ SAYS = {
 
 @pytest.fixture(autouse=True)
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would take long is made small: the largest reply that is read, the pauses while the model is gone."""
+    """What would take long is made small: the largest reply that is read."""
     monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2 * 2**20)
-    monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.02)
 
 
 @asynccontextmanager
-async def connected(server: FaultServer, *, timeout_s: float = 30.0) -> AsyncIterator[OpenAIModel]:
-    retries = Retries(tries=3, first_s=0.01, longest_s=0.02)
+async def connected(
+    server: FaultServer, *, timeout_s: float = 30.0, patience_s: float = 300.0
+) -> AsyncIterator[OpenAIModel]:
+    retries = RetryPolicy(tries=3, first_s=0.01, longest_s=0.02, patience_s=patience_s)
     async with OpenAIModel("fake", base_urls=[server.url], timeout_s=timeout_s, retries=retries) as model:
         yield model
 
@@ -136,21 +135,44 @@ async def test_a_run_completes_against_a_server_that_fails_in_every_way(seed: in
 async def test_of_a_server_that_only_fails_the_run_says_why_and_stops(kind: str) -> None:
     async with (
         FaultServer(rate=1.0, kinds=[FAULTS[kind]]) as server,
-        connected(server, timeout_s=timeout_s(kind)) as model,
+        connected(server, timeout_s=timeout_s(kind), patience_s=0.2) as model,
     ):
         with Record(None) as record, pytest.raises(RunStopped) as stopped:
             await run(model, record)
         assert SAYS[kind] in str(stopped.value)
-        assert str(stopped.value).startswith("16 calls in a row failed; the last: ")
+        if not kind.startswith(("429", "503")):  # those stop the run as soon as patience ends
+            assert str(stopped.value).startswith("16 calls in a row failed; the last: ")
         assert server.calls <= (16 + 32) * 6
 
 
-async def test_a_run_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
-    """It waits while the server fails, of itself; and nothing that is recorded is asked for again."""
-    async with FaultServer(kinds=[FAULTS["503"]]) as server, connected(server) as model:
+@pytest.mark.parametrize("kind", ["503", "429", "500", "reset", "no HTTP"])
+async def test_an_outage_in_the_middle_takes_no_member_with_it(kind: str) -> None:
+    """The run waits while the server fails, and says so; then every call is answered."""
+    async with FaultServer(kinds=[FAULTS[kind]]) as server, connected(server) as model:
 
         class Outage(Watcher):
-            """Takes the server down after 200 generations, and up again once the run waits for it."""
+            """Takes the server down after 200 generations, until it was asked 60 times in vain."""
+
+            generations = 0
+
+            def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
+                self.generations += 1
+                if self.generations == 200:
+                    server.rate, server.until = 1.0, server.calls + 60
+
+        watcher = Outage()
+        with Record(None) as record:
+            summary = await run(model, record, watcher)
+            check_whole(record, summary)
+        assert (summary.failures, watcher.generations) == (0, CALLS)
+        assert server.calls >= CALLS + 60
+
+
+async def test_what_a_stopped_run_has_is_not_asked_again(tmp_path: Path) -> None:
+    async with FaultServer(kinds=[FAULTS["503"]]) as server, connected(server, patience_s=0.2) as model:
+
+        class Down(Watcher):
+            """Takes the server down for good after 200 generations."""
 
             generations = 0
 
@@ -159,19 +181,12 @@ async def test_a_run_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
                 if self.generations == 200:
                     server.rate = 1.0
 
-            def waiting(self, why: str | None) -> None:
-                if why is not None:
-                    asyncio.get_running_loop().call_later(0.2, lambda: setattr(server, "rate", 0.0))
-
         with Record(tmp_path / "run.sqlite") as record:
-            summary = await run(model, record, Outage())
-            check_whole(record, summary)
-            assert FAILURES_IN_A_ROW - 1 <= summary.failures < 60
-        seeds = [body["seed"] for body in server.bodies]
-        server.rate, asked = 0.0, len(seeds)
+            with pytest.raises(RunStopped, match=r"503: overloaded \(no answer for 0.2 s\)$"):
+                await run(model, record, Down())
+            assert record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL") == [(0,)]
+            ((kept,),) = record.query("SELECT count(*) FROM generations")
+        server.rate, asked = 0.0, server.calls
         with Record(tmp_path / "run.sqlite") as again:
-            failed = {seed for (seed,) in again.query("SELECT seed FROM generations WHERE error IS NOT NULL")}
-            summary = await run(model, again)
-            check_whole(again, summary)
-            assert summary.failures == 0
-        assert {body["seed"] for body in server.bodies[asked:]} == failed
+            check_whole(again, await run(model, again))
+        assert (kept >= 200, server.calls - asked) == (True, CALLS - kept)

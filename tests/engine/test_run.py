@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfagg.engine.breaker import RunStopped
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Generation, Record
 from selfagg.engine.run import Schedule, evaluate
-from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.errors import ContextOverflow, ModelError, RunStopped, UsageError
 from selfagg.methods import METHODS, RSA, Majority, Method, SelfRefine, Single
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply, Request, Sampling
@@ -178,21 +177,39 @@ async def test_a_question_stays_done_until_something_new_is_there_for_it() -> No
 class Gone(SimulatedModel):
     """A simulated model that fails every call."""
 
-    def __init__(self, *, fatal: bool) -> None:
+    def __init__(self, *, fatal: bool, gone: bool = False) -> None:
         super().__init__(Simulation())
-        self.fatal, self.calls = fatal, 0
+        self.fatal, self.gone, self.calls = fatal, gone, 0
 
     async def sample(self, request: Request) -> Reply:
         self.calls += 1
-        raise ModelError("nobody there", fatal=self.fatal)
+        raise ModelError("nobody there", fatal=self.fatal, gone=self.gone)
 
 
-@pytest.mark.parametrize(("fatal", "most"), [(True, 8), (False, 40)])
-async def test_a_run_stops_when_the_model_is_gone(fatal: bool, most: int) -> None:
-    method, model = RSA(n=16, k=4, t=10), Gone(fatal=fatal)
-    with begun(Record(None), method) as record, pytest.raises(RunStopped, match="nobody there"):
-        await evaluate(Engine(model, Settings(), record, concurrency=8), method, QUESTIONS)
-    assert model.calls <= most
+@pytest.mark.parametrize(
+    ("fatal", "gone", "most", "failed", "said"),
+    [
+        (True, False, 8, 0, "^nobody there$"),
+        (False, True, 8, 0, "^nobody there$"),
+        (False, False, 40, 15, "^16 calls in a row failed; the last: nobody there$"),
+    ],
+)
+async def test_a_run_stops_when_the_model_is_gone(fatal: bool, gone: bool, most: int, failed: int, said: str) -> None:
+    method, model = RSA(n=16, k=4, t=10), Gone(fatal=fatal, gone=gone)
+    with begun(Record(None), method) as record:
+        with pytest.raises(RunStopped, match=said) as stopped:
+            await evaluate(Engine(model, Settings(), record, concurrency=8), method, QUESTIONS)
+        ((recorded,),) = record.query("SELECT count(*) FROM generations WHERE error = 'nobody there'")
+    assert (stopped.value.fatal, model.calls <= most) == (fatal, True)
+    assert recorded <= failed
+
+
+async def test_failures_now_and_then_stop_nothing() -> None:
+    method = Single(n=64)
+    with begun(Record(None), method) as record:
+        await evaluate(Engine(Slow(fail=0.5), Settings(), record, concurrency=8), method, QUESTIONS)
+        ((failed,),) = record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL")
+    assert failed > 32
 
 
 class Narrow(SimulatedModel):

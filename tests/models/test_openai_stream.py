@@ -14,14 +14,14 @@ from openai_faults import FaultServer, half, hang, refuse, reset, stream
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai_stream import Assembly, Delta, Thinking
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
 REQUEST = Request(({"role": "user", "content": "2 + 2?"},), Sampling(max_tokens=20), 1, Question("q", "2 + 2?"))
 
 
 def connect(server: FaultServer) -> OpenAIModel:
-    retries = Retries(tries=4, first_s=0.01)
+    retries = RetryPolicy(tries=4, first_s=0.01)
     return OpenAIModel("fake", base_urls=[server.url], api_key="key", timeout_s=0.5, retries=retries)
 
 

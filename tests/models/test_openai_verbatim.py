@@ -13,7 +13,7 @@ from openai_faults import FaultServer, completion, hang, refuse, reset, send, st
 from selfagg.errors import ModelError
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai_discovery import IMAGE_TOKENS, estimate_tokens
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.types import Delta, Question, Reply, Request, Sampling
 
 REQUEST = Request(
@@ -23,7 +23,7 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments":
 
 
 def connect(server: FaultServer) -> OpenAIModel:
-    return OpenAIModel("fake", base_urls=[server.url], api_key="key", timeout_s=0.5, retries=Retries(tries=1))
+    return OpenAIModel("fake", base_urls=[server.url], api_key="key", timeout_s=0.5, retries=RetryPolicy(tries=1))
 
 
 async def test_a_whole_reply_keeps_its_choice_where_asked_for() -> None:

@@ -1,67 +1,47 @@
-"""Trying again: how often, how long, and what ends it."""
+"""Which failures may pass, and how long to wait after them."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tenacity import RetryCallState
 
-from selfagg.errors import ModelError
-from selfagg.models.retries import Passing, Retries
+from selfagg.models.retries import Passing, RetryPolicy, may_pass, patient
 
 
-class Failing:
-    """A call that fails with these errors, one after another, and then succeeds."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self.errors = list(errors)
-        self.calls = 0
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        return "done"
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+def test_these_may_pass(status: int) -> None:
+    assert may_pass(status)
 
 
-QUICK = Retries(tries=3, first_s=0.001, longest_s=0.001)
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 410, 413, 422, 451])
+def test_these_do_not(status: int) -> None:
+    assert not may_pass(status)
 
 
-async def test_it_counts_the_tries() -> None:
-    assert await QUICK.run(Failing()) == ("done", 1)
-    assert await QUICK.run(Failing(Passing("a"), Passing("b"))) == ("done", 3)
+@pytest.mark.parametrize(
+    ("error", "busy", "away"),
+    [
+        (Passing("limit", status=429), True, False),
+        (Passing("loading", status=503), True, False),
+        (Passing("overloaded", status=529), True, False),
+        (Passing("a fault that names a wait", status=500, wait_s=3.0), True, False),
+        (Passing("refused", status=503, unreachable=True), False, True),
+        (Passing("bad gateway", status=502), False, True),
+        (Passing("fault", status=500), False, False),
+        (Passing("broken off"), False, False),
+    ],
+)
+def test_a_server_is_busy_or_away_or_fails(error: Passing, busy: bool, away: bool) -> None:
+    assert (error.busy, error.away) == (busy, away)
 
 
-async def test_the_last_failure_is_the_one_told() -> None:
-    with pytest.raises(ModelError, match=r"^third \(given up after 3 tries\)$") as caught:
-        await QUICK.run(Failing(Passing("first"), Passing("second"), Passing("third")))
-    assert (caught.value.tries, caught.value.fatal) == (3, False)
+@given(st.integers(1, 2000), st.floats(0, 100))
+def test_pauses_double_within_bounds(failures: int, gap_s: float) -> None:
+    longest = min(30.0, max(1.0, gap_s) * 2.0 ** min(failures - 1, 30))
+    assert longest / 2 <= RetryPolicy().backoff(failures, at_least_s=gap_s) <= longest
 
 
-async def test_what_cannot_pass_ends_it() -> None:
-    call = Failing(Passing("a"), ModelError("for good", fatal=True), Passing("b"))
-    with pytest.raises(ModelError, match="for good") as caught:
-        await QUICK.run(call)
-    assert (call.calls, caught.value.tries, caught.value.fatal) == (2, 2, True)
-
-
-async def test_other_errors_go_through() -> None:
-    with pytest.raises(KeyError):
-        await QUICK.run(Failing(KeyError("bug")))
-
-
-async def test_patience_bounds_the_waiting() -> None:
-    call = Failing(Passing("a", wait_s=0.02), Passing("b", wait_s=5.0))
-    with pytest.raises(ModelError, match="b") as caught:
-        await Retries(tries=9, first_s=0.001, patience_s=1.0).run(call)
-    assert (call.calls, caught.value.tries) == (2, 2)
-
-
-@given(st.integers(1, 20), st.floats(0, 100))
-def test_waits_double_within_bounds_and_add_to_what_the_server_asks(attempt: int, asked: float) -> None:
-    retries = Retries(first_s=1.0, longest_s=30.0)
-    state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
-    state.attempt_number = attempt
-    state.set_exception((Passing, Passing("x", wait_s=asked), None))
-    assert asked <= retries.wait(state) <= asked + min(30.0, 2.0 ** (attempt - 1))
+def test_patience_has_a_default() -> None:
+    assert patient(None) == RetryPolicy()
+    assert patient(0.0) == RetryPolicy(patience_s=0.0)

@@ -48,7 +48,7 @@ async def outcome(session: aiohttp.ClientSession, served: Served, fields: dict[s
 async def test_of_a_backend_that_fails_every_tenth_time_every_client_hears_the_right_thing(seed: int) -> None:
     async with (
         FaultServer(rate=0.1, seed=seed) as backend,
-        serving(connected(backend.url, timeout_s=1.0, tries=3), concurrency=16) as served,
+        serving(connected(backend.url, timeout_s=1.0, tries=3, patience_s=60.0), concurrency=16) as served,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session,
     ):
         found = await asyncio.gather(*(outcome(session, served, REQUESTS[i % 4]) for i in range(80)))

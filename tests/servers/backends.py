@@ -11,14 +11,16 @@ from aiohttp import web
 from openai_faults import Fault, completion
 
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2, "b": 2}'}}
 
 
-def connected(url: str, *, timeout_s: float = 5.0, tries: int = 2, **settings: Any) -> OpenAIModel:
+def connected(
+    url: str, *, timeout_s: float = 5.0, tries: int = 2, patience_s: float = 0.3, **settings: Any
+) -> OpenAIModel:
     """A connection to the backend under test that does not try for long."""
-    retries = Retries(tries=tries, first_s=0.01, longest_s=0.02)
+    retries = RetryPolicy(tries=tries, first_s=0.01, longest_s=0.02, patience_s=patience_s, overall_s=patience_s)
     return OpenAIModel("fake", base_urls=[url], api_key="backend-key", timeout_s=timeout_s, retries=retries, **settings)
 
 

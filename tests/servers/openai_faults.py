@@ -10,6 +10,7 @@ import asyncio
 import gzip
 import json
 import logging
+import math
 import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -142,7 +143,7 @@ async def stream_events(request: web.Request, events: Sequence[object], *, drop:
 
 FAULTS: Mapping[str, Fault] = {
     "429": refuse(429, "slow down"),
-    "429 with Retry-After": refuse(429, "slow down", {"Retry-After": "1"}),
+    "429 with Retry-After": refuse(429, "slow down", {"Retry-After": "0.05"}),
     "500": refuse(500, "internal error"),
     "503": refuse(503, "overloaded"),
     "reset": reset,
@@ -178,6 +179,7 @@ class FaultServer:
         models: The answer of ``GET /v1/models``.
         other: What further paths answer, by path.
         rate: As above; may be changed at any time.
+        until: The call after which no call gets a fault any more.
         calls: Chat calls so far.
         open: Chat calls in flight.
         most: Most of them so far.
@@ -199,6 +201,7 @@ class FaultServer:
         self.other: dict[str, Fault] = {}
         self.calls = self.open = self.most = 0
         self.rate = rate
+        self.until = math.inf
         self._kinds = kinds
         self._remember = remember
         self._random = random.Random(seed)
@@ -245,7 +248,8 @@ class FaultServer:
     def _next(self) -> Fault:
         if self.script:
             return self.script.pop(0)
-        return self._random.choice(self._kinds) if self._random.random() < self.rate else fine
+        faulty = self.calls <= self.until and self._random.random() < self.rate
+        return self._random.choice(self._kinds) if faulty else fine
 
 
 async def main() -> None:

@@ -9,10 +9,24 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from selfagg.cli.options import ModelOptions
+from selfagg.cli.terminal import one_line, say
+from selfagg.engine.engine import Watcher
 from selfagg.models import Model, connect
+from selfagg.models.base import Limited
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class _Opening(Watcher):
+    """Tells a person of waits while the model is opened."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def waiting(self, why: str | None) -> None:
+        if why is not None:
+            say(one_line(why, 300), self._console)
 
 
 @asynccontextmanager
@@ -23,7 +37,11 @@ async def opened_model(options: ModelOptions, console: Console) -> AsyncIterator
         UsageError: There is no such model, or it cannot be reached.
     """
     connection = connect(options.model, options.access())
+    listener = _Opening(console)
+    if isinstance(connection, Limited):
+        connection.limiter.listeners.add(listener)
     async with AsyncExitStack() as stack:
         with console.status(Text(f"opening {connection.name} ...")):
             await stack.enter_async_context(connection)
+        del listener  # from here on, the run's own view tells of waits
         yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -76,11 +77,41 @@ class ModelOptions:
         typer.Option(min=1, help="Most calls at once (default: what the model serves well).", rich_help_panel=MODEL),
     ] = None
 
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="Seconds that an openai: server may take for one reply (default: 3600; serve: 600).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds to wait for an openai: server that limits the rate, loads or is gone, while it answers "
+            "nobody; inf waits for ever (default: 300; serve: 30).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+
     def access(self) -> Access:
         """What a connection needs beside the model's name."""
+        from selfagg.cli.values import finite
         from selfagg.models import Access
 
-        return Access(tuple(self.base_url or ()), self.api_key_file, self.context, self.concurrency)
+        if self.timeout is not None:
+            finite("--timeout", self.timeout)
+        if self.patience is not None and self.patience != math.inf:
+            finite("--patience", self.patience)
+        return Access(
+            tuple(self.base_url or ()),
+            self.api_key_file,
+            self.context,
+            self.concurrency,
+            timeout_s=self.timeout,
+            patience_s=self.patience,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Progress(Watcher):
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
         tokens: Completion tokens written in this session.
-        obstacle: Why nothing moves, while the model is gone.
+        obstacle: Why no call is made now, or None.
     """
 
     def __init__(self, sizes: Sequence[int], questions: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,6 +72,7 @@ class Progress(Watcher):
         self.obstacle: str | None = None
         self._clock = clock
         self._begun = clock()
+        self._heard = self._begun
         self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
         self._fresh_members = 0
 
@@ -87,7 +88,7 @@ class Progress(Watcher):
 
     def begin(self) -> None:
         """Starts the clock: loading a model is not the run's time."""
-        self._begun = self._clock()
+        self._begun = self._heard = self._clock()
         self._past = deque([(self._begun, self.tokens)])
 
     # -- told by the engine
@@ -99,6 +100,7 @@ class Progress(Watcher):
             tally.size = max(tally.size, tally.done)  # where one answer's ancestors failed, others are computed
             self._fresh_members += fresh
         if fresh:
+            self._heard = self._clock()
             self.calls += 1
             if member.reply:
                 self.tokens += member.reply.usage.completion
@@ -138,6 +140,11 @@ class Progress(Watcher):
     def elapsed_s(self) -> float:
         """Seconds since this session began."""
         return self._clock() - self._begun
+
+    @property
+    def silent_s(self) -> float:
+        """Return the seconds since the last call ended, while members are to come."""
+        return self._clock() - self._heard if self.done < self.size else 0.0
 
     @property
     def left_s(self) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,9 +45,6 @@ def serve(
     grace: Annotated[
         int, typer.Option(min=0, rich_help_panel=SERVER, help="Seconds that open requests get when the server stops.")
     ] = 30,
-    timeout: Annotated[
-        float, typer.Option(min=1.0, rich_help_panel=SERVER, help="Longest wait for one reply of an openai: model.")
-    ] = 600.0,
     method: Annotated[
         str, typer.Option(rich_help_panel="Method", help="Where a request names none: rsa, single, majority, ...")
     ] = "rsa",
@@ -73,7 +69,7 @@ def serve(
 
     try:
         from selfagg.server.settings import Limits, ServeSettings
-        from selfagg.server.start import RETRIES, run
+        from selfagg.server.start import access_of, run
     except ModuleNotFoundError as error:
         raise UsageError(f"serve needs {error.name}: pip install 'selfagg[server]'") from None
 
@@ -95,8 +91,7 @@ def serve(
         record=record,
     )
     check_address(host, settings)
-    access = replace(model.access(), timeout_s=timeout, retries=RETRIES)
-    connection = connect(model.model, access)
+    connection = connect(model.model, access_of(model.access()))
     run(connection, settings, host=host, port=port, grace_s=grace, concurrency=model.concurrency)
 
 

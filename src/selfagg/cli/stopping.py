@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selfagg.errors import SelfaggError
+from selfagg.errors import RunStopped, SelfaggError
 from selfagg.signals import heard_by
 
 T = TypeVar("T")
@@ -41,8 +41,6 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     Raises:
         Stopped: It was interrupted, or the model is gone.
     """
-    from selfagg.engine.breaker import RunStopped
-
     signals: list[int] = []
     runner = asyncio.Runner()
     try:

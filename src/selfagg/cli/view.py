@@ -20,13 +20,16 @@ from rich.text import Text
 
 from selfagg.cli.progress import Progress, Tally
 from selfagg.cli.terminal import one_line, say
-from selfagg.engine.breaker import PATIENCE_S
 
 if TYPE_CHECKING:
     from selfagg.methods import Method
 
 LINE_EVERY_S = 10.0
 LINE_EVERY_SHARE = 0.05
+WAIT_EVERY_S = 5.0
+"""A new reason to wait is told at once, but no more often than this."""
+SILENT_S = 30.0
+"""After so long without any reply, the view says how long."""
 
 _RIGHT, _WRONG, _UNANSWERED, _DONE, _TO_COME = range(5)
 _STYLES = [Style.parse(style) for style in ("green", "red", "yellow", "cyan", "bright_black")]
@@ -87,13 +90,14 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
     over = threading.Event()
 
     def watch() -> None:
-        shown_at, shown_share, shown_obstacle = 0.0, _share(progress), progress.obstacle
+        shown_at, shown_share, told, told_at = 0.0, _share(progress), None, -WAIT_EVERY_S
         while not over.wait(0.5):
             elapsed, share, obstacle = progress.elapsed_s, _share(progress), progress.obstacle
             due = elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE
-            if due or obstacle != shown_obstacle:
+            if due or (obstacle not in (None, told) and elapsed - told_at >= WAIT_EVERY_S):
                 say(line(progress), console)
-                shown_at, shown_share, shown_obstacle = elapsed, share, obstacle
+                shown_at, shown_share, told = elapsed, share, obstacle
+                told_at = elapsed if obstacle else told_at
 
     thread = threading.Thread(target=watch, name="selfagg-progress", daemon=True)
     thread.start()
@@ -207,13 +211,14 @@ def _pace(progress: Progress) -> list[str]:
         f"{clock(progress.elapsed_s)} {'so far' if progress.done < progress.size else 'in all'}"
         + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
         *([f"{progress.failures:,} failed"] if progress.failures else []),
+        *([f"no reply for {clock(progress.silent_s)}"] if progress.silent_s >= SILENT_S else []),
     ]
 
 
 def _obstacle(progress: Progress) -> list[str]:
     if progress.obstacle is None:
         return []
-    return [f"waiting for the model, {clock(PATIENCE_S)} at most: {one_line(progress.obstacle, 200)}"]
+    return [one_line(progress.obstacle, 300)]
 
 
 def clock(seconds: float) -> str:

@@ -19,12 +19,11 @@ from typing import Any, Self
 from selfagg.cluster.connection import Cluster, WorkerLost
 from selfagg.cluster.folder import forget, leftovers
 from selfagg.cluster.job import Facts, Gone, Job, News
-from selfagg.engine.breaker import RunStopped
 from selfagg.engine.engine import Watcher
 from selfagg.engine.merge import Part, merge, part_of
 from selfagg.engine.record import Record
 from selfagg.engine.run import finished_questions, first_error_only, questions_at_once
-from selfagg.errors import UsageError
+from selfagg.errors import RunStopped, UsageError
 from selfagg.types import Question
 
 NEWS_EVERY_S = 2.0

@@ -13,7 +13,6 @@ from dataclasses import replace
 from selfagg import __version__
 from selfagg.cluster.folder import run_folder
 from selfagg.cluster.job import Facts, Gone, Job, News
-from selfagg.engine.breaker import RunStopped
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Watcher
 from selfagg.engine.keeping import Nowhere
@@ -21,7 +20,7 @@ from selfagg.engine.merge import Cursor, Part, news_of, part_of, put
 from selfagg.engine.record import Record
 from selfagg.engine.rows import question_of
 from selfagg.engine.run import evaluate_question
-from selfagg.errors import UsageError
+from selfagg.errors import RunStopped, UsageError
 from selfagg.models import Model, connect
 from selfagg.prompts import first
 from selfagg.types import Question

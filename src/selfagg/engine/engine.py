@@ -8,14 +8,13 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from selfagg.engine.breaker import PATIENCE_S, Breaker
 from selfagg.engine.fair import Entrance
 from selfagg.engine.gate import Gate, Priority
 from selfagg.engine.keeping import Keeper
 from selfagg.engine.rows import CANDIDATE, Generation
 from selfagg.engine.sets import address_seed
-from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.base import Model, Streams, fingerprint
+from selfagg.errors import ContextOverflow, ModelError, RunStopped
+from selfagg.models.base import Limited, Model, Streams, fingerprint
 from selfagg.prompts.candidates import View, view_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
@@ -25,6 +24,9 @@ TIGHTENED = 0.6
 """What is left of a prompt that the model found too long, at each of a few attempts."""
 
 ATTEMPTS = 6
+
+FAILURES_IN_A_ROW = 16
+"""A run stops after so many failed calls, each tried again before, with none between them that worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Watcher:
         """All that was asked for of a question is done."""
 
     def waiting(self, why: str | None) -> None:
-        """The model is gone and the run waits for it, and why; None: it goes on."""
+        """Hear why no call is made now (the server is gone, or limits the rate); None: calls go on."""
 
 
 class Engine:
@@ -91,7 +93,6 @@ class Engine:
         retry_failed: bool = True,
         gate: Entrance | None = None,
         finale: Finale | None = None,
-        patience_s: float = PATIENCE_S,
     ) -> None:
         """Puts a run's parts together.
 
@@ -104,18 +105,21 @@ class Engine:
             retry_failed: Whether a failed call that the record holds is made again.
             gate: A bound on calls that is shared with other engines; None: one of its own.
             finale: What is different for the last population.
-            patience_s: Seconds to wait for a model that has answered and is gone; 0.0 for those who cannot wait.
         """
         self.model = model
         self.settings = settings
         self.record = record
-        self.gate: Entrance = gate or Gate(concurrency or model.concurrency)
+        limiter = model.limiter if isinstance(model, Limited) else None
+        self.gate: Entrance = gate or Gate(concurrency or model.concurrency, limiter)
         self.finale = finale
         self.watcher = watcher or Watcher()
         self.retry_failed = retry_failed
         self.view: View = view_named(settings.candidate)
         self.failure: ModelError | None = None
-        self._breaker = Breaker(patience_s, self.watcher.waiting)
+        self._failures = 0
+        self._stopped: RunStopped | None = None
+        if limiter:
+            limiter.listeners.add(self.watcher)
 
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
@@ -143,24 +147,32 @@ class Engine:
         member, role = generation.member, generation.role
         last = self.finale if self.finale and (role, member.t) == (CANDIDATE, self.finale.t) else None
         async with self.gate.enter(priority):
-            while True:
-                async with self._breaker.turn() as trying:
-                    generation = replace(generation, started=time.time())
-                    try:
-                        reply, fitted = await self._reply(question, prompt, generation, last)
-                    except ModelError as error:
-                        self.failure = error
-                        if self._breaker.failed(error) and not trying:
-                            continue
-                        return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
-                    self._breaker.worked(trying)
-                    break
+            if self._stopped:
+                raise self._stopped
+            generation = replace(generation, started=time.time())
+            try:
+                reply, fitted = await self._reply(question, prompt, generation, last)
+            except ModelError as error:
+                self._failed(error)
+                return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+        self._failures = 0
         return replace(
             generation,
             member=replace(member, reply=reply),
             prompt=fingerprint(fitted.messages),
             cut=fitted.cut,
         )
+
+    def _failed(self, error: ModelError) -> None:
+        """Count a failed call; raise `RunStopped` if further calls have no hope."""
+        self.failure = error
+        self._failures += 1
+        if error.fatal or error.gone:
+            self._stopped = RunStopped(str(error), fatal=error.fatal)
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
+        if self._stopped:
+            raise self._stopped from error
 
     async def _reply(
         self, question: Question, prompt: Prompt, generation: Generation, last: Finale | None

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from selfagg.engine.gate import Gate, Priority
+
+if TYPE_CHECKING:
+    from selfagg.models.limiter import Limiter
 
 
 class Entrance(Protocol):
     """A bound on the calls in flight: a `Gate`, or one request's `Lane` before it."""
 
-    limit: int
+    @property
+    def limit(self) -> int:
+        """Return the most holders at this moment."""
+        ...
 
     def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
         """Holds one of the places for the length of the ``async with`` block."""
@@ -27,8 +33,8 @@ class FairGate(Gate):
     in line, however many calls another one has queued.
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:
+        super().__init__(most, limiter)
         self.clock = 0
 
     def lane(self) -> Lane:
@@ -40,9 +46,13 @@ class Lane:
     """Where the calls of one request wait."""
 
     def __init__(self, gate: FairGate) -> None:
-        self.limit = gate.limit
         self._gate = gate
         self._next = 0
+
+    @property
+    def limit(self) -> int:
+        """Return the most holders at this moment, of all lanes together."""
+        return self._gate.limit
 
     @asynccontextmanager
     async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:

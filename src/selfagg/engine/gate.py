@@ -7,6 +7,10 @@ import heapq
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfagg.models.limiter import Limiter
 
 Priority = tuple[int, ...]
 
@@ -18,11 +22,24 @@ class Gate:
     (question, deepest population first) questions are finished one after the other.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:
+        """Bound the calls in flight.
+
+        Args:
+            most: Most holders at once.
+            limiter: Lowers this number to what the model's servers take, as they tell. So calls wait here, where the
+                most urgent one goes first, and not there.
+        """
+        self.most = most
+        self._limiter = limiter
         self.inside = 0
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
+
+    @property
+    def limit(self) -> int:
+        """Return the most holders at this moment."""
+        return self.most if self._limiter is None else int(min(self.most, self._limiter.limit))
 
     @property
     def waiting(self) -> int:
@@ -52,9 +69,9 @@ class Gate:
             raise
 
     def _leave(self) -> None:
-        while self._waiting:
+        self.inside -= 1
+        while self._waiting and self.inside < self.limit:
             _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                turn.set_result(None)  # the place goes straight to the next one
-                return
-        self.inside -= 1
+                self.inside += 1  # the place goes straight to the next one
+                turn.set_result(None)

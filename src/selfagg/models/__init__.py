@@ -15,7 +15,7 @@ from selfagg.models.checkpoints import is_checkpoint
 from selfagg.near import meant
 
 if TYPE_CHECKING:
-    from selfagg.models.retries import Retries
+    from selfagg.models.retries import RetryPolicy
 
 __all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
 
@@ -30,7 +30,8 @@ class Access:
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
         timeout_s: Longest wait for one reply of an ``openai:`` model; None: an hour.
-        retries: When a call to it is tried again; None: as often as a long run wants.
+        patience_s: Seconds to wait for a server that limits the rate, loads or is gone; None: 300.
+        retries: When a call to it is tried again, for those who need more than ``patience_s`` to differ.
     """
 
     base_urls: tuple[str, ...] = ()
@@ -38,7 +39,8 @@ class Access:
     context: int | None = None
     concurrency: int | None = None
     timeout_s: float | None = None
-    retries: Retries | None = None
+    patience_s: float | None = None
+    retries: RetryPolicy | None = None
 
 
 CONNECTIONS: dict[str, str] = {
@@ -83,12 +85,16 @@ def connect(name: str, access: Access | None = None) -> Model:
 
 @asynccontextmanager
 async def opened(
-    model: str | Model, *, base_url: str | None = None, concurrency: int | None = None
+    model: str | Model,
+    *,
+    base_url: str | None = None,
+    concurrency: int | None = None,
+    patience_s: float | None = None,
 ) -> AsyncIterator[Model]:
     """A model ready to sample: a name is connected and closed at the end, a connection is used as it is."""
     if not isinstance(model, str):
         yield model
         return
-    access = Access(base_urls=(base_url,) if base_url else (), concurrency=concurrency)
+    access = Access(base_urls=(base_url,) if base_url else (), concurrency=concurrency, patience_s=patience_s)
     async with connect(model, access) as connection:
         yield connection

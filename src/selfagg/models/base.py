@@ -8,9 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from selfagg.types import Delta, Message, Reply, Request
+
+if TYPE_CHECKING:
+    from selfagg.models.limiter import Limiter
 
 
 @runtime_checkable
@@ -62,6 +65,13 @@ class AlwaysOpen:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A connection to servers that are asked at the pace that they take."""
+
+    limiter: Limiter[Any]
 
 
 @runtime_checkable

@@ -16,13 +16,14 @@ import httpx2
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
+from selfagg.models.limiter import Limiter
 from selfagg.models.llama import NAME, SLOTS, Llama, import_xllamacpp
-from selfagg.models.openai_discovery import look_up
+from selfagg.models.openai_discovery import ONCE, look_up
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import Server, open_client
 from selfagg.models.openai_stream import Assembly, Delta
 from selfagg.models.openai_wire import Dialect, mapping
-from selfagg.models.retries import Passing, Retries
+from selfagg.models.retries import Passing
 from selfagg.models.weights import find_weights
 from selfagg.types import Message, Reply, Request
 
@@ -82,7 +83,7 @@ class LocalModel:
         http.headers["Connection"] = "close"  # llama.cpp closes after each stream without having said so
         try:
             server = Server(llama.url, llama.key, http, timeout_s=_PATIENCE_S)
-            facts = await look_up(server, NAME, Retries(tries=1))
+            facts = await look_up(server, NAME, Limiter(ONCE, [server]))
         except BaseException:
             await http.aclose()
             await asyncio.to_thread(llama.close)

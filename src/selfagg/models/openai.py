@@ -16,12 +16,13 @@ import httpx2
 from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
+from selfagg.models.limiter import Limiter
 from selfagg.models.openai_discovery import Counter, estimate_tokens, look_up
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import NO_KEY, OFFICIAL_URL, Server, base_url, open_client, read_key
 from selfagg.models.openai_stream import Assembly, Delta
 from selfagg.models.openai_wire import Dialect, read_reply
-from selfagg.models.retries import Passing, Retries
+from selfagg.models.retries import Passing, RetryPolicy, patient
 from selfagg.types import Message, Reply, Request
 
 CALLS_A_SERVER: Final = 256
@@ -42,6 +43,7 @@ def connect(name: str, access: Access) -> OpenAIModel:
         concurrency=access.concurrency,
         context=access.context,
         timeout_s=access.timeout_s or TIMEOUT_S,
+        patience_s=access.patience_s,
         retries=access.retries,
     )
 
@@ -62,7 +64,8 @@ class OpenAIModel:
         concurrency: int | None = None,
         context: int | None = None,
         timeout_s: float = TIMEOUT_S,
-        retries: Retries | None = None,
+        patience_s: float | None = None,
+        retries: RetryPolicy | None = None,
     ) -> None:
         """Names the model; nothing is reached before entering.
 
@@ -76,8 +79,9 @@ class OpenAIModel:
             context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
             timeout_s: Longest wait for one whole reply. Long by default, as a busy server on a small machine
                 may take most of an hour for a reply of 8192 tokens.
-            retries: When to try again; None: `Retries()`, its patience long enough for a second try after a
-                time-out.
+            patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
+                300 by default.
+            retries: When to try again, in place of ``patience_s``.
 
         Raises:
             UsageError: An address or the key cannot be one, or there is no key for the official address.
@@ -94,11 +98,10 @@ class OpenAIModel:
         self.context = context
         self._given_concurrency, self._given_context = concurrency, context
         self._timeout_s = timeout_s
-        self._retries = retries or Retries(patience_s=max(Retries().patience_s, timeout_s + 60.0))
+        self.limiter: Limiter[Server] = Limiter(retries or patient(patience_s))
         self._dialect = Dialect()
         self._proven = False
         self._counter: Counter | None = None
-        self._servers: list[Server] = []
         self._http: httpx2.AsyncClient | None = None
 
     def __repr__(self) -> str:
@@ -112,12 +115,18 @@ class OpenAIModel:
         """
         self._http = open_client()
         try:
-            servers = [Server(url, self._key, self._http, timeout_s=self._timeout_s) for url in self._urls]
-            facts = [await look_up(server, self._model, self._retries) for server in servers]
+            policy = self.limiter.policy
+            servers = [
+                Server(url, self._key, self._http, timeout_s=self._timeout_s, policy=policy) for url in self._urls
+            ]
+            facts = [
+                await look_up(server, self._model, Limiter(policy, [server], self.limiter.listeners))
+                for server in servers
+            ]
         except BaseException:
             await self._http.aclose()
             raise
-        self._servers = servers
+        self.limiter.servers = servers
         self._proven = all(fact.listed for fact in facts)
         self.concurrency = self._given_concurrency or sum(fact.slots or CALLS_A_SERVER for fact in facts)
         self.context = self._given_context or min((fact.context for fact in facts if fact.context), default=None)
@@ -127,29 +136,27 @@ class OpenAIModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._servers = []
+        self.limiter.servers = []
         if self._http:
             await self._http.aclose()
 
     async def sample(self, request: Request) -> Reply:
         """Samples one reply; see `Model.sample`. Cancelling closes the connection, so the server stops writing."""
-        reply, tries = await self._retries.run(lambda: self._try(request))
+        reply, tries = await self.limiter.run(lambda server: self._try(server, request))
         return replace(reply, tries=tries)
 
-    async def _try(self, request: Request) -> Reply:
-        server = self._least_busy()
-        with server.in_use():
-            while True:
-                body = self._dialect.body(self._model, request)
-                start = time.perf_counter()
-                try:
-                    answer = await server.post(_PATH, body)
-                except Refusal as refusal:
-                    self._learn(refusal, request, body, server)
-                    continue
-                reply = read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
-                self._proven = True
-                return reply
+    async def _try(self, server: Server, request: Request) -> Reply:
+        while True:
+            body = self._dialect.body(self._model, request)
+            start = time.perf_counter()
+            try:
+                answer = await server.post(_PATH, body)
+            except Refusal as refusal:
+                self._learn(refusal, request, body, server)
+                continue
+            reply = read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
+            self._proven = True
+            return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Samples one reply and hands it out as it is written; the last item is the whole `Reply`.
@@ -160,50 +167,52 @@ class OpenAIModel:
             ModelError: The call failed for good, or broke off.
             ContextOverflow: The prompt does not fit the model's context.
         """
-        (events, first, start), tries = await self._retries.run(lambda: self._begin(request))
+        (server, events, first, start), tries = await self.limiter.run(lambda server: self._begin(server, request))
         assembly = Assembly(verbatim=request.verbatim)
-        async with aclosing(events):
-            try:
-                for delta in assembly.add(first):
-                    yield delta
-                async for event in events:
-                    for delta in assembly.add(event):
+        with server.pace.held():
+            async with aclosing(events):
+                try:
+                    for delta in assembly.add(first):
                         yield delta
-                for delta in assembly.rest():
-                    yield delta
-                reply = assembly.reply(seconds=time.perf_counter() - start)
-            except (Passing, Refusal) as error:
-                status = error.status
-                raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
+                    async for event in events:
+                        for delta in assembly.add(event):
+                            yield delta
+                    for delta in assembly.rest():
+                        yield delta
+                    reply = assembly.reply(seconds=time.perf_counter() - start)
+                except (Passing, Refusal) as error:
+                    status = error.status
+                    raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
         yield replace(reply, tries=tries)
 
-    async def _begin(self, request: Request) -> tuple[AsyncGenerator[object, None], object, float]:
+    async def _begin(
+        self, server: Server, request: Request
+    ) -> tuple[Server, AsyncGenerator[object, None], object, float]:
         start = time.perf_counter()
-        events = self._events(self._least_busy(), request)
+        events = self._events(server, request)
         try:
-            return events, await anext(events), start
+            return server, events, await anext(events), start
         except StopAsyncIteration:
             raise Passing("the server sent an empty stream") from None
 
     async def _events(self, server: Server, request: Request) -> AsyncGenerator[object, None]:
-        with server.in_use():
-            while True:
-                body = self._dialect.body(self._model, request, stream=True)
-                try:
-                    async with aclosing(server.events(_PATH, body)) as events:
-                        async for event in events:
-                            self._proven = True
-                            yield event
-                    return
-                except Refusal as refusal:
-                    self._learn(refusal, request, body, server)
+        while True:
+            body = self._dialect.body(self._model, request, stream=True)
+            try:
+                async with aclosing(server.events(_PATH, body)) as events:
+                    async for event in events:
+                        self._proven = True
+                        yield event
+                return
+            except Refusal as refusal:
+                self._learn(refusal, request, body, server)
 
     @asynccontextmanager
     async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
         """Sends a body as it is and gives the answer as it is; see `Forwards.forward`."""
-        server = self._least_busy()
+        server = self.limiter.least_busy()
         try:
-            with server.in_use():
+            with server.pace.held():
                 async with server.forward(_PATH, {**body, "model": self._model}, key) as answer:
                     yield answer
         except Passing as lost:
@@ -214,13 +223,6 @@ class OpenAIModel:
         if not self._dialect.learn(refusal, request, body):
             raise refusal.error(server.url, proven=self._proven) from None
 
-    def _least_busy(self) -> Server:
-        if not self._servers:
-            raise RuntimeError("the connection is used outside of its `async with`")
-        now = time.monotonic()
-        reachable = [server for server in self._servers if server.avoided_until <= now]
-        return min(reachable or self._servers, key=lambda server: server.busy)
-
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of this conversation as a prompt.
 
@@ -228,7 +230,7 @@ class OpenAIModel:
         answer, `estimate_tokens`.
         """
         if self._counter:
-            server = self._least_busy()
+            server = self.limiter.least_busy()
             try:
                 return await self._counter(server, messages)
             except (Refusal, Passing):

@@ -9,10 +9,11 @@ from string import ascii_letters
 from typing import Any
 
 from selfagg.errors import ModelError, UsageError
+from selfagg.models.limiter import Limiter
 from selfagg.models.openai_errors import Refusal
 from selfagg.models.openai_server import ASK_S, Server, open_client, read_key
 from selfagg.models.openai_wire import mapping
-from selfagg.models.retries import Passing, Retries
+from selfagg.models.retries import Passing, RetryPolicy
 from selfagg.near import meant
 from selfagg.types import Message
 
@@ -20,6 +21,9 @@ _CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window", "max_con
 
 IMAGE_TOKENS = 1_500
 """Taken for an image within a conversation, whose bytes say nothing about its tokens: most models make fewer."""
+
+ONCE = RetryPolicy(tries=1, patience_s=0.0)
+"""No second try, for who asks a person again."""
 
 Counter = Callable[[Server, Sequence[Message]], Awaitable[int]]
 """Counts the tokens of a conversation by asking its server."""
@@ -69,19 +73,19 @@ async def served_models(url: str, key: str | None = None) -> list[ServedModel]:
     """
     async with open_client() as http:
         server = Server(url, read_key(key, None), http, timeout_s=ASK_S)
-        models = await _models(server, Retries(tries=1))
+        models = await _models(server, Limiter(ONCE, [server]))
     if models is None:
         raise UsageError(f"{server.url} does not list its models")
     return models
 
 
-async def look_up(server: Server, model: str, retries: Retries) -> Facts:
+async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Facts:
     """Checks that a server serves a model, and asks it what it knows of it.
 
     Raises:
         UsageError: It cannot be reached, refuses the key or does not have the model.
     """
-    models = await _models(server, retries)
+    models = await _models(server, limiter)
     if not models:
         return Facts()
     # Ollama lists "name:latest" for what it calls "name", Gemini "models/name"
@@ -94,10 +98,10 @@ async def look_up(server: Server, model: str, retries: Retries) -> Facts:
     return Facts(True, entry.context, counter=await _tried(counter, server))
 
 
-async def _models(server: Server, retries: Retries) -> list[ServedModel] | None:
+async def _models(server: Server, limiter: Limiter[Server]) -> list[ServedModel] | None:
     """The server's list, or None if it keeps none."""
 
-    async def ask() -> object:
+    async def ask(server: Server) -> object:
         try:
             return await server.get("models")
         except Refusal as refusal:
@@ -108,7 +112,7 @@ async def _models(server: Server, retries: Retries) -> list[ServedModel] | None:
             raise
 
     try:
-        answer, _ = await retries.run(ask)
+        answer, _ = await limiter.run(ask)
     except ModelError as error:
         raise UsageError(str(error)) from None
     except Refusal as refusal:

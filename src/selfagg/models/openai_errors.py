@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.retries import Passing
+from selfagg.models.retries import Passing, may_pass
 
 LONGEST_MESSAGE = 300  # characters of a server's own message that an error text repeats
 
@@ -64,7 +64,7 @@ class Refusal(Exception):
         """Whether the same call may succeed later."""
         if self.overflow or "insufficient_quota" in self.code:
             return False
-        return self.status in (408, 409, 425, 429) or self.status >= 500
+        return may_pass(self.status)
 
     def unsupported(self, parameter: str) -> bool:
         """Whether the server refused the call because it does not know this parameter."""

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -29,7 +28,8 @@ from openai import (
 from selfagg.errors import UsageError
 from selfagg.models.base import Forwarded
 from selfagg.models.openai_errors import error_status, refusal, refusal_of, tidy
-from selfagg.models.retries import Passing
+from selfagg.models.pace import Pace
+from selfagg.models.retries import Passing, RetryPolicy
 
 if sys.platform != "win32":
     import resource
@@ -40,8 +40,6 @@ NO_KEY: Final = "none"
 CONNECT_S: Final = 30.0
 ASK_S: Final = 30.0
 """Longest wait for what takes a server no generation to answer."""
-AVOID_S: Final = 30.0
-"""How long a server that could not be reached is avoided while others can be."""
 LARGEST_REPLY: Final = 64 * 2**20
 """Bytes of an answer's body; a reply of 100,000 tokens with log-probabilities takes about 20 MB."""
 _OPEN_FILES: Final = 65_536
@@ -120,15 +118,15 @@ class Server:
     Attributes:
         url: The base URL, without user name, password and query: fit to be shown.
         root: The same without ``/v1``, where servers keep what is not OpenAI's.
-        busy: Calls in flight.
-        avoided_until: Monotonic time before which other servers are preferred.
+        pace: How fast it is asked.
     """
 
-    def __init__(self, url: str, key: str, http: httpx2.AsyncClient, *, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, key: str, http: httpx2.AsyncClient, *, timeout_s: float, policy: RetryPolicy | None = None
+    ) -> None:
         self.url = base_url(url)
         self.root = self.url.removesuffix("/v1")
-        self.busy = 0
-        self.avoided_until = 0.0
+        self.pace = Pace(policy or RetryPolicy())
         self._key = key
         self._timeout_s = timeout_s
         self._http = http
@@ -140,15 +138,6 @@ class Server:
     def has_key(self) -> bool:
         """Whether a key was named."""
         return self._key != NO_KEY
-
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Counts a call as in flight."""
-        self.busy += 1
-        try:
-            yield
-        finally:
-            self.busy -= 1
 
     async def get(self, path: str) -> object:
         """What ``GET path`` answers, within `ASK_S`; raises as `post` does."""
@@ -258,7 +247,6 @@ class Server:
         causes = list(_causes(error))
         for cause in causes:
             if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-                self.avoided_until = time.monotonic() + AVOID_S
                 return Passing(
                     f"cannot connect to {self.url} ({tidy(_why(cause), self._key)})", unreachable=True, status=503
                 )

@@ -1,23 +1,20 @@
-"""Trying a call again: how often, how long to wait between, when to give up."""
+"""Which failures may pass, and how often and how long a call is tried again."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+import random
 from dataclasses import dataclass
-from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_random_exponential,
-)
 
 from selfagg.errors import ModelError
 
-T = TypeVar("T")
+_BUSY = frozenset({429, 503, 529})
+_AWAY = frozenset({502, 504})
+
+
+def may_pass(status: int) -> bool:
+    """Return whether a call that was refused with this HTTP status may succeed later."""
+    return status in (408, 409, 425, 429) or status >= 500
 
 
 class Passing(Exception):
@@ -25,7 +22,7 @@ class Passing(Exception):
 
     Attributes:
         wait_s: Seconds that the server asked to be left alone.
-        unreachable: Whether no connection came about at all.
+        unreachable: True if no connection came about at all.
         status: As `ModelError.status`.
     """
 
@@ -37,59 +34,47 @@ class Passing(Exception):
         self.unreachable = unreachable
         self.status = status
 
-    def final(self, words: str = "", tries: int = 1) -> ModelError:
-        """The same as an error that is not tried again."""
-        return ModelError(f"{self}{words}", tries=tries, status=self.status, wait_s=self.wait_s)
+    @property
+    def busy(self) -> bool:
+        """Return whether the server said that it has too much to do now, or that it is not ready."""
+        return (self.status in _BUSY or self.wait_s > 0) and not self.unreachable
+
+    @property
+    def away(self) -> bool:
+        """Return whether no server was there to answer."""
+        return self.unreachable or self.status in _AWAY
+
+    def final(self, words: str = "", tries: int = 1, *, gone: bool = False, wait_s: float = 0.0) -> ModelError:
+        """Return the same as an error that is not tried again."""
+        wait_s = max(self.wait_s, wait_s)
+        return ModelError(f"{self}{words}", tries=tries, gone=gone, status=self.status, wait_s=wait_s)
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
-    """Exponential back-off with full jitter, on top of what the server asks for.
-
-    The jitter comes on top of a server's Retry-After as well, or all calls in flight would come back at once.
+class RetryPolicy:
+    """How often and how long a call is tried again.
 
     Attributes:
-        tries: Most tries of one call.
-        first_s: Longest wait after the first failure; it doubles with each further one, up to
+        tries: Most tries of one call while the server answers others, or before it has answered any. Refusals for
+            pace (429, 503, 529, a named wait) are not counted.
+        first_s: Longest pause after a first failure. It doubles with each further one, up to
         longest_s: this many seconds.
-        patience_s: No try begins later than this after the first: a server that asks to wait longer is given up
-            at once.
+        patience_s: Seconds without any answer, and with no call at work, after which the server is given up.
+        overall_s: No try of a call begins later than this after its first one. Infinite by default.
     """
 
     tries: int = 6
     first_s: float = 1.0
     longest_s: float = 30.0
     patience_s: float = 300.0
+    overall_s: float = math.inf
 
-    def wait(self, state: RetryCallState) -> float:
-        """Seconds to wait after the failure in ``state``; drawn anew each time."""
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.wait_s if isinstance(error, Passing) else 0.0
-        return asked + wait_random_exponential(multiplier=self.first_s, max=self.longest_s)(state)
+    def backoff(self, failures: int, *, at_least_s: float = 0.0) -> float:
+        """Return the seconds to wait after so many failures in a row: half fixed, half drawn."""
+        longest = min(self.longest_s, max(self.first_s, at_least_s) * 2.0 ** min(failures - 1, 30))
+        return longest * random.uniform(0.5, 1.0)
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> tuple[T, int]:
-        """Calls until it succeeds; returns the result and the number of tries.
 
-        Raises:
-            ModelError: The call still failed when tries or patience ran out, or it failed for good.
-        """
-        trying = AsyncRetrying(
-            retry=retry_if_exception_type(Passing),
-            wait=self.wait,
-            stop=stop_after_attempt(self.tries) | stop_before_delay(self.patience_s),
-            reraise=True,
-        )
-        tries = 0
-        try:
-            async for attempt in trying:
-                with attempt:
-                    tries += 1
-                    return await call(), tries
-        except Passing as last:
-            often = "one try" if tries == 1 else f"{tries} tries"
-            asked = f", and it asks to wait {last.wait_s:.6g} s" if last.wait_s > self.patience_s else ""
-            raise last.final(f" (given up after {often}{asked})", tries) from None
-        except ModelError as error:
-            error.tries = tries
-            raise
-        raise AssertionError("unreachable: tenacity either returns a try or raises")  # pragma: no cover
+def patient(patience_s: float | None) -> RetryPolicy:
+    """Return the policy with this patience, or with the default one."""
+    return RetryPolicy() if patience_s is None else RetryPolicy(patience_s=patience_s)

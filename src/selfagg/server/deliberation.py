@@ -100,7 +100,6 @@ class Deliberator:
             gate=self.gate.lane(),
             watcher=watcher,
             finale=finale,
-            patience_s=0.0,  # a client is to hear of it, not to wait
         )
         trial = Trial(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
         try:

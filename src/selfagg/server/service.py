@@ -11,7 +11,7 @@ from selfagg.engine.engine import Settings
 from selfagg.engine.fair import FairGate
 from selfagg.engine.record import Record
 from selfagg.methods import method_named
-from selfagg.models.base import Model
+from selfagg.models.base import Limited, Model
 from selfagg.server.admission import Admission
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.metrics import Metrics
@@ -35,7 +35,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.admission = Admission(settings.limits.open_requests)
-        self.gate = FairGate(concurrency or model.concurrency)
+        self.gate = FairGate(concurrency or model.concurrency, model.limiter if isinstance(model, Limited) else None)
         self.deliberator = Deliberator(model, self.gate, None)
         self._concurrency = concurrency
         self._stack = AsyncExitStack()
@@ -46,7 +46,7 @@ class Service:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.model)
-            self.gate.limit = self._concurrency or self.model.concurrency  # known after entering
+            self.gate.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
             self.deliberator = Deliberator(self.model, self.gate, record)
             self._stack = stack.pop_all()

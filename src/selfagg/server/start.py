@@ -8,22 +8,25 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import uvicorn
 
 from selfagg.errors import UsageError
+from selfagg.models import Access
 from selfagg.models.base import Model
 from selfagg.models.openai_server import allow_many_connections
-from selfagg.models.retries import Retries
+from selfagg.models.retries import RetryPolicy
 from selfagg.server.app import create_app
 from selfagg.server.protocol import BoundedProtocol
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 from selfagg.signals import heard_by
 
-RETRIES: Final = Retries(tries=4, first_s=0.5, longest_s=5.0, patience_s=60.0)
-"""Shorter than a long evaluation's: somebody is waiting, and can be told to come back."""
+TIMEOUT_S: Final = 600.0
+PATIENCE_S: Final = 30.0
+"""Shorter than a long evaluation's: a client waits, and can be told to come back."""
 
 _BACKLOG: Final = 4096
 _IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it is the one to close it
@@ -41,6 +44,13 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
     logging.getLogger("selfagg.server").setLevel(logging.INFO)
     allow_many_connections()
     _run(_serve(model, settings, listening(host, port), grace_s, concurrency))
+
+
+def access_of(given: Access) -> Access:
+    """Return how this server gets at its model: no call is tried later than ``patience_s`` after its first try."""
+    patience_s = PATIENCE_S if given.patience_s is None else given.patience_s
+    policy = RetryPolicy(tries=4, first_s=0.5, longest_s=5.0, patience_s=patience_s, overall_s=patience_s)
+    return replace(given, timeout_s=given.timeout_s or TIMEOUT_S, retries=policy)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -1,0 +1,162 @@
+"""How fast one server is asked: calls in flight, pauses, the gap between two calls. All of it is learnt."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from selfagg.models.retries import Passing, RetryPolicy
+
+FAULTS_IN_A_ROW = 4
+"""Failures of any kind without an answer between them, after which a server is asked by one call at a time."""
+
+DECAY = 0.93
+"""The gap between two calls shrinks by this factor with each answer, until the server refuses again."""
+
+WEIGHT = 1 / 16
+"""Weight of the last call in the share of refused calls."""
+
+RARE = 0.1
+"""A share of refused calls below this one concerns these calls alone, unless the server names a wait."""
+
+MOST_ROUNDS = 32
+"""A server that refused one call more than it held is asked for one more after 1, 2, 4, ... at most so many rounds."""
+
+SHORTEST_GAP_S, LONGEST_GAP_S = 0.01, 10.0
+
+
+class Pace:
+    """The pace of the calls to one server. Times are seconds of one monotonic clock.
+
+    The number of calls in flight follows AIMD (additive increase, multiplicative decrease): a refusal lowers it by half
+    the share of refused calls, as in DCTCP (Alizadeh et al., 2010), or to the calls that the server still works on;
+    full rounds of answers raise it by 1, 2, 4, ... A refusal also pauses all calls, unless it is rare; after the pause
+    one call after the other tries, until one is answered. A server that goes on to refuse calls although it works on
+    none limits the rate: its answers per second, pauses included, are the rate to keep.
+
+    Attributes:
+        limit: Most calls in flight; infinite until the server refuses one.
+        flights: Start of each call in flight, earliest first.
+        closed_until: No call begins before this time.
+        error: The failure that closed the server last, or None.
+        closings: How often in a row the server was closed, without an answer between.
+    """
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self.limit = math.inf
+        self.flights: dict[object, float] = {}
+        self.closed_until = 0.0
+        self.error: Passing | None = None
+        self._policy = policy
+        self.closings = 0
+        self._closed = self._probing = self._limits_rate = False
+        self._closed_at = -math.inf
+        self._next_at = self._gap_s = self._refused = 0.0
+        self._faults = self._full_answers = 0
+        self._held = math.inf
+        self._step = self._rounds = 1
+        self._period = (math.nan, 0)  # its start, and answers since
+
+    @property
+    def full(self) -> bool:
+        """Return whether every place is taken."""
+        return len(self.flights) >= self.limit
+
+    @property
+    def opens_at(self) -> float:
+        """Return the time from which the server takes a call, if a place is free."""
+        return max(self.closed_until, self._next_at)
+
+    def start(self, call: object, now: float) -> None:
+        """Count a call as in flight."""
+        self.flights[call] = now
+        if math.isnan(self._period[0]):
+            self._period = (now, 0)
+        self._next_at = now + max(self._gap_s, self._policy.first_s if self._probing else 0.0)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Count the block as a call in flight, outside of a `Limiter`'s loop."""
+        call = object()
+        self.flights[call] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self.drop(call)
+
+    def drop(self, call: object) -> None:
+        """Forget a call that was cancelled."""
+        self.flights.pop(call, None)
+
+    def answered(self, call: object) -> None:
+        """Take an answer into account."""
+        busy = len(self.flights)
+        started = self.flights.pop(call)
+        self._faults = self.closings = 0
+        self._refused *= 1 - WEIGHT
+        self._gap_s = self._gap_s * DECAY if self._gap_s * DECAY > SHORTEST_GAP_S else 0.0
+        if self._closed and started >= self._closed_at:
+            self._reopen(started)
+        begun, answers = self._period
+        self._period = (begun, answers + 1)
+        self._rise(busy)
+
+    def failed(self, call: object, error: Passing, now: float) -> bool:
+        """Take a failure into account.
+
+        Returns:
+            True if the server is closed now, False if the failure concerns this call alone.
+        """
+        busy = len(self.flights)
+        fresh = (
+            self.flights.pop(call) >= self._closed_at
+        )  # else the call began before the last closing: no further news
+        self._faults += 1
+        self._refused += (error.busy - self._refused) * WEIGHT
+        if error.busy and busy > 1:
+            self._shrink(busy, fresh)
+        rare = error.busy and busy > 1 and self._refused < RARE
+        if not error.wait_s and (rare or not (error.busy or error.away or self._faults >= FAULTS_IN_A_ROW)):
+            return False
+        if fresh:
+            self._close(now, probe=not rare)
+        self._limits_rate |= busy == 1 and error.status == 429 and self.closings > 1
+        pause = self._policy.backoff(self.closings, at_least_s=self._gap_s) if fresh else 0.0
+        self.closed_until = max(self.closed_until, now + error.wait_s + pause)
+        self.error = error
+        return True
+
+    def _close(self, now: float, *, probe: bool) -> None:
+        self.closings += 1
+        self._closed, self._closed_at, self._probing = True, now, probe
+
+    def _reopen(self, started: float) -> None:
+        """Call freely again, or at the rate that was learnt."""
+        begun, answers = self._period
+        if self._limits_rate and answers:
+            self._gap_s = min((started - begun) / answers, LONGEST_GAP_S)
+        self._period = (started, 0)
+        self._closed = self._probing = self._limits_rate = False
+
+    def _shrink(self, busy: int, fresh: bool) -> None:
+        """Lower the limit by half the share of refused calls, or to the calls that the server still works on."""
+        rest = busy - 1
+        if fresh:
+            self._rounds = min(2 * self._rounds, MOST_ROUNDS) if rest == self._held else 1
+        lower = min(self.limit, busy) * (1 - self._refused / 2) if fresh else self.limit
+        self.limit = max(1, int(min(lower, rest)))
+        self._held, self._step, self._full_answers = rest, 1, 0
+
+    def _rise(self, busy: int) -> None:
+        """Raise the limit after an answer, if it was reached: quickly up to what the server held, then carefully."""
+        if busy < self.limit:
+            return
+        if self.limit < self._held:
+            self.limit += 1
+            return
+        self._full_answers += 1
+        if self._full_answers >= self.limit * (self._rounds if self.limit == self._held else 1):
+            self.limit += self._step
+            self._step, self._full_answers = 2 * self._step, 0
