@@ -47,11 +47,13 @@ class WorkerError(SelfaggError):
     """A call failed in its worker.
 
     Attributes:
+        message: Text of the exception.
         error: Name of the exception that the function raised, or ``""`` where the worker itself died.
     """
 
     def __init__(self, message: str, error: str = "") -> None:
         super().__init__(f"{error}: {message}" if error else message)
+        self.message = message
         self.error = error
 
     @property
