@@ -1,6 +1,6 @@
 """Entries of Reasoning Gym's data sets, made in a worker process: imported there and nowhere else.
 
-Some generators iterate over sets of texts, whose order depends on Python's hash seed: worker processes have a fixed one.
+Some generators iterate over sets of texts, whose order hangs on Python's hash seed: worker processes have a fixed one.
 Some draw from the generators that all of a process shares: these are seeded before each item. So an item is the same in
 every process, whatever was made before it.
 """
