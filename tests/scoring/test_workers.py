@@ -1,4 +1,4 @@
-"""The pool of worker processes: real processes, killed for real."""
+"""The worker processes: real processes, killed for real."""
 
 from __future__ import annotations
 
@@ -37,6 +37,35 @@ def gone(pid: int, within_s: float = 20.0) -> bool:
     return False
 
 
+MODULE = """
+import os, threading
+
+def at_first(marker, failure):
+    if os.path.exists(marker):
+        return "done"
+    open(marker, "w").close()
+    if failure == "die":
+        os._exit(1)
+    raise MemoryError
+
+def spin():
+    while True:
+        pass
+
+def spin_in_a_thread():
+    thread = threading.Thread(target=spin)
+    thread.start()
+    thread.join()
+"""
+
+
+def module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers import the functions above."""
+    (folder / "made_for_a_test.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(folder)
+    workers.close()
+
+
 async def test_calls_a_function_elsewhere() -> None:
     assert await workers.run("operator:add", 2, 3, timeout_s=5) == 5
     assert await workers.run("os:getpid", timeout_s=5) != os.getpid()
@@ -70,6 +99,65 @@ async def test_a_call_past_its_limit_is_killed_and_the_next_one_served() -> None
         await asyncio.gather(*(workers.run("operator:pow", 7, 10**9, timeout_s=0.3) for _ in range(workers.cores())))
     assert gone(pid)
     assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+async def test_the_limit_is_processor_time() -> None:
+    assert await workers.run("time:sleep", 0.6, timeout_s=0.2) is None
+    pid = await workers.run("os:getpid", timeout_s=5)
+    workers.close()
+    pids = {await workers.run("os:getpid", timeout_s=5) for _ in range(20)}
+    assert pid not in pids
+    for each in pids:
+        os.kill(each, signal.SIGSTOP)
+    stopped = [asyncio.create_task(workers.run("operator:add", n, 1, timeout_s=0.2)) for n in range(workers.cores())]
+    await asyncio.sleep(1)
+    for each in pids:
+        os.kill(each, signal.SIGCONT)
+    assert await asyncio.gather(*stopped) == list(range(1, workers.cores() + 1))
+
+
+async def test_the_time_of_all_threads_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module(tmp_path, monkeypatch)
+    with pytest.raises(TimeoutError):
+        await workers.run("made_for_a_test:spin_in_a_thread", timeout_s=0.3)
+
+
+async def test_a_call_that_sleeps_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_SLEEPING", 2)
+    with pytest.raises(TimeoutError):
+        await workers.run("time:sleep", 1000, timeout_s=0.1)
+    assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
+
+
+async def test_a_worker_that_dies_under_a_call_is_replaced_and_the_call_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(tmp_path, monkeypatch)
+    for failure in ("die", "fill"):
+        assert await workers.run("made_for_a_test:at_first", str(tmp_path / failure), failure, timeout_s=5) == "done"
+
+
+async def test_no_result_hangs_on_the_hash_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "77")
+    found = await workers.run("builtins:hash", "text", timeout_s=5)
+    workers.close()
+    monkeypatch.delenv("PYTHONHASHSEED")
+    assert await workers.run("builtins:hash", "text", timeout_s=5) == found
+    assert workers.call("builtins:hash", "text") == found
+
+
+def test_a_call_of_its_own_process() -> None:
+    pid = workers.call("os:getpid")
+    assert gone(pid, 0.5)
+    assert workers.call("os:getpid") not in (pid, os.getpid())
+    assert workers.call("operator:mul", "x", 10**7) == "x" * 10**7
+    with pytest.raises(workers.WorkerError, match=r"^ZeroDivisionError: integer") as caught:
+        workers.call("operator:floordiv", 1, 0)
+    assert caught.value.message.startswith("integer")
+    with pytest.raises(workers.WorkerError, match="died"):
+        workers.call("os:_exit", 3)
+    with pytest.raises(SelfaggError, match="no_such_module"):
+        workers.call("no_such_module:f")
 
 
 async def test_what_a_function_raises_is_named() -> None:
