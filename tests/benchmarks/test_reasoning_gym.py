@@ -102,7 +102,8 @@ def test_the_version_is_known() -> None:
 
 def failures(names: str, size: int) -> list[tuple[str, float | None, str]]:
     validation = asyncio.run(validate(load_questions(f"reasoning_gym:{names}", size=size)))
-    assert {question.group for question in validation.unstated} <= {"boxnet", "rush_hour"}
+    # No task but these two comes without gold answers; that of one program of ab is the empty text.
+    assert {question.group for question in validation.unstated if question.gold is None} <= {"boxnet", "rush_hour"}
     return [(failure.question.id, failure.score, failure.note) for failure in validation.failures]
 
 
@@ -117,6 +118,7 @@ def test_the_gold_answers_with_unsolved_integrals_and_fractions_are_right() -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_50_gold_answers_of_every_task_are_right() -> None:
     tasks = task_names()
     assert failures(",".join(tasks), 50 * len(tasks)) == []
@@ -155,6 +157,7 @@ def test_questions_are_the_same_in_every_process() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_questions_of_every_task_are_the_same_in_every_process() -> None:
     tasks = task_names()
     one = made_in_another_process(tasks, 50 * len(tasks), PYTHONHASHSEED="1")

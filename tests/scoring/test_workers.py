@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.errors import SelfaggError
+from selfagg.machine import cores
 from selfagg.scoring import workers
 
 
@@ -74,7 +75,7 @@ async def test_calls_a_function_elsewhere() -> None:
 
 async def test_as_many_workers_as_cores_at_once() -> None:
     started = time.monotonic()
-    calls = (workers.run("time:sleep", 0.3, timeout_s=5) for _ in range(workers.cores()))
+    calls = (workers.run("time:sleep", 0.3, timeout_s=5) for _ in range(cores()))
     ticks = 0
 
     async def tick() -> None:
@@ -88,7 +89,7 @@ async def test_as_many_workers_as_cores_at_once() -> None:
     ticking.cancel()
     assert ticks >= 10, "the event loop was blocked"
     pids = await asyncio.gather(*(workers.run("os:getpid", timeout_s=5) for _ in range(50)))
-    assert len(set(pids)) <= workers.cores()
+    assert len(set(pids)) <= cores()
     assert time.monotonic() - started < 60
 
 
@@ -96,7 +97,7 @@ async def test_a_call_past_its_limit_is_killed_and_the_next_one_served() -> None
     pid = await workers.run("os:getpid", timeout_s=5)
     with pytest.raises(TimeoutError):
         # Held in C code that looks at no signal and lets go of no lock.
-        await asyncio.gather(*(workers.run("operator:pow", 7, 10**9, timeout_s=0.3) for _ in range(workers.cores())))
+        await asyncio.gather(*(workers.run("operator:pow", 7, 10**9, timeout_s=0.3) for _ in range(cores())))
     assert gone(pid)
     assert await workers.run("operator:add", 1, 1, timeout_s=5) == 2
 
@@ -109,11 +110,11 @@ async def test_the_limit_is_processor_time() -> None:
     assert pid not in pids
     for each in pids:
         os.kill(each, signal.SIGSTOP)
-    stopped = [asyncio.create_task(workers.run("operator:add", n, 1, timeout_s=0.2)) for n in range(workers.cores())]
+    stopped = [asyncio.create_task(workers.run("operator:add", n, 1, timeout_s=0.2)) for n in range(cores())]
     await asyncio.sleep(1)
     for each in pids:
         os.kill(each, signal.SIGCONT)
-    assert await asyncio.gather(*stopped) == list(range(1, workers.cores() + 1))
+    assert await asyncio.gather(*stopped) == list(range(1, cores() + 1))
 
 
 async def test_the_time_of_all_threads_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,7 @@ async def test_a_worker_writes_no_file_content_prints_nothing_and_sees_no_keys(
 
 async def test_cancelling_ends_the_call() -> None:
     pid = await workers.run("os:getpid", timeout_s=5)
-    tasks = [asyncio.create_task(workers.run("time:sleep", 1000, timeout_s=2000)) for _ in range(workers.cores() + 3)]
+    tasks = [asyncio.create_task(workers.run("time:sleep", 1000, timeout_s=2000)) for _ in range(cores() + 3)]
     await asyncio.sleep(0.5)
     for task in tasks:
         task.cancel()
@@ -215,7 +216,7 @@ async def test_cancelling_ends_the_call() -> None:
 
 def test_serves_one_event_loop_after_another() -> None:
     pids = {asyncio.run(workers.run("os:getpid", timeout_s=5)) for _ in range(5)}
-    assert len(pids) <= workers.cores()
+    assert len(pids) <= cores()
 
 
 def test_close_ends_the_workers() -> None:
