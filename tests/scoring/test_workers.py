@@ -49,6 +49,10 @@ def at_first(marker, failure):
         os._exit(1)
     raise MemoryError
 
+def hang_up():
+    os.closerange(0, 64)
+    threading.Event().wait()
+
 def spin():
     while True:
         pass
@@ -136,6 +140,32 @@ async def test_a_worker_that_dies_under_a_call_is_replaced_and_the_call_answered
     module(tmp_path, monkeypatch)
     for failure in ("die", "fill"):
         assert await workers.run("made_for_a_test:at_first", str(tmp_path / failure), failure, timeout_s=5) == "done"
+
+
+async def test_a_worker_that_hangs_up_is_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module(tmp_path, monkeypatch)
+    with pytest.raises(workers.WorkerError, match="died"):
+        await workers.run("made_for_a_test:hang_up", timeout_s=1000)
+
+
+@pytest.mark.parametrize("python", ["/bin/false", "/no/such/python"])
+async def test_workers_that_cannot_start_are_the_machines_fault(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    workers.close()
+    monkeypatch.setattr(sys, "executable", python)
+    with pytest.raises(SelfaggError, match="cannot run its checks") as caught:
+        await workers.run("os:getpid", timeout_s=5)
+    assert not isinstance(caught.value, workers.WorkerError)
+
+
+async def test_closing_ends_calls_under_way_and_starts_none_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(tmp_path, monkeypatch)
+    under_way = asyncio.create_task(workers.run("time:sleep", 1000, timeout_s=1000))
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(workers.close)
+    with pytest.raises(workers.WorkerError, match="died"):
+        await under_way
 
 
 async def test_no_result_hangs_on_the_hash_seed(monkeypatch: pytest.MonkeyPatch) -> None:

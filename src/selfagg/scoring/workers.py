@@ -139,17 +139,19 @@ class _Process:
     def __init__(self) -> None:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "selfagg.scoring.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-            | one_thread
-            | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-        )
+        kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "selfagg.scoring.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env=kept | one_thread | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+            )
+        except OSError as error:
+            raise SelfaggError(f"scoring cannot run its checks: {error.strerror or error}") from error
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
         self._pipes = self._process.stdin, self._process.stdout
@@ -193,6 +195,7 @@ class _Process:
             if not self._readable.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
             if not (chunk := os.read(self._answers, 1 << 20)):
+                self.kill()  # changes nothing where it is dead, and ends it where it has only hung up
                 raise TimeoutError if self._process.wait() == -signal.SIGPROF else EOFError
             self._buffer += chunk
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
@@ -223,6 +226,7 @@ class _Call:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._process: _Process | None = None
+        self._loaded = False
 
     def run(self) -> Any:
         try:
@@ -230,10 +234,14 @@ class _Call:
         except (EOFError, BrokenPipeError, WorkerError) as error:
             if isinstance(error, WorkerError) and not error.blameless:
                 raise
+            if self._cancelled.is_set() or _executor is None:  # it was ended, and did not die
+                raise WorkerError(_DIED) from None
         try:
             return self._try()
         except (EOFError, BrokenPipeError):
-            raise WorkerError(_DIED) from None
+            raise (
+                WorkerError(_DIED) if self._loaded else SelfaggError(f"scoring cannot run its checks: {_DIED}")
+            ) from None
 
     def _try(self) -> Any:
         process: _Process | None = getattr(_mine, "process", None)
@@ -245,9 +253,10 @@ class _Call:
             if self._cancelled.is_set():
                 return None
             self._process = process
-        usable = False
+        usable = self._loaded = False
         try:
             process.load(self._line)
+            self._loaded = True
             value = process.receive(_SLEEPING * self._timeout_s)
             usable = True
             return value
