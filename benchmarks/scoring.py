@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from rich.table import Table
 
 from benchmarks.printing import show
+from selfagg.machine import cores
 from selfagg.sandbox import choose_sandbox
 from selfagg.scoring import workers
 from selfagg.scoring.code import CodeScorer
@@ -112,7 +113,7 @@ def main() -> None:
         "n",
         "serial math-verify /s",
         "selfagg /s",
-        title=f"Scoring on {workers.cores()} cores, median of {REPEATS}",
+        title=f"Scoring on {cores()} cores, median of {REPEATS}",
     )
     for hanging in (0, len(HANGS)):
         asked = pairs(hanging)

@@ -44,6 +44,7 @@ CHECK = question(
         (DOUBLE, "import numpy as np\nprint(np.int64(input()) * 2)"),
         (ADD, "class Solution:\n    def add(self, x: List[int], y) -> List[int]:\n        return [n + y for n in x]"),
         (ADD, "def add(x, y):\n    return tuple(n + y for n in x)"),
+        (ADD, "from decimal import Decimal\ndef add(x, y):\n    return [Decimal(n) + y for n in x]"),
         (CHECK, "    return x / 2 if x == 3 else ('pair',)"),
         (CHECK, "def half(x):\n    return {3: 1.5}.get(x, ('pair',))"),
         (CHECK, "return x / 2 if x == 3 else ('pair',)"),
@@ -95,6 +96,32 @@ async def test_broken_tests_are_the_users_to_mend(scorer: CodeScorer) -> None:
             await scorer.score(question(**data), fenced("x = 1"))
     with pytest.raises(UsageError, match="not one JSON value a line"):
         await scorer.score(question(format="function", function="f", cases=[["?", "2"]]), fenced("def f(x): pass"))
+
+
+async def test_a_test_that_fails_by_itself_is_the_users_to_mend(scorer: CodeScorer) -> None:
+    for test in ("def check(candidate):\n    assert unknown\n    candidate(1)", "x = 1", "def check("):
+        asked = question(format="check", prompt='def f(x):\n    """Return x."""\n', test=test, function="f")
+        with pytest.raises(UsageError, match="test fails before it calls the function"):
+            await scorer.score(asked, fenced("    return x"))
+
+
+async def test_a_test_that_cannot_begin_scores_nothing(scorer: CodeScorer) -> None:
+    asked = question(
+        format="check", prompt='def f(x):\n    """Return x."""\n', test="import os\nos._exit(3)", function="f"
+    )
+    verdict = await scorer.score(asked, fenced("    return x"))
+    assert (verdict.score, verdict.note) == (None, "the test was not begun: it ended before its time")
+
+
+async def test_integers_have_up_to_50_000_digits_as_in_livecodebench(scorer: CodeScorer) -> None:
+    digits = "7" * 49_999
+    reads = question(format="stdin", cases=[[f"{digits}\n", f"{digits}\n"], ["-1\n", "-1.0\n"]])
+    assert (await scorer.score(reads, fenced("print(int(input()))"))).score == 1.0
+    assert (await scorer.score(reads, fenced("print(int(input()) + 1)"))).score == 0.0
+    takes = question(format="function", function="f", cases=[[digits, f"[{digits}]"], ["3", "[3]"]])
+    assert (await scorer.score(takes, fenced("def f(x): return [x]"))).score == 1.0
+    assert (await scorer.score(takes, fenced("def f(x): return [x + 1]"))).score == 0.0
+    assert (await scorer.score(takes, fenced("def f(x): return [int(str(x))]"))).score == 1.0
 
 
 async def test_a_sandbox_that_does_not_start_scores_nothing() -> None:

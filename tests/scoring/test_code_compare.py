@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,7 @@ def test_comparing_never_fails(written: str, expected: str) -> None:
         ([[]], "[[]]"),
         ({"b": [1], "a": 2**70}, json.dumps({"a": 2**70, "b": [1]})),
         ("é", '"é"'),
+        (Decimal("0.5"), "0.5"),
         (None, "null"),
     ],
 )
@@ -87,6 +89,7 @@ def test_the_same_value(value: object, expected: str) -> None:
         ({1: 2}, '{"1": 2}'),
         ({"a": 1, "b": 2}, '{"a": 1}'),
         (None, "false"),
+        (Decimal("0.5"), "0.25"),
         (float("nan"), "NaN"),
         (b"a", '"a"'),
         (object(), '"<object>"'),
@@ -96,6 +99,15 @@ def test_the_same_value(value: object, expected: str) -> None:
 )
 def test_another_value(value: object, expected: str) -> None:
     assert not same_value(json.dumps(encode(value)), expected)
+
+
+@pytest.mark.parametrize("digits", [4_000, 4_001, 4_301, 50_000])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_of_any_length_are_exact(digits: int, sign: int) -> None:
+    value, expected = sign * 10 ** (digits - 1), f"[{'-' * (sign < 0)}1{'0' * (digits - 1)}]"
+    assert same_value(json.dumps(encode([value])), expected)
+    assert not same_value(json.dumps(encode([value + 1])), expected)
+    assert not same_value(json.dumps(encode([-value])), expected)
 
 
 @pytest.mark.parametrize(

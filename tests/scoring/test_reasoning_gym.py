@@ -75,6 +75,22 @@ async def test_the_last_answer_counts() -> None:
     assert (verdict.answer, verdict.score) == (None, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("integrand", "answer"),
+    [
+        ("x**2*cos(3*x)", "x**2*sin(3*x)/3 + 2*x*cos(3*x)/9 - 2*sin(3*x)/27 + C"),
+        ("x**2*cos(3*x)", "Integral(x**2*cos(3*x), x) + C"),
+        ("2*acosh(x)", "2*x*acosh(x) - 2*sqrt(x - 1)*sqrt(x + 1) + C"),
+        ("exp(-x**2)", "sqrt(pi)*erf(x)/2 + C"),
+    ],
+)
+async def test_an_integral_may_be_stated_with_all_usual_functions(integrand: str, answer: str) -> None:
+    entry = {"question": "?", "answer": None, "metadata": {"variable": "x", "integrand": integrand}}
+    question = Question("q", "?", kind="reasoning_gym", data={"task": "intermediate_integration", "entry": entry})
+    assert await score(question, answer) == 1.0
+    assert await score(question, f"2*x + {answer}") == 0.0
+
+
 @pytest.mark.parametrize("task", EVALUATING)
 async def test_hostile_answers_run_nothing(task: str, tmp_path: Path) -> None:
     target = tmp_path / "pwned"
@@ -87,19 +103,48 @@ async def test_hostile_answers_run_nothing(task: str, tmp_path: Path) -> None:
     assert not target.exists()
 
 
-async def test_a_scorer_that_hangs_or_dies_gives_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_scorer_that_runs_out_of_time_or_dies_gives_no_score_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(gym_scoring, "TIMEOUT_S", 0.5)
     question = questions("countdown")[0]
     verdict = await ReasoningGymScorer().score(question, "<answer>7**(10**9)</answer>")
-    assert (verdict.answer, verdict.score) == ("7**(10**9)", 0.0)
-    assert "countdown" in verdict.note
-    broken = Question("q", "?", kind="reasoning_gym", data={"task": "countdown", "entry": {"answer": "1"}})
-    monkeypatch.setattr(gym_scoring, "TIMEOUT_S", 10.0)
-    assert (await ReasoningGymScorer().score(broken, "<answer>1</answer>")).score == 0.01
-    broken = Question("q", "?", kind="reasoning_gym", data={"task": "number_sequence", "entry": {}})
-    verdict = await ReasoningGymScorer().score(broken, "<answer>1</answer>")
+    assert (verdict.answer, verdict.score) == ("7**(10**9)", None)
+    assert verdict.note == "the scorer of countdown took over 0.5 s of processor time"
+
+
+@pytest.mark.parametrize("task", ["number_sequence", "arc_agi", "boxnet"])
+async def test_an_entry_that_its_task_cannot_score_gives_no_score(task: str) -> None:
+    broken = Question("q", "?", kind="reasoning_gym", data={"task": task, "entry": {}})
+    verdict = await ReasoningGymScorer().score(broken, "<answer>[1]</answer>")
+    assert verdict.score is None
+    assert verdict.note == f"the scorer of {task} failed (BrokenEntry)"
+
+
+async def test_an_answer_that_its_task_cannot_read_is_wrong() -> None:
+    verdict = await ReasoningGymScorer().score(questions("prime_factorization")[0], "<answer>two</answer>")
     assert verdict.score == 0.0
-    assert "KeyError" in verdict.note
+    assert verdict.note == "the scorer of prime_factorization failed (ValueError)"
+
+
+@pytest.mark.parametrize(
+    ("task", "gold", "metadata", "wrong", "right"),
+    [
+        ("game_of_life_halting", "True", {}, "False", "**True**"),
+        ("game_of_life_halting", "False", {}, "True or False", "false"),
+        ("complex_arithmetic", "1.0 + 2.0i", {"result": [1.0, 2.0]}, "nan", "1+2i"),
+        ("coin_flip", "0.375", {}, "0.3", "3/8"),
+        ("gsm_symbolic", "12", {}, "-12", "12 (= 20 - 8)"),
+        ("spell_backward", "noremopyh", {}, "noremopyh noremopyh", "Noremopyh"),
+    ],
+)
+async def test_what_a_task_mistakes_for_right_is_wrong(
+    task: str, gold: str, metadata: dict[str, Any], wrong: str, right: str
+) -> None:
+    entry = {"question": "?", "answer": gold, "metadata": metadata}
+    question = Question("q", "?", kind="reasoning_gym", gold=gold, data={"task": task, "entry": entry})
+    assert await score(question, wrong) == 0.0
+    assert await score(question, right) == 1.0
 
 
 async def test_a_puzzle_of_no_task_has_an_answer_but_no_score() -> None:

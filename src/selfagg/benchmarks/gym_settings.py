@@ -1,4 +1,4 @@
-"""Settings of Reasoning Gym tasks: from what a user typed to what the task's configuration wants."""
+"""Settings of Reasoning Gym tasks, from typed texts to the types of the task's configuration; read in a worker."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
+
 from selfagg.errors import UsageError
+from selfagg.gym import DATASETS
 from selfagg.near import near
 
 _LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
-"""What Pydantic says of a text where a list is wanted."""
+"""The names that Pydantic gives to a text where a list is wanted."""
 
 _OWN_OPTIONS = {"size": "--size", "seed": "--data-seed"}
 
 
 def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Each task's settings.
+    """Return each task's settings.
 
     ``min_terms`` is set in every task that has it, ``chain_sum.min_terms`` in that task alone. A value is
     read as the type of the configuration's field; lists are written as JSON or with commas.
@@ -43,16 +46,12 @@ def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, d
 
 
 def _fields(task: str) -> dict[str, Any]:
-    from selfagg.gym import DATASETS
-
     _, config = DATASETS[task]
     hints = get_type_hints(config)
     return {field.name: hints[field.name] for field in fields(config) if field.name not in _OWN_OPTIONS}
 
 
 def _value(name: str, text: str, hint: Any) -> Any:
-    from pydantic import TypeAdapter, ValidationError
-
     value: Any = text
     if text.lstrip()[:1] in ("[", "{"):
         try:

@@ -17,7 +17,7 @@ from selfagg.lab.experiment import Experiment, Told
 from selfagg.lab.figure import draw
 from selfagg.lab.findings import paragraph, tables
 from selfagg.lab.settings import FULL, QUICK, setting_named
-from selfagg.models.machine import cores
+from selfagg.machine import cores
 
 RESULTS, FINDINGS = "results.json", "findings.md"
 

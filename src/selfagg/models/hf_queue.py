@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from selfagg.machine import memory
 from selfagg.models.hf_decoding import Decoding, Row
-from selfagg.models.machine import memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

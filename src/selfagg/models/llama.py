@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 from selfagg.errors import UsageError
+from selfagg.machine import cores, memory
 from selfagg.models.gguf import read_gguf
-from selfagg.models.machine import cores, memory
 
 SLOTS: Final = 16
 """Calls at once where nobody says otherwise: the paper's population."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ from selfagg import __version__
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.files import whole
+from selfagg.machine import cores
 from selfagg.methods import method_named
 from selfagg.prompts.candidates import view_named
 from selfagg.report import cells, figures
@@ -90,7 +90,7 @@ def _packed(path: Path, record: Record) -> Iterator[str]:
         for batch in batches:
             yield from _batch(path, batch)
         return
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as workers:
         for texts in workers.map(partial(_batch, path), batches):
             yield from texts
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import random
 from collections.abc import AsyncIterator
 from weakref import WeakKeyDictionary
+
+from selfagg.machine import cores, processors
 
 _SEATS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Queue[int]] = WeakKeyDictionary()
 """The processors that no program has, for each event loop: a queue belongs to one."""
@@ -29,7 +31,9 @@ async def cpu_seat() -> AsyncIterator[int]:
 
 
 def _processors() -> list[int]:
-    """The processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    """Return one processor for each core that this process may use.
+
+    Under a quota (a container) the processors are drawn: all containers of a machine must not crowd on its first ones.
+    """
+    allowed = processors()
+    return sorted(random.sample(allowed, cores()))

@@ -15,7 +15,8 @@ class Verdict:
 
     Attributes:
         answer: The final answer, or None if the response gives none.
-        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer.
+        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, or where
+            the check failed.
         note: Why a score could not be given (a time limit, a checker that failed), else ``""``.
     """
 

@@ -9,7 +9,6 @@ to pass is to give the right answers.
 from __future__ import annotations
 
 import asyncio
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +30,7 @@ from selfagg.sandbox.aside import aside
 from selfagg.sandbox.guest.values import encode
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.code_blocks import completed, program
-from selfagg.scoring.code_compare import same_output, same_value
+from selfagg.scoring.code_compare import read_json, same_output, same_value
 from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
 from selfagg.types import Question
 
@@ -125,26 +124,31 @@ async def _case_failure(program: Program, function: str | None, case: Case) -> s
 
 def _arguments(lines: str) -> Any:
     try:
-        return [encode(json.loads(line)) for line in lines.split("\n")]
+        return [encode(read_json(line)) for line in lines.split("\n")]
     except (ValueError, RecursionError) as error:
         raise UsageError(f"a test's input is not one JSON value a line ({error})") from error
 
 
 async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: int) -> str | None:
-    """Runs ``check(candidate)`` in a sandbox of its own, and carries its calls over to the program's."""
+    """Run ``check(candidate)`` in a sandbox of its own, and carry its calls over to the program's."""
     async with open_session(sandbox, "checker", _CHECK_LIMITS, cpu) as checker:
+        calls = 0
         try:
             await checker.start({"prompt": check.prompt, "test": check.test, "function": check.function})
-            for _ in range(_MOST_CALLS):
-                message = await checker.receive(_CHECK_LIMITS.wall_seconds)
-                if "failure" in message:
-                    failure: str | None = message["failure"]
-                    return failure
+            while "failure" not in (message := await checker.receive(_CHECK_LIMITS.wall_seconds)):
+                calls += 1
+                if calls > _MOST_CALLS:
+                    return f"the test made more than {_MOST_CALLS} calls"
                 outcome = await program.call(check.function, message["args"], message["kwargs"])
                 await checker.send({"value": outcome.value, "error": outcome.failure})
         except SessionLost as lost:
+            if not calls:  # the program had no part in it
+                raise SandboxFailedError(f"the test was not begun: {lost}") from lost
             return f"the test was not finished: {lost}"
-    return f"the test made more than {_MOST_CALLS} calls"
+    failure: str | None = message["failure"]
+    if failure is not None and not calls:
+        raise UsageError(f"a programming problem's test fails before it calls the function ({failure})")
+    return failure
 
 
 def _normalised(code: str) -> str:

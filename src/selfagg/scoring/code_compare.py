@@ -16,12 +16,25 @@ from typing import Any
 
 from selfagg.errors import UsageError
 
+_PLAIN_DIGITS = 4_000
+"""Digits of the longest integer that Python reads whatever its limit is."""
+
 _MOST_LONGER = 10
 """How much longer than the expected JSON an equal value can be: ``\\u00e9`` for a letter, ``1.0`` for ``1``."""
 
 
+def read_json(text: str) -> Any:
+    """Return the value of a test's JSON, integers of any length among it; raises ValueError or RecursionError."""
+    return json.loads(text, parse_int=_integer)
+
+
+def _integer(digits: str) -> int:
+    # LiveCodeBench raises Python's limit; here that would change it for the whole process, which is not ours alone.
+    return int(digits) if len(digits) <= _PLAIN_DIGITS else int(Decimal(digits))
+
+
 def same_output(written: str, expected: str) -> bool:
-    """Whether standard output is the expected one."""
+    """Tell whether standard output is the expected one."""
     written, expected = written.strip(), expected.strip()
     if written.count("\n") != expected.count("\n"):
         return False
@@ -42,13 +55,13 @@ def _same_line(line: str, wanted: str) -> bool:
 
 
 def same_value(written: str, expected: str) -> bool:
-    """Whether a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
+    """Tell whether a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
 
     Raises:
         UsageError: What is expected is not JSON.
     """
     try:
-        wanted = json.loads(expected)
+        wanted = read_json(expected)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"an expected value is not JSON ({error})") from error
     if len(written) > _MOST_LONGER * len(expected) + 1_000:
@@ -63,7 +76,7 @@ def same_value(written: str, expected: str) -> bool:
 
 
 def _equal(found: Any, wanted: Any) -> bool:
-    """Whether an encoded value stands for the wanted one; nothing is built from what a program wrote."""
+    """Tell whether an encoded value stands for the wanted one; nothing is built from what a program wrote."""
     if isinstance(wanted, list):
         same_length = isinstance(found, list) and len(found) == len(wanted)
         return same_length and all(map(_equal, found, wanted))

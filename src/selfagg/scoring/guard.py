@@ -39,10 +39,15 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }
 
 _FUNCTION = re.compile(
-    "sqrt|cbrt|root|exp|log|ln|sin|cos|tan|cot|sec|csc|asin|acos|atan|acot|arcsin|arccos|arctan|sinh|cosh|tanh|"
-    "asinh|acosh|atanh|abs|Abs|sign|floor|ceiling|factorial|binomial|gcd|lcm|mod|Mod|min|Min|max|Max|erf|pi|oo|"
+    "sqrt|cbrt|root|exp|log|ln|sin|cos|tan|cot|sec|csc|asin|acos|atan|acot|asec|acsc|arcsin|arccos|arctan|sinh|cosh|"
+    "tanh|coth|sech|csch|asinh|acosh|atanh|acoth|abs|Abs|sign|floor|ceiling|factorial|binomial|gcd|lcm|mod|Mod|min|Min|"
+    "max|Max|gamma|erf|erfc|erfi|Ei|Si|Ci|li|fresnels|fresnelc|Integral|Derivative|Piecewise|True|False|pi|oo|"
     "Rational|Integer|Float|Symbol"
 )
+"""Names that formulas may hold. Each makes a formula of its arguments; none takes a text or leads to another name.
+
+Reasoning Gym's own integrals need ``Integral``: SymPy cannot solve some of them, and gives them back as they are.
+"""
 _NAME = re.compile(r"[^\W\d]\w*")
 _VARIABLE = re.compile(r"[A-Za-z][0-9]*")
 _FORMULA = re.compile(r"[0-9A-Za-z\s+\-*/^%(),.!=<>]*")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 from selfagg.gym import DATASETS, get_score_answer_fn
@@ -11,19 +13,61 @@ from selfagg.scoring import guard
 
 
 def score(task: str, entry: Mapping[str, Any], answer: str) -> float:
-    """What the task's own ``score_answer`` gives an answer; raises `UnknownTask`."""
-    if task in _GRID_TASKS:
-        metadata = entry["metadata"]
-        entry = {**entry, "metadata": {**metadata, "output": tuple(map(tuple, metadata["output"]))}}
-    return float(_scorer(task)(answer, entry))
+    """Return the score that the task's own ``score_answer`` gives an answer, but 0.0 where that is plainly mistaken.
+
+    Raises:
+        UnknownTask: This version has no such task.
+        BrokenEntry: The task cannot score its own gold answer either: the entry is at fault, not the answer.
+        Exception: Whatever the task's scorer raises for this answer.
+    """
+    scorer = _scorer(task)
+    try:
+        if task in _GRID_TASKS:
+            metadata = entry["metadata"]
+            entry = {**entry, "metadata": {**metadata, "output": tuple(map(tuple, metadata["output"]))}}
+        score = float(scorer(answer, entry))
+        return 0.0 if score >= 1.0 and _mistaken(task, answer, entry) else score
+    except MemoryError:
+        raise
+    except Exception as error:
+        try:
+            scorer(entry["answer"], entry)
+        except Exception:
+            raise BrokenEntry(f"{type(error).__name__}: {error}") from None
+        raise
 
 
 _GRID_TASKS = ("arc_agi", "rearc")
 """Their scorers compare with a tuple of tuples, which JSON has turned into lists: no answer would be right."""
 
 
+def _mistaken(task: str, answer: str, entry: Mapping[str, Any]) -> bool:
+    """Tell whether a task's scorer takes a wrong answer for right (Reasoning Gym 0.1.25).
+
+    It compares truth values of texts (every text is true), a minimum with NaN, the digits that two numbers begin with
+    (0 for 0.3), a number without its sign, or a sum of letters that rounding carries past 1.
+    """
+    gold = str(entry["answer"])
+    match task:
+        case "game_of_life_halting":
+            return set(re.findall("true|false", answer.lower())) != {gold.lower()}
+        case "spell_backward":
+            return answer.strip().lower() != gold.lower()
+        case "complex_arithmetic":
+            return "nan" in answer.lower()
+        case "coin_flip":
+            return abs(Fraction(answer.replace(",", "")) - Fraction(gold)) > Fraction(1, 10_000)
+        case "gsm_symbolic":
+            return re.match(r"[^\d]*-\s*\$?\d", answer) is not None and not gold.startswith("-")
+    return False
+
+
 class UnknownTask(LookupError):
     """This version of Reasoning Gym has no such task."""
+
+
+class BrokenEntry(ValueError):
+    """An entry lacks what its task scores with."""
 
 
 @functools.cache

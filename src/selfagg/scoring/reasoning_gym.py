@@ -13,11 +13,11 @@ from selfagg.scoring.text import first_equal
 from selfagg.types import Question
 
 TIMEOUT_S = 10.0
-"""Wall time that a task's scorer may take for one answer."""
+"""Seconds of processor time that a task's scorer may take for one answer."""
 
 
 class ReasoningGymScorer:
-    """Scores answers in worker processes, since some scorers loop or evaluate what they are given."""
+    """Score answers in worker processes, since some tasks' scorers loop or evaluate what they are given."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the content of the last ``<answer>``: the last, where the authors' scripts take the first."""
@@ -25,10 +25,11 @@ class ReasoningGymScorer:
         return answer and unwrapped(answer)
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """The task's score; 0.0 with a note where its scorer raises or takes too long.
+        """Return the task's score; 0.0 with a note where its scorer raises for this answer.
 
-        A response without an answer scores 0.0, also where the task would give an empty answer 0.01. A puzzle of
-        one's own has no task to score it.
+        No score, but a note, where the scorer takes too long, dies, or raises for the gold answer too. A response
+        without an answer scores 0.0, also where the task would give an empty answer 0.01. A puzzle of one's own has
+        no task to score it.
 
         Raises:
             UsageError: The question's Reasoning Gym entry is broken, or this version does not know its task.
@@ -42,17 +43,18 @@ class ReasoningGymScorer:
         try:
             score = await workers.run("selfagg.scoring.gym_check:score", task, entry, answer, timeout_s=TIMEOUT_S)
         except TimeoutError:
-            return Verdict(answer, 0.0, f"the scorer of {task} took over {TIMEOUT_S:g} s")
+            return Verdict(answer, None, f"the scorer of {task} took over {TIMEOUT_S:g} s of processor time")
         except workers.WorkerError as error:
             if error.error == "UnknownTask":
                 raise UsageError(
                     f"question {question.id}: this version of reasoning_gym has no task named {task}"
                 ) from None
-            return Verdict(answer, 0.0, f"the scorer of {task} failed ({error.error or 'it died'})")
+            score = None if error.blameless or error.error == "BrokenEntry" else 0.0
+            return Verdict(answer, score, f"the scorer of {task} failed ({error.error or 'it died'})")
         return Verdict(answer, float(score))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Groups by text, white space collapsed: puzzle answers are not formulas, whatever they look like."""
+        """Group by text, white space collapsed: puzzle answers are not formulas, whatever they look like."""
         return first_equal([" ".join(answer.split()) for answer in answers])
 
 

@@ -1,7 +1,11 @@
 """Worker processes for checks that may hang, crash or read hostile text.
 
-One process a core, started when first needed, shared by all event loops of this process. A call past its time
-limit kills its worker; the next call starts another. Workers end with this process, even when it is killed.
+One process a core, started when first needed, shared by all event loops of this process. A call past its limit of
+processor time ends its worker; the next call starts another. Workers end with this process, even when it is killed.
+Python's hash seed is the same in all of them, so that no result depends on the order of a set.
+
+The limit is processor time, kept by the kernel (``ITIMER_PROF``): on a busy machine a right answer takes longer and
+stays right. The clock only ends a call that sleeps.
 
 Why not ``multiprocessing``: ``fork`` copies a process that has threads and an event loop; ``spawn`` and
 ``forkserver`` import the caller's ``__main__`` again, which runs a script without a guard once more; and both
@@ -16,61 +20,68 @@ import atexit
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from selfagg.errors import SelfaggError
+from selfagg.machine import cores
 
-_LOADING = 120.0
-"""Seconds that a worker may take to start and to import what a call needs; not part of the call's own limit."""
+_LOADING = 600.0
+"""Seconds by the clock in which a worker starts and imports what a call needs; not part of the call's own limit."""
+
+_SLEEPING = 20
+"""How many times its processor time a call may take by the clock: enough for a machine with 20 jobs a core."""
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
-"""What a worker sees of the environment: no keys."""
+"""The variables that a worker gets from the environment: no keys."""
 
 
 class WorkerError(SelfaggError):
     """A call failed in its worker.
 
     Attributes:
+        message: Text of the exception.
         error: Name of the exception that the function raised, or ``""`` where the worker itself died.
     """
 
     def __init__(self, message: str, error: str = "") -> None:
-        super().__init__(message)
+        super().__init__(f"{error}: {message}" if error else message)
+        self.message = message
         self.error = error
 
-
-def cores() -> int:
-    """Cores this process may use: the number of workers."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
+    @property
+    def blameless(self) -> bool:
+        """Tell whether the failure says nothing about what was checked: the worker died or had too little memory."""
+        return self.error in ("", MemoryError.__name__)
 
 
 async def run(function: str, *args: Any, timeout_s: float) -> Any:
-    """Calls a function in a worker process, without blocking the event loop.
+    """Call a function in a worker process, without blocking the event loop.
+
+    A call whose worker dies, or runs out of memory, is tried once more in a fresh worker.
 
     Args:
         function: ``module:name``; the module is imported in the worker only.
         *args: JSON values.
-        timeout_s: Seconds of wall time that the call itself may take; waiting for a worker and importing the
-            module do not count.
+        timeout_s: Seconds of processor time that the call itself may take, in all threads of the worker; waiting for
+            a worker and importing the module do not count. By the clock it may take 20 times as long.
 
     Returns:
-        What the function returned: a JSON value.
+        The value that the function returned: a JSON value.
 
     Raises:
         TimeoutError: The call took longer and was killed.
-        WorkerError: The function raised, or its process died.
+        WorkerError: The function raised, or its process died twice.
         SelfaggError: The worker could not start, or not import the function.
     """
-    call = _Call(json.dumps({"function": function, "args": args}).encode() + b"\n", timeout_s)
+    call = _Call(_line(function, args, timeout_s), timeout_s)
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), call.run)
     except asyncio.CancelledError:
@@ -78,8 +89,38 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
         raise
 
 
+def call(function: str, *args: Any) -> Any:
+    """Call a function in a fresh process that ends with the call, and wait for it without a limit of time.
+
+    For what needs the workers' hash seed, and must not meet what their earlier calls left behind.
+
+    Args:
+        function: As for `run`.
+        *args: JSON values.
+
+    Returns:
+        The value that the function returned: a JSON value.
+
+    Raises:
+        WorkerError: The function raised, or its process died.
+        SelfaggError: The process could not start, or not import the function.
+    """
+    process = _Process()
+    try:
+        process.load(_line(function, args, None))
+        return process.receive(None)
+    except (EOFError, BrokenPipeError):
+        raise WorkerError(_DIED) from None
+    finally:
+        process.end()
+
+
+def _line(function: str, args: Sequence[Any], cpu_s: float | None) -> bytes:
+    return json.dumps({"function": function, "args": args, "cpu_s": cpu_s}).encode() + b"\n"
+
+
 def close() -> None:
-    """Ends all workers at once. The next call starts new ones."""
+    """End all workers at once. The next call starts new ones."""
     global _executor
     with _lock:
         executor, _executor = _executor, None
@@ -98,24 +139,26 @@ class _Process:
     def __init__(self) -> None:
         path = os.pathsep.join(entry for entry in sys.path if entry)
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "selfagg.scoring.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-            | one_thread
-            | {"PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-        )
+        kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "selfagg.scoring.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env=kept | one_thread | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+            )
+        except OSError as error:
+            raise SelfaggError(f"scoring cannot run its checks: {error.strerror or error}") from error
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
         assert self._process.stdout is not None  # noqa: S101
         self._pipes = self._process.stdin, self._process.stdout
         self._calls, self._answers = (pipe.fileno() for pipe in self._pipes)
         self._readable = select.poll()
         self._readable.register(self._answers, select.POLLIN)
-        self._buffer = b""
+        self._buffer = bytearray()
         with _lock:
             _processes.add(self)
 
@@ -123,24 +166,43 @@ class _Process:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def send(self, line: bytes) -> None:
+    def load(self, line: bytes) -> None:
+        """Send a call and wait until its function is there.
+
+        Raises:
+            SelfaggError: The function cannot be imported: a fault of this machine, not of what a model wrote.
+            EOFError: The process has died.
+        """
         while line:
             line = line[os.write(self._calls, line) :]
+        try:
+            self.receive(_LOADING)
+        except (WorkerError, TimeoutError) as error:
+            raise SelfaggError(f"scoring cannot run its checks: {error or 'a worker does not start'}") from None
 
-    def receive(self, timeout_s: float) -> dict[str, Any]:
-        """The next answer; raises TimeoutError, or EOFError where the process has died."""
-        deadline = time.monotonic() + timeout_s
-        while b"\n" not in self._buffer:
-            if not self._readable.poll(max(0.0, deadline - time.monotonic()) * 1000):
+    def receive(self, timeout_s: float | None) -> Any:
+        """Return the next answer's value.
+
+        Raises:
+            TimeoutError: It did not come within ``timeout_s`` by the clock, or the process used up its time.
+            EOFError: The process has died.
+            WorkerError: The function raised.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if not self._readable.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
-            if not (chunk := os.read(self._answers, 65536)):
-                raise EOFError
+            if not (chunk := os.read(self._answers, 1 << 20)):
+                self.kill()  # changes nothing where it is dead, and ends it where it has only hung up
+                raise TimeoutError if self._process.wait() == -signal.SIGPROF else EOFError
             self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise WorkerError(f"{answer['error']}: {answer['message']}", answer["error"])
-        return answer
+            raise WorkerError(answer["message"], answer["error"])
+        return answer.get("value")
 
     def kill(self) -> None:
         self._process.kill()
@@ -164,8 +226,24 @@ class _Call:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._process: _Process | None = None
+        self._loaded = False
 
     def run(self) -> Any:
+        try:
+            return self._try()
+        except (EOFError, BrokenPipeError, WorkerError) as error:
+            if isinstance(error, WorkerError) and not error.blameless:
+                raise
+            if self._cancelled.is_set() or _executor is None:  # it was ended, and did not die
+                raise WorkerError(_DIED) from None
+        try:
+            return self._try()
+        except (EOFError, BrokenPipeError):
+            raise (
+                WorkerError(_DIED) if self._loaded else SelfaggError(f"scoring cannot run its checks: {_DIED}")
+            ) from None
+
+    def _try(self) -> Any:
         process: _Process | None = getattr(_mine, "process", None)
         if process is None or not process.alive:
             if process is not None:
@@ -175,30 +253,21 @@ class _Call:
             if self._cancelled.is_set():
                 return None
             self._process = process
+        usable = self._loaded = False
         try:
-            self._load(process)
-            return process.receive(self._timeout_s)["value"]
-        except TimeoutError:
-            process.end()
+            process.load(self._line)
+            self._loaded = True
+            value = process.receive(_SLEEPING * self._timeout_s)
+            usable = True
+            return value
+        except WorkerError as error:
+            usable = not error.blameless
             raise
-        except (EOFError, OSError):
-            process.end()
-            raise WorkerError("the worker process died") from None
         finally:
             with self._lock:
                 self._process = None
-                if self._cancelled.is_set():
+                if not usable or self._cancelled.is_set():
                     process.end()
-
-    def _load(self, process: _Process) -> None:
-        # A fault of this machine, not of what a model wrote: it must not pass for a wrong answer.
-        try:
-            process.send(self._line)
-            process.receive(_LOADING)
-        except (WorkerError, EOFError, OSError) as error:
-            process.end()
-            reason = str(error) or "the worker process ended"
-            raise SelfaggError(f"scoring cannot run its checks: {reason}") from None
 
     def cancel(self) -> None:
         with self._lock:
@@ -206,6 +275,8 @@ class _Call:
             if self._process is not None:
                 self._process.kill()
 
+
+_DIED = "the worker process died"
 
 _lock = threading.Lock()
 _mine = threading.local()

@@ -49,7 +49,7 @@ def encode(value: Any) -> Any:
 
 
 def _encode_number(value: Any) -> Any:
-    """Numbers of other types, as numpy's: what they are as the built-in ones."""
+    """Return a number of another type, as numpy's or a Decimal, as the built-in one; None for what is no number."""
     import numbers
 
     if isinstance(value, numbers.Integral):
@@ -59,7 +59,7 @@ def _encode_number(value: Any) -> Any:
     if isinstance(value, numbers.Complex):
         number = complex(value)
         return {"complex": [number.real, number.imag]}
-    return None
+    return float(value) if isinstance(value, numbers.Number) else None  # type: ignore[arg-type]
 
 
 def _shown(value: Any) -> str:

@@ -31,6 +31,7 @@ _STAR_IMPORTS = (
     *("itertools", "functools", "operator", "io", "sys", "json", "builtins", "typing"),
 )
 _RECURSION_LIMIT = 50_000
+_INTEGER_DIGITS = 50_000
 _ERROR_BYTES = 4_000
 
 
@@ -81,6 +82,7 @@ def _contest_names() -> dict[str, Any]:
     for module in _STAR_IMPORTS[:-2]:
         names[module] = importlib.import_module(module)
     sys.setrecursionlimit(_RECURSION_LIMIT)
+    sys.set_int_max_str_digits(_INTEGER_DIGITS)
     return names
 
 
