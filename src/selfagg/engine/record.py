@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
+from selfagg.engine.configuration import as_meant
 from selfagg.engine.differences import differences
 from selfagg.engine.rows import (
     APPLICATION,
@@ -142,7 +143,7 @@ class Record:
     @property
     def configuration(self) -> dict[str, Any]:
         """What the run was started with; ``{}`` in a new record."""
-        return self._value("configuration")
+        return as_meant(self._value("configuration"))
 
     @property
     def about(self) -> dict[str, Any]:
