@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from selfagg.analysis.missing import Missing, usage_json
 from selfagg.cli.tables import summary_table
+from selfagg.types import Usage
 
 SUMMARY: dict[str, Any] = {
     "method": "rsa",
@@ -20,7 +22,10 @@ SUMMARY: dict[str, Any] = {
     "populations": [],
     "answer_accuracy": None,
     "calls": 7,
-    "usage": {"prompt": 10, "cached": 0, "completion": 20},
+    "answer_replied": None,
+    "missing": Missing(members=8, replies=3).as_json(),
+    "sampling": {},
+    "usage": usage_json(Usage(10, 0, 20), 3),
     "seconds": 1.0,
     "failures": 5,
     "skipped": 1,

@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 
 from selfagg.engine.engine import Watcher
 from selfagg.engine.record import CANDIDATE, Record
+from selfagg.engine.run import INCOMPLETE
 from selfagg.types import Member
 
 WINDOW_S = 60.0
 """Seconds over which the tokens per second are averaged: replies come in bursts."""
 
-_FINISHED = """
+_FINISHED = f"""
 SELECT g.t, count(*), coalesce(sum(s.score >= 1), 0), coalesce(sum(s.score < 1 AND s.answer IS NOT NULL), 0),
     coalesce(sum(s.answer IS NULL), 0)
 FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
 WHERE g.role = 'candidate' AND q.weights IS NOT NULL
-    AND g.question NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)
+    AND g.question NOT IN ({INCOMPLETE})
 GROUP BY g.t
-"""
+"""  # noqa: S608 - constants
 
 
 @dataclass(slots=True)
@@ -81,8 +82,7 @@ class Progress(Watcher):
             tally = self.tallies[t - 1]
             tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
         ((self.finished_questions,),) = record.query(
-            "SELECT count(*) FROM questions WHERE weights IS NOT NULL "
-            "AND position NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)"
+            f"SELECT count(*) FROM questions WHERE weights IS NOT NULL AND position NOT IN ({INCOMPLETE})"  # noqa: S608
         )
 
     def begin(self) -> None:

@@ -18,5 +18,7 @@ def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], where: st
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, where, f"{path}{key}.")
         elif old != new:
-            found.append(f"{path}{key} is {json.dumps(old)} {where}, {json.dumps(new)} asked for{OPTIONS.get(path + key, '')}")
+            found.append(
+                f"{path}{key} is {json.dumps(old)} {where}, {json.dumps(new)} asked for{OPTIONS.get(path + key, '')}"
+            )
     return found

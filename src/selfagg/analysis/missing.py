@@ -1,0 +1,143 @@
+"""What a run lacks: replies, scores, token counts. Counted here and worded here, for every table, JSON and report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from selfagg.engine.record import Record
+from selfagg.types import Usage
+
+_MEMBERS = """
+SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
+    coalesce(sum(error IS NULL AND score IS NULL AND note != ''), 0)
+FROM generations JOIN questions ON position = question LEFT JOIN scores USING (question, t, i)
+WHERE role = 'candidate' AND weights IS NOT NULL
+"""
+_REPLIES = """
+SELECT count(*), coalesce(sum(prompt_tokens IS NULL), 0),
+    coalesce(sum(text = '' AND reasoning != '' AND stop = 'finished'), 0),
+    coalesce(sum(stop = 'filtered'), 0), coalesce(sum(stop = 'unknown'), 0)
+FROM generations WHERE error IS NULL
+"""
+_WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note ORDER BY count(*) DESC, note LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Numbers of what is not there, and of what it would be part of.
+
+    Attributes:
+        members: Members of the questions that are done.
+        failed: Those without a reply. They count as wrong, as in the paper.
+        unscored: Those whose answer could not be scored. They are left out of every share.
+        why: The commonest reason why an answer could not be scored, or ``""``.
+        replies: Replies to all calls.
+        without_usage: Those whose server did not tell their tokens. No sum of tokens holds them.
+        reasoning_only: Those that are finished and have a reasoning section and no text.
+        filtered: Those that a filter cut.
+        unknown_stop: Those that ended for a reason that nobody knows.
+    """
+
+    members: int = 0
+    failed: int = 0
+    unscored: int = 0
+    why: str = ""
+    replies: int = 0
+    without_usage: int = 0
+    reasoning_only: int = 0
+    filtered: int = 0
+    unknown_stop: int = 0
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Count what a record lacks."""
+        (members,), (replies,), why = record.query(_MEMBERS), record.query(_REPLIES), record.query(_WHY)
+        return cls(*members, why[0][0] if why else "", *replies)
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """Return what `as_json` told."""
+        return cls(**{field.name: told[field.name] for field in fields(cls)})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every number by its name."""
+        return asdict(self)
+
+    def __add__(self, other: Missing) -> Missing:
+        pairs = zip(_values(self), _values(other), strict=True)
+        return Missing(*(one or another if isinstance(one, str) else one + another for one, another in pairs))
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every member has a reply and, where a right answer is known, a score."""
+        return not self.failed and not self.unscored
+
+    def sentence(self) -> str:
+        """Say how many members have no reply or no score; ``""`` where none."""
+        return "; ".join(filter(None, [self.failed_words(), self.unscored_words()]))
+
+    def failed_words(self) -> str:
+        """Say how many members have no reply; ``""`` where all have one."""
+        return f"{of(self.failed, self.members)} members have no reply" if self.failed else ""
+
+    def unscored_words(self) -> str:
+        """Say how many answers could not be scored, and the commonest reason; ``""`` where all could."""
+        why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
+        because = f" ({why})" if why else ""
+        return f"{of(self.unscored, self.members)} members could not be scored{because}" if self.unscored else ""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return a word and a sentence for each thing that is missing beside replies and token counts."""
+        told = [
+            (
+                self.reasoning_only,
+                "no text",
+                "hold reasoning alone: check the server's reasoning parser",
+            ),
+            (self.filtered, "filtered", "were cut by a filter"),
+            (self.unknown_stop, "stop", "ended for a reason that nobody knows"),
+        ]
+        replies = [(word, f"{of(number, self.replies)} replies {what}") for number, word, what in told if number]
+        unscored = [("unscored", f"{self.unscored_words()}: left out of all shares")] if self.unscored else []
+        return [*unscored, *replies]
+
+    def usage_words(self) -> str:
+        """Say for how many replies the server told no tokens; ``""`` where it told all."""
+        if not self.without_usage:
+            return ""
+        if self.without_usage == self.replies:
+            return "not told by the server"
+        return f"not told by the server for {of(self.without_usage, self.replies)} replies, which no sum holds"
+
+    def tokens_words(self, usage: Mapping[str, Any]) -> str:
+        """Say how many tokens were used, from `usage_json`."""
+        if usage["prompt"] is None:
+            return self.usage_words()
+        told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"
+        return "; ".join(filter(None, [told, self.usage_words()]))
+
+
+def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
+    """Return tokens for JSON: those of the replies whose server told them, null where it told none."""
+    told = usage.unknown < replies or not replies
+    names = ("prompt", "cached", "completion", "reasoning")
+    return {**{name: getattr(usage, name) if told else None for name in names}, "unknown": usage.unknown}
+
+
+def total(parts: Iterable[Missing]) -> Missing:
+    """Add up what several runs lack."""
+    found = Missing()
+    for part in parts:
+        found += part
+    return found
+
+
+def of(part: int, whole: int) -> str:
+    """Return a part and its whole, in digits."""
+    return f"{part:,} of {whole:,}"
+
+
+def _values(missing: Missing) -> list[Any]:
+    return [getattr(missing, field.name) for field in fields(missing)]
