@@ -59,7 +59,8 @@ class Progress(Watcher):
         finished_questions: Those that are done.
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
-        tokens: Completion tokens written in this session.
+        tokens: Completion tokens written in this session, as far as the server tells them.
+        untold: Replies in this session whose tokens it did not tell.
         obstacle: Why nothing moves, while the model is gone.
     """
 
@@ -70,6 +71,7 @@ class Progress(Watcher):
         self.failures = 0
         self.calls = 0
         self.tokens = 0
+        self.untold = 0
         self.obstacle: str | None = None
         self._clock = clock
         self._begun = clock()
@@ -102,6 +104,7 @@ class Progress(Watcher):
             self.calls += 1
             if member.reply:
                 self.tokens += member.reply.usage.completion
+                self.untold += member.reply.usage.unknown
             else:
                 self.failures += 1
 
