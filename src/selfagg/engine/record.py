@@ -235,9 +235,9 @@ class Record:
         statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
         await asyncio.gather(*(self._write(statement, row) for row in rows))
 
-    async def save_weights(self, question: int, weights: Sequence[float]) -> None:
-        """Writes each last member's chance to be the answer: the question is done."""
-        row = (json.dumps(list(weights)), question)
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
+        """Write each last member's chance to be the answer: the question is done. None: it is not done any more."""
+        row = (None if weights is None else json.dumps(list(weights)), question)
         await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
 
     async def _write(self, statement: str, row: tuple[Any, ...]) -> None:

@@ -61,6 +61,7 @@ class Trial:
         self._tasks: list[asyncio.Task[Any]] = []
         self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
         self._unscorable: SelfaggError | None = None
+        self._reopened = False
 
     async def load(self) -> None:
         """Reads what the record has of this question."""
@@ -112,7 +113,7 @@ class Trial:
             answer = stated_answer(self.question, member.reply) if member.reply else None
             member = replace(member, answer=answer)
             self.members[t, i] = member
-            self._scoring[t, i] = asyncio.create_task(self._score(member))
+            self._scoring[t, i] = asyncio.create_task(self._score(member, again=stored is not None))
         return member
 
     async def _count(self, member: Member, prompt: Prompt) -> None:
@@ -133,7 +134,7 @@ class Trial:
                 f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
             )
 
-    async def _score(self, member: Member) -> Member:
+    async def _score(self, member: Member, *, again: bool) -> Member:
         if member.score is None:
             try:
                 verdict = await score_reply(self.question, member.reply or Reply(""))
@@ -142,6 +143,9 @@ class Trial:
                 raise
             member = replace(member, answer=verdict.answer, score=verdict.score)
             self.members[member.t, member.i] = member
+            if again and member.score is not None and not self._reopened:
+                self._reopened = True  # the groups of a question that was done do not hold this answer yet
+                await self._engine.record.save_weights(self._position, None)
             await self._engine.record.save_score(self._position, member, verdict.note)
         self._engine.watcher.scored(self._position, member)
         return member

@@ -45,8 +45,8 @@ def measured_lengths(record: Record) -> Lengths:
     )
     if prompt is None or reply is None:
         untold = Missing.of(record).usage_words()
-        why = f"tokens are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
-        raise UsageError(f"record {record.path}: tokens cannot be matched, because {why}")
+        why = f"{untold}; use --match calls" if untold else "there is no reply to measure lengths on"
+        raise UsageError(f"record {record.path}: tokens cannot be matched: {why}")
     return Lengths(prompt, reply)
 
 
