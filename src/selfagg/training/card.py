@@ -103,7 +103,8 @@ def _pool_lines(facts: Mapping[str, Any]) -> list[str]:
     ]
     if pool["failed"]:
         lines.append(
-            f"{pool['failed']:,} calls failed for good (the last: {pool['last_failure']}); none of them is shown"
+            f"{pool['failed']:,} calls failed for good (the last: {pool['last_failure']}); none of them is shown, "
+            "and each counts as wrong in pass@1"
         )
     lines += [f"{sentence}; none of them is shown" for word, sentence in missing.lines() if word == "unscored"]
     if pool["pass_at_1"] is not None:
