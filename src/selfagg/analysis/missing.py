@@ -54,20 +54,21 @@ class Missing:
     def of(cls, record: Record) -> Self:
         """Count what a record lacks."""
         (members,), (replies,), why = record.query(_MEMBERS), record.query(_REPLIES), record.query(_WHY)
-        return cls(*members, why[0][0] if why else "", *replies)
+        found = [*members, why[0][0] if why else "", *replies]
+        return cls(**dict(zip(_NAMES, found, strict=True)))
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
         """Return what `as_json` told."""
-        return cls(**{field.name: told[field.name] for field in fields(cls)})
+        return cls(**{name: told[name] for name in _NAMES})
 
     def as_json(self) -> dict[str, Any]:
         """Return every number by its name."""
         return asdict(self)
 
     def __add__(self, other: Missing) -> Missing:
-        pairs = zip(_values(self), _values(other), strict=True)
-        return Missing(*(one or another if isinstance(one, str) else one + another for one, another in pairs))
+        added = {name: getattr(self, name) + getattr(other, name) for name in _NAMES if name != "why"}
+        return Missing(why=self.why or other.why, **added)
 
     @property
     def complete(self) -> bool:
@@ -119,6 +120,9 @@ class Missing:
         return "; ".join(filter(None, [told, self.usage_words()]))
 
 
+_NAMES = [field.name for field in fields(Missing)]
+
+
 def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
     """Return tokens for JSON: those of the replies whose server told them, null where it told none."""
     told = usage.unknown < replies or not replies
@@ -137,7 +141,3 @@ def total(parts: Iterable[Missing]) -> Missing:
 def of(part: int, whole: int) -> str:
     """Return a part and its whole, in digits."""
     return f"{part:,} of {whole:,}"
-
-
-def _values(missing: Missing) -> list[Any]:
-    return [getattr(missing, field.name) for field in fields(missing)]

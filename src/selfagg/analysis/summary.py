@@ -113,7 +113,7 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
     tallies = Tallies()
     for question in questions or answered(record):
         tallies.add(question)
-    calls, failures, skipped, shortened, *tokens = record.query(
+    calls, failures, skipped, shortened, prompt, cached, completion, reasoning = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
@@ -139,7 +139,7 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
         missing=missing,
         sampling=record.configuration.get("sampling", {}),
         calls=calls,
-        usage=Usage(*tokens, missing.without_usage),
+        usage=Usage(prompt, cached, completion, reasoning, missing.without_usage),
         seconds=record.seconds,
         failures=failures,
         skipped=skipped,
