@@ -103,8 +103,12 @@ def test_tokens_that_nobody_told_are_in_no_sum_and_no_mean(write: Write) -> None
     assert [cost.without_usage for cost in costs_by_population(record)] == [1.5, 2.5]
 
 
-def test_where_no_tokens_are_told_none_are_claimed(write: Write) -> None:
+@pytest.mark.parametrize("earlier", [False, True])
+def test_where_no_tokens_are_told_none_are_claimed(write: Write, earlier: bool) -> None:
     record = write([["~~", "~~"], ["~~", "~~"]])
+    if earlier:  # a version that did not tell unknown from 0
+        with record.transaction() as database:
+            database.execute("UPDATE generations SET prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0")
     summary = summarise(record)
     assert [population.mean_tokens for population in summary.populations] == [None, None]
     assert summary.as_json()["usage"] == dict.fromkeys(("prompt", "cached", "completion", "reasoning")) | {"unknown": 8}

@@ -202,7 +202,7 @@ def test_tokens_that_nobody_tells_are_not_matched(run: Run, questions: Path) -> 
     assert outcome.returncode == 2
     said = outcome.stderr.splitlines()[-1]
     assert re.fullmatch(
-        r"selfagg: record \S+: tokens cannot be matched: not told by the server; use --match calls", said
+        r"selfagg: record \S+: tokens cannot be matched, since they are not told by the server: use --match calls", said
     )
     some = run(*call, "simulated:untold=0.3", "--json")
     assert some.returncode == 0, some.stderr

@@ -8,12 +8,13 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
+from selfagg.analysis.missing import UNTOLD
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.engine.record import Record
 
 _SUMS = (
     "sum(tries > 0), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), "
-    "coalesce(sum(completion_tokens), 0), sum(seconds), sum(error IS NULL AND prompt_tokens IS NULL)"
+    f"coalesce(sum(completion_tokens), 0), sum(seconds), sum(error IS NULL AND {UNTOLD})"
 )
 
 

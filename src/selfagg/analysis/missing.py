@@ -9,18 +9,21 @@ from typing import Any, Self
 from selfagg.engine.record import Record
 from selfagg.types import Usage
 
+UNTOLD = "coalesce(prompt_tokens + completion_tokens, 0) = 0"
+"""Holds of a reply whose server did not tell its tokens; earlier versions recorded 0, which no reply takes."""
+
 _MEMBERS = """
 SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
     coalesce(sum(error IS NULL AND score IS NULL AND note != ''), 0)
 FROM generations JOIN questions ON position = question LEFT JOIN scores USING (question, t, i)
 WHERE role = 'candidate' AND weights IS NOT NULL
 """
-_REPLIES = """
-SELECT count(*), coalesce(sum(prompt_tokens IS NULL), 0),
+_REPLIES = f"""
+SELECT count(*), coalesce(sum({UNTOLD}), 0),
     coalesce(sum(text = '' AND reasoning != '' AND stop = 'finished'), 0),
     coalesce(sum(stop = 'filtered'), 0), coalesce(sum(stop = 'unknown'), 0)
 FROM generations WHERE error IS NULL
-"""
+"""  # noqa: S608 - constants
 _WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note ORDER BY count(*) DESC, note LIMIT 1"
 
 

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from selfagg.analysis.missing import UNTOLD
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+
+_MEMBERS = f"""
+SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
+    g.error IS NOT NULL, g.stop IS 'length', iif({UNTOLD}, NULL, completion_tokens), g.seconds
+FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
+WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
+"""  # noqa: S608 - constants
 
 
 class Outcome(NamedTuple):
@@ -125,13 +133,7 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
 
 
 def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
-    rows = record.query(
-        "SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same, "
-        "g.error IS NOT NULL, g.stop IS 'length', g.completion_tokens, g.seconds FROM generations g "
-        "LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i "
-        "WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i",
-        (position, until),
-    )
+    rows = record.query(_MEMBERS, (position, until))
     populations: list[list[Outcome]] = []
     for t, i, parents, score, unscored, same, failed, cut, *costs in rows:
         if t > len(populations):

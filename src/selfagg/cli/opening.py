@@ -27,7 +27,7 @@ class Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one sentence on stderr."""
-        sentence = record.getMessage()
+        sentence = record.getMessage().removeprefix("note: ")
         if sentence not in self._told:
             self._told.add(sentence)
             print(f"note: {one_line(sentence, 1000)}", file=sys.stderr, flush=True)

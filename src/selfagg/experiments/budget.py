@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfagg.analysis.costs import costs_by_question, mean_cost
-from selfagg.analysis.missing import Missing
+from selfagg.analysis.missing import UNTOLD, Missing
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.methods.base import Method
@@ -40,13 +40,13 @@ def measured_lengths(record: Record) -> Lengths:
         UsageError: It has no reply, or the server told no tokens.
     """
     ((prompt, reply),) = record.query(
-        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) FROM generations "
-        "WHERE role = 'candidate' AND error IS NULL"
+        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "
+        f"FROM generations WHERE role = 'candidate' AND error IS NULL AND NOT {UNTOLD}"
     )
     if prompt is None or reply is None:
         untold = Missing.of(record).usage_words()
-        why = f"{untold}; use --match calls" if untold else "there is no reply to measure lengths on"
-        raise UsageError(f"record {record.path}: tokens cannot be matched: {why}")
+        why = f"they are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
+        raise UsageError(f"record {record.path}: tokens cannot be matched, since {why}")
     return Lengths(prompt, reply)
 
 
