@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.compare import compare
 from selfagg.analysis.costs import costs_by_population, costs_by_question
-from selfagg.analysis.missing import Missing, total, usage_json
+from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.outcomes import answered
 from selfagg.analysis.statistics import mean_interval
 from selfagg.analysis.summary import summarise
@@ -159,7 +159,11 @@ def test_tokens_in_words(replies: int, untold: int, prompt: int | None, said: st
 
 
 def test_further_lines_are_told_where_there_is_something_to_tell() -> None:
-    assert Missing(8, 1, replies=8, without_usage=8).lines() == []
+    assert Missing(8, replies=8).lines() == []
+    assert dict(Missing(8, 1, replies=7, without_usage=7).lines()) == {
+        "failed": "1 of 8 members have no reply: counted as wrong",
+        "tokens": "not told by the server",
+    }
     assert [word for word, _ in Missing(8, 0, 1, "", 8, 0, 2, 3, 4).lines()] == [
         "unscored", "no text", "filtered", "stop",
     ]  # fmt: skip
@@ -167,7 +171,7 @@ def test_further_lines_are_told_where_there_is_something_to_tell() -> None:
 
 @given(st.lists(MISSINGS))
 def test_several_runs_add_up(parts: list[Missing]) -> None:
-    found = total(parts)
+    found = sum(parts, Missing())
     assert found.complete is all(part.complete for part in parts)
     for field in fields(Missing):
         if field.name != "why":

@@ -223,7 +223,7 @@ def test_a_comparison_tells_failed_from_wrong(run: Run, questions: Path) -> None
     assert "to try them again:\n  selfagg compare" in outcome.stderr
     again = run("compare", "c")  # records are only read: nothing is to be tried again
     assert again.returncode == 0
-    assert f"failed      {failed} of 144 members have no reply and count as wrong, in differences too" in again.stdout
+    assert f"failed      {failed} of 144 members have no reply: counted as wrong" in again.stdout
     for entry in found["entries"]:
         row = rf"^{entry['label']} .* {entry['missing']['failed']} +{100 * entry['accuracy_replied']:.1f} %"
         assert re.search(row, again.stdout, re.MULTILINE)

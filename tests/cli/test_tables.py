@@ -80,12 +80,12 @@ def test_an_accuracy_is_told_with_and_without_the_members_that_failed() -> None:
     population |= {"mean_tokens": None}
     answer = {"answer_accuracy": 0.25, "answer_interval": [0.1, 0.5], "answer_replied": 0.5}
     lines = told(populations=[population], missing=Missing(8, 4, replies=4).as_json(), **answer)
-    assert "failed     4 of 8 members have no reply and count as wrong; without them 50.0 %; answer 50.0 %" in lines
+    assert "failed     4 of 8 members have no reply: counted as wrong; without them 50.0 %; answer 50.0 %" in lines
     assert lines[2].split()[-2:] == ["4", "-"]  # no mean length is known
 
 
-def test_where_no_right_answer_is_known_nothing_counts_as_wrong() -> None:
-    assert "failed     4 of 8 members have no reply" in told(missing=Missing(8, 4, replies=4).as_json())
+def test_where_no_right_answer_is_known_there_is_no_accuracy_without_them() -> None:
+    assert "failed     4 of 8 members have no reply: counted as wrong" in told(missing=Missing(8, 4).as_json())
 
 
 def test_what_is_unscored_and_where_it_is_sampled_by_the_server_is_told() -> None:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from selfagg.cli import app
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access, connect
-from selfagg.models.hf import HFModel
+from selfagg.models.hf import HFCheckpoint, HFModel
 from selfagg.types import Question, Reply, Request, Sampling, Stop
 
 WORDS = ["one", "a longer question", "?", "something else that goes on for a while, and then for a while more", "two"]
@@ -131,7 +131,7 @@ async def test_what_a_checkpoint_recommends_is_used_only_where_it_is_asked_for(t
     folder = save_tiny(tmp_path / "tiny")
     config = folder / "generation_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "do_sample": True, "top_k": 1}))
-    async with connect(f"hf:{folder}", Access()) as model:
+    async with HFCheckpoint(str(folder)) as model:
         neutral = await _all(model, [_request(seed=seed) for seed in range(8)])
         served = await _all(model, [_request(seed=seed, server_defaults=True) for seed in range(8)])
         wider = await _all(model, [_request(seed=s, server_defaults=True, extra={"top_k": 0}) for s in range(8)])

@@ -221,8 +221,8 @@ def test_what_a_run_lacks_is_told(
     build_report([record], tmp_path / "report.html")
     page.open(tmp_path / "report.html")
     told = page.script("return document.querySelector('#comparison').textContent")
-    assert "members have no reply and count as wrong; without them its answer is right in" in told
-    assert "Tokens were not told by the server." in told
+    assert "members have no reply: counted as wrong; without them its answer is right in" in told
+    assert "Tokens: not told by the server." in told
     page.grid()
     page.script("document.querySelector('.card .cell:not(.failed)').click()")
     page.wait("return document.querySelector('#reader .content').textContent.includes('not told by the server')")

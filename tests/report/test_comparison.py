@@ -94,11 +94,11 @@ def test_what_a_record_lacks_is_told_in_sentences(run_of: RunOf, sums: list[Ques
     assert summary.answer_replied is not None
     failed, tokens = told[0]["missing"]
     assert failed == (
-        f"{summary.missing.failed} of 36 members have no reply and count as wrong; without them its answer is right "
-        f"in {100 * summary.answer_replied.mean:.1f} %."
+        f"Failed: {summary.missing.failed} of 36 members have no reply: counted as wrong; without them its answer "
+        f"is right in {100 * summary.answer_replied.mean:.1f} %."
     )
-    assert tokens.startswith("Tokens were not told by the server for ")
-    assert told[1]["missing"] == ["Tokens were not told by the server."]
+    assert tokens.startswith("Tokens: not told by the server for ")
+    assert told[1]["missing"] == ["Tokens: not told by the server."]
     assert told[2]["missing"] == []
     assert [one["usage"]["prompt"] is None for one in told] == [False, True, False]
     assert between["entries"][1]["cost"]["total"] is None

@@ -9,7 +9,7 @@ from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.labels import labels_for, settings_of
-from selfagg.analysis.missing import Missing, total
+from selfagg.analysis.missing import Missing
 from selfagg.analysis.outcomes import answered
 from selfagg.analysis.population import estimate, mean
 from selfagg.analysis.statistics import (
@@ -137,7 +137,7 @@ def compare(
                 seeds=tuple(run.seed for run in same),
                 accuracy=mean_interval(mine),
                 replied=estimate(_over_seeds([run.replied[name] for run in same]) for name in names),
-                missing=total(run.missing for run in same),
+                missing=sum((run.missing for run in same), Missing()),
                 cost=mean_cost(run.cost[name] for run in same for name in names),
                 difference=difference,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
@@ -80,47 +80,43 @@ class Missing:
 
     def sentence(self) -> str:
         """Say how many members have no reply or no score; ``""`` where none."""
-        return "; ".join(filter(None, [self.failed_words(), self.unscored_words()]))
-
-    def failed_words(self) -> str:
-        """Say how many members have no reply; ``""`` where all have one."""
-        return f"{of(self.failed, self.members)} members have no reply" if self.failed else ""
-
-    def unscored_words(self) -> str:
-        """Say how many answers could not be scored, and the commonest reason; ``""`` where all could."""
-        why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
-        because = f" ({why})" if why else ""
-        return f"{of(self.unscored, self.members)} members could not be scored{because}" if self.unscored else ""
+        return "; ".join(filter(None, [self._failed(), self._unscored()]))
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return a word and a sentence for each thing that is missing beside replies and token counts."""
+        """Return a word and a sentence for each kind of thing that is missing."""
         told = [
-            (
-                self.reasoning_only,
-                "no text",
-                "hold reasoning alone: check the server's reasoning parser",
-            ),
-            (self.filtered, "filtered", "were cut by a filter"),
-            (self.unknown_stop, "stop", "ended for a reason that nobody knows"),
+            ("failed", self._failed(), ": counted as wrong"),
+            ("unscored", self._unscored(), ": left out of all shares"),
+            ("no text", self._replies(self.reasoning_only), " hold reasoning alone: look at the server's parser"),
+            ("filtered", self._replies(self.filtered), " were cut by a filter"),
+            ("stop", self._replies(self.unknown_stop), " ended for a reason that nobody knows"),
+            ("tokens", self._untold(), ""),
         ]
-        replies = [(word, f"{of(number, self.replies)} replies {what}") for number, word, what in told if number]
-        unscored = [("unscored", f"{self.unscored_words()}: left out of all shares")] if self.unscored else []
-        return [*unscored, *replies]
-
-    def usage_words(self) -> str:
-        """Say for how many replies the server told no tokens; ``""`` where it told all."""
-        if not self.without_usage:
-            return ""
-        if self.without_usage == self.replies:
-            return "not told by the server"
-        return f"not told by the server for {of(self.without_usage, self.replies)} replies, which no sum holds"
+        return [(word, f"{sentence}{more}") for word, sentence, more in told if sentence]
 
     def tokens_words(self, usage: Mapping[str, Any]) -> str:
         """Say how many tokens were used, from `usage_json`."""
         if usage["prompt"] is None:
-            return self.usage_words()
+            return self._untold()
         told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"
-        return "; ".join(filter(None, [told, self.usage_words()]))
+        return "; ".join(filter(None, [told, self._untold()]))
+
+    def _failed(self) -> str:
+        return f"{_of(self.failed, self.members)} members have no reply" if self.failed else ""
+
+    def _unscored(self) -> str:
+        why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
+        because = f" ({why})" if why else ""
+        return f"{_of(self.unscored, self.members)} members could not be scored{because}" if self.unscored else ""
+
+    def _replies(self, number: int) -> str:
+        return f"{_of(number, self.replies)} replies" if number else ""
+
+    def _untold(self) -> str:
+        if self.without_usage == self.replies:
+            return "not told by the server" if self.replies else ""
+        replies = self._replies(self.without_usage)
+        return f"not told by the server for {replies}, which no sum holds" if replies else ""
 
 
 _NAMES = [field.name for field in fields(Missing)]
@@ -133,14 +129,5 @@ def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
     return {**{name: getattr(usage, name) if told else None for name in names}, "unknown": usage.unknown}
 
 
-def total(parts: Iterable[Missing]) -> Missing:
-    """Add up what several runs lack."""
-    found = Missing()
-    for part in parts:
-        found += part
-    return found
-
-
-def of(part: int, whole: int) -> str:
-    """Return a part and its whole, in digits."""
+def _of(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,}"

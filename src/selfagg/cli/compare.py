@@ -67,7 +67,7 @@ def compare(
     """
     from rich.console import Console
 
-    from selfagg.analysis.missing import Missing, total
+    from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping
     from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
@@ -100,7 +100,7 @@ def compare(
         paths = stopping.run(plan.run(folder, console), folder)
     compared = _compared(paths, reference)
     _print({**compared, "match": match, "where": str(folder)}, batch.as_json, results())
-    stopping.check_complete(total(Missing.read(entry["missing"]) for entry in compared["entries"]), folder)
+    stopping.check_complete(sum((Missing.read(entry["missing"]) for entry in compared["entries"]), Missing()), folder)
 
 
 def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
@@ -158,7 +158,7 @@ class _Plan:
             first = await experiment.run(self.contenders[0].method, self.seeds[0], watching=watching)
             with Record(first, read_only=True) as record:
                 tokens, lengths = measured_tokens(record), measured_lengths(record)
-                if words := Missing.of(record).usage_words():
+                if words := dict(Missing.of(record).lines()).get("tokens"):
                     say(f"note: tokens were {words}; each is taken to be like the others", console)
             methods = matched(self.contenders, self.match, tokens, lengths)
             return await experiment.run_all(methods, self.seeds, watching)

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.analysis.missing import Missing, total
+from selfagg.analysis.missing import Missing
 from selfagg.cli.tables import counted, interval, number, percent
 from selfagg.cli.view import described_model
 
@@ -95,11 +95,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         ]
     if found["questions"] < found["questions_total"]:
         notes.append("questions   those with a gold answer that are done and scored in every record")
-    missing = total(Missing.read(entry["missing"]) for entry in found["entries"])
-    if missing.failed:
-        notes.append(f"failed      {missing.failed_words()} and count as wrong, in differences too")
-    if words := missing.usage_words():
-        notes.append(f"tokens      {words}")
+    missing = sum((Missing.read(entry["missing"]) for entry in found["entries"]), Missing())
     notes += [f"{word:<11} {sentence}" for word, sentence in missing.lines()]
     if found["shortened"]:
         notes.append(f"shortened   {found['shortened']:,} candidates, to fit the context")

@@ -73,9 +73,9 @@ def _answers(summary: Mapping[str, Any], missing: Missing) -> list[tuple[str, st
     if summary["answer_accuracy"] is not None:
         answer = f"{percent(summary['answer_accuracy'])} ({interval(summary['answer_interval'])})"
         lines.append(("answer", f"{answer}: the method's own, on average"))
-    if missing.failed:
-        lines.append(("failed", f"{missing.failed_words()}{_replied(summary)}"))
-    lines += missing.lines()
+    for word, sentence in missing.lines():
+        if word != "tokens":
+            lines.append((word, sentence + (_replied(summary) if word == "failed" else "")))
     if partial:
         lines.append(("credit", f"{', '.join(map(percent, credit))}: mean score, partial credit counted"))
     if summary["sampling"].get("server_defaults"):
@@ -103,7 +103,7 @@ def _replied(summary: Mapping[str, Any]) -> str:
     if summary["answer_accuracy"] is None:
         return ""
     shares = ", ".join(percent(population["accuracy_replied"]) for population in summary["populations"])
-    return f" and count as wrong; without them {shares}; answer {percent(summary['answer_replied'])}"
+    return f"; without them {shares}; answer {percent(summary['answer_replied'])}"
 
 
 def number(value: float | None) -> str:

@@ -196,8 +196,6 @@ def _told(facts: dict[str, Any], out: Path) -> str:
         lines.append(f"right of K  {', '.join(f'{c}: {number:,}' for c, number in facts['by_c'].items())}")
         missing = Missing.read(pool["missing"])
         lines.append(f"tokens      {missing.tokens_words(pool['tokens'])}")
-        if missing.failed:
-            lines.append(f"failed      {missing.failed_words()} and count as wrong in pass@1")
-        lines += [f"{word:<11} {sentence}" for word, sentence in missing.lines()]
+        lines += [f"{word:<11} {sentence}" for word, sentence in missing.lines() if word != "tokens"]
     lines.append(f"card        {out / 'README.md'}")
     return "\n".join(lines)

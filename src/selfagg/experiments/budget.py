@@ -40,11 +40,11 @@ def measured_lengths(record: Record) -> Lengths:
         UsageError: It has no reply, or the server told no tokens.
     """
     ((prompt, reply),) = record.query(
-        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "
+        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "  # noqa: S608 - constants
         f"FROM generations WHERE role = 'candidate' AND error IS NULL AND NOT {UNTOLD}"
     )
     if prompt is None or reply is None:
-        untold = Missing.of(record).usage_words()
+        untold = dict(Missing.of(record).lines()).get("tokens")
         why = f"they are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
         raise UsageError(f"record {record.path}: tokens cannot be matched, since {why}")
     return Lengths(prompt, reply)

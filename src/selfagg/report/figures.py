@@ -57,16 +57,9 @@ def record_figures(record: Record) -> dict[str, Any]:
 
 def _missing(summary: Summary) -> list[str]:
     """Say what the record lacks, a sentence for each thing."""
-    missing, replied = summary.missing, summary.answer_replied
-    said = [sentence for _, sentence in missing.lines()]
-    if missing.failed:
-        share = (
-            f" and count as wrong; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""
-        )
-        said.insert(0, f"{missing.failed_words()}{share}")
-    if words := missing.usage_words():
-        said.append(f"tokens were {words}")
-    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in said]
+    replied = summary.answer_replied
+    more = {"failed": f"; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""}
+    return [f"{word.capitalize()}: {sentence}{more.get(word, '')}." for word, sentence in summary.missing.lines()]
 
 
 def triple(estimate: Estimate | None) -> list[float] | None:
