@@ -209,6 +209,6 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
     title = f"rsa, {found['source']}, {described_model(found['model'])}"
     costs = "calls and tokens (prompt and completion) are those of a question"
     lines = [costs, *filter(None, [grid.left_out_words()])]
-    lines += [f"{word:<8} {sentence}" for word, sentence in missing.lines()]
-    lines.append(f"records  {found['folder']}")
+    lines += [f"{word}: {sentence}" for word, sentence in missing.lines()]
+    lines.append(f"records {found['folder']}")
     return Group(Text(title, "bold"), table, Text("\n".join(["", *lines])))
