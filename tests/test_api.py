@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import selfagg
 from selfagg.api import Result
 from selfagg.engine.sets import draw_set
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.types import Usage
 
 
 def ancestors(result: Result, n: int, k: int) -> set[tuple[int, int]]:
@@ -143,3 +145,27 @@ def test_importing_selfagg_loads_nothing_heavy() -> None:
     heavy = ("openai", "numpy", "scipy", "torch", "sympy", "pyarrow", "reasoning_gym", "rich", "typer", "aiohttp")
     code = f"import sys, selfagg; print([name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+async def test_a_budget_counts_by_estimate_what_the_server_does_not_tell() -> None:
+    silent = SimulatedModel(Simulation(untold=1))
+    told = await selfagg.asolve("2 + 2?", model=SimulatedModel(Simulation()), n=4, k=2, t=4)
+    untold = await selfagg.asolve("2 + 2?", model=silent, n=4, k=2, t=4)
+    assert untold.usage == Usage(unknown=untold.calls)
+    assert (untold.cut_short, told.calls) == (False, untold.calls)
+    short = await selfagg.asolve(
+        "2 + 2?", model=SimulatedModel(Simulation(untold=1)), n=4, k=2, t=4, max_total_tokens=100
+    )
+    assert short.cut_short
+    assert 0 < short.calls < untold.calls
+
+
+async def test_what_the_work_lacks_is_told() -> None:
+    model = SimulatedModel(Simulation(fail=0.5, untold=0.5))
+    found = await selfagg.asolve("2 + 2?", model=model, n=8, k=2, t=3)
+    missing = found.missing
+    members = [member for population in found.populations for member in population.values()]
+    assert (missing.members, missing.failed) == (len(members), sum(member.reply is None for member in members))
+    assert missing.without_usage == found.usage.unknown
+    assert 0 < missing.failed < missing.members
+    assert 0 < missing.without_usage < missing.replies == missing.members - missing.failed

@@ -14,6 +14,7 @@ from selfagg.errors import UsageError
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
 
 if TYPE_CHECKING:
+    from selfagg.analysis.missing import Missing
     from selfagg.engine.engine import Watcher
     from selfagg.engine.run import Choice, Schedule
     from selfagg.engine.trial import Trial
@@ -57,9 +58,10 @@ class Result:
             the member, with parents and reply.
         method: The method, with its settings.
         calls: Calls to the model.
-        usage: Tokens of all calls.
+        usage: Tokens of all calls; ``usage.unknown`` of the calls told none. A budget counts these by estimate.
         cut_short: Whether a budget or deadline ended the work early, so that this is the best answer at hand.
         record: The record's file, or None if it was kept in memory.
+        missing: What the work lacks: members without a reply, replies without a count of tokens.
     """
 
     answer: str | None
@@ -71,6 +73,7 @@ class Result:
     usage: Usage
     cut_short: bool
     record: Path | None
+    missing: Missing
 
 
 async def asolve(
@@ -214,7 +217,12 @@ def _text(question: object) -> str:
 
 
 def _result(trial: Trial, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
+    from selfagg.analysis.missing import Missing
+
     member = trial.members[member.t, member.i]
+    made = trial.members.values()
+    failed = sum(one.reply is None for one in made)
+    missing = Missing(len(made), failed, replies=trial.replies, without_usage=trial.usage.unknown)
     populations = [
         Population(t, {i: trial.members[t, i] for i in range(method.size(t)) if (t, i) in trial.members})
         for t in range(1, method.t + 1)
@@ -229,6 +237,7 @@ def _result(trial: Trial, method: Method, member: Member, cut_short: bool, recor
         usage=trial.usage,
         cut_short=cut_short,
         record=record,
+        missing=missing,
     )
 
 

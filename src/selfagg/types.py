@@ -62,13 +62,17 @@ class Sampling:
 
     Attributes:
         temperature: The paper samples at 1.0.
-        top_p: Nucleus mass, or None to leave it to the server (the paper sets none).
+        top_p: Nucleus mass. None: 1.0, the whole distribution, as in the paper; with ``server_defaults`` what the
+            server takes.
         max_tokens: Most tokens of one reply, its reasoning included. None: 8192 as in the paper, or a
             quarter of the model's context where that is less.
         stop: Strings that end a reply.
         reasoning_effort: ``low``, ``medium``, ``high``, for models that know it.
         logprobs: Whether to ask for the log-probability of each token written.
         extra_body: Further fields for the server's request body, passed on as they are.
+        server_defaults: Leave what is not given (top_p, top_k, min_p, ...) to the server or the checkpoint's
+            ``generation_config.json``. False: send the neutral value of each, so that every connection samples the
+            same distribution.
     """
 
     temperature: float = 1.0
@@ -78,6 +82,7 @@ class Sampling:
     reasoning_effort: str | None = None
     logprobs: bool = False
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    server_defaults: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Records written by hand: a population is a string, a character a member.
 
 ``R`` is the right answer, a small letter a wrong one, a digit d a wrong one worth d tenths, ``-`` no answer, ``/`` no
-answer because the reply was cut, ``!`` a failed call.
+answer because the reply was cut, ``!`` a failed call, ``?`` an answer that could not be scored, ``~`` a wrong one whose
+tokens the server did not tell.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ async def _save(
                 drawn = parents[t - 2][i] if parents else range(len(populations[t - 2]))
             member = _member(t, i, mark, tuple(drawn), gold)
             await record.save(Generation(position, member, tries=1))
-            await record.save_score(position, member)
+            await record.save_score(position, member, "the check ran out of time" if mark == "?" else "")
             members.append(member)
         answers = sorted({member.answer for member in members if member.answer is not None})
         if weights is not None:
@@ -92,12 +93,12 @@ async def _save(
 
 
 def _member(t: int, i: int, mark: str, parents: tuple[int, ...], gold: bool) -> Member:
-    score = (1.0 if mark == "R" else int(mark) / 10 if mark.isdigit() else 0.0) if gold else None
+    score = (1.0 if mark == "R" else int(mark) / 10 if mark.isdigit() else 0.0) if gold and mark != "?" else None
     if mark == "!":
         return Member(t, i, parents, error="it failed", score=score)
     stop = Stop.LENGTH if mark == "/" else Stop.FINISHED
     # Member i of population t: 10 t + i tokens of reply, 100 t of prompt, t + i / 10 seconds.
-    usage = Usage(100 * t, 10 * t, 10 * t + i, 1)
+    usage = Usage(unknown=1) if mark == "~" else Usage(100 * t, 10 * t, 10 * t + i, 1)
     reply = Reply(f"<answer>{mark}</answer>", stop=stop, usage=usage, seconds=t + i / 10)
     return Member(t, i, parents, reply, answer=None if mark in "-/" else mark, score=score)
 

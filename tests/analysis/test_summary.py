@@ -110,7 +110,7 @@ def test_the_json_object(write: Write) -> None:
     assert told["method"] == "rsa"
     assert (told["n"], told["k"], told["t"], told["questions"], told["simulated"]) == (2, 2, 2, 2, True)
     assert told["calls"] == 8
-    assert told["usage"] == {"prompt": 1200, "cached": 120, "completion": 124, "reasoning": 8}
+    assert told["usage"] == {"prompt": 1200, "cached": 120, "completion": 124, "reasoning": 8, "unknown": 0}
     assert (told["failures"], told["record"]) == (0, None)
     first = told["populations"][0]
     assert (first["t"], first["accuracy"], first["pass_at_n"], first["majority"]) == (1, 0.25, 0.5, 0.5)

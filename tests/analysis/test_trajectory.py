@@ -77,7 +77,7 @@ def test_a_simulated_model_runs_as_predicted(simulated_run: Record) -> None:
         assert step.low <= expected <= step.high  # r_c is a line, so the truth is known
         assert step.measured is None or abs(step.measured - step.predicted) < 0.03
         expected = 0.1 + 0.8 * expected
-    costs = [cost.tokens for cost in costs_by_population(simulated_run)]
+    costs = [cost.tokens or 0.0 for cost in costs_by_population(simulated_run)]
     assert [step.tokens for step in predicted.steps[:5]] == pytest.approx(costs)
     assert predicted.steps[6].tokens == pytest.approx(costs[4] + 2 * (costs[4] - costs[3]))
 

@@ -75,3 +75,30 @@ def test_the_sandbox_that_is_named(run: Run) -> None:
 def test_questions_without_programs_need_no_sandbox(run: Run, questions: Path, tmp_path: Path) -> None:
     small = ["-n", "1", "-k", "1", "-t", "1", "--model", "simulated:"]
     assert run("eval", questions, *small, "--sandbox", "docker", PATH=str(tmp_path)).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_what_a_failing_sandbox_left_unscored_is_scored_by_the_next_run(
+    run: Run, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A sandbox that starts six times and then no more, as where a machine runs out of namespaces."""
+    flaky = tmp_path / "bin" / "bwrap"
+    flaky.parent.mkdir()
+    flaky.write_text(
+        f"#!/bin/sh\nexec 9>>{tmp_path}/lock; flock 9; n=$(cat {tmp_path}/n 2>/dev/null || echo 0); "
+        f"echo $((n + 1)) > {tmp_path}/n; exec 9>&-\n"
+        f'[ "$n" -ge 6 ] && exit 1\nexec {shutil.which("bwrap")} "$@"\n'
+    )
+    flaky.chmod(0o755)
+    call = [*CALL[:4], "--model", "simulated:p=1", "--sandbox", "bubblewrap", "-n", "2", "-k", "2", "-t", "2"]
+    call += ["--record", "r.sqlite"]
+    outcome = run(*call, PATH=f"{flaky.parent}:{environment['PATH']}")
+    if "none works here" in outcome.stderr:
+        pytest.skip("bubblewrap does not work here")
+    assert outcome.returncode == 1
+    assert "--record r.sqlite" in outcome.stderr.splitlines()[-1]
+    assert "Traceback" not in outcome.stderr
+    healthy = run(*call, "--json")
+    assert healthy.returncode == 0, healthy.stderr
+    found = json.loads(healthy.stdout)
+    assert (found["missing"]["unscored"], found["answer_accuracy"], found["calls"]) == (0, 1.0, 12)

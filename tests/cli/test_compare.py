@@ -194,3 +194,36 @@ def test_records_tell_the_command_and_any_method_can_be_the_reference(
     (path,) = (tmp_path / "out").glob("rsa-*.sqlite")
     with Record(path, read_only=True) as record:
         assert record.about["command"].startswith("selfagg compare ")
+
+
+def test_tokens_that_nobody_tells_are_not_matched(run: Run, questions: Path) -> None:
+    call = ["compare", questions, "--methods", "rsa,majority", *SMALL, "--match", "tokens", "--model"]
+    outcome = run(*call, "simulated:untold=1")
+    assert outcome.returncode == 2
+    said = outcome.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"selfagg: record \S+: tokens cannot be matched, since they are not told by the server: use --match calls", said
+    )
+    some = run(*call, "simulated:untold=0.3", "--json")
+    assert some.returncode == 0, some.stderr
+    assert re.search(r"^note: tokens were not told by the server for \d+ of 72 replies", some.stderr, re.MULTILINE)
+    full = json.loads(run(*call, "simulated:untold=0", "--json").stdout)
+    sizes = [entry["label"] for entry in json.loads(some.stdout)["entries"]], [e["label"] for e in full["entries"]]
+    numbers = [int(re.search(r"majority n=(\d+)", labels[1])[1]) for labels in sizes]  # type: ignore[index]
+    assert abs(numbers[0] - numbers[1]) <= 4
+
+
+def test_a_comparison_tells_failed_from_wrong(run: Run, questions: Path) -> None:
+    call = ["compare", questions, "--methods", "rsa,majority", *SMALL, "--model", "simulated:fail=0.1", "--out", "c"]
+    outcome = run(*call, "--json")
+    found = json.loads(outcome.stdout)
+    assert outcome.returncode == 1
+    failed = sum(entry["missing"]["failed"] for entry in found["entries"])
+    assert failed > 0
+    assert "to try them again:\n  selfagg compare" in outcome.stderr
+    again = run("compare", "c")  # records are only read: nothing is to be tried again
+    assert again.returncode == 0
+    assert f"failed      {failed} of 144 members have no reply: counted as wrong" in again.stdout
+    for entry in found["entries"]:
+        row = rf"^{entry['label']} .* {entry['missing']['failed']} +{100 * entry['accuracy_replied']:.1f} %"
+        assert re.search(row, again.stdout, re.MULTILINE)

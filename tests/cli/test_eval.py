@@ -154,11 +154,26 @@ def test_impatience_and_background_jobs_change_nothing_about_it(
 
 
 def test_failed_calls_are_counted_and_tried_again_by_the_next_run(run: Run, questions: Path) -> None:
-    call = ["eval", questions, "--model", "simulated:fail=0.3", "-n", "4", "-k", "2", "-t", "3", "--record", "r.sqlite"]
-    outcome = run(*call, "--json")
-    failures = json.loads(outcome.stdout)["failures"]
-    assert failures > 0
-    assert f"{failures} failed" in outcome.stderr
+    call = ["eval", questions.name, "--model", "simulated:fail=0.3", "-n", "4", "-k", "2", "-t", "3"]
+    outcome = run(*call, "--record", "r.sqlite", "--json")
+    found = json.loads(outcome.stdout)
+    failed = found["missing"]["failed"]
+    assert found["failures"] == failed > 0
+    assert f"{failed} failed" in outcome.stderr
+    assert found["answer_replied"] > found["answer_accuracy"]
+    assert outcome.returncode == 1
+    *_, sentence, command = outcome.stderr.splitlines()
+    assert sentence == f"selfagg: {failed} of 72 members have no reply; to try them again:"
+    assert command.split() == ["selfagg", *call, "--record", "r.sqlite", "--json"]
+    assert run(*command.split()[1:]).returncode == 1  # the same calls fail again
+    assert run(*call).stderr.splitlines()[-1].strip().endswith(".sqlite")  # the record that selfagg named
+
+
+def test_tokens_that_are_not_told_are_not_claimed(run: Run, questions: Path) -> None:
+    outcome = run("eval", questions, "--model", "simulated:untold=1", "-n", "2", "-k", "1", "-t", "2")
+    assert outcome.returncode == 0
+    assert "tokens     not told by the server" in outcome.stdout
+    assert "tokens/s" not in outcome.stdout + outcome.stderr
 
 
 async def test_secrets_in_a_url_stay_out_of_record_and_messages(run: Run, questions: Path, tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_sampling_of_the_paper() -> None:
     assert preset_sampling("quick", SamplingOptions(), "openai:gpt-oss-20b") == SamplingOptions()
 
 
+@pytest.mark.parametrize(("option", "told"), [([], (1.0, False)), (["--sampling", "server"], (None, True))])
+def test_the_record_tells_whose_sampling_it_is(
+    run: Run, questions: Path, tmp_path: Path, option: list[str], told: tuple[float | None, bool]
+) -> None:
+    call = ["eval", questions, "--size", "1", "--model", "simulated:", "--preset", "paper", "-n", "1", "-k", "1"]
+    outcome = run(*call, "-t", "1", *option, "--record", "r.sqlite", "--json")
+    sampling = json.loads(outcome.stdout)["sampling"]
+    assert (sampling["top_p"], sampling["server_defaults"]) == told
+    assert sampling["temperature"] == 1.0
+    other = run(*call, "-t", "1", *([] if option else ["--sampling", "server"]), "--record", "r.sqlite")
+    assert other.returncode == 2
+    assert "sampling.server_defaults" in other.stderr
+
+
 def test_a_preset_reaches_the_record(run: Run, questions: Path, tmp_path: Path) -> None:
     outcome = run("eval", questions, "--model", "simulated:gpt-oss", "--preset", "quick", "--dry-run")
     assert outcome.returncode == 0  # no model is opened: this one does not exist

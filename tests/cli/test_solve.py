@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,8 @@ def test_json(run: Run, tmp_path: Path) -> None:
         "k": 2,
         "t": 3,
         "calls": calls,
-        "usage": {"prompt": prompt, "cached": 0, "completion": completion},
+        "usage": {"prompt": prompt, "cached": 0, "completion": completion, "reasoning": 0, "unknown": 0},
+        "failed": 0,
         "cut_short": False,
         "record": "one.sqlite",
     }
@@ -76,6 +78,24 @@ def test_a_budget_gives_the_best_at_hand(run: Run) -> None:
     outcome = run("solve", "What is 6 * 7?", *SMALL, "--max-total-tokens", "500", "--concurrency", "1")
     assert outcome.returncode == 0
     assert "cut short" in outcome.stderr
+
+
+def test_a_budget_counts_by_estimate_what_is_not_told_and_says_so(run: Run) -> None:
+    model = ["--model", "simulated:untold=1", "--concurrency", "1"]
+    outcome = run("solve", "What is 6 * 7?", *SMALL, *model, "--max-total-tokens", "60")
+    assert outcome.returncode == 0
+    assert "cut short" in outcome.stderr
+    assert "tokens     not told by the server" in outcome.stderr
+    assert "budget     the tokens that the server did not tell are estimated" in outcome.stderr
+    found = json.loads(run("solve", "What is 6 * 7?", *SMALL, *model[:2], "--json").stdout)
+    assert found["usage"]["prompt"] is None
+    assert found["usage"]["unknown"] == found["calls"]
+
+
+def test_members_that_failed_are_counted(run: Run) -> None:
+    outcome = run("solve", "What is 6 * 7?", *SMALL, "--model", "simulated:fail=0.4")
+    assert outcome.returncode == 0
+    assert re.search(r"^calls +\d+, \d+ of \d+ members have no reply$", outcome.stderr, re.MULTILINE)
 
 
 def test_a_model_that_gives_nothing_is_a_failure_not_a_traceback(run: Run) -> None:

@@ -35,7 +35,8 @@ async def test_calls_are_exact_and_tokens_near(method: Method, tmp_path: Path) -
 def test_first_samples_that_another_run_has_cost_nothing() -> None:
     whole, later = (expected_cost(RSA(n=4, k=2, t=3), QUESTIONS, 10, firsts=firsts) for firsts in (None, 0))
     first = expected_cost(Majority(n=4), QUESTIONS, 10)
-    assert (whole.calls - later.calls, whole.tokens - later.tokens) == (first.calls, first.tokens)
+    assert (whole.calls - later.calls, whole.prompt - later.prompt) == (first.calls, first.prompt)
+    assert whole.completion - later.completion == first.completion
 
 
 def test_prompts_are_measured_on_the_questions() -> None:

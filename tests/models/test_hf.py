@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from selfagg.cli import app
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access, connect
-from selfagg.models.hf import HFModel
+from selfagg.models.hf import HFCheckpoint, HFModel
 from selfagg.types import Question, Reply, Request, Sampling, Stop
 
 WORDS = ["one", "a longer question", "?", "something else that goes on for a while, and then for a while more", "two"]
@@ -124,6 +125,28 @@ async def test_cuts_leave_the_likeliest_tokens() -> None:
             replies = await _all(model, [_request(seed=seed, **cut) for seed in range(3)] + [_request(seed=9)])
             assert [reply.text for reply in replies[:3]] == [expected] * 3
             assert replies[3].text != expected, "a row that cuts nothing is not cut by its neighbours"
+
+
+async def test_what_a_checkpoint_recommends_is_used_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "tiny")
+    config = folder / "generation_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "do_sample": True, "top_k": 1}))
+    async with HFCheckpoint(str(folder)) as model:
+        neutral = await _all(model, [_request(seed=seed) for seed in range(8)])
+        served = await _all(model, [_request(seed=seed, server_defaults=True) for seed in range(8)])
+        wider = await _all(model, [_request(seed=s, server_defaults=True, extra={"top_k": 0}) for s in range(8)])
+    assert len({reply.text for reply in neutral}) == len({reply.text for reply in wider}) == 8
+    assert len({reply.text for reply in served}) == 1
+
+
+async def test_a_recommended_penalty_that_is_not_there_is_refused() -> None:
+    model = tiny_model()
+    assert model.generation_config is not None
+    model.generation_config.repetition_penalty = 1.1
+    async with _model(model) as connection:
+        assert (await connection.sample(_request())).text
+        with pytest.raises(ModelError, match="repetition_penalty, which hf: does not have"):
+            await connection.sample(_request(server_defaults=True))
 
 
 async def test_stop_strings_end_a_reply_and_are_no_part_of_it() -> None:

@@ -74,10 +74,21 @@ async def test_a_seed_repeats_its_reply_and_another_does_not(model: LocalModel) 
     assert first == again != other
 
 
-@pytest.mark.parametrize(("extra", "far"), [({}, False), ({"top_k": 0, "min_p": 0.0}, True)])
-async def test_top_p_and_extra_body_widen_the_distribution(model: LocalModel, extra: Any, far: bool) -> None:
+@pytest.mark.parametrize(
+    ("sampling", "far"),
+    [
+        ({}, True),
+        ({"server_defaults": True}, False),
+        ({"server_defaults": True, "top_p": 1.0, "extra_body": {"top_k": 0, "min_p": 0.0}}, True),
+        ({"extra_body": {"top_k": 40}}, False),
+        ({"top_p": 0.0001}, False),
+    ],
+)
+async def test_the_whole_distribution_unless_the_servers_own_is_asked_for(
+    model: LocalModel, sampling: Any, far: bool
+) -> None:
     """At a high temperature nearly all of the vocabulary is likely; llama.cpp's own top_k leaves 40 of it."""
-    hot = {"temperature": 50.0, "top_p": 1.0, "max_tokens": 2, "logprobs": True, "extra_body": extra}
+    hot = {"temperature": 50.0, "max_tokens": 2, "logprobs": True, **sampling}
     replies = await asyncio.gather(*(model.sample(ask(seed=seed, **hot)) for seed in range(4)))
     assert (min(chain.from_iterable(reply.logprobs or () for reply in replies)) < -12) is far
 

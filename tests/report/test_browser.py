@@ -214,6 +214,21 @@ def test_an_unfinished_run_says_so(page: Page, rsa: Path, sums: list[Question], 
     assert page.complaints() == []
 
 
+def test_what_a_run_lacks_is_told(
+    page: Page, run_of: Callable[..., Path], sums: list[Question], tmp_path: Path
+) -> None:
+    record = run_of("rsa", "simulated:fail=0.3,untold=1", sums, n=3, k=2, t=2)
+    build_report([record], tmp_path / "report.html")
+    page.open(tmp_path / "report.html")
+    told = page.script("return document.querySelector('#comparison').textContent")
+    assert "members have no reply: counted as wrong; without them its answer is right in" in told
+    assert "Tokens: not told by the server." in told
+    page.grid()
+    page.script("document.querySelector('.card .cell:not(.failed)').click()")
+    page.wait("return document.querySelector('#reader .content').textContent.includes('not told by the server')")
+    assert page.complaints() == []
+
+
 def test_hostile_text_stays_text(page: Page, hostile: Path, tmp_path: Path) -> None:
     out = tmp_path / "hostile.html"
     build_report([hostile], out)

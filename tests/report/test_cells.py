@@ -44,6 +44,15 @@ def test_tags(states: list[str], same: list[list[int | None]], expected: set[str
     assert early == expected & {"disagreeing", "unanswered", "failed"}
 
 
+def test_where_an_answer_is_unscored_the_fate_of_right_answers_is_not_known() -> None:
+    assert set(tags(["rw", "uw"], [[0, 1], [0, 1]], True, unscored=True)) == {"unscored", "disagreeing"}
+    assert set(tags(["uw"], [[0, 0]], True, unscored=True)) == {"unscored"}
+
+
+def test_a_question_all_of_whose_members_failed_is_not_wrong() -> None:
+    assert set(tags(["ff", "ff"], [[None, None], [None, None]], True)) == {"failed"}
+
+
 def test_a_question_holds_what_the_record_says(rsa: Path) -> None:
     with Record(rsa, read_only=True) as record:
         told = questions(record, {1: 6, 2: 6, 3: 6, 4: 6})

@@ -80,3 +80,26 @@ def test_a_run_without_gold_answers_or_aggregations_has_no_accuracy(run_of: RunO
     assert told["transitions"] is None
     assert told["populations"][0]["accuracy"] is None
     assert told["pass_at_k"] == {"first": None, "last": None}
+
+
+def test_what_a_record_lacks_is_told_in_sentences(run_of: RunOf, sums: list[Question]) -> None:
+    paths = [
+        run_of("rsa", "simulated:fail=0.3,untold=0.5", sums, n=3, k=2, t=2),
+        run_of("majority", "simulated:untold=1", sums, n=4),
+        run_of("single", "simulated:", sums),
+    ]
+    told, between = told_of(*paths)
+    with Record(paths[0], read_only=True) as record:
+        summary = summarise(record)
+    assert summary.answer_replied is not None
+    failed, tokens = told[0]["missing"]
+    assert failed == (
+        f"Failed: {summary.missing.failed} of 36 members have no reply: counted as wrong; without them its answer "
+        f"is right in {100 * summary.answer_replied.mean:.1f} %."
+    )
+    assert tokens.startswith("Tokens: not told by the server for ")
+    assert told[1]["missing"] == ["Tokens: not told by the server."]
+    assert told[2]["missing"] == []
+    assert [one["usage"]["prompt"] is None for one in told] == [False, True, False]
+    assert between["entries"][1]["cost"]["total"] is None
+    assert told[1]["cost"]["completion"] is None

@@ -109,6 +109,26 @@ async def test_a_spent_budget_and_a_deadline_give_the_best_at_hand_and_say_so() 
     assert "deadline" in str(nothing.value)
 
 
+async def test_tokens_that_the_backend_does_not_tell_are_estimated_and_said_to_be() -> None:
+    async with client(untold=1) as asking:
+        silent = await ask(asking, {"n": 4, "k": 2, "t": 3}, seed=1)
+        spent = await ask(asking, {"n": 4, "k": 2, "t": 6, "max_total_tokens": 200}, seed=1)
+        stream = await ask(asking, {"n": 2, "k": 1, "t": 2}, stream=True, stream_options={"include_usage": True})
+        streamed = [chunk async for chunk in stream][-1].usage
+        url = str(asking.base_url).removesuffix("/v1/")
+        async with aiohttp.ClientSession(url) as session, session.get("/metrics") as metrics:
+            lines = (await metrics.text()).splitlines()
+    own = silent.usage.selfagg
+    assert own["calls_without_usage"] == own["calls"] > 2
+    assert own["answer"] is None
+    assert silent.usage.total_tokens == silent.usage.prompt_tokens + silent.usage.completion_tokens > own["calls"]
+    assert spent.usage.selfagg["cut_short"] is True
+    assert streamed.selfagg["calls_without_usage"] == streamed.selfagg["calls"]
+    assert not any(line.startswith("selfagg_calls_without_usage_total 0") for line in lines)
+    async with client() as asking:
+        assert (await ask(asking)).usage.selfagg["calls_without_usage"] == 0
+
+
 async def test_what_failed_is_left_out_and_where_all_fails_the_client_hears_why() -> None:
     async with client(fail=0.3) as asking:
         replies = [await ask(asking, {"n": 4, "k": 2, "t": 2}, seed=seed) for seed in range(10)]

@@ -94,6 +94,20 @@ async def test_a_person_asks_watches_reads_a_member_and_its_parents(browser: Any
         assert await page.complaints() == []
 
 
+async def test_tokens_that_the_backend_does_not_tell_are_said_to_be_estimated(browser: Any) -> None:
+    async with serving(SimulatedModel(Simulation(untold=1))) as served:
+        page = Page(browser, served)
+        await page.open()
+        await page.wait("document.getElementById('model').textContent === 'simulated:'")
+        await page.ask("what?", n="2", k="1", t="2", kind="math")
+        await page.wait(DONE)
+        usage = await page.script("return document.getElementById('usage').textContent")
+        assert "by estimate" in usage
+        await page.script("document.querySelector('.cell[data-member]').click()")
+        await page.wait("document.querySelector('#reader').textContent.includes('tokens not told by the server')")
+        assert await page.complaints() == []
+
+
 async def test_what_a_model_writes_is_only_text_and_its_mathematics_is_typeset(browser: Any) -> None:
     async with serving(Scripted(HOSTILE)) as served:
         page = Page(browser, served)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aggregations:
-    """What came of a run's aggregations. Q questions with a gold answer, T populations, sets of K.
+    """What came of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
     A parent whose call failed counts as not right.
 
@@ -63,7 +63,7 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
     sizes: tuple[int, ...] = ()
     k = 0
     for question in questions or answered(record):
-        if not question.scored or len(question.populations) < 2:
+        if not question.whole or len(question.populations) < 2:
             continue
         sizes = tuple(map(len, question.populations))
         k = len(question.populations[1][0].parents)

@@ -9,7 +9,9 @@ from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.missing import Missing
 from selfagg.analysis.outcomes import answered
+from selfagg.analysis.population import estimate, mean
 from selfagg.analysis.statistics import (
     Estimate,
     PairedComparison,
@@ -31,6 +33,8 @@ class Entry:
         seeds: Seeds of its runs, one for each record.
         accuracy: How often its own answer is right. Runs with several seeds are averaged within each question, so
             that the interval is still one over questions.
+        replied: The same, members without a reply left out.
+        missing: What its runs lack.
         cost: What a question cost on average.
         difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
             the number of comparisons (Holm). None for the reference itself.
@@ -40,6 +44,8 @@ class Entry:
     method: str
     seeds: tuple[int, ...]
     accuracy: Estimate
+    replied: Estimate | None
+    missing: Missing
     cost: Cost
     difference: PairedComparison | None
 
@@ -52,6 +58,8 @@ class Entry:
             "seeds": list(self.seeds),
             "accuracy": self.accuracy.mean,
             "interval": [self.accuracy.low, self.accuracy.high],
+            "accuracy_replied": mean(self.replied),
+            "missing": self.missing.as_json(),
             "cost": self.cost.as_json(),
             "difference": found
             and {
@@ -72,7 +80,7 @@ class Comparison:
     Attributes:
         reference: Label of the entry that the others are set against.
         entries: The methods, in the order in which their records were given.
-        questions: Questions compared: those with a gold answer that are done in every record.
+        questions: Questions compared: those with a gold answer that are done and scored in every record.
         questions_total: Questions of the runs.
     """
 
@@ -110,14 +118,16 @@ def compare(
     runs = [_run(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
     names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
     if not names:
-        raise UsageError("there is nothing to compare: no question with a gold answer is done in every record")
+        raise UsageError(
+            "there is nothing to compare: no question with a gold answer is done and scored in every record"
+        )
     entries = _entries(runs)
     labels = labels_for([same[0].settings for same in entries])
     chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
     values = [[_over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
     differences = [*found[:chosen], None, *found[chosen:]]
-    ((total,),) = records[0].query("SELECT count(*) FROM questions")
+    ((questions,),) = records[0].query("SELECT count(*) FROM questions")
     return Comparison(
         reference=labels[chosen],
         entries=[
@@ -126,13 +136,15 @@ def compare(
                 method=same[0].settings["name"],
                 seeds=tuple(run.seed for run in same),
                 accuracy=mean_interval(mine),
+                replied=estimate(_over_seeds([run.replied[name] for run in same]) for name in names),
+                missing=sum((run.missing for run in same), Missing()),
                 cost=mean_cost(run.cost[name] for run in same for name in names),
                 difference=difference,
             )
             for label, same, mine, difference in zip(labels, entries, values, differences, strict=True)
         ],
         questions=len(names),
-        questions_total=total,
+        questions_total=questions,
     )
 
 
@@ -143,23 +155,26 @@ class _Run:
     settings: Mapping[str, Any]
     seed: int
     worth: Mapping[str, list[float]]
+    replied: Mapping[str, list[float]]
+    missing: Missing
     cost: Mapping[str, Cost]
 
 
 def _run(record: Record, until: int | None) -> _Run:
     costs = costs_by_question(record, until)
     worth: dict[str, list[float]] = {}
+    replied: dict[str, list[float]] = {}
     cost: dict[str, Cost] = {}
     for question in answered(record, until):
-        if question.scored:
-            worth[question.id] = question.worth
+        if question.scored and (found := question.worth):
+            worth[question.id], replied[question.id] = found, question.worth_replied
             cost[question.id] = costs[question.position]
-    return _Run(settings_of(record, until), record.configuration["seed"], worth, cost)
+    return _Run(settings_of(record, until), record.configuration["seed"], worth, replied, Missing.of(record), cost)
 
 
 def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
-    """One question's worth, each seed counting the same however many answers stand behind it."""
-    return [fmean(worth[0] for worth in worths)] * sum(map(len, worths))
+    """Return one question's worth, each seed counting the same however many answers stand behind it."""
+    return [fmean(worth[0] for worth in worths if worth)] * sum(map(len, worths)) if any(worths) else []
 
 
 def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:

@@ -8,10 +8,14 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
+from selfagg.analysis.missing import UNTOLD
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.engine.record import Record
 
-_SUMS = "sum(tries > 0), sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(seconds)"
+_SUMS = (
+    "sum(tries > 0), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), "
+    f"coalesce(sum(completion_tokens), 0), sum(seconds), sum(error IS NULL AND {UNTOLD})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,11 @@ class Cost:
 
     Attributes:
         calls: Calls to the model, verdicts and grades included.
-        prompt: Tokens of their prompts, each counted as often as it was sent.
+        prompt: Tokens of their prompts, each counted as often as it was sent, as far as the server told them.
         cached: Those of them that the server had in its cache.
         completion: Tokens of the replies.
         seconds: Time of the calls, as if one came after the other.
+        without_usage: Replies whose server did not tell their tokens, which are in none of these sums.
     """
 
     calls: float = 0.0
@@ -31,24 +36,30 @@ class Cost:
     cached: float = 0.0
     completion: float = 0.0
     seconds: float = 0.0
+    without_usage: float = 0.0
 
     @property
-    def tokens(self) -> float:
-        """Prompt and completion tokens together."""
-        return self.prompt + self.completion
+    def told(self) -> bool:
+        """Return whether the tokens of any call are known: no prompt has none."""
+        return self.prompt > 0 or not self.without_usage
+
+    @property
+    def tokens(self) -> float | None:
+        """Return prompt and completion tokens together; None where no call's are known."""
+        return self.prompt + self.completion if self.told else None
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON, with the sum of prompt and completion tokens."""
+        """Return all of it for JSON, with the sum of prompt and completion tokens; null for tokens that nobody told."""
+        tokens = {name: getattr(self, name) if self.told else None for name in ("prompt", "cached", "completion")}
         return {
             "calls": self.calls,
-            "prompt": self.prompt,
-            "cached": self.cached,
-            "completion": self.completion,
+            **tokens,
             "tokens": self.tokens,
             "seconds": self.seconds,
+            "without_usage": self.without_usage,
         }
 
 

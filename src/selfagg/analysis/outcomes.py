@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from selfagg.analysis.missing import UNTOLD
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+
+_MEMBERS = f"""
+SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
+    g.error IS NOT NULL, g.stop IS 'length', iif({UNTOLD}, NULL, completion_tokens), g.seconds
+FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
+WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
+"""  # noqa: S608 - constants
 
 
 class Outcome(NamedTuple):
@@ -21,12 +29,12 @@ class Outcome(NamedTuple):
         t: Its population; 1 is the first.
         i: Its place in the population.
         parents: Places in population ``t - 1`` of the candidates it was made from.
-        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer.
+        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
+        unscored: where it has one, and the answer could not be scored.
         same: Place of the earliest member of its population with an equal answer; None without an answer.
         failed: Whether its call failed, so that there is no reply.
         cut: Whether its reply was cut by the limit on its length.
-        prompt: Tokens of its prompt.
-        completion: Tokens of its reply, reasoning included.
+        completion: Tokens of its reply, reasoning included; None where the server did not tell.
         seconds: How long the model took for it.
     """
 
@@ -34,11 +42,11 @@ class Outcome(NamedTuple):
     i: int
     parents: tuple[int, ...]
     score: float | None
+    unscored: bool
     same: int | None
     failed: bool
     cut: bool
-    prompt: int
-    completion: int
+    completion: int | None
     seconds: float
 
     @property
@@ -69,20 +77,37 @@ class Answered:
 
     @property
     def scored(self) -> bool:
-        """Whether right and wrong are known: whether the question has a gold answer."""
-        return any(member.score is not None for population in self.populations for member in population)
+        """Return whether the question has a gold answer."""
+        return any(m.score is not None or m.unscored for population in self.populations for m in population)
+
+    @property
+    def whole(self) -> bool:
+        """Return whether right and wrong are known of every member."""
+        return self.scored and not any(member.unscored for population in self.populations for member in population)
 
     @property
     def worth(self) -> list[float]:
-        """The chance that the method's own answer is right, once for each member that can be this answer.
+        """Return the chance that the method's own answer is right, once for each member that can be this answer.
 
         Repeated so that an interval knows how many answers stand behind a mean: one for a vote, N for a member drawn
-        from all.
+        from all. Members that could not be scored are left out; empty where none is left.
         """
-        chances = list(zip(self.weights, self.populations[-1], strict=True))
+        return self._chances(replied=False)
+
+    @property
+    def worth_replied(self) -> list[float]:
+        """Return the same, members without a reply left out too."""
+        return self._chances(replied=True)
+
+    def _chances(self, *, replied: bool) -> list[float]:
+        chances = [
+            (weight, member)
+            for weight, member in zip(self.weights, self.populations[-1], strict=True)
+            if weight > 0 and not member.unscored and not (replied and member.failed)
+        ]
         right = math.fsum(weight for weight, member in chances if member.right)
         # Weights such as 1 / 49 need not add up to 1 exactly.
-        return [min(right, 1.0)] * sum(weight > 0 for weight in self.weights)
+        return [min(right / math.fsum(weight for weight, _ in chances), 1.0)] * len(chances) if chances else []
 
 
 def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
@@ -108,18 +133,14 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
 
 
 def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
-    rows = record.query(
-        "SELECT g.t, g.i, g.parents, s.score, s.same, g.error IS NOT NULL, g.stop IS 'length', "
-        "g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
-        "LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i "
-        "WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i",
-        (position, until),
-    )
+    rows = record.query(_MEMBERS, (position, until))
     populations: list[list[Outcome]] = []
-    for t, i, parents, score, same, failed, cut, *costs in rows:
+    for t, i, parents, score, unscored, same, failed, cut, *costs in rows:
         if t > len(populations):
             populations.append([])
-        populations[-1].append(Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs))
+        populations[-1].append(
+            Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs)
+        )
     return populations
 
 
@@ -135,9 +156,13 @@ def votes(population: Population) -> Counter[int]:
 
 
 def elected(members: Population) -> Outcome | None:
-    """The majority: the earliest member of the largest group, ties by the earliest; None where nobody answered."""
+    """Return the earliest member of the largest group, ties by the earliest; None where nobody answered.
+
+    Of a group's members, which have equal answers, one that is scored stands for those that are not.
+    """
     counts = votes(members)
     if not counts:
         return None
     winner = max(counts, key=lambda same: counts[same])  # of equal groups the first one met
-    return next(member for member in members if member.same == winner)
+    group = [member for member in members if member.same == winner]
+    return next((member for member in group if not member.unscored), group[0])

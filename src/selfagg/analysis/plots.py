@@ -162,11 +162,13 @@ def _by_population(ax: Axes, runs: Sequence[_Run]) -> None:
 
 def _by_tokens(ax: Axes, runs: Sequence[_Run]) -> None:
     for run in runs:
+        tokens = [cost.tokens / 1000 for cost in run.costs if cost.tokens is not None]
+        if len(tokens) < len(run.costs):
+            continue  # no server told them
         if METHODS[run.summary.method].uniform:
-            tokens = [cost.tokens / 1000 for cost in run.costs]
             _banded(ax, run, tokens, [population.accuracy for population in run.summary.populations])
         else:  # the method chooses among its members: there is no answer before the last population
-            _point(ax, run, run.costs[-1].tokens / 1000, run.summary.answer_accuracy)
+            _point(ax, run, tokens[-1], run.summary.answer_accuracy)
     ax.set(title="The answer against its cost", ylim=SHARES, ylabel="accuracy")
     ax.set_xlim(left=0)
     ax.set_xlabel("thousand tokens a question, prompts included")

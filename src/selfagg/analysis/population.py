@@ -25,6 +25,7 @@ class PopulationSummary:
         t: Which population; 1 is the first.
         size: Members a question.
         accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
+        accuracy_replied: The same of the members that have a reply.
         partial_credit: Mean score; equal to the accuracy where the task gives no partial credit.
         pass_at_n: Share of questions with at least one right member.
         majority: Share of questions whose most frequent answer is right; one that nobody answered is wrong.
@@ -33,15 +34,18 @@ class PopulationSummary:
         unanswered: Members without an answer, in all, and
         cut: those of them whose reply was cut by the limit on its length, and
         failed: those of them whose call failed.
+        unscored: Members whose answer could not be scored: left out of all shares. pass@N is over the questions that
+            have none.
         replies_cut: Replies cut by the limit, with an answer or without.
-        mean_tokens: Tokens of a reply, on average over the calls that gave one.
+        mean_tokens: Tokens of a reply, on average over those whose server told them; None where it told none.
         token_quantiles: The lengths that so large a share of the replies does not exceed.
-        right_counts: Right members of each question with a gold answer.
+        right_counts: Right members of each question all of whose members are scored.
     """
 
     t: int
     size: int
     accuracy: Estimate | None
+    accuracy_replied: Estimate | None
     partial_credit: float | None
     pass_at_n: Estimate | None
     majority: Estimate | None
@@ -50,8 +54,9 @@ class PopulationSummary:
     unanswered: int
     cut: int
     failed: int
+    unscored: int
     replies_cut: int
-    mean_tokens: float
+    mean_tokens: float | None
     token_quantiles: Mapping[float, float]
     right_counts: Sequence[int] = field(repr=False)
 
@@ -72,6 +77,7 @@ class PopulationSummary:
             "t": self.t,
             "accuracy": mean(self.accuracy),
             "interval": interval(self.accuracy),
+            "accuracy_replied": mean(self.accuracy_replied),
             "partial_credit": self.partial_credit,
             "pass_at_n": mean(self.pass_at_n),
             "majority": mean(self.majority),
@@ -80,6 +86,7 @@ class PopulationSummary:
             "unanswered": self.unanswered,
             "unanswered_cut": self.cut,
             "unanswered_failed": self.failed,
+            "unscored": self.unscored,
             "mean_tokens": self.mean_tokens,
         }
 
@@ -90,6 +97,8 @@ class Tally:
 
     size: int = 0
     right: list[list[float]] = field(default_factory=list)
+    replied: list[list[float]] = field(default_factory=list)
+    right_counts: list[int] = field(default_factory=list)
     credit: list[float] = field(default_factory=list)
     majority: list[list[float]] = field(default_factory=list)
     distinct: list[int] = field(default_factory=list)
@@ -97,6 +106,7 @@ class Tally:
     unanswered: int = 0
     cut: int = 0
     failed: int = 0
+    unscored: int = 0
     replies_cut: int = 0
     lengths: array[int] = field(default_factory=lambda: array("q"))
 
@@ -110,34 +120,45 @@ class Tally:
             self.unanswered += member.same is None
             self.cut += member.same is None and member.cut
             self.failed += member.failed
+            self.unscored += member.unscored
             self.replies_cut += member.cut
-            if not member.failed:
+            if not member.failed and member.completion is not None:
                 self.lengths.append(member.completion)
         if question.scored:
-            winner = elected(population)
-            self.right.append([float(member.right) for member in population])
-            self.credit.append(fmean(member.score or 0.0 for member in population))
+            self._add_scores(population)
+
+    def _add_scores(self, population: Population) -> None:
+        known = [member for member in population if not member.unscored]
+        winner = elected(population)
+        self.right.append([float(member.right) for member in known])
+        self.replied.append([float(member.right) for member in known if not member.failed])
+        if known:
+            self.credit.append(fmean(member.score or 0.0 for member in known))
+        if len(known) == len(population):
+            self.right_counts.append(sum(member.right for member in known))
+        if winner is None or not winner.unscored:
             self.majority.append([float(winner is not None and winner.right)])
 
     def summary(self, t: int) -> PopulationSummary:
         """What it adds up to, for the population called ``t``."""
-        right_counts = [int(sum(values)) for values in self.right]
         return PopulationSummary(
             t=t,
             size=self.size,
             accuracy=estimate(self.right),
+            accuracy_replied=estimate(self.replied),
             partial_credit=fmean(self.credit) if self.credit else None,
-            pass_at_n=estimate([float(count > 0)] for count in right_counts),
+            pass_at_n=estimate([float(count > 0)] for count in self.right_counts),
             majority=estimate(self.majority),
             distinct=fmean(self.distinct),
             entropy=fmean(self.entropies),
             unanswered=self.unanswered,
             cut=self.cut,
             failed=self.failed,
+            unscored=self.unscored,
             replies_cut=self.replies_cut,
-            mean_tokens=fmean(self.lengths) if self.lengths else 0.0,
+            mean_tokens=fmean(self.lengths) if self.lengths else None,
             token_quantiles=_quantiles(self.lengths),
-            right_counts=right_counts,
+            right_counts=self.right_counts,
         )
 
 
@@ -148,6 +169,7 @@ class Tallies:
     questions: int = 0
     by_population: list[Tally] = field(default_factory=list)
     worth: list[list[float]] = field(default_factory=list)
+    worth_replied: list[list[float]] = field(default_factory=list)
 
     def add(self, question: Answered) -> None:
         """Adds one question."""
@@ -158,14 +180,19 @@ class Tallies:
             tally.add(question, population)
         if question.scored:
             self.worth.append(question.worth)
+            self.worth_replied.append(question.worth_replied)
 
     def populations(self) -> list[PopulationSummary]:
         """What each population adds up to."""
         return [tally.summary(t) for t, tally in enumerate(self.by_population, start=1)]
 
     def answer_accuracy(self) -> Estimate | None:
-        """How often the method's own answer is right."""
+        """Return how often the method's own answer is right."""
         return estimate(self.worth)
+
+    def answer_replied(self) -> Estimate | None:
+        """Return the same, members without a reply left out."""
+        return estimate(self.worth_replied)
 
 
 def entropy(counts: Iterable[int]) -> float:
@@ -176,8 +203,8 @@ def entropy(counts: Iterable[int]) -> float:
 
 
 def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:
-    """`mean_interval`, or None where there is no question."""
-    values = list(values_by_question)
+    """Return `mean_interval`, or None where no question has values."""
+    values = [values for values in values_by_question if len(values)]
     return mean_interval(values) if values else None
 
 

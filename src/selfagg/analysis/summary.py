@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary, Tallies, interval, mean
 from selfagg.analysis.statistics import Estimate
@@ -30,6 +31,9 @@ class Summary:
         populations: One entry a population.
         answer_accuracy: How often the method's own answer is right: for RSA a member of the last population drawn
             uniformly, for majority voting the vote, for rejection sampling one of those accepted. None without gold.
+        answer_replied: The same, members without a reply left out.
+        missing: Members without a reply or a score, replies without a count of tokens.
+        sampling: How members were sampled, as recorded.
         calls: Calls to the model.
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
@@ -49,6 +53,9 @@ class Summary:
     questions_total: int
     populations: Sequence[PopulationSummary]
     answer_accuracy: Estimate | None
+    answer_replied: Estimate | None
+    missing: Missing
+    sampling: Mapping[str, Any]
     calls: int
     usage: Usage
     seconds: float
@@ -81,13 +88,11 @@ class Summary:
             "populations": [population.as_json() for population in self.populations],
             "answer_accuracy": mean(self.answer_accuracy),
             "answer_interval": interval(self.answer_accuracy),
+            "answer_replied": mean(self.answer_replied),
+            "missing": self.missing.as_json(),
+            "sampling": dict(self.sampling),
             "calls": self.calls,
-            "usage": {
-                "prompt": self.usage.prompt,
-                "cached": self.usage.cached,
-                "completion": self.usage.completion,
-                "reasoning": self.usage.reasoning,
-            },
+            "usage": usage_json(self.usage, self.missing.replies),
             "seconds": self.seconds,
             "failures": self.failures,
             "skipped": self.skipped,
@@ -108,13 +113,14 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
     tallies = Tallies()
     for question in questions or answered(record):
         tallies.add(question)
-    calls, failures, skipped, shortened, *tokens = record.query(
+    calls, failures, skipped, shortened, prompt, cached, completion, reasoning = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
         "coalesce(sum(reasoning_tokens), 0) FROM generations"
     )[0]
     ((total,),) = record.query("SELECT count(*) FROM questions")
+    missing = Missing.of(record)
     failed = record.query(
         "SELECT error FROM generations WHERE error IS NOT NULL AND tries > 0 ORDER BY started DESC LIMIT 1"
     )
@@ -129,8 +135,11 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
         questions_total=total,
         populations=tallies.populations(),
         answer_accuracy=tallies.answer_accuracy(),
+        answer_replied=tallies.answer_replied(),
+        missing=missing,
+        sampling=record.configuration.get("sampling", {}),
         calls=calls,
-        usage=Usage(*tokens),
+        usage=Usage(prompt, cached, completion, reasoning, missing.without_usage),
         seconds=record.seconds,
         failures=failures,
         skipped=skipped,

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from selfagg.analysis.aggregation import Aggregations, aggregations
-from selfagg.analysis.costs import costs_by_population
+from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.statistics import LEVEL
 from selfagg.engine.record import Record
 
@@ -48,7 +48,7 @@ class Step:
         low: Lower end of the prediction's 95 % interval (bootstrap over questions), and
         high: its upper end.
         tokens: Prompt and completion tokens a question up to here. Beyond the run's own populations each is taken
-            to cost what its last one did.
+            to cost what its last one did. None where no server told them.
     """
 
     t: int
@@ -56,7 +56,7 @@ class Step:
     predicted: float
     low: float
     high: float
-    tokens: float
+    tokens: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
     draws = predict(np.array(rates), np.array(first), sizes)
     low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
     measured = counts.right.mean(axis=0) / np.array(run)
-    tokens = [cost.tokens for cost in costs_by_population(record)]
-    tokens += [tokens[-1] + (further + 1) * (tokens[-1] - tokens[-2]) for further in range(len(sizes) - len(run))]
+    tokens = _tokens(costs_by_population(record), len(sizes) - len(run))
     steps = [
         Step(
             t=t + 1,
@@ -126,6 +125,14 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
     ]
     guessed = [c for c in range(counts.k + 1) if not counts.tried[..., c].any()]
     return Trajectory(steps, guessed, enough([step.predicted for step in steps], least_gain), least_gain)
+
+
+def _tokens(costs: Sequence[Cost], further: int) -> list[float | None]:
+    """Return tokens a question up to each population, and to so many further ones."""
+    known = [cost.tokens for cost in costs if cost.tokens is not None]
+    if len(known) < len(costs):
+        return [None] * (len(costs) + further)
+    return [*known, *(known[-1] + (step + 1) * (known[-1] - known[-2]) for step in range(further))]
 
 
 def enough(accuracies: Sequence[float], least_gain: float) -> int | None:

@@ -73,8 +73,8 @@ class Transition:
 
 
 def fates(record: Record, questions: Iterable[Answered] | None = None) -> list[Fate]:
-    """How each question fared that is done and has a gold answer; ``questions``: `answered`, where it is there."""
-    return [_fate(question) for question in questions or answered(record) if question.scored]
+    """Return how each question fared whose members are all scored; ``questions``: `answered`, where it is there."""
+    return [_fate(question) for question in questions or answered(record) if question.whole]
 
 
 def transitions(record: Record, questions: Iterable[Answered] | None = None) -> list[Transition]:
@@ -89,7 +89,7 @@ def transitions(record: Record, questions: Iterable[Answered] | None = None) -> 
     fared: list[Fate] = []
     flows: list[Counts] = []
     for question in questions or answered(record):
-        if question.scored and len(question.populations) > 1:
+        if question.whole and len(question.populations) > 1:
             fared.append(_fate(question))
             flows.append(_flow(question))
     if not fared:

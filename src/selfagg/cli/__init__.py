@@ -81,7 +81,11 @@ app.add_typer(train, name="train", no_args_is_help=True)
 
 
 def main() -> None:
-    """The ``selfagg`` command. Exit codes: 0 done, 1 the run failed, 2 something given cannot work, 130 Ctrl-C."""
+    """Run the ``selfagg`` command.
+
+    Exit codes: 0 done, 1 the run failed, or members have no reply or no score, 2 something given cannot work,
+    130 Ctrl-C, 143 SIGTERM.
+    """
     _keep_standard_descriptors()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks

@@ -113,14 +113,17 @@ def _transitions(record: Record, questions: Sequence[Answered]) -> list[dict[str
 
 
 def _fates(record: Record, questions: Sequence[Answered]) -> dict[str, list[str]]:
-    """Questions whose right answers died out for good, and those that were rescued and end with a right answer."""
+    """Return the questions whose right answers died out, were rescued or never came, and those nothing is known of."""
     from selfagg.analysis.transitions import fates
 
     found = fates(record, questions)
+    silent = [q.id for q in questions if all(m.failed for population in q.populations for m in population)]
     return {
         "died_out": [fate.id for fate in found if fate.died_out and not fate.right[-1]],
         "rescued": [fate.id for fate in found if fate.rescued and fate.right[-1]],
-        "never_right": [fate.id for fate in found if not any(fate.right)],
+        "never_right": [fate.id for fate in found if not any(fate.right) and fate.id not in silent],
+        "no_reply": silent,
+        "unscored": [question.id for question in questions if question.scored and not question.whole],
     }
 
 

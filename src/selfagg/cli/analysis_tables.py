@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.tables import interval, percent, summary_table
+from selfagg.cli.tables import interval, number, percent, summary_table
 from selfagg.cli.terminal import one_line
 
 NAMED = 8
@@ -71,6 +71,7 @@ def _populations(populations: Sequence[Mapping[str, Any]]) -> list[RenderableTyp
             *(f"{float(share):.0%}" for share in shares),
             "cut",
             "failed",
+            "unscored",
             "calls",
             "tokens",
             "seconds",
@@ -82,8 +83,9 @@ def _populations(populations: Sequence[Mapping[str, Any]]) -> list[RenderableTyp
                 *(f"{one['token_quantiles'][share]:,.0f}" if one["token_quantiles"] else "-" for share in shares),
                 f"{one['replies_cut']:,}",
                 f"{one['unanswered_failed']:,}",
+                f"{one['unscored']:,}",
                 f"{one['cost']['calls']:,.0f}",
-                f"{one['cost']['tokens']:,.0f}",
+                number(one["cost"]["tokens"]),
                 f"{one['cost']['seconds']:,.1f}",
                 f"{one['chain_seconds']:,.1f}",
             ]
@@ -113,6 +115,8 @@ def _transitions(steps: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
 
 def _fates(fates: Mapping[str, Sequence[str]]) -> list[RenderableType]:
     words = {"died_out": "died out for good", "rescued": "rescued to the end", "never_right": "never right"}
+    untold = {"no_reply": "no reply at all", "unscored": "not all scored"}
+    words |= {fate: told for fate, told in untold.items() if fates[fate]}
     lines = [f"{words[fate]:<18} {_named(fates[fate])}" for fate in words]
     return [Text("\n".join(["", *lines]))]
 
@@ -150,7 +154,7 @@ def _trajectory(trajectory: Mapping[str, Any]) -> list[RenderableType]:
                 percent(step["measured"]),
                 percent(step["predicted"]),
                 interval((step["low"], step["high"])),
-                f"{step['tokens']:,.0f}",
+                number(step["tokens"]),
             ]
             for step in trajectory["steps"]
         ),

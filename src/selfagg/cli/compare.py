@@ -67,6 +67,7 @@ def compare(
     """
     from rich.console import Console
 
+    from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping
     from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
@@ -97,7 +98,9 @@ def compare(
     prepare_code(code, asked.questions, console)
     with out_folder(batch.out, asked.name, "compare") as folder:
         paths = stopping.run(plan.run(folder, console), folder)
-    _print({**_compared(paths, reference), "match": match, "where": str(folder)}, batch.as_json, results())
+    compared = _compared(paths, reference)
+    _print({**compared, "match": match, "where": str(folder)}, batch.as_json, results())
+    stopping.check_complete(sum((Missing.read(entry["missing"]) for entry in compared["entries"]), Missing()), folder)
 
 
 def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
@@ -142,10 +145,11 @@ class _Plan:
 
     async def run(self, folder: Path, console: Console) -> list[Path]:
         """Every method with every seed; to match tokens the reference's first run says how many it takes."""
-        from selfagg.analysis.costs import costs_by_question, mean_cost
+        from selfagg.analysis.missing import Missing
         from selfagg.cli.batch import opened_experiment
+        from selfagg.cli.terminal import say
         from selfagg.engine.record import Record
-        from selfagg.experiments.budget import measured_lengths
+        from selfagg.experiments.budget import measured_lengths, measured_tokens
 
         opened = opened_experiment(self.asked, self.settings, self.schedule, self.model, folder, console)
         async with opened as (experiment, watching):
@@ -153,8 +157,10 @@ class _Plan:
                 return await experiment.run_all(matched(self.contenders, self.match), self.seeds, watching)
             first = await experiment.run(self.contenders[0].method, self.seeds[0], watching=watching)
             with Record(first, read_only=True) as record:
-                tokens = mean_cost(costs_by_question(record).values()).tokens
-                methods = matched(self.contenders, self.match, tokens, measured_lengths(record))
+                tokens, lengths = measured_tokens(record), measured_lengths(record)
+                if words := dict(Missing.of(record).lines()).get("tokens"):
+                    say(f"note: tokens were {words}; each is taken to be like the others", console)
+            methods = matched(self.contenders, self.match, tokens, lengths)
             return await experiment.run_all(methods, self.seeds, watching)
 
 

@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.tables import counted, interval, percent
+from selfagg.analysis.missing import Missing
+from selfagg.cli.tables import counted, interval, number, percent
 from selfagg.cli.view import described_model
 
 
@@ -41,16 +42,19 @@ def _seeds(found: Mapping[str, Any]) -> str:
 def _accuracies(found: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("method", overflow="fold")
-    for name in ("accuracy", "95 % interval", "calls", "prompt + completion"):
+    failed = [Missing.read(entry["missing"]).failed for entry in found["entries"]]
+    more = ("failed", "without them") if any(failed) else ()
+    for name in ("accuracy", "95 % interval", *more, "calls", "prompt + completion"):
         table.add_column(name, justify="right", no_wrap=True)
-    for entry in found["entries"]:
+    for entry, missing in zip(found["entries"], failed, strict=True):
         cost = entry["cost"]
         table.add_row(
             Text(entry["label"]),
             percent(entry["accuracy"]),
             interval(entry["interval"]),
+            *((f"{missing:,}", percent(entry["accuracy_replied"])) if more else ()),
             f"{cost['calls']:,.0f}",
-            f"{cost['prompt']:,.0f} + {cost['completion']:,.0f}",
+            f"{number(cost['prompt'])} + {number(cost['completion'])}",
         )
     return table
 
@@ -90,9 +94,9 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
             "detectable  what so many questions would show in 80 % of experiments",
         ]
     if found["questions"] < found["questions_total"]:
-        notes.append("questions   those with a gold answer that are done in every record")
-    if found["failures"]:
-        notes.append(f"failed      {found['failures']:,} calls; a member without a reply counts as wrong")
+        notes.append("questions   those with a gold answer that are done and scored in every record")
+    missing = sum((Missing.read(entry["missing"]) for entry in found["entries"]), Missing())
+    notes += [f"{word:<11} {sentence}" for word, sentence in missing.lines()]
     if found["shortened"]:
         notes.append(f"shortened   {found['shortened']:,} candidates, to fit the context")
     notes.append(f"records     {found['where']}")

@@ -79,13 +79,15 @@ def evaluate(
     with record_file(run.record, asked.name, chosen.name) as path:
         evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path)
         work = evaluation.run(console) if cluster.ray is None else evaluation.run_over(cluster, code, console)
-        summary = stopping.run(work, path).as_json()
+        summary = stopping.run(work, path)
+    found = summary.as_json()
     if run.as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        show(summary_table(summary), results())
-    if summary["calls"] and summary["failures"] - summary["skipped"] == summary["calls"]:
-        raise stopping.Stopped(f"every call failed; the last: {summary['last_failure']}", 1)
+        show(summary_table(found), results())
+    if summary.calls and summary.failures - summary.skipped == summary.calls:
+        raise stopping.Stopped(f"every call failed; the last: {summary.last_failure}", 1)
+    stopping.check_complete(summary.missing, path)
 
 
 @dataclass(frozen=True)

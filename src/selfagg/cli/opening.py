@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -29,6 +31,32 @@ class _Opening(Watcher):
             say(one_line(why, 300), self._console)
 
 
+class Notes(logging.Handler):
+    """Prints what a connection has to tell, each sentence once; a live view lets it through above itself."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one sentence on stderr."""
+        sentence = record.getMessage().removeprefix("note: ")
+        if sentence not in self._told:
+            self._told.add(sentence)
+            print(f"note: {one_line(sentence, 1000)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def notes_printed() -> Iterator[None]:
+    """Print the warnings of selfagg's loggers while a model is open."""
+    logger, notes = logging.getLogger("selfagg"), Notes()
+    logger.addHandler(notes)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
+
+
 @asynccontextmanager
 async def opened_model(options: ModelOptions, console: Console) -> AsyncIterator[Model]:
     """The model, ready to sample.
@@ -41,6 +69,7 @@ async def opened_model(options: ModelOptions, console: Console) -> AsyncIterator
     if isinstance(connection, Limited):
         connection.limiter.listeners.add(listener)
     async with AsyncExitStack() as stack:
+        stack.enter_context(notes_printed())
         with console.status(Text(f"opening {connection.name} ...")):
             await stack.enter_async_context(connection)
         del listener  # from here on, the run's own view tells of waits

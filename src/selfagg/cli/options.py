@@ -38,6 +38,15 @@ Shown = Annotated[
         help="What of a candidate is shown: response, reasoning, answer, tail:TOKENS.", rich_help_panel=METHOD
     ),
 ]
+Sampled = Annotated[
+    Literal["neutral", "server"],
+    typer.Option(
+        "--sampling",
+        rich_help_panel=SAMPLING,
+        help="neutral: the whole distribution, the same through every connection. server: what is not given is as the "
+        "server or the checkpoint has it.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print one JSON object on stdout.")]
 
 
@@ -145,6 +154,7 @@ class SamplingOptions:
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, rich_help_panel=SAMPLING, help="Nucleus mass.")] = (
         None
     )
+    sampling: Sampled = "neutral"
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -186,6 +196,7 @@ class SamplingOptions:
             reasoning_effort=self.reasoning_effort,
             logprobs=logprobs,
             extra_body=request_fields("--extra-body", self.extra_body),
+            server_defaults=self.sampling == "server",
         )
         return Settings(sampling, self.seed, candidate)
 
@@ -321,6 +332,7 @@ __all__ = [
     "Order",
     "QuestionOptions",
     "RunOptions",
+    "Sampled",
     "SamplingOptions",
     "Shown",
     "spread",

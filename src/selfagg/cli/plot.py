@@ -14,10 +14,14 @@ def plot(
     out: Annotated[Path, typer.Option(help="The file to write; its ending says PNG, SVG or PDF.")],
 ) -> None:
     """Draw accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts."""
+    from selfagg.analysis.missing import Missing
     from selfagg.analysis.plots import plot as draw
     from selfagg.cli.records import records_of
     from selfagg.engine.record import Record
 
     with ExitStack() as opened:
-        draw([opened.enter_context(Record(path, read_only=True)) for path in records_of(records)], out)
+        given = [opened.enter_context(Record(path, read_only=True)) for path in records_of(records)]
+        draw(given, out)
+        if words := sum(map(Missing.of, given), Missing()).sentence():
+            typer.echo(f"note: {words}", err=True)
     typer.echo(str(out))

@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 
 from selfagg.engine.engine import Watcher
 from selfagg.engine.record import CANDIDATE, Record
+from selfagg.engine.run import INCOMPLETE
 from selfagg.types import Member
 
 WINDOW_S = 60.0
 """Seconds over which the tokens per second are averaged: replies come in bursts."""
 
-_FINISHED = """
+_FINISHED = f"""
 SELECT g.t, count(*), coalesce(sum(s.score >= 1), 0), coalesce(sum(s.score < 1 AND s.answer IS NOT NULL), 0),
     coalesce(sum(s.answer IS NULL), 0)
 FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
 WHERE g.role = 'candidate' AND q.weights IS NOT NULL
-    AND g.question NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)
+    AND g.question NOT IN ({INCOMPLETE})
 GROUP BY g.t
-"""
+"""  # noqa: S608 - constants
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class Progress(Watcher):
         finished_questions: Those that are done.
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
-        tokens: Completion tokens written in this session.
+        tokens: Completion tokens written in this session, as far as the server tells them.
+        untold: Replies in this session whose tokens it did not tell.
         obstacle: Why no call is made now, or None.
     """
 
@@ -69,6 +71,7 @@ class Progress(Watcher):
         self.failures = 0
         self.calls = 0
         self.tokens = 0
+        self.untold = 0
         self.obstacle: str | None = None
         self._clock = clock
         self._begun = clock()
@@ -82,8 +85,7 @@ class Progress(Watcher):
             tally = self.tallies[t - 1]
             tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
         ((self.finished_questions,),) = record.query(
-            "SELECT count(*) FROM questions WHERE weights IS NOT NULL "
-            "AND position NOT IN (SELECT question FROM generations WHERE error IS NOT NULL)"
+            f"SELECT count(*) FROM questions WHERE weights IS NOT NULL AND position NOT IN ({INCOMPLETE})"  # noqa: S608
         )
 
     def begin(self) -> None:
@@ -104,6 +106,7 @@ class Progress(Watcher):
             self.calls += 1
             if member.reply:
                 self.tokens += member.reply.usage.completion
+                self.untold += member.reply.usage.unknown
             else:
                 self.failures += 1
 

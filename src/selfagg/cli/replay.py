@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ def replay(
     from rich.console import Console
 
     from selfagg.analysis.summary import summarise
+    from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.tables import summary_table
     from selfagg.engine.record import Record as OpenRecord
@@ -53,6 +55,7 @@ def replay(
         prepare_code(code, list(source.questions()), Console(stderr=True))
         recorded = summarise(source)
         replayed = asyncio.run(_replayed(source, chosen, out))
+    missing = replace(replayed.missing, failed=0)  # a replay makes no call again
     found = {
         "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
         "replayed": replayed.as_json(),
@@ -63,6 +66,7 @@ def replay(
         console = results()
         show(summary_table(found["replayed"]), console)
         console.print(_before_and_after(found), markup=False, highlight=False)
+    stopping.check_complete(missing)
 
 
 async def _replayed(source: Record, method: Method, out: Path | None) -> Summary:

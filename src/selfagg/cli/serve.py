@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfagg.cli.options import ModelOptions, spread
+from selfagg.cli.options import ModelOptions, Sampled, spread
 
 if TYPE_CHECKING:
     from selfagg.server.settings import ServeSettings
@@ -54,6 +54,7 @@ def serve(
     candidate: Annotated[
         str, typer.Option(rich_help_panel="Method", help="What of a candidate is shown: response, reasoning, ...")
     ] = "response",
+    sampling: Sampled = "neutral",
     max_n: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest N of a request.")] = 64,
     max_k: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest K of a request.")] = 16,
     max_t: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest T of a request.")] = 32,
@@ -85,6 +86,7 @@ def serve(
         k=k,
         t=t,
         candidate=candidate,
+        server_defaults=sampling == "server",
         limits=Limits(max_n, max_k, max_t, max_requests, max_body_mb * 2**20),
         keys=read_keys(client_keys),
         forward_key=forward_key,

@@ -72,7 +72,7 @@ def solve(
     if run.as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
-        _print(result, model.model, console)
+        _print(result, model.model, console, budget=max_total_tokens is not None)
 
 
 async def _solve(
@@ -98,7 +98,8 @@ async def _solve(
 
 
 def _as_json(result: Result) -> dict[str, Any]:
-    usage = result.usage
+    from selfagg.analysis.missing import usage_json
+
     return {
         "answer": result.answer,
         "text": result.text,
@@ -107,24 +108,28 @@ def _as_json(result: Result) -> dict[str, Any]:
         "k": getattr(result.method, "k", None),
         "t": result.method.t,
         "calls": result.calls,
-        "usage": {"prompt": usage.prompt, "cached": usage.cached, "completion": usage.completion},
+        "usage": usage_json(result.usage, result.missing.replies),
+        "failed": result.missing.failed,
         "cut_short": result.cut_short,
         "record": str(result.record),
     }
 
 
-def _print(result: Result, model: str, console: Console) -> None:
+def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
+    from selfagg.analysis.missing import usage_json
     from selfagg.cli.terminal import harmless, one_line, say
     from selfagg.cli.view import described_model
 
     typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
-    usage = result.usage
+    missing, estimated = result.missing, budget and result.usage.unknown > 0
+    failed = f", {missing.failed:,} of {missing.members:,} members have no reply" if missing.failed else ""
     lines = [
         *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
         f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
         f"model      {described_model(model)}",
-        f"calls      {result.calls:,}",
-        f"tokens     {usage.prompt:,} prompt, {usage.cached:,} of them cached; {usage.completion:,} completion",
+        f"calls      {result.calls:,}{failed}",
+        f"tokens     {missing.tokens_words(usage_json(result.usage, missing.replies))}",
+        *(["budget     the tokens that the server did not tell are estimated"] * estimated),
         f"record     {result.record}",
     ]
     say("\n".join(lines), console)

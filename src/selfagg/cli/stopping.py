@@ -9,10 +9,13 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from selfagg.errors import RunStopped, SelfaggError
+from selfagg.errors import RunStopped, SelfaggError, UsageError
 from selfagg.signals import heard_by
+
+if TYPE_CHECKING:
+    from selfagg.analysis.missing import Missing
 
 T = TypeVar("T")
 
@@ -23,7 +26,8 @@ class Stopped(SelfaggError):
     """A run ended before its end.
 
     Attributes:
-        exit_code: 130 Ctrl-C, 143 SIGTERM, 2 the model refuses what the user gave (a wrong key), 1 it is gone.
+        exit_code: 130 Ctrl-C, 143 SIGTERM, 2 the model refuses what the user gave (a wrong key), 1 it is gone, or
+            members have no reply or no score.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -52,8 +56,27 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
         raise Stopped(said, 143 if signal.SIGTERM in signals else 130) from None
     except RunStopped as error:
         raise Stopped(f"{error}; {kept(record)}", 2 if error.fatal else 1) from None
+    except UsageError:
+        raise
+    except SelfaggError as error:  # a sandbox that is gone, say
+        raise Stopped(f"{error}; {kept(record)}", 1) from None
     runner.close()
     return result
+
+
+def check_complete(missing: Missing, record: Path | None = None) -> None:
+    """Check that every member of a run has its reply and its score.
+
+    Args:
+        missing: What the run lacks.
+        record: The file, or the folder of the files, with which the command tries again; None: it tries nothing again.
+
+    Raises:
+        Stopped: One has not, with exit code 1.
+    """
+    if not missing.complete:
+        again = "" if record is None else f"; to try them again:\n  {command_line(record)}"
+        raise Stopped(f"{missing.sentence()}{again}", 1)
 
 
 def kept(record: Path) -> str:

@@ -59,6 +59,7 @@ def sweep(
     """
     from rich.console import Console
 
+    from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping, values
     from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
@@ -85,6 +86,7 @@ def sweep(
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         show(_table(found, grid), results())
+    stopping.check_complete(Missing.read(found["missing"]), folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +152,17 @@ async def _runs(
 def _found(grid: Grid, paths: Sequence[Path]) -> dict[str, Any]:
     """The object that ``--json`` prints: a cell for each N, K and T; at T = 1 one for each N."""
     from selfagg.analysis.costs import costs_by_population
+    from selfagg.analysis.missing import Missing
     from selfagg.analysis.summary import summarise
     from selfagg.engine.record import Record
 
     cells: list[dict[str, Any]] = []
+    missing = Missing()
     model = ""
     for (n, k), path in zip(grid.pairs, paths, strict=True):
         with Record(path, read_only=True) as record:
             summary, costs = summarise(record), costs_by_population(record)
-        model = summary.model
+        model, missing = summary.model, missing + summary.missing
         for t in grid.ts:
             if t == 1 and any(cell["n"] == n for cell in cells):
                 continue  # the first population is the same for every K
@@ -169,6 +173,7 @@ def _found(grid: Grid, paths: Sequence[Path]) -> dict[str, Any]:
         "model": model,
         "simulated": model.startswith("simulated"),
         "cells": cells,
+        "missing": missing.as_json(),
         "left_out": [{"n": n, "k": k} for n, k in grid.left_out],
     }
 
@@ -178,11 +183,14 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from selfagg.cli.tables import interval, percent
+    from selfagg.analysis.missing import Missing
+    from selfagg.cli.tables import interval, number, percent
     from selfagg.cli.view import described_model
 
     table = Table(box=None, pad_edge=False)
-    names = ("n", "k", "t", "accuracy", "95 % interval", "pass@N", "majority", "calls", "tokens")
+    missing = Missing.read(found["missing"])
+    more = ("failed", "without them") if missing.failed else ()
+    names = ("n", "k", "t", "accuracy", "95 % interval", *more, "pass@N", "majority", "calls", "tokens")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for cell in found["cells"]:
@@ -192,12 +200,15 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
             str(cell["t"]),
             percent(cell["accuracy"]),
             interval(cell["interval"]),
+            *((f"{cell['unanswered_failed']:,}", percent(cell["accuracy_replied"])) if more else ()),
             percent(cell["pass_at_n"]),
             percent(cell["majority"]),
             f"{cell['cost']['calls']:,.0f}",
-            f"{cell['cost']['tokens']:,.0f}",
+            number(cell["cost"]["tokens"]),
         )
     title = f"rsa, {found['source']}, {described_model(found['model'])}"
     costs = "calls and tokens (prompt and completion) are those of a question"
-    lines = [costs, *filter(None, [grid.left_out_words()]), f"records {found['folder']}"]
+    lines = [costs, *filter(None, [grid.left_out_words()])]
+    lines += [f"{word}: {sentence}" for word, sentence in missing.lines()]
+    lines.append(f"records {found['folder']}")
     return Group(Text(title, "bold"), table, Text("\n".join(["", *lines])))

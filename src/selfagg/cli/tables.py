@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from selfagg.analysis.missing import Missing
 from selfagg.cli.terminal import one_line
 from selfagg.cli.view import clock, described_model
 
@@ -53,12 +54,16 @@ def _row(population: Mapping[str, Any]) -> list[str]:
         percent(population["majority"]),
         f"{population['distinct']:.1f}",
         f"{unanswered:,}" + (f" ({cut:,} cut)" if cut else ""),
-        f"{population['mean_tokens']:,.0f}",
+        number(population["mean_tokens"]),
     ]
 
 
 def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    usage, seconds = summary["usage"], summary["seconds"]
+    missing = Missing.read(summary["missing"])
+    return [*_answers(summary, missing), *_costs(summary, missing), ("record", str(summary["record"] or "not kept"))]
+
+
+def _answers(summary: Mapping[str, Any], missing: Missing) -> list[tuple[str, str]]:
     credit = [population["partial_credit"] for population in summary["populations"]]
     partial = any(
         one is not None and not math.isclose(one, p["accuracy"])
@@ -68,18 +73,42 @@ def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["answer_accuracy"] is not None:
         answer = f"{percent(summary['answer_accuracy'])} ({interval(summary['answer_interval'])})"
         lines.append(("answer", f"{answer}: the method's own, on average"))
+    for word, sentence in missing.lines():
+        if word != "tokens":
+            lines.append((word, sentence + (_replied(summary) if word == "failed" else "")))
     if partial:
         lines.append(("credit", f"{', '.join(map(percent, credit))}: mean score, partial credit counted"))
-    lines += [
+    if summary["sampling"].get("server_defaults"):
+        lines.append(("sampling", "the server's own, where nothing was given"))
+    return lines
+
+
+def _costs(summary: Mapping[str, Any], missing: Missing) -> list[tuple[str, str]]:
+    usage, seconds = summary["usage"], summary["seconds"]
+    measured = seconds and not usage["unknown"]
+    lines = [
         ("calls", _calls(summary)),
-        ("tokens", f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"),
-        ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if seconds else "")),
+        ("tokens", missing.tokens_words(usage)),
+        ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if measured else "")),
     ]
     if summary["last_failure"]:
         lines.append(("failure", f"the last: {one_line(summary['last_failure'], 160)}"))
     if summary["shortened"]:
         lines.append(("shortened", f"{summary['shortened']:,} candidates, to fit the context"))
-    return [*lines, ("record", str(summary["record"] or "not kept"))]
+    return lines
+
+
+def _replied(summary: Mapping[str, Any]) -> str:
+    """Say what the accuracies are without the members that have no reply, where right answers are known."""
+    if summary["answer_accuracy"] is None:
+        return ""
+    shares = ", ".join(percent(population["accuracy_replied"]) for population in summary["populations"])
+    return f"; without them {shares}; answer {percent(summary['answer_replied'])}"
+
+
+def number(value: float | None) -> str:
+    """Return a count or a mean for people; ``-`` where nobody told it."""
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _calls(summary: Mapping[str, Any]) -> str:

@@ -120,6 +120,7 @@ def data(
     """
     from rich.console import Console
 
+    from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.problems import load_problems
@@ -145,6 +146,8 @@ def data(
         typer.echo(json.dumps(facts, ensure_ascii=False))
     else:
         results().print(_told(facts, out), markup=False, highlight=False, soft_wrap=True)
+    if facts["candidates"]:
+        stopping.check_complete(Missing.read(facts["candidates"]["missing"]), out)
 
 
 async def _make(
@@ -177,6 +180,7 @@ async def _make(
 
 
 def _told(facts: dict[str, Any], out: Path) -> str:
+    from selfagg.analysis.missing import Missing
     from selfagg.cli.tables import interval, percent
     from selfagg.cli.view import described_model
 
@@ -190,6 +194,8 @@ def _told(facts: dict[str, Any], out: Path) -> str:
         if pool["pass_at_1"] is not None:
             lines.append(f"pass@1      {percent(pool['pass_at_1'])} (95 % interval {interval(pool['interval'])})")
         lines.append(f"right of K  {', '.join(f'{c}: {number:,}' for c, number in facts['by_c'].items())}")
-        lines.append(f"tokens      {pool['tokens']['prompt']:,} prompt, {pool['tokens']['completion']:,} completion")
+        missing = Missing.read(pool["missing"])
+        lines.append(f"tokens      {missing.tokens_words(pool['tokens'])}")
+        lines += [f"{word:<11} {sentence}" for word, sentence in missing.lines() if word != "tokens"]
     lines.append(f"card        {out / 'README.md'}")
     return "\n".join(lines)

@@ -207,7 +207,7 @@ def _legend(progress: Progress, blocks: str) -> Text:
 def _pace(progress: Progress) -> list[str]:
     left = progress.left_s
     return [
-        f"{progress.tokens_per_second():,.0f} tokens/s",
+        *([] if progress.untold else [f"{progress.tokens_per_second():,.0f} tokens/s"]),
         f"{clock(progress.elapsed_s)} {'so far' if progress.done < progress.size else 'in all'}"
         + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
         *([f"{progress.failures:,} failed"] if progress.failures else []),

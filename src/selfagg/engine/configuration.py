@@ -6,10 +6,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selfagg.engine.engine import Settings
-from selfagg.methods.base import Method
+if TYPE_CHECKING:
+    from selfagg.engine.engine import Settings
+    from selfagg.methods.base import Method
+    from selfagg.types import Sampling
 
 
 def configuration(method: Method, model: str, settings: Settings, source: str) -> dict[str, Any]:
@@ -17,11 +19,35 @@ def configuration(method: Method, model: str, settings: Settings, source: str) -
     return {
         "method": dict(method.settings()),
         "model": model,
-        "sampling": asdict(settings.sampling),
+        "sampling": _explicit(settings.sampling),
         "seed": settings.seed,
         "candidate": settings.candidate,
         "source": source,
     }
+
+
+def _explicit(sampling: Sampling) -> dict[str, Any]:
+    """Return the sampling as it is sent: a neutral ``top_p`` is 1.0."""
+    fields = asdict(sampling)
+    if sampling.top_p is None and not sampling.server_defaults:
+        fields["top_p"] = 1.0
+    return fields
+
+
+def as_meant(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded configuration in today's terms.
+
+    Before ``Sampling.server_defaults`` a server was sent no more than what was given, llama.cpp included; models in the
+    process sampled the whole distribution.
+    """
+    sampling = recorded.get("sampling")
+    if not isinstance(sampling, Mapping) or "server_defaults" in sampling:
+        return recorded
+    server = str(recorded.get("model", "")).startswith(("openai:", "local"))
+    told = {**sampling, "server_defaults": server}
+    if not server and told.get("top_p") is None:
+        told["top_p"] = 1.0
+    return {**recorded, "sampling": told}
 
 
 def about(**more: Any) -> Mapping[str, Any]:

@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+OPTIONS = {"sampling.server_defaults": " (--sampling server: true; neutral: false)"}
+"""The options that decide settings whose names do not tell."""
+
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], where: str, path: str = "") -> list[str]:
     """Every setting that differs, by its dotted name, in words; ``where`` says where the recorded one stands."""
@@ -15,5 +18,7 @@ def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], where: st
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             found += differences(old, new, where, f"{path}{key}.")
         elif old != new:
-            found.append(f"{path}{key} is {json.dumps(old)} {where}, {json.dumps(new)} asked for")
+            found.append(
+                f"{path}{key} is {json.dumps(old)} {where}, {json.dumps(new)} asked for{OPTIONS.get(path + key, '')}"
+            )
     return found

@@ -18,7 +18,7 @@ from selfagg.models.base import Limited, Model, Streams, fingerprint
 from selfagg.prompts.candidates import View, view_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
-from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
+from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
 
 TIGHTENED = 0.6
 """What is left of a prompt that the model found too long, at each of a few attempts."""
@@ -217,6 +217,13 @@ class Engine:
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
         return await fit(prompt, self.view, self.model, room, context)
+
+    async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
+        """Return about the tokens of a call whose server did not tell them; candidates are taken to be shown whole."""
+        messages = prompt.messages([self.view(candidate) for candidate in prompt.shown])
+        written = {"role": "assistant", "content": reply.reasoning + reply.text}
+        counted = await asyncio.gather(self.model.count_tokens(messages), self.model.count_tokens([written]))
+        return Usage(prompt=counted[0], completion=counted[1])
 
     async def close(self) -> None:
         """Waits until what was generated is on disk."""

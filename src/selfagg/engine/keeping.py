@@ -24,8 +24,8 @@ class Keeper(Protocol):
         """Keeps which members of a population have equal answers."""
         ...
 
-    async def save_weights(self, question: int, weights: Sequence[float]) -> None:
-        """Keeps each last member's chance to be the answer."""
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
+        """Keep each last member's chance to be the answer, or that the question is not done any more."""
         ...
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
@@ -53,7 +53,7 @@ class Nowhere:
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
         pass
 
-    async def save_weights(self, question: int, weights: Sequence[float]) -> None:
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
         pass
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:

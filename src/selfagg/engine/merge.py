@@ -186,7 +186,10 @@ def _parents(made: Mapping[str, Any]) -> list[Address]:
 
 def _insert_score(database: sqlite3.Connection, position: int, row: Row) -> bool:
     inserted = database.execute(
-        f"INSERT OR IGNORE INTO scores (question, {_SCORE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        # What could not be scored there may have been scored here since.
+        f"INSERT INTO scores (question, {_SCORE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (question, t, i) DO UPDATE SET answer = excluded.answer, score = excluded.score, "
+        "note = excluded.note WHERE score IS NULL AND excluded.score IS NOT NULL",
         (position, *row),
     )
     return inserted.rowcount > 0
@@ -205,6 +208,7 @@ def _finish(database: sqlite3.Connection, part: Part) -> bool:
 
 
 def _counted(made: Mapping[str, Any]) -> tuple[str, Member]:
-    usage = Usage(made["prompt_tokens"], made["cached_tokens"], made["completion_tokens"], made["reasoning_tokens"])
+    tokens = made["prompt_tokens"], made["cached_tokens"], made["completion_tokens"], made["reasoning_tokens"]
+    usage = Usage(unknown=1) if tokens[0] is None else Usage(*tokens)
     reply = None if made["error"] is not None else Reply("", usage=usage, tries=made["tries"], seconds=made["seconds"])
     return made["role"], Member(made["t"], made["i"], reply=reply, error=made["error"])

@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
 
+from selfagg.engine.configuration import as_meant
 from selfagg.engine.differences import differences
 from selfagg.engine.rows import (
     APPLICATION,
@@ -142,7 +143,7 @@ class Record:
     @property
     def configuration(self) -> dict[str, Any]:
         """What the run was started with; ``{}`` in a new record."""
-        return self._value("configuration")
+        return as_meant(self._value("configuration"))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -234,9 +235,9 @@ class Record:
         statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
         await asyncio.gather(*(self._write(statement, row) for row in rows))
 
-    async def save_weights(self, question: int, weights: Sequence[float]) -> None:
-        """Writes each last member's chance to be the answer: the question is done."""
-        row = (json.dumps(list(weights)), question)
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
+        """Write each last member's chance to be the answer: the question is done. None: it is not done any more."""
+        row = (None if weights is None else json.dumps(list(weights)), question)
         await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
 
     async def _write(self, statement: str, row: tuple[Any, ...]) -> None:

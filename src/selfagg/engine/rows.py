@@ -20,8 +20,7 @@ CREATE TABLE generations (
     question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
     parents TEXT NOT NULL, prompt TEXT NOT NULL, cut INTEGER NOT NULL, seed INTEGER NOT NULL,
     text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
-    prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL, reasoning_tokens INTEGER NOT NULL,
+    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,
     started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
     PRIMARY KEY (question, t, i, role)
 );
@@ -102,10 +101,7 @@ def generation_row(generation: Generation) -> tuple[Any, ...]:
         reply.stop.value if reply else None,
         json.dumps(reply.logprobs) if reply and reply.logprobs is not None else None,
         _storable(member.error) if member.error is not None else None,
-        usage.prompt,
-        usage.cached,
-        usage.completion,
-        usage.reasoning,
+        *((None,) * 4 if usage.unknown else (usage.prompt, usage.cached, usage.completion, usage.reasoning)),
         generation.started,
         reply.seconds if reply else 0.0,
         reply.tries if reply else generation.tries,
@@ -123,7 +119,8 @@ def member_of(row: Sequence[Any]) -> Member:
     reply = None
     if error is None:
         kept = tuple(json.loads(logprobs)) if logprobs is not None else None
-        reply = Reply(text, reasoning, Stop(stop), Usage(*usage), kept, tries, seconds)
+        told = Usage(unknown=1) if usage[0] is None else Usage(*usage)
+        reply = Reply(text, reasoning, Stop(stop), told, kept, tries, seconds)
     return Member(t, i, tuple(json.loads(parents)), reply, error, answer, score)
 
 

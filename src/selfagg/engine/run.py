@@ -83,10 +83,17 @@ def questions_at_once(calls: int, n: int) -> int:
     return 3 * calls // n + 1
 
 
+INCOMPLETE = (
+    "SELECT question FROM generations WHERE error IS NOT NULL "
+    "UNION SELECT question FROM scores WHERE score IS NULL AND note != ''"
+)
+"""Selects the questions with members that have no reply, or an answer that could not be scored."""
+
+
 def finished_questions(record: Keeper) -> set[int]:
-    """Positions of the questions of which nothing is missing; a failed call counts as missing."""
+    """Return positions of the questions of which nothing is missing: no call failed, every answer is scored."""
     done = {p for (p,) in record.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
-    return done - {p for (p,) in record.query("SELECT question FROM generations WHERE error IS NOT NULL")}
+    return done - {p for (p,) in record.query(INCOMPLETE)}
 
 
 async def evaluate_question(

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from selfagg.engine.engine import Engine
 from selfagg.engine.rows import CANDIDATE
-from selfagg.errors import UsageError
+from selfagg.errors import SelfaggError, UsageError
 from selfagg.methods.base import Method
 from selfagg.prompts.prompt import Prompt
 from selfagg.scoring import majority, scorer_for
@@ -29,8 +29,10 @@ class Trial:
         seed: The run's seed, from which the method draws its sets.
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
+        estimated: Tokens of the calls whose server did not tell them, by estimate.
         calls: How many those were.
-        spent: Set once ``usage`` has reached the budget.
+        replies: How many of them gave a reply.
+        spent: Set once ``usage`` and ``estimated`` have reached the budget.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class Trial:
         self.seed = engine.settings.seed
         self.members: dict[tuple[int, int], Member] = {}
         self.usage = Usage()
+        self.estimated = Usage()
         self.calls = 0
+        self.replies = 0
         self.spent = asyncio.Event()
         self._budget = max_total_tokens
         self._engine = engine
@@ -56,6 +60,8 @@ class Trial:
         self._stored: dict[tuple[str, int, int], Member] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
+        self._unscorable: SelfaggError | None = None
+        self._reopened = False
 
     async def load(self) -> None:
         """Reads what the record has of this question."""
@@ -87,7 +93,12 @@ class Trial:
             i: Its place.
             prompt: What it is sampled from, and with it its parents.
             role: ``candidate``; another word for calls that make no member of a population.
+
+        Raises:
+            SelfaggError: An earlier member could not be scored at all, so that further ones have no use.
         """
+        if self._unscorable:
+            raise self._unscorable
         stored = self._stored.pop((role, t, i), None)
         if stored is not None and (stored.error is None or not self._engine.retry_failed):
             self._check_parents(stored, prompt)
@@ -97,19 +108,22 @@ class Trial:
             member = await self._engine.sample(
                 self.question, self._position, t, i, prompt, method=self._method.name, role=role
             )
-        self._count(member)
+        await self._count(member, prompt)
         if role == CANDIDATE:
             answer = stated_answer(self.question, member.reply) if member.reply else None
             member = replace(member, answer=answer)
             self.members[t, i] = member
-            self._scoring[t, i] = asyncio.create_task(self._score(member))
+            self._scoring[t, i] = asyncio.create_task(self._score(member, again=stored is not None))
         return member
 
-    def _count(self, member: Member) -> None:
+    async def _count(self, member: Member, prompt: Prompt) -> None:
         self.calls += 1
         if member.reply:
+            self.replies += 1
             self.usage += member.reply.usage
-        if self._budget is not None and self.usage.total >= self._budget:
+            if member.reply.usage.unknown:
+                self.estimated += await self._engine.estimate(prompt, member.reply)
+        if self._budget is not None and (self.usage + self.estimated).total >= self._budget:
             self.spent.set()
 
     def _check_parents(self, stored: Member, prompt: Prompt) -> None:
@@ -120,11 +134,18 @@ class Trial:
                 f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
             )
 
-    async def _score(self, member: Member) -> Member:
+    async def _score(self, member: Member, *, again: bool) -> Member:
         if member.score is None:
-            verdict = await score_reply(self.question, member.reply or Reply(""))
+            try:
+                verdict = await score_reply(self.question, member.reply or Reply(""))
+            except SelfaggError as error:
+                self._unscorable = error
+                raise
             member = replace(member, answer=verdict.answer, score=verdict.score)
             self.members[member.t, member.i] = member
+            if again and member.score is not None and not self._reopened:
+                self._reopened = True  # the groups of a question that was done do not hold this answer yet
+                await self._engine.record.save_weights(self._position, None)
             await self._engine.record.save_score(self._position, member, verdict.note)
         self._engine.watcher.scored(self._position, member)
         return member

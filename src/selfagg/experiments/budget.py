@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from selfagg.analysis.costs import costs_by_question, mean_cost
+from selfagg.analysis.missing import UNTOLD, Missing
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.methods.base import Method
@@ -32,18 +34,27 @@ class Lengths:
 
 
 def measured_lengths(record: Record) -> Lengths:
-    """The mean lengths of a record's calls.
+    """Return the mean lengths of a record's calls whose server told their tokens.
 
     Raises:
-        UsageError: It has no reply.
+        UsageError: It has no reply, or the server told no tokens.
     """
     ((prompt, reply),) = record.query(
-        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) FROM generations "
-        "WHERE role = 'candidate' AND error IS NULL"
+        "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "  # noqa: S608 - constants
+        f"FROM generations WHERE role = 'candidate' AND error IS NULL AND NOT {UNTOLD}"
     )
-    if prompt is None:
-        raise UsageError(f"record {record.path} has no reply to measure lengths on")
+    if prompt is None or reply is None:
+        untold = dict(Missing.of(record).lines()).get("tokens")
+        why = f"they are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
+        raise UsageError(f"record {record.path}: tokens cannot be matched, since {why}")
     return Lengths(prompt, reply)
+
+
+def measured_tokens(record: Record) -> float:
+    """Return the mean tokens of a question; calls whose tokens nobody told are taken to be like the others."""
+    cost = mean_cost(costs_by_question(record).values())
+    told = cost.calls - cost.without_usage
+    return (cost.tokens or 0.0) * cost.calls / told if told else 0.0
 
 
 def expected_tokens(method: Method, lengths: Lengths) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
@@ -43,7 +43,7 @@ class HFModel:
     tokens by random numbers of its own, which follow from its seed: the same seed gives the same reply, but for the
     last bits of the probabilities, which hang on what else is in the batch and tip a draw now and then (less often in
     float32 than in bfloat16). The whole distribution is sampled unless ``top_p`` (or ``top_k``, ``min_p`` in
-    ``extra_body``) cuts it: what the checkpoint's generation_config.json says of sampling is not used.
+    ``extra_body``) cuts it; with ``server_defaults`` what the checkpoint's generation_config.json says does.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class HFModel:
         return Row(
             prompt,
             min(limit for limit in limits if limit is not None),
-            _choice(sampling),
+            _choice(sampling, _recommended(self._model) if sampling.server_defaults else {}),
             random.Random(request.seed),
             stops=sampling.stop,
             logprobs=sampling.logprobs,
@@ -237,18 +237,35 @@ class HFCheckpoint(HFModel):
         vars(self).pop("_model", None)
 
 
-def _choice(sampling: Sampling) -> Choice:
-    """How tokens are chosen.
+def _recommended(model: PreTrainedModel) -> dict[str, Any]:
+    """Return what the checkpoint's generation_config.json says of sampling.
+
+    Raises:
+        ModelError: It asks for something that is not there.
+    """
+    config = model.generation_config
+    told = config.to_diff_dict() if config is not None else {}
+    if told.get("repetition_penalty", 1.0) != 1.0:
+        raise ModelError(
+            "the checkpoint's generation_config.json asks for a repetition_penalty, which hf: does not have; "
+            "vllm: has it, and --sampling neutral needs none",
+            fatal=True,
+        )
+    return {name: told[name] for name in ("top_p", "top_k", "min_p") if told.get(name) is not None}
+
+
+def _choice(sampling: Sampling, recommended: Mapping[str, Any]) -> Choice:
+    """Return how tokens are chosen; what the request leaves open is as recommended, or neutral.
 
     Raises:
         ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.
     """
-    extra = dict(sampling.extra_body)
-    unknown = [name for name in extra if name not in _FIELDS]
+    unknown = [name for name in sampling.extra_body if name not in _FIELDS]
     if unknown:
         known = ", ".join(_FIELDS)
         raise ModelError(f"extra_body: a model in the process knows no field {unknown[0]!r}, only {known}", fatal=True)
-    top_p = 1.0 if sampling.top_p is None else sampling.top_p
+    extra = {**recommended, **sampling.extra_body}
+    top_p = extra.get("top_p", 1.0) if sampling.top_p is None else sampling.top_p
     try:
         return Choice(sampling.temperature, top_p, max(0, int(extra.get("top_k", 0))), float(extra.get("min_p", 0.0)))
     except (TypeError, ValueError):

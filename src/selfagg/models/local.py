@@ -29,6 +29,7 @@ from selfagg.types import Message, Reply, Request
 
 _PATH: Final = "chat/completions"
 _PATIENCE_S: Final = 86_400.0  # a slow machine is no reason to give up: nobody else's turn is taken
+_NEUTRAL: Final = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}  # what llama.cpp cuts where it is not told otherwise
 _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp's connections
 
 
@@ -42,10 +43,9 @@ class LocalModel:
 
     Replies are sampled by llama.cpp's server, which runs in this process and listens on the loopback interface with
     a key of its own. Each slot keeps the prompt it had last: what the next prompt shares with it from the beginning
-    is not computed again. Where no ``top_p`` is given, llama.cpp's own defaults cut the distribution (top_k 40,
-    top_p 0.95, min_p 0.05), which small models need at a temperature of 1; a ``top_p`` of 1 with
-    ``extra_body={"top_k": 0, "min_p": 0.0}`` samples all of it. The same seed gives the same reply only where nothing
-    else runs beside it, since the batch a token is computed in changes its last bits.
+    is not computed again. The whole distribution is sampled unless ``top_p`` or ``extra_body`` cuts it; with
+    ``server_defaults`` llama.cpp's own values do (top_k 40, top_p 0.95, min_p 0.05). The same seed gives the same reply
+    only where nothing else runs beside it, since the batch a token is computed in changes its last bits.
     """
 
     def __init__(self, spec: str = "", *, concurrency: int | None = None, context: int | None = None) -> None:
@@ -213,6 +213,8 @@ def _body(request: Request) -> dict[str, Any]:
     """
     sampling = request.sampling
     fields: dict[str, Any] = {"return_progress": True}
+    if not sampling.server_defaults:
+        fields |= _NEUTRAL
     if sampling.logprobs:
         fields["top_logprobs"] = 1  # 0 would give none at all
     if sampling.reasoning_effort:

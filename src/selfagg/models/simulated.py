@@ -39,6 +39,7 @@ class Simulation:
         cv: Coefficient of variation of the lengths, which are log-normal.
         speed: Tokens a second of one reply; 0 for no waiting at all.
         fail: Share of calls that fail for good.
+        untold: Share of replies whose tokens are not told.
         slots: Calls at once.
         context: Tokens of context; 0 for no bound.
     """
@@ -53,11 +54,12 @@ class Simulation:
     cv: float = 0.8
     speed: float = 0.0
     fail: float = 0.0
+    untold: float = 0.0
     slots: int = 256
     context: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("p", "spread", "rescue", "keep", "unanswered", "fail"):
+        for name in ("p", "spread", "rescue", "keep", "unanswered", "fail", "untold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is a share from 0 to 1")
         for name, least in (("wrong", 1), ("tokens", 1), ("slots", 1), ("cv", 0), ("speed", 0), ("context", 0)):
@@ -126,7 +128,8 @@ class SimulatedModel(AlwaysOpen):
         for word in words:
             await asyncio.sleep(seconds / len(words))
             yield Delta(word)
-        yield Reply(text, stop=stop, usage=Usage(prompt_tokens, 0, min(length, limit)), seconds=seconds)
+        told = Usage(unknown=1) if chance.random() < simulation.untold else Usage(prompt_tokens, 0, min(length, limit))
+        yield Reply(text, stop=stop, usage=told, seconds=seconds)
 
     def _length(self, chance: random.Random) -> int:
         variance = 2 * math.log(math.hypot(1, self.simulation.cv))

@@ -55,7 +55,7 @@ class VLLMModel:
     vLLM batches calls continuously, keeps shared prefixes, and spreads the model over the GPUs that its settings
     name. Each call has its own seed; the same seed gives the same reply but for the last bits of the probabilities,
     which hang on what else is in the batch. The whole distribution is sampled unless ``top_p`` or a sampling parameter
-    in ``extra_body`` cuts it: what the checkpoint's generation_config.json says of sampling is not used.
+    in ``extra_body`` cuts it; with ``server_defaults`` what the checkpoint's generation_config.json says does.
     """
 
     def __init__(
@@ -174,7 +174,8 @@ class VLLMModel:
         prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
         if self.context is not None and len(prompt) >= self.context:
             raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
-        parameters = _parameters(request, kind, room=(self.context or 0) - len(prompt))
+        own = self._engine.model_config.get_diff_sampling_param() if request.sampling.server_defaults else {}
+        parameters = _parameters(request, kind, own, room=(self.context or 0) - len(prompt))
         dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
         refused = import_module("vllm.exceptions").VLLMClientError
         try:
@@ -224,8 +225,15 @@ class _Written:
         return Reply(text, reasoning, stop, self.usage, logprobs, seconds=time.perf_counter() - self.start)
 
 
-def _parameters(request: Request, kind: str, *, room: int) -> Any:
-    """A request in vLLM's terms; ``extra_body`` may hold any sampling parameter that selfagg does not set itself."""
+def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: int) -> Any:
+    """Return a request in vLLM's terms.
+
+    Args:
+        request: Its ``extra_body`` may hold any sampling parameter that selfagg does not set itself.
+        kind: How the engine hands the reply out.
+        own: What the checkpoint recommends; it fills in for what the request leaves open.
+        room: Most tokens of the reply.
+    """
     vllm = import_module("vllm")
     sampling = request.sampling
     extra = {name: value for name, value in sampling.extra_body.items() if name != FIELD}
@@ -234,7 +242,7 @@ def _parameters(request: Request, kind: str, *, room: int) -> Any:
             raise ModelError(f"extra_body: {name!r} is no sampling parameter of vLLM that can be set here", fatal=True)
     given: dict[str, Any] = {
         "temperature": sampling.temperature,
-        "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
+        "top_p": own.get("top_p", 1.0) if sampling.top_p is None else sampling.top_p,
         "max_tokens": min(sampling.max_tokens or room, room),
         "stop": list(sampling.stop),
         "logprobs": 0 if sampling.logprobs else None,
@@ -242,7 +250,7 @@ def _parameters(request: Request, kind: str, *, room: int) -> Any:
         "output_kind": import_module("vllm.sampling_params").RequestOutputKind[kind],
     }
     try:
-        return vllm.SamplingParams(**given | extra)
+        return vllm.SamplingParams(**{**own, **given, **extra})
     except Exception as error:
         raise ModelError(f"vLLM refuses the sampling parameters: {_reason(error)}", fatal=True) from None
 

@@ -16,7 +16,8 @@ _EXCERPT = 400
 _LONGEST_LEAD = 1_500
 _ANSWER = 80
 _MEMBERS = """
-SELECT g.question, g.t, g.i, g.parents, g.error IS NOT NULL, g.stop, substr(s.answer, 1, ?), s.score, s.same
+SELECT g.question, g.t, g.i, g.parents, g.error IS NOT NULL, g.stop, substr(s.answer, 1, ?), s.score, s.same,
+    s.score IS NULL AND s.note != '' AND g.error IS NULL
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.role = 'candidate' ORDER BY g.question, g.t, g.i
 """
@@ -59,10 +60,12 @@ def _question(
         t: {"states": [MISSING] * size, "parents": [""] * size, "answers": [None] * size, "same": [None] * size}
         for t, size in sizes.items()
     }
-    for _, t, i, parents, failed, stop, answer, score, same in rows:
+    unscored = False
+    for _, t, i, parents, failed, stop, answer, score, same, undecided in rows:
         if t not in populations or i >= sizes[t]:
             continue
         population = populations[t]
+        unscored = unscored or bool(undecided)
         letter = state(failed=bool(failed), answer=answer, score=score)
         population["states"][i] = letter
         population["parents"][i] = parents[1:-1].replace(" ", "")
@@ -84,7 +87,9 @@ def _question(
         "gold": question.gold[:_ANSWER] if question.gold else None,
         "done": done,
         "populations": shown,
-        "tags": tags([letters["states"] for letters in shown], [letters["same"] for letters in shown], done),
+        "tags": tags(
+            [letters["states"] for letters in shown], [letters["same"] for letters in shown], done, unscored=unscored
+        ),
     }
 
 
@@ -98,24 +103,27 @@ def _lead(text: str) -> list[Node] | None:
     return found[0][1:]
 
 
-def tags(states: list[str], same: list[list[int | None]], done: bool) -> list[str]:
+def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscored: bool = False) -> list[str]:
     """What a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.
         same: For each population, each member's answer group, or None where it has no answer.
         done: Whether nothing is missing; before that it is too early for the fate of right answers.
+        unscored: Whether an answer could not be scored; then the fate of right answers is not known either.
     """
     if not states:
         return []
     first, last, every = states[0], states[-1], "".join(states)
+    known = done and not unscored
     found = {
-        "died out": done and RIGHT in "".join(states[:-1]) and RIGHT not in last,
-        "rescued": done and RIGHT not in first and RIGHT in last,
-        "all wrong": done and RIGHT not in every and any(letter in every for letter in (WRONG, PARTIAL, UNANSWERED)),
+        "died out": known and RIGHT in "".join(states[:-1]) and RIGHT not in last,
+        "rescued": known and RIGHT not in first and RIGHT in last,
+        "all wrong": known and RIGHT not in every and any(letter in every for letter in (WRONG, PARTIAL, UNANSWERED)),
         "all right": done and set(last) == {RIGHT},
         "disagreeing": len({group for group in same[-1] if group is not None}) > 1,
         "unanswered": UNANSWERED in every,
         "failed": FAILED in every,
+        "unscored": unscored,
     }
     return [tag for tag, holds in found.items() if holds]

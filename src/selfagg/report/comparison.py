@@ -66,7 +66,12 @@ def _entry(entry: Entry, name: str, first: dict[str, Any]) -> dict[str, Any]:
         **{key: first[key] for key in ("setting", "model", "simulated")},
         "seeds": list(entry.seeds),
         "accuracy": triple(entry.accuracy),
-        "cost": {"calls": cost.calls, "completion": cost.completion, "total": cost.tokens, "seconds": cost.seconds},
+        "cost": {
+            "calls": cost.calls,
+            "completion": cost.completion if cost.told else None,
+            "total": cost.tokens,
+            "seconds": cost.seconds,
+        },
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.ancestry import ancestry
 from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
+from selfagg.analysis.missing import usage_json
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary
 from selfagg.analysis.statistics import Estimate
-from selfagg.analysis.summary import summarise
+from selfagg.analysis.summary import Summary, summarise
 from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.analysis.transitions import transitions
 from selfagg.engine.record import Record
@@ -37,7 +38,8 @@ def record_figures(record: Record) -> dict[str, Any]:
         "uniform": method.uniform if method else False,
         "answer": triple(summary.answer_accuracy),
         "calls": summary.calls,
-        "usage": {"prompt": summary.usage.prompt, "completion": summary.usage.completion},
+        "usage": usage_json(summary.usage, summary.missing.replies),
+        "missing": _missing(summary),
         "seconds": summary.seconds,
         "failures": summary.failures,
         "cost": _cost(costs[-1], chains[-1]) if costs else None,
@@ -51,6 +53,13 @@ def record_figures(record: Record) -> dict[str, Any]:
         },
         "transitions": _transitions(record, questions),
     }
+
+
+def _missing(summary: Summary) -> list[str]:
+    """Say what the record lacks, a sentence for each thing."""
+    replied = summary.answer_replied
+    more = {"failed": f"; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""}
+    return [f"{word.capitalize()}: {sentence}{more.get(word, '')}." for word, sentence in summary.missing.lines()]
 
 
 def triple(estimate: Estimate | None) -> list[float] | None:
@@ -135,10 +144,10 @@ def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
     return [[k, *found] for k, found in estimates if found is not None] or None
 
 
-def _cost(cost: Cost, chain: float) -> dict[str, float]:
+def _cost(cost: Cost, chain: float) -> dict[str, float | None]:
     return {
         "calls": cost.calls,
-        "completion": cost.completion,
+        "completion": cost.completion if cost.told else None,
         "total": cost.tokens,
         "seconds": cost.seconds,
         "chain": chain if math.isfinite(chain) else 0.0,
@@ -153,4 +162,6 @@ def _setting(configuration: dict[str, Any]) -> str:
         told.append(f"{method['order']} order")
     if configuration.get("candidate", "response") != "response":
         told.append(f"candidates shown by {configuration['candidate']}")
+    if configuration.get("sampling", {}).get("server_defaults"):
+        told.append("the server's own sampling")
     return " ".join(told)

@@ -70,13 +70,14 @@ def _member(member: Member, question: Question) -> dict[str, Any]:
     told["answer_nodes"] = _answer_nodes(question, member.answer)
     if reply is None:
         return told
+    used = reply.usage
     return {
         **told,
         "text": reply.text,
         "nodes": nodes(reply.text) if question.kind != "code" or "```" in reply.text else _program(reply.text),
         "reasoning": reply.reasoning,
         "stop": reply.stop.value,
-        "tokens": [reply.usage.prompt, reply.usage.cached, reply.usage.completion, reply.usage.reasoning],
+        "tokens": None if used.unknown else [used.prompt, used.cached, used.completion, used.reasoning],
         "seconds": round(reply.seconds, 3),
     }
 

@@ -9,7 +9,7 @@ from selfagg.server.deliberation import Outcome
 from selfagg.server.plan import Plan
 from selfagg.types import Member, Reply, Stop, Usage
 
-_FINISH = {Stop.FINISHED: "stop", Stop.LENGTH: "length", Stop.FILTERED: "content_filter"}
+_FINISH = {Stop.FINISHED: "stop", Stop.LENGTH: "length", Stop.FILTERED: "content_filter", Stop.UNKNOWN: "stop"}
 _REPLACED = ("role", "content", "reasoning", "reasoning_content")
 
 
@@ -54,17 +54,21 @@ def finish_reason(reply: Reply) -> str:
 
 
 def usage(outcome: Outcome, plan: Plan) -> dict[str, Any]:
-    """Tokens of all calls; the answers' own, and how they came about, under ``selfagg``."""
+    """Return the tokens of all calls; the answers' own, and how they came about, under ``selfagg``.
+
+    Tokens that the model's server did not tell are estimated: ``calls_without_usage`` says of how many calls.
+    """
     own = Usage()
     for member in outcome.members:
         own += member.reply.usage if member.reply else Usage()
     return {
-        **_tokens(outcome.usage),
+        **_tokens(outcome.usage + outcome.estimated),
         "selfagg": {
             "method": dict(plan.method.settings()),
             "calls": outcome.calls,
+            "calls_without_usage": outcome.usage.unknown,
             "populations": list(outcome.populations),
-            "answer": _tokens(own),
+            "answer": None if own.unknown else _tokens(own),
             "cut_short": outcome.cut_short,
             "seed": plan.settings.seed,
             "record": outcome.record,

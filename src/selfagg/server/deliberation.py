@@ -30,7 +30,8 @@ class Outcome:
 
     Attributes:
         members: The answers; at least one, each with a reply.
-        usage: Tokens of all calls.
+        usage: Tokens of all calls, as far as the model's server told them.
+        estimated: Tokens of the other calls, by estimate.
         calls: How many those were.
         populations: Members of each population that replied.
         cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
@@ -39,6 +40,7 @@ class Outcome:
 
     members: tuple[Member, ...]
     usage: Usage
+    estimated: Usage
     calls: int
     populations: tuple[int, ...]
     cut_short: bool
@@ -113,6 +115,7 @@ class Deliberator:
         return Outcome(
             members=(answered.member, *answered.others),
             usage=trial.usage,
+            estimated=trial.estimated,
             calls=trial.calls,
             populations=tuple(replied[t] for t in range(1, plan.method.t + 1)),
             cut_short=answered.cut_short,

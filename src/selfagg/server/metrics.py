@@ -39,6 +39,11 @@ class Metrics:
         self._tokens = Counter(
             "selfagg_tokens", "Tokens of deliberations; cached is a part of prompt.", ["of"], registry=self._registry
         )
+        self._untold = Counter(
+            "selfagg_calls_without_usage",
+            "Calls of deliberations whose tokens nobody told.",
+            registry=self._registry,
+        )
         self._calls = Counter("selfagg_calls", "Calls to the model made by deliberations.", registry=self._registry)
 
     def watch(self, name: str, words: str, value: Callable[[], float]) -> None:
@@ -55,6 +60,7 @@ class Metrics:
     def work(self, usage: Usage, calls: int) -> None:
         """A deliberation ended, in whatever way."""
         self._calls.inc(calls)
+        self._untold.inc(usage.unknown)
         for name in ("prompt", "cached", "completion", "reasoning"):
             self._tokens.labels(name).inc(getattr(usage, name))
 

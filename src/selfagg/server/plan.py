@@ -106,6 +106,7 @@ def _plan(
         max_tokens=request.max_completion_tokens or request.max_tokens,
         reasoning_effort=request.reasoning_effort,
         extra_body=every | without_use(last),
+        server_defaults=settings.server_defaults,
     )
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)

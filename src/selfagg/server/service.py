@@ -16,6 +16,7 @@ from selfagg.server.admission import Admission
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.metrics import Metrics
 from selfagg.server.settings import ServeSettings
+from selfagg.types import Sampling
 
 
 class Service:
@@ -60,7 +61,8 @@ class Service:
         record = stack.enter_context(Record(settings.record))
         sizes = {"n": settings.n, "k": settings.k, "t": settings.t} if settings.method == "rsa" else {}
         method = method_named(settings.method, **sizes)
-        made = configuration(method, self.model.name, Settings(candidate=settings.candidate), "serve")
+        sampled = Settings(Sampling(server_defaults=settings.server_defaults), candidate=settings.candidate)
+        made = configuration(method, self.model.name, sampled, "serve")
         record.begin(made, list(record.questions()), about(context=self.model.context))
         return record
 

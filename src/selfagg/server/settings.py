@@ -42,6 +42,7 @@ class ServeSettings:
         k: Candidates of an aggregation set.
         t: Populations, the first included.
         candidate: What of a candidate an aggregation shows.
+        server_defaults: As `Sampling.server_defaults`, of every deliberation's members.
         limits: Bounds on what a request may ask for.
         keys: API keys of which a client must have one; none: no key is asked for.
         forward_key: Whether a plain call takes the client's key to the backend.
@@ -54,6 +55,7 @@ class ServeSettings:
     k: int = 4
     t: int = 3
     candidate: str = "response"
+    server_defaults: bool = False
     limits: Limits = field(default_factory=Limits)
     keys: tuple[str, ...] = field(default=(), repr=False)
     forward_key: bool = False

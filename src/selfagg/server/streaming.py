@@ -207,7 +207,7 @@ def _member(member: Member, forecast: list[int]) -> dict[str, Any]:
         "text": member.text,
         "reasoning": member.reply.reasoning if member.reply else "",
         "stop": member.reply.stop.value if member.reply else None,
-        "tokens": [usage.prompt, usage.cached, usage.completion],
+        "tokens": None if usage.unknown else [usage.prompt, usage.cached, usage.completion],
         "seconds": member.reply.seconds if member.reply else 0.0,
         "error": member.error,
         "needed": forecast,

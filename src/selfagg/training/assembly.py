@@ -136,7 +136,7 @@ class Assembly:
     async def _drawn(self, place: int) -> list[Entry]:
         recipe, question = self.recipe, self.questions[place]
         members = self._members(place)
-        usable = [i for i, member in sorted(members.items()) if member.reply]
+        usable = [i for i, member in sorted(members.items()) if member.reply and member.score is not None]
         if len(usable) < recipe.k:
             self.counts["too_few_candidates"] += 1
             return []

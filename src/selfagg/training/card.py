@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.population import interval, mean
 from selfagg.analysis.summary import summarise
 from selfagg.engine.record import Record
@@ -32,11 +33,12 @@ def described_pool(record: Record, recipe: Recipe) -> dict[str, Any]:
         "replies": replies,
         "replies_cut": cut,
         "failed": summary.failures,
+        "missing": summary.missing.as_json(),
         "last_failure": summary.last_failure,
         "pass_at_1": mean(population.accuracy) if population else None,
         "interval": interval(population.accuracy) if population else None,
         "pass_at_n": mean(population.pass_at_n) if population else None,
-        "tokens": {"prompt": summary.usage.prompt, "completion": summary.usage.completion},
+        "tokens": usage_json(summary.usage, summary.missing.replies),
         "simulated": summary.simulated,
     }
 
@@ -95,21 +97,23 @@ def _pool_lines(facts: Mapping[str, Any]) -> list[str]:
     if pool is None:
         return []
     size = pool["a_problem"]
-    tokens = pool["tokens"]
+    missing = Missing.read(pool["missing"])
     lines = [
         f"{pool['replies']:,} candidates, {size} a problem; {pool['replies_cut']:,} cut by the limit on their length"
     ]
     if pool["failed"]:
         lines.append(
-            f"{pool['failed']:,} calls failed for good (the last: {pool['last_failure']}); none of them is shown"
+            f"{pool['failed']:,} calls failed for good (the last: {pool['last_failure']}); none of them is shown, "
+            "and each counts as wrong in pass@1"
         )
+    lines += [f"{sentence}; none of them is shown" for word, sentence in missing.lines() if word == "unscored"]
     if pool["pass_at_1"] is not None:
         low, high = pool["interval"]
         lines.append(
             f"pass@1 {_percent(pool['pass_at_1'])} (95 % interval {100 * low:.1f} to {_percent(high)}), "
             f"pass@{size} {_percent(pool['pass_at_n'])}"
         )
-    lines.append(f"{tokens['prompt']:,} prompt tokens and {tokens['completion']:,} completion tokens")
+    lines.append(f"tokens: {missing.tokens_words(pool['tokens'])}")
     return lines
 
 

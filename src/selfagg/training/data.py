@@ -17,7 +17,7 @@ from typing import Any
 from selfagg.engine.configuration import about, configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
+from selfagg.engine.run import INCOMPLETE, evaluate
 from selfagg.errors import UsageError
 from selfagg.experiments.share import COMPARABLE, share_first_samples
 from selfagg.files import sha256, write_whole
@@ -113,13 +113,13 @@ def finished_set(folder: Path, plan: Plan) -> dict[str, Any] | None:
         return None
     with Record(folder / CANDIDATES) as record:
         record.begin(plan.configuration, plan.problems.questions)
-        ((failed,),) = record.query("SELECT count(*) FROM generations WHERE error IS NOT NULL")
+        incomplete = record.query(INCOMPLETE)
     try:
         facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
         whole = all(sha256(folder / name) == digest for name, digest in facts["files"].items())
     except (OSError, ValueError, KeyError, AttributeError):
         return None
-    return facts if whole and not failed else None
+    return facts if whole and not incomplete else None
 
 
 def check_folder(folder: Path) -> None:

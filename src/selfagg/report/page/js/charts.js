@@ -14,7 +14,10 @@ const point = (x, estimate, more) =>
   estimate ? { x, y: estimate[0], low: estimate[1], high: estimate[2], ...more } : { x, y: NaN };
 const several = () => shownRecords().length > 1;
 const named = (record, what) => (several() ? `${record.label} · ${what}` : what);
-const bare = (series) => ({ ...series, points: series.points.filter(({ y }) => Number.isFinite(y)) });
+const bare = (series) => ({
+  ...series,
+  points: series.points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)),
+});
 
 const METRICS = [
   { key: "accuracy", name: "accuracy", dash: "", band: true },
@@ -53,7 +56,7 @@ function costSpec(cost) {
       colour: record.colour,
       band: true,
       points: record.populations.map((p) =>
-        point(p.cost[cost.key], p.accuracy, { title: `${record.label}, population ${p.t}` }),
+        point(p.cost[cost.key] ?? NaN, p.accuracy, { title: `${record.label}, population ${p.t}` }),
       ),
     }),
     bare({
@@ -64,7 +67,7 @@ function costSpec(cost) {
       points:
         record.uniform || !record.cost
           ? []
-          : [point(record.cost[cost.key], record.answer, { title: `${record.label}, its answer` })],
+          : [point(record.cost[cost.key] ?? NaN, record.answer, { title: `${record.label}, its answer` })],
     }),
   ]);
   return {

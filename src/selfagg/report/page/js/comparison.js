@@ -44,7 +44,7 @@ function recordRow(record) {
     estimateText(last.majority),
     count(record.calls),
     short(record.usage.completion),
-    short(record.usage.prompt + record.usage.completion),
+    short(record.usage.prompt === null ? null : record.usage.prompt + record.usage.completion),
     duration(record.seconds),
   ];
   const name = h(
@@ -179,6 +179,10 @@ function findings(record) {
   );
 }
 
+// Failed calls, answers that could not be scored, tokens that nobody told.
+const lacking = ({ label, missing }) =>
+  missing.length > 0 && h("p", { class: "note" }, `${RECORDS.length > 1 ? `${label}: ` : ""}${missing.join(" ")}`);
+
 const unfinished = ({ label, done, questions }) =>
   h(
     "p",
@@ -195,6 +199,7 @@ function showComparison(body) {
     DATA.entries.length > 0 && entryTable(),
     DATA.comparisons.length ? h("ul", { class: "verdicts" }, DATA.comparisons.map(verdictRow)) : null,
     RECORDS.filter(({ done, questions }) => done < questions.length).map(unfinished),
+    RECORDS.map(lacking),
     DATA.notes.map((note) => h("p", { class: "note" }, note)),
     RECORDS.length > 1 &&
       h("details", { class: "each", open: DATA.entries.length === 0 }, h("summary", {}, "Each record"), recordTable()),

@@ -54,12 +54,11 @@ const withRates = (text) =>
 const percent = (value, digits = 1) =>
   value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)}${"\u2009"}%`;
 const count = (value) => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en"));
-const short = (value) =>
-  value >= 1e6
-    ? `${+(value / 1e6).toPrecision(3)}M`
-    : value >= 1e3
-      ? `${+(value / 1e3).toPrecision(3)}k`
-      : `${+value.toPrecision(3)}`;
+const short = (value) => {
+  if (value === null || value === undefined) return "–";
+  if (value >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
+  return value >= 1e3 ? `${+(value / 1e3).toPrecision(3)}k` : `${+value.toPrecision(3)}`;
+};
 const duration = (seconds) => {
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;

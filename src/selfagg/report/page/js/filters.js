@@ -8,6 +8,7 @@ const TAGS = {
   disagreeing: "the last population has more than one answer",
   unanswered: "a reply gave no answer",
   failed: "a call failed for good",
+  unscored: "an answer could not be scored",
 };
 
 const ORDERS = {

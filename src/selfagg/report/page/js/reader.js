@@ -87,7 +87,12 @@ const fact = (name, value) =>
 
 const answerText = (answer, nodes) => (nodes ? fromNode(nodes) : answer);
 
-const STOPS = { finished: "finished", length: "cut by the limit on its length", filtered: "cut by a content filter" };
+const STOPS = {
+  finished: "finished",
+  length: "cut by the limit on its length",
+  filtered: "cut by a content filter",
+  unknown: "for a reason that nobody knows",
+};
 
 function facts(member, packed) {
   const [prompt, cached, completion, thinking] = member.tokens ?? [];
@@ -98,6 +103,7 @@ function facts(member, packed) {
     fact("Gold", answerText(packed.gold, packed.gold_nodes)),
     fact("Score", member.score === null ? "not scored" : String(+member.score.toFixed(4))),
     fact("Stop", member.stop && STOPS[member.stop]),
+    fact("Tokens", member.tokens === null ? "not told by the server" : null),
     fact("Prompt", member.tokens && `${count(prompt)} tokens${cached ? `, ${count(cached)} cached` : ""}`),
     fact("Reply", member.tokens && `${count(completion)} tokens${thinking ? `, ${count(thinking)} reasoning` : ""}`),
     fact("Time", member.seconds !== undefined && duration(member.seconds)),

@@ -56,10 +56,12 @@ async function ask() {
 }
 
 function finish(usage) {
+  const untold = usage.selfagg.calls_without_usage;
+  const estimated = untold ? `; ${plural(untold, "call")} by estimate` : "";
   const cut = usage.selfagg.cut_short ? "; ended early: the best answer at hand" : "";
   byId("usage").textContent =
     `${plural(usage.selfagg.calls, "call")}, ${count(usage.prompt_tokens)} prompt tokens ` +
-    `(${count(usage.prompt_tokens_details.cached_tokens)} cached), ${count(usage.completion_tokens)} written${cut}`;
+    `(${count(usage.prompt_tokens_details.cached_tokens)} cached), ${count(usage.completion_tokens)} written${estimated}${cut}`;
 }
 
 async function go(event) {

@@ -59,7 +59,7 @@ class Populations {
       const most = Math.max(...answers.map((one) => answers.filter((other) => other === one).length));
       parts.push(`agreement ${percent(most / answers.length, 0)}`);
     }
-    const tokens = members.reduce((sum, member) => sum + member.tokens[2], 0);
+    const tokens = members.reduce((sum, member) => sum + (member.tokens?.[2] ?? 0), 0);
     if (tokens) parts.push(`${short(tokens)} tokens`);
     return parts.join(" · ");
   }

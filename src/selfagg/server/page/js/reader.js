@@ -30,7 +30,10 @@ class Reader {
   }
 
   content(member, populations, text) {
-    const [prompt, cached, written] = member.tokens;
+    const [prompt, cached, written] = member.tokens ?? [];
+    const tokens = member.tokens
+      ? `${count(prompt)} prompt tokens (${count(cached)} cached), ${count(written)} written`
+      : "tokens not told by the server";
     return h(
       "div",
       { class: "content" },
@@ -42,7 +45,7 @@ class Reader {
             member.parents.map((i) => populations.members.get(`${member.t - 1}.${i}`)).filter(Boolean).map((parent) => populations.cell(parent)),
           )
         : h("p", { class: "note" }, "a first sample"),
-      h("p", { class: "note" }, `${count(prompt)} prompt tokens (${count(cached)} cached), ${count(written)} written, ${duration(member.seconds)}${member.stop === "length" ? ", cut by its length" : ""}`),
+      h("p", { class: "note" }, `${tokens}, ${duration(member.seconds)}${member.stop === "length" ? ", cut by its length" : ""}`),
       member.reasoning ? h("details", {}, h("summary", {}, "reasoning"), asWritten(member.reasoning)) : null,
       text,
     );

@@ -1,0 +1,133 @@
+"""What a run lacks: replies, scores, token counts. Counted here and worded here, for every table, JSON and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from selfagg.engine.record import Record
+from selfagg.types import Usage
+
+UNTOLD = "coalesce(prompt_tokens + completion_tokens, 0) = 0"
+"""Holds of a reply whose server did not tell its tokens; earlier versions recorded 0, which no reply takes."""
+
+_MEMBERS = """
+SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
+    coalesce(sum(error IS NULL AND score IS NULL AND note != ''), 0)
+FROM generations JOIN questions ON position = question LEFT JOIN scores USING (question, t, i)
+WHERE role = 'candidate' AND weights IS NOT NULL
+"""
+_REPLIES = f"""
+SELECT count(*), coalesce(sum({UNTOLD}), 0),
+    coalesce(sum(text = '' AND reasoning != '' AND stop = 'finished'), 0),
+    coalesce(sum(stop = 'filtered'), 0), coalesce(sum(stop = 'unknown'), 0)
+FROM generations WHERE error IS NULL
+"""  # noqa: S608 - constants
+_WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note ORDER BY count(*) DESC, note LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Numbers of what is not there, and of what it would be part of.
+
+    Attributes:
+        members: Members of the questions that are done.
+        failed: Those without a reply. They count as wrong, as in the paper.
+        unscored: Those whose answer could not be scored. They are left out of every share.
+        why: The commonest reason why an answer could not be scored, or ``""``.
+        replies: Replies to all calls.
+        without_usage: Those whose server did not tell their tokens. No sum of tokens holds them.
+        reasoning_only: Those that are finished and have a reasoning section and no text.
+        filtered: Those that a filter cut.
+        unknown_stop: Those that ended for a reason that nobody knows.
+    """
+
+    members: int = 0
+    failed: int = 0
+    unscored: int = 0
+    why: str = ""
+    replies: int = 0
+    without_usage: int = 0
+    reasoning_only: int = 0
+    filtered: int = 0
+    unknown_stop: int = 0
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Count what a record lacks."""
+        (members,), (replies,), why = record.query(_MEMBERS), record.query(_REPLIES), record.query(_WHY)
+        found = [*members, why[0][0] if why else "", *replies]
+        return cls(**dict(zip(_NAMES, found, strict=True)))
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """Return what `as_json` told."""
+        return cls(**{name: told[name] for name in _NAMES})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every number by its name."""
+        return asdict(self)
+
+    def __add__(self, other: Missing) -> Missing:
+        added = {name: getattr(self, name) + getattr(other, name) for name in _NAMES if name != "why"}
+        return Missing(why=self.why or other.why, **added)
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every member has a reply and, where a right answer is known, a score."""
+        return not self.failed and not self.unscored
+
+    def sentence(self) -> str:
+        """Say how many members have no reply or no score; ``""`` where none."""
+        return "; ".join(filter(None, [self._failed(), self._unscored()]))
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return a word and a sentence for each kind of thing that is missing."""
+        told = [
+            ("failed", self._failed(), ": counted as wrong"),
+            ("unscored", self._unscored(), ": left out of all shares"),
+            ("no text", self._replies(self.reasoning_only), " hold reasoning alone: look at the server's parser"),
+            ("filtered", self._replies(self.filtered), " were cut by a filter"),
+            ("stop", self._replies(self.unknown_stop), " ended for a reason that nobody knows"),
+            ("tokens", self._untold(), ""),
+        ]
+        return [(word, f"{sentence}{more}") for word, sentence, more in told if sentence]
+
+    def tokens_words(self, usage: Mapping[str, Any]) -> str:
+        """Say how many tokens were used, from `usage_json`."""
+        if usage["prompt"] is None:
+            return self._untold()
+        told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"
+        return "; ".join(filter(None, [told, self._untold()]))
+
+    def _failed(self) -> str:
+        return f"{_of(self.failed, self.members)} members have no reply" if self.failed else ""
+
+    def _unscored(self) -> str:
+        why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
+        because = f" ({why})" if why else ""
+        return f"{_of(self.unscored, self.members)} members could not be scored{because}" if self.unscored else ""
+
+    def _replies(self, number: int) -> str:
+        return f"{_of(number, self.replies)} replies" if number else ""
+
+    def _untold(self) -> str:
+        if self.without_usage == self.replies:
+            return "not told by the server" if self.replies else ""
+        replies = self._replies(self.without_usage)
+        return f"not told by the server for {replies}, which no sum holds" if replies else ""
+
+
+_NAMES = [field.name for field in fields(Missing)]
+
+
+def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
+    """Return tokens for JSON: those of the replies whose server told them, null where it told none."""
+    told = usage.unknown < replies or not replies
+    names = ("prompt", "cached", "completion", "reasoning")
+    return {**{name: getattr(usage, name) if told else None for name in names}, "unknown": usage.unknown}
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}"
