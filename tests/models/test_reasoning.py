@@ -22,8 +22,18 @@ pieces = (
     "<thi",
     "a",
 )
-pieces += ("analysisSo", "assistantfinal", "<|channel|>analysis<|message|>", FINAL, "\n", " ", "x < y", "◁think▷", ". ")
-mixed = st.lists(st.sampled_from(pieces), max_size=20).map("".join)
+more_pieces = (
+    "analysisSo",
+    "assistantfinal",
+    "<|channel|>analysis<|message|>",
+    FINAL,
+    "\n",
+    " ",
+    "x < y",
+    "◁think▷",
+    ". ",
+)
+mixed = st.lists(st.sampled_from(pieces + more_pieces), max_size=20).map("".join)
 
 
 @pytest.mark.parametrize(
