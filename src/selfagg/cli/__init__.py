@@ -31,6 +31,7 @@ from selfagg.cli.sweep import sweep
 from selfagg.cli.train import train
 from selfagg.cli.validate import validate
 from selfagg.errors import SelfaggError, UsageError
+from selfagg.extras import missing_extra
 from selfagg.signals import heard_by
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -99,6 +100,10 @@ def main() -> None:
         _leave(str(error), 2)
     except SelfaggError as error:
         _leave(str(error), 1)
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        _leave(str(missing), 2)
     except KeyboardInterrupt:
         _leave("stopped", 130)
     except OSError as error:

@@ -66,17 +66,11 @@ def serve(
     ] = 32,
 ) -> None:
     """Serve RSA to every OpenAI client: the same API, one base URL changed."""
-    from selfagg.errors import UsageError
-
-    try:
-        from selfagg.server.settings import Limits, ServeSettings
-        from selfagg.server.start import access_of, run
-    except ModuleNotFoundError as error:
-        raise UsageError(f"serve needs {error.name}: pip install 'selfagg[server]'") from None
-
     from selfagg.methods import method_named
     from selfagg.models import connect
     from selfagg.prompts.candidates import view_named
+    from selfagg.server.settings import Limits, ServeSettings
+    from selfagg.server.start import access_of, run
 
     view_named(candidate)
     method_named(method, **({"n": n, "k": k, "t": t} if method == "rsa" else {}))

@@ -1,0 +1,34 @@
+"""Optional packages, and the extra of selfagg that brings each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from selfagg.errors import UsageError
+
+_MODULES = {
+    "eval": "numpy scipy statsmodels pandas pyarrow math_verify latex2sympy2_extended sympy reasoning_gym",
+    "server": "fastapi starlette pydantic uvicorn prometheus_client",
+    "plots": "matplotlib",
+    "local": "xllamacpp",
+    "hub": "huggingface_hub",
+    "hf": "torch transformers accelerate gguf peft safetensors tokenizers",
+    "train": "trl datasets",
+    "vllm": "vllm",
+    "ray": "ray",
+}
+
+EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
+    {module: extra for extra, modules in _MODULES.items() for module in modules.split()}
+)
+"""Top-level module -> extra."""
+
+
+def missing_extra(error: ModuleNotFoundError) -> UsageError | None:
+    """Return an error that names the extra to install, or None if the module belongs to no extra."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return None
+    return UsageError(f"this needs the package {module}: pip install 'selfagg[{EXTRAS[module]}]'")
