@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 
 MODEL = "null"
 REPLY = "The lighthouse keeper counts the ships once more. " * 96 + "\n\\boxed{42}"

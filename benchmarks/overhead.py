@@ -32,7 +32,7 @@ from selfagg.engine.run import evaluate
 from selfagg.engine.trial import Trial
 from selfagg.methods.base import Members, Method
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 from selfagg.prompts import aggregation
 from selfagg.prompts.wording import aggregation_words
 from selfagg.types import Member, Question, Reply

@@ -69,6 +69,8 @@ class Sampling:
         reasoning_effort: ``low``, ``medium``, ``high``, for models that know it.
         logprobs: Whether to ask for the log-probability of each token written.
         extra_body: Further fields for the server's request body, passed on as they are.
+        server_defaults: Whether the server's own top_p, top_k, min_p and repetition penalty apply where none is
+            named; otherwise they are switched off, so that the model's own distribution is sampled.
     """
 
     temperature: float = 1.0
@@ -78,6 +80,7 @@ class Sampling:
     reasoning_effort: str | None = None
     logprobs: bool = False
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    server_defaults: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def job_of(
     """
     from selfagg import __version__
     from selfagg.cluster.job import Job
-    from selfagg.models.openai_server import NO_KEY, read_key
+    from selfagg.models.openai.credentials import NO_KEY, read_key
 
     access = model.access()
     urls = access.base_urls or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))

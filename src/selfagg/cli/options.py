@@ -65,6 +65,22 @@ class ModelOptions:
         Path | None,
         typer.Option(help="A file with the API key (default: OPENAI_API_KEY).", rich_help_panel=MODEL),
     ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A further header for the server, NAME=@FILE for a secret; several times.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="Longest silence of an openai: server within a reply, in seconds (3600; serve: 600).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
     context: Annotated[
         int | None,
         typer.Option(
@@ -80,7 +96,14 @@ class ModelOptions:
         """What a connection needs beside the model's name."""
         from selfagg.models import Access
 
-        return Access(tuple(self.base_url or ()), self.api_key_file, self.context, self.concurrency)
+        return Access(
+            base_urls=tuple(self.base_url or ()),
+            api_key_file=self.api_key_file,
+            context=self.context,
+            concurrency=self.concurrency,
+            timeout_s=self.timeout,
+            headers=tuple(self.header or ()),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,9 +46,6 @@ def serve(
     grace: Annotated[
         int, typer.Option(min=0, rich_help_panel=SERVER, help="Seconds that open requests get when the server stops.")
     ] = 30,
-    timeout: Annotated[
-        float, typer.Option(min=1.0, rich_help_panel=SERVER, help="Longest wait for one reply of an openai: model.")
-    ] = 600.0,
     method: Annotated[
         str, typer.Option(rich_help_panel="Method", help="Where a request names none: rsa, single, majority, ...")
     ] = "rsa",
@@ -73,7 +70,7 @@ def serve(
 
     try:
         from selfagg.server.settings import Limits, ServeSettings
-        from selfagg.server.start import RETRIES, run
+        from selfagg.server.start import RETRIES, TIMEOUT_S, run
     except ModuleNotFoundError as error:
         raise UsageError(f"serve needs {error.name}: pip install 'selfagg[server]'") from None
 
@@ -95,7 +92,7 @@ def serve(
         record=record,
     )
     check_address(host, settings)
-    access = replace(model.access(), timeout_s=timeout, retries=RETRIES)
+    access = replace(model.access(), timeout_s=model.timeout or TIMEOUT_S, retries=RETRIES)
     connection = connect(model.model, access)
     run(connection, settings, host=host, port=port, grace_s=grace, concurrency=model.concurrency)
 

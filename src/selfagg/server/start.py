@@ -14,7 +14,7 @@ import uvicorn
 
 from selfagg.errors import UsageError
 from selfagg.models.base import Model
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 from selfagg.models.retries import Retries
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
@@ -23,6 +23,9 @@ from selfagg.signals import heard_by
 
 RETRIES: Final = Retries(tries=4, first_s=0.5, longest_s=5.0, patience_s=60.0)
 """Shorter than a long evaluation's: somebody is waiting, and can be told to come back."""
+
+TIMEOUT_S: Final = 600.0
+"""Longest silence of an ``openai:`` server within a reply, where the user names none."""
 
 _BACKLOG: Final = 4096
 _IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it is the one to close it
