@@ -328,7 +328,7 @@ def _why(error: Exception) -> str:
         reason = getattr(cause, "verify_message", "") or str(cause)
         return (
             f"its certificate is not trusted: {reason}; name the file of its authority's certificate "
-            "in SSL_CERT_FILE, which is read before REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE"
+            "in SSL_CERT_FILE (REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE are read too)"
         )
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, ssl.SSLError):

@@ -160,8 +160,8 @@ class OpenAIModel:
                 lost.append(error)
         if not facts:
             raise lost[0]
-        for error in lost:
-            self._profile.tell(str(error))
+        for unreachable in lost:
+            self._profile.tell(str(unreachable))
         return facts
 
     async def __aexit__(
@@ -200,6 +200,13 @@ class OpenAIModel:
         return replace(reply, tries=tries)
 
     async def _try(self, request: Request) -> Reply:
+        try:
+            return await self._answered(request)
+        except Passing as failed:
+            log.info("a call failed and may be tried again: %s", failed)
+            raise
+
+    async def _answered(self, request: Request) -> Reply:
         server = self._least_busy()
         with server.in_use():
             for _ in range(_MOST_LESSONS):
@@ -213,7 +220,6 @@ class OpenAIModel:
                 except Passing as lost:
                     if lost.status in _SLOW or (not lost.unreachable and time.perf_counter() - start > 20):
                         self._profile.slow(body)
-                    log.info("%s; it is tried again", lost)
                     raise
                 return self._profile.saw(reply, request, body)
         raise ModelError(f"{server.url} refused the call in {_MOST_LESSONS} forms")

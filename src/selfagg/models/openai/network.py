@@ -104,23 +104,21 @@ def _within(host: str, ranges: str | None) -> bool:
 
 
 def tls() -> ssl.SSLContext:
-    """Return what certificates are checked against: SSL_CERT_FILE or its likes, else the system's and Mozilla's.
+    """Return what certificates are checked against: the system's, and SSL_CERT_FILE's and its likes or Mozilla's.
 
     Raises:
         UsageError: The file that a variable names cannot be read.
     """
-    named = next((name for name in _BUNDLES if os.environ.get(name)), "")
-    return _context(named, os.environ.get(named, ""))
+    return _context(tuple((name, os.environ[name]) for name in _BUNDLES if os.environ.get(name)))
 
 
 @functools.cache
-def _context(variable: str, bundle: str) -> ssl.SSLContext:
+def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    try:
-        if bundle and Path(bundle).is_dir():
-            context.load_verify_locations(capath=bundle)
-        else:
-            context.load_verify_locations(bundle or certifi.where())
-    except (OSError, ssl.SSLError):
-        raise UsageError(f"{variable or 'certifi'} names {bundle}, which holds no certificates") from None
+    for variable, bundle in named or (("certifi", certifi.where()),):
+        folder = Path(bundle).is_dir()
+        try:
+            context.load_verify_locations(None if folder else bundle, bundle if folder else None)
+        except (OSError, ssl.SSLError):
+            raise UsageError(f"{variable} names {bundle}, which holds no certificates") from None
     return context

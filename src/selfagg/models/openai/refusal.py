@@ -64,6 +64,7 @@ _NO_MODEL = re.compile(
     r"|(unknown|invalid|no such|unsupported) model|not a valid model|no (available )?(channel|endpoints?|provider)",
     re.IGNORECASE,
 )
+_MINIMAX: Final = {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}
 _PLAIN_ON_TLS = re.compile(
     r"plain HTTP request was sent to HTTPS|client sent an HTTP request to an HTTPS", re.IGNORECASE
 )
@@ -227,15 +228,12 @@ def error_status(answer: object) -> int | None:
         return None
     told = answer.get("base_resp")
     if isinstance(told, Mapping) and told.get("status_code"):
-        return {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}.get(told["status_code"], 502)
+        return _MINIMAX.get(told["status_code"], 502)
     error = answer.get("error") or answer.get("errors") or (answer.get("object") == "error" and answer)
     if not error:
         return None
-    codes = [part.get(name) for part in (error, answer) if isinstance(part, Mapping) for name in ("code", "status")]
-    codes = [
-        int(code) for code in codes if isinstance(code, int | str) and str(code).isdecimal() and len(str(code)) == 3
-    ]
-    return next((code for code in codes if 400 <= code < 600), 502)
+    said = [part.get(name) for part in (error, answer) if isinstance(part, Mapping) for name in ("code", "status")]
+    return next((int(code) for code in said if re.fullmatch("[45][0-9][0-9]", str(code))), 502)
 
 
 class _Found:
