@@ -19,7 +19,7 @@ from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
-from selfagg.models import openai_server
+from selfagg.models.openai import client
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.retries import Retries
 from selfagg.types import Member, Question
@@ -55,7 +55,7 @@ SAYS = {
 @pytest.fixture(autouse=True)
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would take long is made small: the largest reply that is read, the pauses while the model is gone."""
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2 * 2**20)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2 * 2**20)
     monkeypatch.setattr(breaker, "FIRST_PAUSE_S", 0.02)
 
 

@@ -50,6 +50,7 @@ class Facts:
     """What a server told about one model.
 
     Attributes:
+        listed: Whether it lists the model.
         note: What is odd about its list, or ``""``.
         hint: What to say if the model turns out not to be there.
         context: Tokens that prompt and reply may have together, or None where it did not say.
@@ -58,6 +59,7 @@ class Facts:
         owner: As `ServedModel.owner`.
     """
 
+    listed: bool = False
     note: str = ""
     hint: str = ""
     context: int | None = None
@@ -110,14 +112,15 @@ async def look_up(server: Server, model: str, retries: Retries) -> Facts:
         offer = _offer(model, [one.id for one in models])
         owner = models[0].owner if len(models) == 1 else ""
         return Facts(
+            False,
             f"{server.url} does not list {model!r} ({offer}); it is asked for all the same", f"; {offer}", owner=owner
         )
     if entry.owner == "llamacpp":
         return await _ask_llama_cpp(server, entry)
     if entry.owner == "library":
-        return Facts(context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
+        return Facts(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
     counter = vllm_counter(model) if entry.owner == "vllm" else None
-    return Facts(context=entry.context, counter=await tried(counter, server), owner=entry.owner)
+    return Facts(True, context=entry.context, counter=await tried(counter, server), owner=entry.owner)
 
 
 async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
@@ -234,6 +237,7 @@ async def _ask_llama_cpp(server: Server, entry: ServedModel) -> Facts:
     context = mapping(props.get("default_generation_settings")).get("n_ctx")
     slots = props.get("total_slots")
     return Facts(
+        True,
         context=context if isinstance(context, int) and context > 0 else entry.context,
         slots=slots if isinstance(slots, int) and slots > 0 else None,
         counter=counter,

@@ -305,7 +305,7 @@ class OpenAIModel:
         if again := self._profile.learn(refusal, request, body):
             return again
         hint = self._facts.hint if refusal.no_model else self._profile.wish_refused(refusal, body)
-        raise refusal.error(server.url, proven=proven, hint=hint) from None
+        raise refusal.error(server.url, proven=proven, listed=self._facts.listed, hint=hint) from None
 
     def _least_busy(self) -> Server:
         now = time.monotonic()

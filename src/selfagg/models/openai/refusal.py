@@ -65,6 +65,7 @@ _NO_MODEL = re.compile(
     re.IGNORECASE,
 )
 _MINIMAX: Final = {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}
+_MODERATED = re.compile(r"flagged|moderat|content|policy|safety|filter|harm", re.IGNORECASE)
 _PLAIN_ON_TLS = re.compile(
     r"plain HTTP request was sent to HTTPS|client sent an HTTP request to an HTTPS", re.IGNORECASE
 )
@@ -177,13 +178,14 @@ class Refusal(Exception):
         """Return the whole numbers in the message, in order."""
         return [_number(digits) for digits in re.findall(rf"(?<![\w.-]){_NUMBER}(?![\w-]|\.\d)", self.words)]
 
-    def error(self, where: str, *, proven: bool, hint: str = "") -> Passing | ModelError:
+    def error(self, where: str, *, proven: bool, listed: bool = False, hint: str = "") -> Passing | ModelError:
         """Return the exception to raise.
 
         Args:
             where: Who refused.
             proven: Whether this connection has answered before. A 403 or 404 then concerns one call (a filter, a
                 replica that is not ready), otherwise all; a wrong key and an empty purse always concern all.
+            listed: Whether the server lists the model, so that a 404 concerns one call.
             hint: What to do, for the end of the sentence.
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "") + hint
@@ -192,7 +194,9 @@ class Refusal(Exception):
         if self.passing or (self.page and proven):
             return Passing(text, wait_s=self.wait_s or 3.0 * self.loading, status=self.status)
         every = self.status == 401 or self.money or bool(_PLAIN_ON_TLS.search(self.words))
-        first = self.status in (402, 403, 404, 405) or self.no_model or bool(hint)
+        absent = (self.status in (404, 405) or self.no_model) and not listed
+        forbidden = self.status == 403 and not _MODERATED.search(self.words)
+        first = absent or forbidden or bool(hint)
         return ModelError(text, fatal=every or (first and not proven), status=self.status)
 
 

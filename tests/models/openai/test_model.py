@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
 from openai_faults import (
     FAULTS,
     Fault,
@@ -33,13 +33,14 @@ from openai_faults import (
 )
 from waiting import until
 
-import selfagg.models.openai_server as openai_server
+from selfagg.models.openai import OpenAIModel, client, discovery
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
-from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_discovery import ServedModel, estimate_tokens, served_models
+from selfagg.models.openai.counting import estimate_tokens
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.discovery import ServedModel, served_models
 from selfagg.models.retries import Retries
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -90,9 +91,11 @@ async def test_a_plain_call(server: FaultServer) -> None:
             "model": "fake",
             "messages": [{"role": "user", "content": "2 + 2?"}],
             "temperature": 1.0,
+            "top_p": 1.0,
             "max_tokens": 50,
             "seed": 7,
-            "stream": False,
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
     ]
 
@@ -131,7 +134,7 @@ async def test_every_setting_reaches_the_server(server: FaultServer) -> None:
     ],
 )
 async def test_what_can_pass_is_tried_again(server: FaultServer, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2**22)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2**22)
     server.script = [fault, fault]
     async with connect(server) as model:
         reply = await model.sample(ask())
@@ -174,7 +177,7 @@ async def test_a_wait_without_measure_is_told_in_few_digits(server: FaultServer)
 @pytest.mark.parametrize(
     ("fault", "words", "fatal"),
     [
-        (refuse(400, "bad temperature"), "answered 400: bad temperature", False),
+        (refuse(400, "bad weather"), "answered 400: bad weather", False),
         (refuse(401, "who are you"), "answered 401: who are you", True),
         (refuse(403, "flagged"), "answered 403: flagged", False),
         (refuse(404, "no such model"), "answered 404: no such model", False),
@@ -232,8 +235,10 @@ async def test_what_a_server_does_not_know_is_left_out_from_then_on(server: Faul
         first, second = await model.sample(ask()), await model.sample(ask(temperature=0.5))
     assert (first.tries, second.tries) == (1, 1)
     assert len(server.bodies) == 5
-    assert {name: value for name, value in server.bodies[3].items() if name not in ("messages", "model", "stream")} == {
-        "max_completion_tokens": 50
+    usual = ("messages", "model", "stream", "stream_options")
+    assert {name: value for name, value in server.bodies[3].items() if name not in usual} == {
+        "max_completion_tokens": 50,
+        "top_p": 1.0,
     }
     assert server.bodies[4]["temperature"] == 0.5  # left out only where that changes nothing
 
@@ -265,9 +270,12 @@ async def test_the_key_is_told_to_nobody(server: FaultServer, caplog: pytest.Log
             assert caught.value.__cause__ is None
         assert KEY not in repr(model)
     server.models = refuse(401, f"Incorrect API key provided: {KEY}")
+    async with connect(server):
+        pass
     with pytest.raises(UsageError) as refused:
-        await connect(server).__aenter__()
+        await served_models(server.url, Credentials(KEY, None))
     assert KEY not in str(refused.value)
+    assert "401" in caplog.text
     assert KEY not in caplog.text
 
 
@@ -323,7 +331,7 @@ async def test_a_server_that_died_is_avoided(server: FaultServer) -> None:
 
 async def test_populations_stay_whole_through_every_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """10 % of the calls go wrong in all ways: each call ends in a reply or in an error of the kind it deserves."""
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2**20)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2**20)
     patient = {"timeout_s": 2.0, "retries": replace(QUICK, tries=6)}  # a busy machine is no fault
     async with FaultServer(rate=0.1, seed=5) as server, connect(server, **patient) as model:
         limit = asyncio.Semaphore(64)
@@ -355,31 +363,51 @@ class TestEntering:
     @pytest.mark.parametrize(
         ("fault", "words"),
         [
-            (refuse(401, "bad key"), r"refused the API key \(401: bad key\)"),
+            (refuse(401, "bad key"), "refused the API key (401: bad key)"),
             (refuse(403), "refused the API key"),
             (refuse(500, "broken"), "answered 500: broken"),
-            (send({"data": [{"id": "fakes"}, {"id": "others"}]}), "does not serve 'fake'; did you mean fakes?"),
-            (send({"data": [{"id": "qwen"}]}), "does not serve 'fake'; it serves qwen$"),
+            (send({"data": [{"id": "fakes"}, {"id": "others"}]}), "does not list 'fake' (did you mean fakes?)"),
+            (send({"data": [{"id": "qwen"}]}), "does not list 'fake' (it lists qwen)"),
             (send("not JSON"), "not JSON"),
+            (send("<!doctype html><h1>Welcome</h1>"), "a web page instead of JSON (Welcome)"),
+            (hang, "no answer within"),
+            (reset, "was lost"),
         ],
     )
-    async def test_refused(self, server: FaultServer, fault: Fault, words: str) -> None:
+    async def test_the_list_informs_and_never_vetoes(
+        self,
+        server: FaultServer,
+        fault: Fault,
+        words: str,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(discovery, "LIST_S", 0.5)
         server.models = fault
-        with pytest.raises(UsageError, match=words):
-            await connect(server).__aenter__()
+        async with connect(server) as model:
+            assert (await model.sample(ask())).text == "four"
+        assert [words in record.message for record in caplog.records] == ([True] if "web page" not in words else [])
 
-    async def test_no_key_where_one_is_wanted(self, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_no_key_where_one_is_wanted(
+        self, server: FaultServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-        server.models = refuse(401)
-        with pytest.raises(UsageError, match="asks for an API key"):
-            await connect(server, api_key=None).__aenter__()
+        server.models, server.script = refuse(401), [refuse(401)]
+        async with connect(server, api_key=None) as model:
+            with pytest.raises(ModelError, match="answered 401") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+        assert "asks for an API key" in caplog.text
 
     @pytest.mark.parametrize("fault", [refuse(404), refuse(405), send({"data": None}), send([])])
-    async def test_a_server_without_a_list_is_taken_at_its_word(self, server: FaultServer, fault: Fault) -> None:
+    async def test_a_server_without_a_list_is_taken_at_its_word(
+        self, server: FaultServer, fault: Fault, caplog: pytest.LogCaptureFixture
+    ) -> None:
         server.models = fault
         async with connect(server) as model:
             assert (model.context, model.concurrency) == (None, 256)
             assert (await model.sample(ask())).text == "four"
+        assert not caplog.records
 
     @pytest.mark.parametrize(
         ("entry", "context"),
@@ -439,19 +467,19 @@ class TestEntering:
 
 class TestListing:
     async def test_what_a_server_offers(self, server: FaultServer) -> None:
-        server.models = send({"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, 3]})
-        assert await served_models(server.url, KEY) == [ServedModel("a", 10), ServedModel("b")]
+        server.models = send({"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, {"object": "none"}, 3]})
+        assert await served_models(server.url, Credentials(KEY, None)) == [ServedModel("a", 10, "vllm"), ServedModel("b"), ServedModel("no id")]
         assert server.headers[-1]["Authorization"] == f"Bearer {KEY}"
 
     async def test_a_server_that_does_not_say(self, server: FaultServer) -> None:
         server.models = refuse(404)
         with pytest.raises(UsageError, match="does not list its models"):
-            await served_models(server.url)
+            await served_models(server.url, Credentials(KEY, None))
 
     async def test_a_refusal_that_may_pass_is_not_waited_for(self, server: FaultServer) -> None:
         server.models = refuse(503, "starting", {"Retry-After": "60"})
         with pytest.raises(UsageError, match="answered 503: starting"):
-            await served_models(server.url)
+            await served_models(server.url, Credentials(KEY, None))
 
 
 class TestCounting:
@@ -522,9 +550,10 @@ class TestLlamaCpp:
                 pass
 
     async def test_listing(self, llama_server: str) -> None:
-        (listed,) = await served_models(llama_server)
+        (listed,) = await served_models(llama_server, Credentials(None, None))
         assert (listed.id, listed.context, listed.owner) == ("smollm2", 4096, "llamacpp")
 
-    async def test_another_model(self, llama_server: str) -> None:
-        with pytest.raises(UsageError, match="did you mean smollm2"):
-            await OpenAIModel("smollm3", base_urls=[llama_server], api_key="none").__aenter__()
+    async def test_another_name_is_served_too(self, llama_server: str, caplog: pytest.LogCaptureFixture) -> None:
+        async with OpenAIModel("smollm3", base_urls=[llama_server], api_key="none") as model:
+            assert (await model.sample(ask("Say hello.", max_tokens=8))).text
+        assert "did you mean smollm2" in caplog.text
