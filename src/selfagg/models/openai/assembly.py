@@ -11,9 +11,13 @@ from selfagg.models.openai.wire import mapping, parts, read_reply, thoughts, wit
 from selfagg.models.retries import Passing
 from selfagg.types import Delta, Reply
 
-__all__ = ["Assembly", "Delta", "Thinking"]
+__all__ = ["Assembly", "Delta", "Thinking", "Unfinished"]
 
 _OPEN, _CLOSE = "<think>", "</think>"
+
+
+class Unfinished(Passing):
+    """A stream that ended well without having said that the reply is whole."""
 
 
 class Assembly:
@@ -99,7 +103,7 @@ class Assembly:
         if not written and not self._finish:
             raise without_reply(self._other)
         if not self.whole:
-            raise Passing("the stream ended before the reply did")
+            raise Unfinished("the stream ended before the reply did")
         message: dict[str, Any] = {"content": "".join(self._content), "reasoning": "".join(self._reasoning)}
         if self._calls:
             message["tool_calls"] = [call for _, call in sorted(self._calls.items())]

@@ -18,7 +18,7 @@ from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.openai.address import Address, read_address
-from selfagg.models.openai.assembly import Assembly, Delta
+from selfagg.models.openai.assembly import Assembly, Delta, Unfinished
 from selfagg.models.openai.client import Server
 from selfagg.models.openai import counting
 from selfagg.models.openai.credentials import Credentials
@@ -217,6 +217,9 @@ class OpenAIModel:
                 except Refusal as refusal:
                     request = self._learn(refusal, request, body, server, key)
                     continue
+                except Unfinished:
+                    self._profile.unfinished()
+                    raise
                 except Passing as lost:
                     if lost.status in _SLOW or (not lost.unreachable and time.perf_counter() - start > 20):
                         self._profile.slow(body)

@@ -18,27 +18,31 @@ LEAST_ROOM: Final = 256
 """A reply with less room than this is not worth asking for where the prompt could be made shorter."""
 
 _ONLY_STREAMS = re.compile(
-    r"only (supports? |accepts? |allows? )?(the )?stream|stream\w* (mode )?(is )?(required|mandatory)|requires? stream|must (be|use) stream"
-    r"|stream\W{1,3}(parameter )?(must|should|has to) be (set to )?.?true|enable stream|set .?stream.?\W{0,3}(=|to)\W{0,3}true"
-    r"|non.?stream\w* .{0,40}(not|unsupported)|not support(ed)? .{0,20}non.?stream",
+    r"only (supports? |accepts? |allows? )?(the )?stream|stream\w* (mode )?(is )?(required|mandatory)|requires? stream"
+    r"|must (be|use) stream|stream\W{1,3}(parameter )?(must|should|has to) be (set to )?.?true|enable (the )?.?stream"
+    r"|set .?stream.?\W{0,3}(=|to)\W{0,3}true|non.?stream\w* .{0,40}(not|unsupported)|not support(ed)? .{0,20}non.?stream",
     re.IGNORECASE,
 )
 _NO_STREAM = re.compile(
-    r"stream\w*\W{0,2} .{0,30}(not|n't|un)\W?(be )?(support|allow|available|enabled|permitted|implemented)",
+    r"stream\w*\W{0,2} .{0,30}(not|n't|un)\W?(be )?(support|allow|available|enabled|permitted|implemented)"
+    r"|(not|n't) (support|allow|implement)\w* stream|unsupported.{0,20}\bstream",
     re.IGNORECASE,
 )
 _COMPLAINT = re.compile(
-    r"unsupported|not (a |currently )?(supported|permitted|allowed|recogni[sz]ed|valid|available|accepted)|does(n't| not) support|unknown"
-    r"|unrecogni[sz]ed|unexpected|extra|additional propert|cannot (find|both|be)|only .{0,20}(allowed|supported)|deprecated"
-    r"|invalid|illegal|no longer|must|not one of|remove",
+    r"unsupported|not (a |currently )?(supported?|permitted|allowed|recogni[sz]ed|valid|available|accepted)|n't support"
+    r"|unknown|unrecogni[sz]ed|unexpected|\bextra\b|additional propert|cannot (find|both|be)|only .{0,20}(allowed|supported)"
+    r"|deprecated|invalid|illegal|no longer|must|not one of|remove",
     re.IGNORECASE,
 )
 _REPLY_LIMIT = re.compile(
-    r"max_(completion_|output_|new_)?tokens|(completion|output|new|generated) tokens", re.IGNORECASE
+    r"max(imum)?[_ ]?(completion|output|new)?[_ ]?tokens|(completion|output|new|generated) tokens", re.IGNORECASE
 )
 _EXCLUSIVE = re.compile(r"exclusive|less than (?!or)|< ?\d", re.IGNORECASE)
 _QUOTED = re.compile(r"[`'\"‘“]([\w.]+)[`'\"’”]")
 _LENGTHS = ("max_tokens", "max_completion_tokens")
+_GENERAL = {"invalid_request_error", "INVALID_ARGUMENT", "invalid_parameter_error"}
+_PLAIN_WORDS = {"stop": r"(parameter|argument|field|property|model:|->)\W{0,3}stop\b"}
+"""How the names of fields that are words as well must stand to be meant."""
 
 NEUTRAL: Final[Mapping[str, Mapping[str, float]]] = {
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -72,6 +76,7 @@ class Profile:
         self._where = where
         self._refused: set[str] = set()
         self._most: int | None = None
+        self._unfinished = 0
         self._streams: bool | None = None
         self._told: set[str] = set()
         self._cut: dict[int, int] = {}
@@ -145,9 +150,15 @@ class Profile:
         return None
 
     def slow(self, body: Mapping[str, Any]) -> None:
-        """A whole reply did not come in time, or its connection was lost: stream from now on."""
+        """Stream from now on: a whole reply did not come in time, or its connection was lost."""
         if self._streams is None and not body["stream"]:
             self._streams = True
+
+    def unfinished(self) -> None:
+        """Ask for whole replies from now on where streams do not tell that they are whole, again and again."""
+        self._unfinished += 1
+        if self._streams is None and self._unfinished > 1:
+            self._streams = False
 
     def _learn_streaming(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
         wanted = not body["stream"]
@@ -205,9 +216,9 @@ class Profile:
         quoted = {name.rpartition(".")[2] for name in _QUOTED.findall(refusal.words)}
         if found := [name for name in own if name in quoted]:
             return found
-        if not _COMPLAINT.search(f"{refusal.words} {' '.join(refusal.code)}"):
+        if not _COMPLAINT.search(refusal.words + " ".join(refusal.code - _GENERAL)):
             return []
-        return [name for name in own if name != "stop" and re.search(rf"\b{name}\b", refusal.words)]
+        return [name for name in own if re.search(_PLAIN_WORDS.get(name, rf"\b{name}\b"), refusal.words)]
 
     def _tell_given_up(self, field: str, body: Mapping[str, Any]) -> None:
         if field in self.fields or field in ("temperature", "top_p"):
@@ -251,7 +262,7 @@ class Profile:
 
     def saw(self, reply: Reply, request: Request, body: Mapping[str, Any]) -> Reply:
         """Look at a reply for what is wrong with it in silence; return it, ended where a stop string should have."""
-        self.proven = True
+        self.proven, self._unfinished = True, 0
         if reply.reasoning and not reply.text.strip() and reply.stop is not Stop.LENGTH and not reply.choice:
             self.tell(
                 f"{self._where} sent a reply with reasoning and no answer: its reasoning parser may not fit the model"

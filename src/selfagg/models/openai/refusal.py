@@ -271,6 +271,8 @@ class _Found:
             self.numbers[name] = value
         elif name in ("param", "parameter") and isinstance(value, str):
             self.param = self.param or value
+            if " " in value:
+                self.texts.append(value)
 
     def _fields(self, value: Mapping[str, Any], depth: int) -> None:
         named = {str(name).lower(): name for name in value}

@@ -60,7 +60,7 @@ class EventReader:
             ValueError: The body holds no JSON.
         """
         if self._plain is not None:
-            yield from _values(self._plain)
+            yield from _values([b"".join(self._plain)])
             return
         if line := b"".join(self._line):
             self._field(line)
