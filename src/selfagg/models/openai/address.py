@@ -52,8 +52,8 @@ class Address:
         return f"{url}{'&' if '?' in url else '?'}{self.query}" if self.query else url
 
     def turned(self) -> Address:
-        """Return the address with ``other`` in the place of ``url``."""
-        return replace(self, url=self.other or self.url, other=None)
+        """Return the address with ``url`` and ``other`` exchanged."""
+        return replace(self, url=self.other, other=self.url) if self.other else self
 
     def moved(self, asked: str, location: str) -> tuple[str, Address]:
         """Follow a redirect.

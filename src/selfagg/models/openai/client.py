@@ -44,6 +44,7 @@ class Server:
 
     Attributes:
         address: Where it is; changes where it redirects or where ``/v1`` was missing.
+        given: Where it was said to be.
         busy: Calls in flight.
         avoided_until: Monotonic time before which other servers are preferred.
         credentials: Key and headers.
@@ -60,7 +61,7 @@ class Server:
             timeout_s: Longest silence: of a whole answer, or between two events of a stream.
             keep_connections: Whether a connection serves several requests.
         """
-        self.address = address
+        self.address = self.given = address
         self.busy = 0
         self.avoided_until = 0.0
         self.credentials = credentials

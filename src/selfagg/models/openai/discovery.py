@@ -38,11 +38,13 @@ class ServedModel:
         context: Tokens that prompt and reply may have together, or None where the list does not say.
         owner: The program that serves it (``vllm``, ``llamacpp``, ``sglang``, ``library`` for Ollama) or whoever
             the list names; ``openrouter`` where it tells which parameters a model supports.
+        supported: Those parameters.
     """
 
     id: str
     context: int | None = None
     owner: str = ""
+    supported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Facts:
         slots: Calls it works on at once, or None where it did not say.
         counter: How it counts tokens, or None where it cannot.
         owner: As `ServedModel.owner`.
+        supported: As `ServedModel.supported`.
     """
 
     listed: bool = False
@@ -66,6 +69,7 @@ class Facts:
     slots: int | None = None
     counter: Counter | None = None
     owner: str = ""
+    supported: tuple[str, ...] = ()
 
 
 async def served_models(url: str, credentials: Credentials) -> list[ServedModel]:
@@ -120,7 +124,7 @@ async def look_up(server: Server, model: str, retries: Retries) -> Facts:
     if entry.owner == "library":
         return Facts(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
     counter = vllm_counter(model) if entry.owner == "vllm" else None
-    return Facts(True, context=entry.context, counter=await tried(counter, server), owner=entry.owner)
+    return Facts(True, context=entry.context, counter=await tried(counter, server), owner=entry.owner, supported=entry.supported)
 
 
 async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
@@ -195,7 +199,8 @@ def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
         owner = "openrouter"
     elif "max_model_len" in entry and owner not in ("vllm", "sglang"):
         owner = "vllm"
-    return ServedModel(name, context, owner)
+    supported = entry.get("supported_parameters")
+    return ServedModel(name, context, owner, tuple(map(str, supported)) if isinstance(supported, list) else ())
 
 
 def _next_page(answer: object, entries: Sequence[ServedModel]) -> str | None:

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -145,7 +145,8 @@ class OpenAIModel:
         self._said_context = min((fact.context for fact in facts if fact.context), default=None)
         self._facts, self._counter = facts[0], facts[0].counter
         self._profile.program = facts[0].owner
-        self._profile.fields = NEUTRAL.get(facts[0].owner, {})
+        neutral, supported = NEUTRAL.get(facts[0].owner, {}), facts[0].supported
+        self._profile.fields = {name: neutral[name] for name in neutral if name in supported or not supported}
         for fact in facts:
             if fact.note:
                 self._profile.tell(fact.note)
@@ -209,13 +210,15 @@ class OpenAIModel:
     async def _answered(self, request: Request) -> Reply:
         server = self._least_busy()
         with server.in_use():
+            tried: set[str] = set()
             for _ in range(_MOST_LESSONS):
                 body = self._profile.body(self._model, request, stream=self._profile.streams(request))
                 key, start = self._credentials.key, time.perf_counter()
+                tried.add(server.url)
                 try:
                     reply = await self._ask(server, body, request, start)
                 except Refusal as refusal:
-                    request = self._learn(refusal, request, body, server, key)
+                    request = self._learn(refusal, request, body, server, key, tried)
                     continue
                 except Unfinished:
                     self._profile.unfinished()
@@ -274,9 +277,11 @@ class OpenAIModel:
 
     async def _events(self, server: Server, request: Request, assembly: Assembly) -> AsyncGenerator[object, None]:
         with server.in_use():
+            tried: set[str] = set()
             for _ in range(_MOST_LESSONS):
                 body = self._profile.body(self._model, request, stream=True)
                 key = self._credentials.key
+                tried.add(server.url)
                 try:
                     async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
                         async for event in events:
@@ -284,7 +289,7 @@ class OpenAIModel:
                             yield event
                     return
                 except Refusal as refusal:
-                    request = self._learn(refusal, request, body, server, key)
+                    request = self._learn(refusal, request, body, server, key, tried)
 
     @asynccontextmanager
     async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
@@ -297,14 +302,36 @@ class OpenAIModel:
         except Passing as lost:
             raise lost.final() from None
 
-    def _learn(self, refusal: Refusal, request: Request, body: Mapping[str, Any], server: Server, key: str) -> Request:
-        """Return the request to send again; raise what the refusal means where that is of no use."""
+    def _learn(
+        self,
+        refusal: Refusal,
+        request: Request,
+        body: Mapping[str, Any],
+        server: Server,
+        key: str,
+        tried: Container[str],
+    ) -> Request:
+        """Return the request to send again; raise what the refusal means where that is of no use.
+
+        Args:
+            refusal: What the server answered.
+            request: What was asked.
+            body: What was sent for it.
+            server: Where to.
+            key: The key that was sent; another call may have read a newer one since.
+            tried: The base URLs that this call has been sent to.
+        """
         if refusal.status == 401 and self._credentials.renew(key):
             return request
         proven = self._profile.proven
-        if refusal.status in (404, 405) and not proven and server.address.other and not refusal.no_model:
-            server.address = server.address.turned()
-            return request
+        if refusal.status in (404, 405) and not proven and not refusal.no_model:
+            if server.url in tried and server.address.other not in tried:
+                server.address = server.address.turned()
+            if server.url not in tried:
+                return request
+            server.address = server.given
+        if refusal.status in _SLOW:
+            self._profile.slow(body)
         if again := self._profile.learn(refusal, request, body):
             return again
         hint = self._facts.hint if refusal.no_model else self._profile.wish_refused(refusal, body)

@@ -236,8 +236,8 @@ def error_status(answer: object) -> int | None:
     error = answer.get("error") or answer.get("errors") or (answer.get("object") == "error" and answer)
     if not error:
         return None
-    said = [part.get(name) for part in (error, answer) if isinstance(part, Mapping) for name in ("code", "status")]
-    return next((int(code) for code in said if re.fullmatch("[45][0-9][0-9]", str(code))), 502)
+    said = [str(part.get(name)) for part in (error, answer) if isinstance(part, Mapping) for name in ("code", "status")]
+    return next((int(code) for code in said if re.fullmatch("[45][0-9][0-9]", code)), 502)
 
 
 class _Found:
