@@ -19,8 +19,7 @@ from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
-from selfagg.models.openai import client
-from selfagg.models.openai import OpenAIModel
+from selfagg.models.openai import OpenAIModel, client
 from selfagg.models.retries import Retries
 from selfagg.types import Member, Question
 

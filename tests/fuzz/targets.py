@@ -29,9 +29,10 @@ from selfagg.errors import ModelError, SelfaggError
 from selfagg.models import Access, simulated
 from selfagg.models.openai.address import read_address
 from selfagg.models.openai.assembly import Assembly
+from selfagg.models.openai.bodies import refusal
 from selfagg.models.openai.client import Server
 from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.refusal import Refusal, refusal
+from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 from tests.fuzz.targets import TARGETS
 
-from selfagg.models.openai.refusal import refusal, tidy
-from selfagg.models.openai.waits import asked_wait
 from selfagg.models.openai.assembly import Thinking
+from selfagg.models.openai.bodies import refusal, tidy
+from selfagg.models.openai.waits import asked_wait
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.report.markup import nodes

@@ -85,9 +85,7 @@ def _local() -> list[Entry]:
     ]
 
 
-async def _served(
-    base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None
-) -> list[Entry]:
+async def _served(base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None) -> list[Entry]:
     from selfagg.errors import UsageError
     from selfagg.models.openai.address import read_address
     from selfagg.models.openai.credentials import Credentials

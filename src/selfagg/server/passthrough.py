@@ -12,7 +12,7 @@ from starlette.responses import Response
 from selfagg.engine.fair import FairGate
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
-from selfagg.models.openai.refusal import error_status, refusal_of
+from selfagg.models.openai.bodies import error_status, refusal_of
 from selfagg.server.errors import ApiError, api_error
 from selfagg.server.presence import Stream, opened
 

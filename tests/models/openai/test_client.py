@@ -94,7 +94,10 @@ async def test_a_redirect_in_a_circle_ends() -> None:
 
 
 async def test_comments_are_no_sign_of_life() -> None:
-    async with FaultServer(written(*[b": keep-alive\n\n", 0.05] * 40)) as here, opened(here.url, timeout_s=0.5) as server:
+    async with (
+        FaultServer(written(*[b": keep-alive\n\n", 0.05] * 40)) as here,
+        opened(here.url, timeout_s=0.5) as server,
+    ):
         with pytest.raises(Passing, match=r"gave no answer within 0.5 s"):
             await events(server)
 

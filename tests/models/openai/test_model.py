@@ -33,11 +33,11 @@ from openai_faults import (
 )
 from waiting import until
 
-from selfagg.models.openai import OpenAIModel, client, discovery
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
+from selfagg.models.openai import OpenAIModel, client, discovery
 from selfagg.models.openai.counting import estimate_tokens
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.discovery import ServedModel, served_models
@@ -467,8 +467,14 @@ class TestEntering:
 
 class TestListing:
     async def test_what_a_server_offers(self, server: FaultServer) -> None:
-        server.models = send({"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, {"object": "none"}, 3]})
-        assert await served_models(server.url, Credentials(KEY, None)) == [ServedModel("a", 10, "vllm"), ServedModel("b"), ServedModel("no id")]
+        server.models = send(
+            {"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, {"object": "none"}, 3]}
+        )
+        assert await served_models(server.url, Credentials(KEY, None)) == [
+            ServedModel("a", 10, "vllm"),
+            ServedModel("b"),
+            ServedModel("no id"),
+        ]
         assert server.headers[-1]["Authorization"] == f"Bearer {KEY}"
 
     async def test_a_server_that_does_not_say(self, server: FaultServer) -> None:

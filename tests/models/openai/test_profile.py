@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from selfagg.models.openai.bodies import refusal
 from selfagg.models.openai.counting import estimate_tokens
 from selfagg.models.openai.profile import NEUTRAL, Profile
-from selfagg.models.openai.refusal import Refusal, refusal
+from selfagg.models.openai.refusal import Refusal
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
 ENGINE = NEUTRAL["vllm"]
@@ -37,30 +38,67 @@ def learnt(status: int, body: object, *, stream: bool = False, **sampling: Any) 
     assert request is not None
     sent = profile.body("m", request, stream=stream)
     request = profile.learn(refused(status, body), request, sent)
-    return None if request is None else profile.body("m", request, stream=profile.streams(request) if not stream else True)
+    return (
+        None if request is None else profile.body("m", request, stream=profile.streams(request) if not stream else True)
+    )
 
 
 FIELDS = [
     ("OpenAI", 400, openai("Unrecognized request argument supplied: seed"), "seed"),
     ("Gemini", 400, [openai('Invalid JSON payload received. Unknown name "seed": Cannot find field.')], "seed"),
     ("Mistral", 422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra"}]}, "seed"),
-    ("LiteLLM", 500, openai("ollama does not support parameters: {'seed': 1}, for model=x. To drop these, set"), "seed"),
+    (
+        "LiteLLM",
+        500,
+        openai("ollama does not support parameters: {'seed': 1}, for model=x. To drop these, set"),
+        "seed",
+    ),
     ("NIM", 422, {"title": "Unprocessable Entity", "detail": "body -> seed\n  Extra inputs are not permitted"}, "seed"),
-    ("Azure's reasoning models", 400, openai("'temperature' is not supported with this model.", "model"), "temperature"),
-    ("o1", 400, openai("Unsupported value: 'temperature' does not support 1.0 with this model.", "temperature"), "temperature"),
+    (
+        "Azure's reasoning models",
+        400,
+        openai("'temperature' is not supported with this model.", "model"),
+        "temperature",
+    ),
+    (
+        "o1",
+        400,
+        openai("Unsupported value: 'temperature' does not support 1.0 with this model.", "temperature"),
+        "temperature",
+    ),
     ("Azure", 400, openai("Unrecognized request argument supplied: stream_options"), "stream_options"),
     ("Anthropic", 400, openai("`temperature` and `top_p` cannot both be specified for this model."), "top_p"),
     ("vLLM", 400, openai("Requested sample logprobs is not supported: logprobs must be"), "logprobs"),
     ("Groq", 400, openai("property 'top_k' is unsupported", code="unsupported_parameter"), "top_k"),
-    ("a strict gateway", 400, {"message": "json: unknown field \"min_p\""}, "min_p"),
-    ("Fireworks", 400, {"error": "Extra inputs are not permitted, field: 'repetition_penalty', value: 1.0"}, "repetition_penalty"),
-    ("xAI", 400, {"code": "Client specified an invalid argument", "error": "Argument not supported on this model: stop"}, "stop"),
+    ("a strict gateway", 400, {"message": 'json: unknown field "min_p"'}, "min_p"),
+    (
+        "Fireworks",
+        400,
+        {"error": "Extra inputs are not permitted, field: 'repetition_penalty', value: 1.0"},
+        "repetition_penalty",
+    ),
+    (
+        "xAI",
+        400,
+        {"code": "Client specified an invalid argument", "error": "Argument not supported on this model: stop"},
+        "stop",
+    ),
     ("Grok's reasoning models", 400, openai("Model m does not support parameter stop.", "stop"), "stop"),
-    ("DashScope", 400, openai("<400> InternalError.Algo.InvalidParameter: 'seed' must be Integer in [0, 2^31-1]"), "seed"),
-    ("a gateway of a gateway", 400, openai(
-        "Provider returned error", code="400", metadata={"raw": json.dumps(openai("Unknown parameter: 'seed'."))}
-    ), "seed"),
-]  # fmt: skip
+    (
+        "DashScope",
+        400,
+        openai("<400> InternalError.Algo.InvalidParameter: 'seed' must be Integer in [0, 2^31-1]"),
+        "seed",
+    ),
+    (
+        "a gateway of a gateway",
+        400,
+        openai(
+            "Provider returned error", code="400", metadata={"raw": json.dumps(openai("Unknown parameter: 'seed'."))}
+        ),
+        "seed",
+    ),
+]
 
 
 @pytest.mark.parametrize(("server", "status", "body", "field"), FIELDS)
@@ -112,21 +150,47 @@ def test_a_refusal_that_is_about_nothing_of_ours_teaches_nothing(body: object) -
 
 
 LENGTHS = [
-    (openai("max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
-            "max_tokens"), 4096),
+    (
+        openai(
+            "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
+            "max_tokens",
+        ),
+        4096,
+    ),
     (openai("Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"), 4096),
     (openai("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 2000]"), 2000),
     (openai("max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens for claude-3-haiku"), 4096),
-    (openai("`max_tokens` must be less than or equal to `4096`, the maximum value for `max_tokens` is less than the"
-            " `context_window` for this model"), 4096),
-    (openai("The parameter `max_tokens` specified in the request are not valid: integer above maximum value, expected a"
-            " value <= 4096, but got 8192 instead. Request id: 0217752964393142fa50af", "max_tokens"), 4096),
-    (openai("Param Incorrect", "max_tokens is too large: 8192. This model supports at most 1024 completion tokens"), 1024),
-    ({"code": "validation_failed", "errors": [{"description": "The max tokens must be between 1 and 5000.",
-      "context": {"attribute": "max_tokens"}}]}, 5000),
+    (
+        openai(
+            "`max_tokens` must be less than or equal to `4096`, the maximum value for `max_tokens` is less than the"
+            " `context_window` for this model"
+        ),
+        4096,
+    ),
+    (
+        openai(
+            "The parameter `max_tokens` specified in the request are not valid: integer above maximum value, expected a"
+            " value <= 4096, but got 8192 instead. Request id: 0217752964393142fa50af",
+            "max_tokens",
+        ),
+        4096,
+    ),
+    (
+        openai("Param Incorrect", "max_tokens is too large: 8192. This model supports at most 1024 completion tokens"),
+        1024,
+    ),
+    (
+        {
+            "code": "validation_failed",
+            "errors": [
+                {"description": "The max tokens must be between 1 and 5000.", "context": {"attribute": "max_tokens"}}
+            ],
+        },
+        5000,
+    ),
     (openai("max_output_tokens must be from 1 (inclusive) to 4097 (exclusive)"), 4096),
     (openai("The maximum tokens you requested exceeds the model limit of 4096. Try again with a lower maximum"), 4096),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("body", "most"), LENGTHS)
@@ -144,17 +208,47 @@ def test_the_name_of_the_limit_is_learnt() -> None:
 
 
 CONTEXTS = [
-    (400, openai("This model's maximum context length is 4096 tokens. However, you requested 8204 tokens (12 in the"
-                 " messages, 8192 in the completion). Please reduce the length of the messages or completion."), 4052),
-    (400, openai("'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 4096"
-                 " tokens and your request has 12 input tokens (8192 > 4096 - 12)."), 4052),
-    (400, openai("This endpoint's maximum context length is 4096 tokens. However, you requested about 8204 tokens (12 of"
-                 " text input, 8192 in the output). Please reduce the length of either one"), 4052),
-    (413, openai("Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM):"
-                 " Limit 6000, Requested 8204, please reduce your message size and try again."), 5956),
-    (429, openai("Request too large for gpt-4 in organization org-x on tokens per min (TPM): Limit 8000, Requested 8204."
-                 " The input or output tokens must be reduced in order to run successfully."), 7956),
-]  # fmt: skip
+    (
+        400,
+        openai(
+            "This model's maximum context length is 4096 tokens. However, you requested 8204 tokens (12 in the"
+            " messages, 8192 in the completion). Please reduce the length of the messages or completion."
+        ),
+        4052,
+    ),
+    (
+        400,
+        openai(
+            "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 4096"
+            " tokens and your request has 12 input tokens (8192 > 4096 - 12)."
+        ),
+        4052,
+    ),
+    (
+        400,
+        openai(
+            "This endpoint's maximum context length is 4096 tokens. However, you requested about 8204 tokens (12 of"
+            " text input, 8192 in the output). Please reduce the length of either one"
+        ),
+        4052,
+    ),
+    (
+        413,
+        openai(
+            "Request too large for model `m` in organization `o` service tier `on_demand` on tokens per minute (TPM):"
+            " Limit 6000, Requested 8204, please reduce your message size and try again."
+        ),
+        5956,
+    ),
+    (
+        429,
+        openai(
+            "Request too large for gpt-4 in organization org-x on tokens per min (TPM): Limit 8000, Requested 8204."
+            " The input or output tokens must be reduced in order to run successfully."
+        ),
+        7956,
+    ),
+]
 
 
 @pytest.mark.parametrize(("status", "body", "room"), CONTEXTS)
@@ -167,7 +261,9 @@ def test_the_room_for_a_reply_shrinks_where_the_prompt_is_short(status: int, bod
 def test_where_the_prompt_fills_the_context_the_request_is_not_sent_again() -> None:
     profile, request = Profile("host"), ask("word " * 5000)
     body = profile.body("m", request, stream=False)
-    found = refused(400, openai("This model's maximum context length is 4096 tokens. However, your messages resulted in 5008"))
+    found = refused(
+        400, openai("This model's maximum context length is 4096 tokens. However, your messages resulted in 5008")
+    )
     assert profile.learn(found, request, body) is None
     assert profile.context == 4096
 
@@ -175,11 +271,21 @@ def test_where_the_prompt_fills_the_context_the_request_is_not_sent_again() -> N
 @pytest.mark.parametrize(
     ("message", "param", "stream", "then"),
     [
-        ("This model only support stream mode, please enable the stream parameter to access the model.", None, False, True),
+        (
+            "This model only support stream mode, please enable the stream parameter to access the model.",
+            None,
+            False,
+            True,
+        ),
         ("Streaming is required for this model", None, False, True),
         ("Stream must be set to true", None, False, True),
         ("Non-streaming requests are not supported", None, False, True),
-        ("Unsupported value: 'stream' does not support true with this model. Supported values: false.", "stream", True, False),
+        (
+            "Unsupported value: 'stream' does not support true with this model. Supported values: false.",
+            "stream",
+            True,
+            False,
+        ),
         ("streaming is not supported for this model", None, True, False),
         ("Streaming not available", None, True, False),
         ("This model does not support streaming.", None, True, False),
@@ -239,16 +345,17 @@ class TestSampling:
         }
 
 
-class TestReplies:
-    BODY: dict[str, Any] = {"stream": False}
+BODY: dict[str, Any] = {"stream": False}
 
+
+class TestReplies:
     def test_a_stop_string_that_the_server_refuses_still_ends_the_reply(self) -> None:
         profile, request = Profile("host"), ask(stop=("END", "###"))
         sent = profile.body("m", request, stream=False)
         assert profile.learn(refused(400, openai("Argument not supported: 'stop'")), request, sent)
         assert "stop" not in profile.body("m", request, stream=False)
-        assert profile.saw(Reply("four ### five END"), request, self.BODY).text == "four "
-        assert profile.saw(Reply("four"), request, self.BODY).text == "four"
+        assert profile.saw(Reply("four ### five END"), request, BODY).text == "four "
+        assert profile.saw(Reply("four"), request, BODY).text == "four"
 
     @pytest.mark.parametrize(
         ("reply", "told"),
@@ -262,7 +369,7 @@ class TestReplies:
     def test_an_answer_that_stands_in_the_reasoning_alone_is_told(
         self, reply: Reply, told: bool, caplog: pytest.LogCaptureFixture
     ) -> None:
-        Profile("host").saw(reply, ask(), self.BODY)
+        Profile("host").saw(reply, ask(), BODY)
         assert ("reasoning and no answer" in caplog.text) is told
 
     @pytest.mark.parametrize(
@@ -276,6 +383,6 @@ class TestReplies:
         for i, count in enumerate(counts):
             request = ask("Let us think about it. " * (2000 + 200 * i))
             assert estimate_tokens(request.messages) > 20_000
-            profile.saw(Reply("4", usage=Usage(count, 0, 5, 0)), request, self.BODY)
+            profile.saw(Reply("4", usage=Usage(count, 0, 5, 0)), request, BODY)
         assert profile.context == context
         assert ("cut a prompt" in caplog.text) is (context is not None)

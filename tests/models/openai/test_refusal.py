@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal, error_status, refusal, tidy
+from selfagg.models.openai.bodies import refusal, tidy
+from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal
 from selfagg.models.retries import Passing
 
 OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [

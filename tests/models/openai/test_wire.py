@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfagg.models.openai.refusal import Refusal
-from selfagg.models.openai.wire import BROKEN, STOPS, plain, read_reply, read_usage
+from selfagg.models.openai.wire import plain, read_reply, read_usage
 from selfagg.models.retries import Passing
-from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
+from selfagg.types import Reply, Stop, Usage
 
 
 def answer(message: object, **choice: Any) -> dict[str, Any]:

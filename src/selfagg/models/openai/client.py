@@ -18,8 +18,9 @@ from selfagg.errors import UsageError
 from selfagg.models.base import Forwarded
 from selfagg.models.openai import network
 from selfagg.models.openai.address import Address
+from selfagg.models.openai.bodies import error_status, refusal, refusal_of, tidy
 from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.refusal import Refusal, error_status, refusal, refusal_of, tidy
+from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.sse import DONE, EventReader
 from selfagg.models.retries import Passing
 

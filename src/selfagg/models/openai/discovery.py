@@ -117,14 +117,18 @@ async def look_up(server: Server, model: str, retries: Retries) -> Facts:
         owner = models[0].owner if len(models) == 1 else ""
         return Facts(
             False,
-            f"{server.url} does not list {model!r} ({offer}); it is asked for all the same", f"; {offer}", owner=owner
+            f"{server.url} does not list {model!r} ({offer}); it is asked for all the same",
+            f"; {offer}",
+            owner=owner,
         )
     if entry.owner == "llamacpp":
         return await _ask_llama_cpp(server, entry)
     if entry.owner == "library":
         return Facts(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
     counter = vllm_counter(model) if entry.owner == "vllm" else None
-    return Facts(True, context=entry.context, counter=await tried(counter, server), owner=entry.owner, supported=entry.supported)
+    return Facts(
+        True, context=entry.context, counter=await tried(counter, server), owner=entry.owner, supported=entry.supported
+    )
 
 
 async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:

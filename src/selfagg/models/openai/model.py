@@ -17,10 +17,10 @@ from typing import Any, Final, Self
 from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
+from selfagg.models.openai import counting
 from selfagg.models.openai.address import Address, read_address
 from selfagg.models.openai.assembly import Assembly, Delta, Unfinished
 from selfagg.models.openai.client import Server
-from selfagg.models.openai import counting
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.discovery import Facts, look_up
 from selfagg.models.openai.profile import NEUTRAL, Profile

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from selfagg.models.openai import complaints
 from selfagg.models.openai.counting import estimate_tokens
 from selfagg.models.openai.refusal import Refusal
 from selfagg.types import Reply, Request, Stop
@@ -17,33 +17,6 @@ log = logging.getLogger("selfagg.openai")
 LEAST_ROOM: Final = 256
 """A reply with less room than this is not worth asking for where the prompt could be made shorter."""
 
-_ONLY_STREAMS = re.compile(
-    r"only (supports? |accepts? |allows? )?(the )?stream|stream\w* (mode )?(is )?(required|mandatory)|requires? stream"
-    r"|must (be|use) stream|stream\W{1,3}(parameter )?(must|should|has to) be (set to )?.?true|enable (the )?.?stream"
-    r"|set .?stream.?\W{0,3}(=|to)\W{0,3}true|non.?stream\w* .{0,40}(not|unsupported)|not support(ed)? .{0,20}non.?stream",
-    re.IGNORECASE,
-)
-_NO_STREAM = re.compile(
-    r"stream\w*\W{0,2} .{0,30}(not|n't|un)\W?(be )?(support|allow|available|enabled|permitted|implemented)"
-    r"|(not|n't) (support|allow|implement)\w* stream|unsupported.{0,20}\bstream",
-    re.IGNORECASE,
-)
-_COMPLAINT = re.compile(
-    r"unsupported|not (a |currently )?(supported?|permitted|allowed|recogni[sz]ed|valid|available|accepted)|n't support"
-    r"|unknown|unrecogni[sz]ed|unexpected|\bextra\b|additional propert|cannot (find|both|be)|only .{0,20}(allowed|supported)"
-    r"|deprecated|invalid|illegal|no longer|must|not one of|remove",
-    re.IGNORECASE,
-)
-_REPLY_LIMIT = re.compile(
-    r"max(imum)?[_ ]?(completion|output|new)?[_ ]?tokens|(completion|output|new|generated) tokens", re.IGNORECASE
-)
-_EXCLUSIVE = re.compile(r"exclusive|less than (?!or)|< ?\d", re.IGNORECASE)
-_QUOTED = re.compile(r"[`'\"‘“]([\w.]+)[`'\"’”]")
-_LENGTHS = ("max_tokens", "max_completion_tokens")
-_GENERAL = {"invalid_request_error", "INVALID_ARGUMENT", "invalid_parameter_error"}
-_PLAIN_WORDS = {"stop": r"(parameter|argument|field|property|model:|->)\W{0,3}stop\b"}
-"""How the names of fields that are words as well must stand to be meant."""
-
 NEUTRAL: Final[Mapping[str, Mapping[str, float]]] = {
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -52,6 +25,8 @@ NEUTRAL: Final[Mapping[str, Mapping[str, float]]] = {
 }
 """Fields that switch off what a server would otherwise take from the checkpoint's generation_config.json, or from
 defaults of its own, by the program that serves: so that the model's own distribution is sampled."""
+
+_LAST: Final = ("stop", "temperature", "reasoning_effort")
 
 ENGINES: Final = frozenset({"vllm", "sglang", "llamacpp"})
 """Programs that are known to answer whole replies well: streaming them would only cost."""
@@ -141,13 +116,8 @@ class Profile:
             return self._shorter(refusal, request, body)
         if refusal.status not in (400, 404, 405, 415, 422, 500, 501) or refusal.money:
             return None
-        if (
-            self._learn_streaming(refusal, body)
-            or self._learn_length(refusal, body)
-            or self._learn_field(refusal, request, body)
-        ):
-            return request
-        return None
+        learnt = self._learn_streaming(refusal, body) or self._learn_length(refusal, body)
+        return request if learnt or self._learn_field(refusal, request, body) else None
 
     def slow(self, body: Mapping[str, Any]) -> None:
         """Stream from now on: a whole reply did not come in time, or its connection was lost."""
@@ -161,31 +131,24 @@ class Profile:
             self._streams = False
 
     def _learn_streaming(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
-        wanted = not body["stream"]
-        if self._streams is not None or not (_ONLY_STREAMS if wanted else _NO_STREAM).search(refusal.words):
+        if self._streams is not None or not complaints.of_streaming(refusal, stream=body["stream"]):
             return False
-        self._streams = wanted
+        self._streams = not body["stream"]
         return True
 
     def _learn_length(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
         """Keep to the longest reply that a refusal names."""
-        asked = _asked(body)
-        if asked is None or not (_REPLY_LIMIT.search(refusal.words) or refusal.param in _LENGTHS):
-            return False
-        named = max((number for number in refusal.integers() if 16 <= number < asked), default=None)
+        asked = complaints.asked_length(body)
+        named = complaints.longest_reply(refusal, asked) if asked else None
         if named is None:
             return False
-        if _EXCLUSIVE.search(refusal.words) and "or equal" not in refusal.words and named % 2:
-            named -= 1
         self._most = named
-        self.tell(
-            f"{self._where} writes at most {named:,} tokens in a reply, so replies are kept to that (--max-tokens)"
-        )
+        self.tell(f"{self._where} writes at most {named:,} tokens in a reply, which is kept to (--max-tokens)")
         return True
 
     def _learn_field(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> bool:
-        for field in self._complained_of(refusal, body):
-            if field not in body or not self._given_up(field, request):
+        for field in complaints.fields(refusal, self._own(body)):
+            if not self._given_up(field, request):
                 continue
             if field == "max_completion_tokens" and "max_tokens" not in self._refused:
                 continue
@@ -195,36 +158,14 @@ class Profile:
             return True
         return False
 
-    def _complained_of(self, refusal: Refusal, body: Mapping[str, Any]) -> list[str]:
-        """Return the fields of the body that a refusal is about, those first that may be left out."""
-        own = [
-            *self.fields,
-            "seed",
-            "top_p",
-            "stream_options",
-            "logprobs",
-            *_LENGTHS,
-            "stop",
-            "temperature",
-            "reasoning_effort",
-        ]
-        own = [name for name in own if name in body]
-        if (param := refusal.param.rpartition(".")[2]) in own:
-            return [param]
-        if refusal.status >= 500 and not re.search(r"support|unknown|unrecogni", refusal.words, re.IGNORECASE):
-            return []
-        quoted = {name.rpartition(".")[2] for name in _QUOTED.findall(refusal.words)}
-        if found := [name for name in own if name in quoted]:
-            return found
-        if not _COMPLAINT.search(refusal.words + " ".join(refusal.code - _GENERAL)):
-            return []
-        return [name for name in own if re.search(_PLAIN_WORDS.get(name, rf"\b{name}\b"), refusal.words)]
+    def _own(self, body: Mapping[str, Any]) -> list[str]:
+        """The fields that this connection puts into a body, those first that can be missed most easily."""
+        own = (*self.fields, "seed", "top_p", "stream_options", "logprobs", *complaints.LENGTHS, *_LAST)
+        return [name for name in own if name in body]
 
     def _tell_given_up(self, field: str, body: Mapping[str, Any]) -> None:
         if field in self.fields or field in ("temperature", "top_p"):
-            self.tell(
-                f"{self._where} refuses {field}, so replies are sampled with its own default in the place of {body[field]}"
-            )
+            self.tell(f"{self._where} refuses {field}={body[field]}, so its own default applies")
         elif field == "seed":
             self.tell(f"{self._where} refuses seeds, so the same run will not give the same replies again")
         elif field == "logprobs":
@@ -236,20 +177,17 @@ class Profile:
         """Return what to say of a refusal that is about a setting which cannot be left out; ``""`` for others."""
         if refusal.status not in (400, 422) or refusal.overflow:
             return ""
-        names = self._complained_of(refusal, body)
-        options = {"max_completion_tokens": "max-tokens"}
-        return f" (set by --{options.get(names[0], names[0]).replace('_', '-')})" if names else ""
+        names = complaints.fields(refusal, self._own(body))
+        return f" (set by --{names[0].removesuffix('_completion').replace('_', '-')})" if names else ""
 
     def _shorter(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> Request | None:
         """Make the room for the reply smaller where a limit on prompt and reply together leaves enough of it."""
-        limit, asked = refusal.limit, _asked(body)
+        limit, asked = refusal.limit, complaints.asked_length(body)
         if limit is None or asked is None:
             return None
         if limit != self.context:
             self.context = min(limit, self.context or limit)
-            self.tell(
-                f"{self._where} takes at most {limit:,} tokens of prompt and reply together, so both are kept to that"
-            )
+            self.tell(f"{self._where} takes at most {limit:,} tokens of prompt and reply together, which is kept to")
         requested = refusal.requested_tokens or 0
         prompt = refusal.prompt_tokens or (requested - asked if requested > asked else None)
         prompt = estimate_tokens(request.messages) if prompt is None else prompt + 32
@@ -291,12 +229,7 @@ class Profile:
             self.context or 2**53, count if count % 256 == 0 else count + (request.sampling.max_tokens or 0)
         )
         self.tell(
-            f"{self._where} cut a prompt: it counts {count:,} tokens of about {estimate_tokens(request.messages) // 2:,}. "
-            f"Prompts are kept to a context of {self.context:,} tokens from now on; give it a larger one (Ollama: "
-            "num_ctx or OLLAMA_CONTEXT_LENGTH) and --context"
+            f"{self._where} cut a prompt: of {size:,} characters it counts {count:,} tokens. Prompts are kept to a "
+            f"context of {self.context:,} tokens from now on; for more, enlarge the server's (Ollama: num_ctx or "
+            "OLLAMA_CONTEXT_LENGTH) and name it by --context"
         )
-
-
-def _asked(body: Mapping[str, Any]) -> int | None:
-    """The length of a reply that a body asks for."""
-    return next((value for name in _LENGTHS if isinstance(value := body.get(name), int)), None)

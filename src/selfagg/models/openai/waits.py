@@ -10,9 +10,10 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _UNITS: Final = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_SPAN = r"(\d{1,15}(?:\.\d{1,9})?)\s{0,3}(ms|milli\w{0,10}|h(?:ou)?r?s?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?|d(?:ays?)?)(?![a-z])"
-_ONE_SPAN = re.compile(_SPAN, re.IGNORECASE)
-_SPANS = re.compile(rf"(?:{_SPAN}[\s,and]{{0,6}})+".replace("(\\d", "(?:\\d").replace("(ms", "(?:ms"), re.IGNORECASE)
+_AMOUNT = r"\d{1,15}(?:\.\d{1,9})?"
+_UNIT = r"ms|milli\w{0,10}|h(?:ou)?r?s?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?|d(?:ays?)?"
+_SPAN = re.compile(rf"({_AMOUNT})\s{{0,3}}({_UNIT})(?![a-z])", re.IGNORECASE)
+_SPANS = re.compile(rf"(?:{_AMOUNT}\s{{0,3}}(?:{_UNIT})(?![a-z])[\s,and]{{0,6}})+", re.IGNORECASE)
 _WORDS = re.compile(
     r"(?:try(?:ing)? again|retry(?:ing)?(?:[- ]after)?|wait|resets?|available again|back off)[^\d.\n]{0,40}",
     re.IGNORECASE,
@@ -76,7 +77,7 @@ def _seconds(text: str, now: datetime) -> float:
 
 def _length(text: str) -> float:
     total = 0.0
-    for number, unit in _ONE_SPAN.findall(text):
+    for number, unit in _SPAN.findall(text):
         unit = unit.lower()
         total += float(number) * (_UNITS["ms"] if unit.startswith(("ms", "milli")) else _UNITS[unit[0]])
     return total

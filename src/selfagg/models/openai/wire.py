@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from selfagg.models.openai.refusal import refusal_of
+from selfagg.models.openai.bodies import refusal_of
 from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing
 from selfagg.types import Reply, Stop, Usage
@@ -13,7 +13,10 @@ from selfagg.types import Reply, Stop, Usage
 _FINISHED = (
     "stop eos eos_token end_turn stop_sequence tool_calls tool_use function_call complete completed finished done end"
 )
-_LENGTH = "length max_tokens model_length max_output_tokens max_length token_limit context_length model_context_window_exceeded"
+_LENGTH = (
+    "length max_tokens model_length max_output_tokens max_length token_limit context_length "
+    "model_context_window_exceeded"
+)
 _FILTERED = (
     "content_filter content-filter content_filtered safety sensitive recitation prohibited_content blocklist spii "
     "refusal guardrail_intervened guardrails language moderation blocked image_safety"
