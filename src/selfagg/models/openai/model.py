@@ -126,6 +126,10 @@ class OpenAIModel:
         told = [tokens for tokens in (self._said_context, self._profile.context) if tokens]
         return self._given_context or min(told, default=None)
 
+    @context.setter
+    def context(self, tokens: int | None) -> None:
+        self._given_context = tokens
+
     async def __aenter__(self) -> Self:
         """Reach every server.
 
