@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
 from openai_faults import (
@@ -30,9 +31,11 @@ from openai_faults import (
     refuse,
     reset,
     send,
+    stream,
 )
 from waiting import until
 
+from selfagg.api import asolve, solve
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models import connect as connect_by_name
@@ -350,6 +353,79 @@ async def test_populations_stay_whole_through_every_fault(monkeypatch: pytest.Mo
     assert all("answered 404" in str(error) or isinstance(error, ContextOverflow) for error in errors)
     assert not any(error.fatal for error in errors)
     assert any(isinstance(end, Reply) and end.tries > 1 for end in ends)
+
+
+class TestLearning:
+    """What a server shows in a call changes the next one; the words are tried in test_profile.py."""
+
+    async def test_a_gateway_that_cuts_silence_is_streamed(self, server: FaultServer) -> None:
+        server.models = send({"data": [{"id": "fake", "owned_by": "vllm"}]})
+        server.script = [send("<html><h1>504 Gateway Time-out</h1></html>", 504)]
+        async with connect(server) as model:
+            assert (await model.sample(ask())).tries == 2
+        assert [body["stream"] for body in server.bodies] == [False, True]
+
+    async def test_a_stream_that_breaks_off_is_tried_again(self, server: FaultServer) -> None:
+        begun = {"choices": [{"index": 0, "delta": {"content": "fi"}, "finish_reason": None}]}
+        failed = {"error": {"message": "unknown field 'seed'", "code": 400}}
+        server.script = [stream([begun], drop=True), stream([begun, {"error": {"message": "busy", "code": 503}}])]
+        async with connect(server) as model:
+            reply = await model.sample(ask())
+            assert (reply.text, reply.tries) == ("four", 3)
+            server.script = [stream([begun, failed])]
+            with pytest.raises(ModelError, match="broke off"):
+                [item async for item in model.stream(ask())]
+        assert len(server.bodies) == 4  # nothing is sent again once a piece was handed out
+
+    async def test_a_renewed_key_is_read(self, server: FaultServer, tmp_path: Path) -> None:
+        path = tmp_path / "key"
+        path.write_text("old-key")
+        async with connect(server, api_key=None, api_key_file=path) as model:
+            path.write_text("new-key")
+            server.script = [refuse(401, "expired")]
+            assert (await model.sample(ask())).tries == 1
+            server.script = [refuse(401, "expired")] * 2
+            with pytest.raises(ModelError, match="expired") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+        assert [one["Authorization"] for one in server.headers[1:3]] == ["Bearer old-key", "Bearer new-key"]
+
+    async def test_a_redirect_that_must_not_be_followed_ends_the_run(self, server: FaultServer) -> None:
+        async def away(request: Any, body: Any) -> Any:
+            return web.Response(status=302, headers={"Location": "https://login.example/sso"})
+
+        server.script = [away, away]
+        async with connect(server) as model:
+            with pytest.raises(ModelError, match=r"redirects to https://login\.example/sso") as refused:
+                await model.sample(ask())
+            with pytest.raises(ModelError, match="redirects"):
+                [item async for item in model.stream(ask())]
+        assert refused.value.fatal
+
+    async def test_a_name_that_is_refused_gets_the_right_one_offered(self, server: FaultServer) -> None:
+        server.models = send({"data": [{"id": "fakes"}]})
+        server.script = [refuse(404, "The model `fake` does not exist", code="model_not_found")]
+        async with connect(server) as model:
+            with pytest.raises(ModelError, match=r"does not exist; did you mean fakes\?") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+
+    async def test_a_dead_replica_is_no_reason_to_stop(
+        self, server: FaultServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with connect(server, base_urls=["http://127.0.0.1:9/v1", server.url]) as model:
+            assert (await model.sample(ask())).tries == 1
+        assert "cannot connect to http://127.0.0.1:9/v1" in caplog.text
+
+    async def test_a_connection_can_be_used_from_solve(self, server: FaultServer) -> None:
+        model = connect(server)
+        how: dict[str, Any] = {"model": model, "n": 2, "k": 2, "t": 2}
+        answers = [await asyncio.to_thread(solve, "2 + 2?", **how) for _ in range(2)]  # not open: opened for each
+        async with model:
+            answers += await asyncio.gather(*(asyncio.to_thread(solve, "2 + 2?", **how) for _ in range(2)))
+            answers += await asyncio.gather(*(asolve("2 + 2?", **how) for _ in range(2)))
+            assert (await model.sample(ask())).text == "four"
+        assert [answer.text for answer in answers] == ["four"] * 6
 
 
 class TestEntering:

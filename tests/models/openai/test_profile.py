@@ -152,7 +152,8 @@ def test_a_refusal_that_is_about_nothing_of_ours_teaches_nothing(body: object) -
 LENGTHS = [
     (
         openai(
-            "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
+            "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, "
+            "whereas you provided 8192.",
             "max_tokens",
         ),
         4096,
@@ -386,3 +387,29 @@ class TestReplies:
             profile.saw(Reply("4", usage=Usage(count, 0, 5, 0)), request, BODY)
         assert profile.context == context
         assert ("cut a prompt" in caplog.text) is (context is not None)
+
+
+class TestStreaming:
+    def test_replies_are_streamed_except_from_programs_that_send_them_whole_well(self) -> None:
+        profile = Profile()
+        assert profile.streams(ask())
+        profile.program = "vllm"
+        assert not profile.streams(ask())
+        profile.slow({"stream": False})
+        assert profile.streams(ask())
+
+    def test_a_server_that_tells_no_tokens_in_its_streams_is_asked_for_whole_replies(self) -> None:
+        profile = Profile()
+        profile.saw(Reply("4", usage=Usage(unknown=1)), ask(), {"stream": True})
+        assert not profile.streams(ask())
+        profile.slow({"stream": False})
+        assert profile.streams(ask())
+
+    def test_streams_that_never_say_that_they_are_whole_are_given_up(self) -> None:
+        profile = Profile()
+        profile.unfinished()
+        profile.saw(Reply("4", usage=Usage(1, 0, 1, 0)), ask(), {"stream": True})
+        profile.unfinished()
+        assert profile.streams(ask())
+        profile.unfinished()
+        assert not profile.streams(ask())

@@ -210,6 +210,8 @@ class OpenAIModel:
         except Passing as failed:
             log.info("a call failed and may be tried again: %s", failed)
             raise
+        except UsageError as wrong:  # a redirect that must not be followed
+            raise ModelError(str(wrong), fatal=True) from None
 
     async def _answered(self, request: Request) -> Reply:
         server = self._least_busy()
@@ -268,7 +270,7 @@ class OpenAIModel:
             except (Passing, Refusal) as error:
                 status = error.status
                 raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
-        self._profile.saw(reply, request, {"stream": True, "stream_options": True})
+        self._profile.saw(reply, request, {"stream": True})
         yield replace(reply, tries=tries)
 
     async def _begin(self, request: Request, assembly: Assembly) -> tuple[AsyncGenerator[object, None], object, float]:
@@ -278,10 +280,13 @@ class OpenAIModel:
             return events, await anext(events), start
         except StopAsyncIteration:
             raise Passing("the server sent an empty stream") from None
+        except UsageError as wrong:
+            raise ModelError(str(wrong), fatal=True) from None
 
     async def _events(self, server: Server, request: Request, assembly: Assembly) -> AsyncGenerator[object, None]:
         with server.in_use():
             tried: set[str] = set()
+            begun = False
             for _ in range(_MOST_LESSONS):
                 body = self._profile.body(self._model, request, stream=True)
                 key = self._credentials.key
@@ -289,10 +294,12 @@ class OpenAIModel:
                 try:
                     async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
                         async for event in events:
-                            self._profile.proven = True
+                            begun = True
                             yield event
                     return
                 except Refusal as refusal:
+                    if begun:  # what was handed out cannot be taken back
+                        raise
                     request = self._learn(refusal, request, body, server, key, tried)
 
     @asynccontextmanager

@@ -53,6 +53,7 @@ class Profile:
         self._most: int | None = None
         self._unfinished = 0
         self._streams: bool | None = None
+        self._whole = False
         self._told: set[str] = set()
         self._cut: dict[int, int] = {}
 
@@ -72,7 +73,7 @@ class Profile:
         """
         if self._streams is not None:
             return self._streams
-        return self.program not in ENGINES and not request.verbatim
+        return not self._whole and self.program not in ENGINES and not request.verbatim
 
     def body(self, model: str, request: Request, *, stream: bool) -> dict[str, Any]:
         """Return the body of a request, in the words that this server takes."""
@@ -127,8 +128,7 @@ class Profile:
     def unfinished(self) -> None:
         """Ask for whole replies from now on where streams do not tell that they are whole, again and again."""
         self._unfinished += 1
-        if self._streams is None and self._unfinished > 1:
-            self._streams = False
+        self._whole = self._whole or self._unfinished > 1
 
     def _learn_streaming(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
         if self._streams is not None or not complaints.of_streaming(refusal, stream=body["stream"]):
@@ -205,8 +205,7 @@ class Profile:
             self.tell(
                 f"{self._where} sent a reply with reasoning and no answer: its reasoning parser may not fit the model"
             )
-        if body["stream"] and reply.usage.unknown and "stream_options" not in body and self._streams is None:
-            self._streams = False  # a whole reply may tell its tokens
+        self._whole = self._whole or bool(body["stream"] and reply.usage.unknown)  # a whole reply may tell its tokens
         self._see_prompt(reply, request)
         if "stop" in self._refused and request.sampling.stop:
             ends = [at for word in request.sampling.stop if (at := reply.text.find(word)) >= 0]
