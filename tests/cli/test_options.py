@@ -101,6 +101,9 @@ def test_the_command_to_go_on_with_names_the_record_once_and_no_secret(monkeypat
     monkeypatch.setattr("sys.argv", words)
     said = "selfagg eval 'my file.jsonl' --base-url 'http://***host/v1?***' --record runs/a.sqlite"
     assert stopping.command_line(Path("runs/a.sqlite")) == said
+    headers = ["--header", "X-A=secret", "--header=X-B: secret", "--header", "X-C=@token"]
+    monkeypatch.setattr("sys.argv", [*words[:2], *headers])
+    assert stopping.command_line() == "selfagg eval --header 'X-A=***' '--header=X-B:***' --header X-C=@token"
     monkeypatch.setattr("sys.argv", [*words[:3], "--record=b.sqlite"])
     assert stopping.command_line(Path("b.sqlite")) == "selfagg eval 'my file.jsonl' --record=b.sqlite"
 
