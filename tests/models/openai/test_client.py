@@ -22,6 +22,8 @@ from selfagg.models.openai.sse import DONE
 from selfagg.models.retries import Passing
 
 CHAT = "chat/completions"
+LIVELY: list[bytes | float] = [b": keep-alive\n\n", 0.05] * 40
+MOVING: list[bytes | float] = [b"data: 1\n\n", 0.1] * 12
 
 
 @asynccontextmanager
@@ -95,7 +97,7 @@ async def test_a_redirect_in_a_circle_ends() -> None:
 
 async def test_comments_are_no_sign_of_life() -> None:
     async with (
-        FaultServer(written(*[b": keep-alive\n\n", 0.05] * 40)) as here,
+        FaultServer(written(*LIVELY)) as here,
         opened(here.url, timeout_s=0.5) as server,
     ):
         with pytest.raises(Passing, match=r"gave no answer within 0.5 s"):
@@ -103,7 +105,7 @@ async def test_comments_are_no_sign_of_life() -> None:
 
 
 async def test_a_stream_that_moves_is_not_hanging() -> None:
-    moving = written(*[b"data: 1\n\n", 0.1] * 12)
+    moving = written(*MOVING)
     async with FaultServer(moving) as here, opened(here.url, timeout_s=1.0) as server:
         assert await events(server) == [1] * 12
 

@@ -333,7 +333,7 @@ class TestSampling:
         assert set(body) == {"model", "messages", "stream", "temperature", "top_p", "max_tokens", "seed"}
 
     def test_extra_fields_win_over_settings_but_not_over_what_is_asked(self) -> None:
-        extra = {"seed": None, "min_p": 0.1, "stream": True, "messages": []}
+        extra: dict[str, Any] = {"seed": None, "min_p": 0.1, "stream": True, "messages": []}
         body = Profile().body("m", ask(max_tokens=None, extra_body=extra), stream=False)
         assert body == {
             "temperature": 1.0,
