@@ -345,7 +345,8 @@ class OpenAIModel:
             self._profile.slow(body)
         if again := self._profile.learn(refusal, request, body):
             return again
-        hint = self._facts.hint if refusal.no_model else self._profile.wish_refused(refusal, body)
+        absent = refusal.no_model or refusal.status == 404
+        hint = self._facts.hint if absent else self._profile.wish_refused(refusal, body)
         raise refusal.error(server.url, proven=proven, listed=self._facts.listed, hint=hint) from None
 
     def _least_busy(self) -> Server:
