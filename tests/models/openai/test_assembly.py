@@ -15,7 +15,8 @@ from openai_faults import FaultServer, half, hang, refuse, reset, stream
 
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai.assembly import Assembly, Delta, Thinking
+from selfagg.models.openai.assembly import Assembly, Delta, Thinking, Unfinished
+from selfagg.models.openai.sse import DONE
 from selfagg.models.retries import Retries
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -127,6 +128,47 @@ def test_thinking_is_told_apart_however_the_pieces_fall(cuts: list[int], start: 
     shown = "".join(delta.text for delta in deltas)
     assert "".join(delta.reasoning for delta in deltas) == ("first" if start else "")
     assert shown.lstrip() == (text if start else content).lstrip()
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([event(content="fo"), event(content="ur"), {"choices": [{"message": {"content": "four"}}]}], "four"),
+        ([{"choices": [{"message": {"content": "four"}, "finish_reason": "stop"}]}], "four"),
+        ([event(content=[{"type": "text", "text": "four"}]), event("stop")], "four"),
+        ([event(content="four"), event(""), DONE], "four"),
+        ([{"choices": [{"text": "four", "finish_reason": "eos"}]}], "four"),
+        ([{"choices": [{"delta": None}]}, event(content="four"), event("stop"), {"choices": []}], "four"),
+    ],
+)
+def test_streams_as_servers_send_them(events: list[object], text: str) -> None:
+    assembly = Assembly()
+    shown = [delta for one in events for delta in assembly.add(one)] + list(assembly.rest())
+    assert "".join(delta.text for delta in shown) == assembly.reply(seconds=1.0).text == text
+    assert assembly.reply(seconds=1.0).stop is Stop.FINISHED
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+        {"choices": [{"delta": {}, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}]},
+        {"choices": [], "x_groq": {"usage": {"prompt_tokens": 5, "completion_tokens": 2}}},
+    ],
+)
+def test_usage_stands_anywhere(last: object) -> None:
+    assembly = Assembly()
+    for one in (event(content="four"), event("stop"), last, {"choices": [], "usage": None}):
+        assembly.take(one)
+    assert assembly.reply(seconds=1.0).usage == Usage(5, 0, 2, 0)
+
+
+def test_a_stream_that_says_nothing_of_its_end_is_not_whole() -> None:
+    assembly = Assembly()
+    assembly.take(event(content="fo"))
+    with pytest.raises(Unfinished):
+        assembly.reply(seconds=1.0)
+    assert not assembly.whole
 
 
 async def test_a_real_server(llama_server: str) -> None:

@@ -95,6 +95,49 @@ def test_which_statuses_pass(status: int, passes: bool) -> None:
     assert str(error) == f"http://host/v1 answered {status}: words"
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "limit"),
+    [
+        (413, "request entity too large: limit 300 kB", None),
+        (413, "Payload of 40000 exceeds the maximum of 20480", None),
+        (400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens.", 131072),
+        (400, "exceeded model token limit: 262144 (requested: 300000)", 262144),
+        (400, "Input tokens exceed the configured limit of 272,000 tokens.", 272000),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", 200000),
+    ],
+)
+def test_the_limit_that_is_named(status: int, message: str, limit: int | None) -> None:
+    found = Refusal(status, message)
+    assert found.overflow
+    assert found.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "wait_s", "fatal"),
+    [
+        (402, "Insufficient Balance", "", 0.0, True),
+        (403, "Your credit balance is too low to access the API", "", 0.0, True),
+        (400, "Budget has been exceeded! Current cost: 10, Max budget: 10", "budget_exceeded", 0.0, True),
+        (429, "You exceeded your current quota, please check your plan and billing details", "", 0.0, True),
+        (429, "You exceeded your current quota, please check your plan and billing details", "", 42.0, None),
+        (429, "Rate limit reached for requests", "rate_limit_exceeded", 0.0, None),
+        (403, "Rate limit exceeded for this key", "", 0.0, None),
+        (400, "ThrottlingException: Too many requests, please wait", "", 0.0, None),
+        (503, "Loading model", "", 0.0, None),
+        (404, "Model is loading, try later", "", 0.0, None),
+        (400, "bad request", "", 0.0, False),
+        (403, "Your request was flagged by moderation", "", 0.0, False),
+        (403, "You have no access to this model", "", 0.0, True),
+        (407, "Proxy Authentication Required", "", 0.0, True),
+    ],
+)
+def test_what_ends_a_run_and_what_passes(
+    status: int, message: str, code: str, wait_s: float, fatal: bool | None
+) -> None:
+    error = Refusal(status, message, frozenset([code]), "", wait_s).error("host", proven=False)
+    assert (error.fatal if isinstance(error, ModelError) else None) is fatal
+
+
 def test_a_quota_used_up_does_not_pass() -> None:
     error = Refusal(429, "pay", frozenset({"insufficient_quota"})).error("host", proven=True)
     assert isinstance(error, ModelError)

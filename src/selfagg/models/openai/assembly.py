@@ -73,8 +73,9 @@ class Assembly:
         if isinstance(tokens, list):
             self._logprobs.extend(tokens)
         if not choice.get("delta") and isinstance(choice.get("message"), Mapping):
-            self._done = True  # the server did not stream
-            choice = {**choice, "delta": choice["message"]}
+            self._done = True
+            if not (self._content or self._reasoning):  # the server did not stream; others sum up at the end
+                choice = {**choice, "delta": choice["message"]}
         return choice, *self._read(mapping(choice.get("delta")) or {"content": choice.get("text")})
 
     def _read(self, message: Mapping[str, Any]) -> tuple[str, str]:

@@ -49,6 +49,7 @@ _MODERATED = re.compile(r"flagged|moderat|content|policy|safety|filter|harm", re
 _PLAIN_ON_TLS = re.compile(
     r"plain HTTP request was sent to HTTPS|client sent an HTTP request to an HTTPS", re.IGNORECASE
 )
+_BYTES = re.compile(r"\bbytes?\b|\d ?[km]i?b\b|body|entity|payload", re.IGNORECASE)
 _NUMBER = r"(\d[\d,_]{0,14})"
 _LIMITS = (
     re.compile(rf"context (?:length|size|window)[^\d]{{0,40}}{_NUMBER}", re.IGNORECASE),
@@ -129,7 +130,7 @@ class Refusal(Exception):
     @property
     def limit(self) -> int | None:
         """The most tokens of prompt and reply together that the refusal names, or None."""
-        if found := self.numbers.get("n_ctx"):
+        if (found := self.numbers.get("n_ctx")) or _BYTES.search(self.words):
             return found
         for pattern in _LIMITS:
             numbers = [_number(match[1]) for match in pattern.finditer(self.words)]
@@ -169,7 +170,7 @@ class Refusal(Exception):
             return ContextOverflow(text, status=400)
         if self.passing or (self.page and proven):
             return Passing(text, wait_s=self.wait_s or 3.0 * self.loading, status=self.status)
-        every = self.status == 401 or self.money or bool(_PLAIN_ON_TLS.search(self.words))
+        every = self.status in (401, 407) or self.money or bool(_PLAIN_ON_TLS.search(self.words))
         absent = (self.status in (404, 405) or self.no_model) and not listed
         forbidden = self.status == 403 and not _MODERATED.search(self.words)
         first = absent or forbidden or bool(hint)
