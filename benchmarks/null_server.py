@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 
 MODEL = "null"
+STREAMED = "null-streamed"
+"""The same under a name whose list does not say which program serves, so that selfagg streams."""
 REPLY = "The lighthouse keeper counts the ships once more. " * 96 + "\n\\boxed{42}"
 """About 4.8 kB, so that a prompt with four of them has about 20 kB."""
 
@@ -29,6 +31,7 @@ class Answering(asyncio.Protocol):
         self._head = b""
         self._body = 0  # bytes of the request's body still to come
         self._answer = b""
+        self._streams = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._write = cast(asyncio.WriteTransport, transport).write
@@ -44,8 +47,12 @@ class Answering(asyncio.Protocol):
             self._head = b""
             self._answer = MODELS if head.startswith(b"GET") else COMPLETION
             self._body = _content_length(head) - len(body)
+            self._streams = False
+        self._streams = self._streams or b'"stream": true' in data[-400:]
         if self._body <= 0:
             self._body = 0
+            if self._streams and self._answer is COMPLETION:
+                self._answer = STREAM
             asyncio.get_running_loop().call_later(self._delay, self._write, self._answer)
 
 
@@ -60,7 +67,20 @@ def _answer(body: object) -> bytes:
     return head.encode() + content
 
 
-MODELS = _answer({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "null"}]})
+def _stream() -> bytes:
+    """The reply in pieces of four characters, an event each, as a model writes it."""
+    head = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": 0, "model": MODEL}
+    pieces = [REPLY[at : at + 4] for at in range(0, len(REPLY), 4)]
+    events = [head | {"choices": [{"index": 0, "delta": {"content": one}, "finish_reason": None}]} for one in pieces]
+    events.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    events.append(head | {"choices": [], "usage": USAGE})
+    content = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+    head_of = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head_of.encode() + content
+
+
+USAGE = {"prompt_tokens": 5000, "completion_tokens": 1200, "total_tokens": 6200}
+MODELS = _answer({"object": "list", "data": [{"id": MODEL, "owned_by": "vllm"}, {"id": STREAMED, "owned_by": "null"}]})
 COMPLETION = _answer(
     {
         "id": "chatcmpl-0",
@@ -70,9 +90,10 @@ COMPLETION = _answer(
         "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": REPLY}, "logprobs": None}
         ],
-        "usage": {"prompt_tokens": 5000, "completion_tokens": 1200, "total_tokens": 6200},
+        "usage": USAGE,
     }
 )
+STREAM = _stream()
 
 
 async def serve(delay: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import json
 import statistics
 import tempfile
 import time
@@ -18,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import httpx2
 from openai import AsyncOpenAI, DefaultAioHttpClient
 from rich.table import Table
 
-from benchmarks.null_server import MODEL, REPLY, null_server
+from benchmarks.null_server import MODEL, REPLY, STREAMED, null_server
 from benchmarks.printing import show
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
@@ -32,7 +32,7 @@ from selfagg.engine.run import evaluate
 from selfagg.engine.trial import Trial
 from selfagg.methods.base import Members, Method
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 from selfagg.prompts import aggregation
 from selfagg.prompts.wording import aggregation_words
 from selfagg.types import Member, Question, Reply
@@ -89,7 +89,25 @@ async def bare_aiohttp(url: str) -> AsyncIterator[Call]:
 
 
 @asynccontextmanager
-async def bare_openai(url: str, http: httpx2.AsyncClient) -> AsyncIterator[Call]:
+async def bare_aiohttp_streamed(url: str) -> AsyncIterator[Call]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(None)) as session:
+
+        async def call(seed: int, prompt: str) -> str:
+            body = {**MESSAGE_FIELDS, "messages": [{"role": "user", "content": prompt}], "seed": seed, "stream": True}
+            pieces = []
+            async with session.post(f"{url}/chat/completions", json=body) as response:
+                async for line in response.content:
+                    if line.startswith(b"data: {") and (choices := json.loads(line[6:])["choices"]):
+                        pieces.append(choices[0]["delta"].get("content", ""))  # noqa: PERF401 - a peer, read as anybody would
+            return "".join(pieces)
+
+        yield call
+
+
+@asynccontextmanager
+async def bare_openai(url: str) -> AsyncIterator[Call]:
+    http = DefaultAioHttpClient(timeout=None)
     async with AsyncOpenAI(base_url=url, api_key="none", http_client=http, max_retries=0) as client:
 
         async def call(seed: int, prompt: str) -> str:
@@ -119,32 +137,34 @@ async def bare(call: Call, in_flight: int, calls: int) -> None:
     await asyncio.gather(*(work() for _ in range(in_flight)))
 
 
-async def under_engine(url: str, keeper: Keeper, in_flight: int, calls: int) -> None:
+async def under_engine(url: str, keeper: Keeper, in_flight: int, calls: int, name: str = MODEL) -> None:
     method, settings = Aggregations(n=POPULATION, t=1), Settings()
     questions = [question(number) for number in range(calls // POPULATION)]
-    async with OpenAIModel(MODEL, base_urls=(url,), concurrency=in_flight) as model:
+    async with OpenAIModel(name, base_urls=(url,), concurrency=in_flight) as model:
         if isinstance(keeper, Record):
             keeper.begin(configuration(method, model.name, settings, "bench"), questions)
         await evaluate(Engine(model, settings, keeper), method, questions)
 
 
 async def run(contender: str, url: str, in_flight: int, calls: int) -> None:
-    unbounded = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     match contender:
         case "aiohttp":
             async with bare_aiohttp(url) as call:
                 await bare(call, in_flight, calls)
         case "openai":
-            async with bare_openai(url, DefaultAioHttpClient(timeout=None, limits=unbounded)) as call:
+            async with bare_openai(url) as call:
                 await bare(call, in_flight, calls)
-        case "openai on httpx":
-            async with bare_openai(url, httpx2.AsyncClient(timeout=None, limits=unbounded)) as call:
+        case "aiohttp, streamed":
+            async with bare_aiohttp_streamed(url) as call:
                 await bare(call, in_flight, calls)
         case "selfagg, no record":
             await under_engine(url, Nowhere(), in_flight, calls)
         case "selfagg":
             with tempfile.TemporaryDirectory() as folder, Record(Path(folder) / "record.sqlite") as record:
                 await under_engine(url, record, in_flight, calls)
+        case "selfagg, streamed":
+            with tempfile.TemporaryDirectory() as folder, Record(Path(folder) / "record.sqlite") as record:
+                await under_engine(url, record, in_flight, calls, STREAMED)
 
 
 def measured(contender: str, url: str, in_flight: int, calls: int) -> Measured:
@@ -155,7 +175,7 @@ def measured(contender: str, url: str, in_flight: int, calls: int) -> Measured:
     return Measured(calls / seconds, 1000 * cpu / calls)
 
 
-CONTENDERS = ("aiohttp", "openai", "selfagg, no record", "selfagg")
+CONTENDERS = ("aiohttp", "openai", "selfagg, no record", "selfagg", "aiohttp, streamed", "selfagg, streamed")
 
 
 def medians(url: str, in_flight: int) -> dict[str, Measured]:
@@ -163,15 +183,14 @@ def medians(url: str, in_flight: int) -> dict[str, Measured]:
     taken: dict[str, list[Measured]] = {name: [] for name in CONTENDERS}
     for _ in range(REPEATS):
         for name, measurements in taken.items():
-            measurements.append(measured(name, url, in_flight, CALLS[in_flight]))
-    found = {
+            calls = CALLS[in_flight] // (4 if "streamed" in name else 1)  # 1,200 events each
+            measurements.append(measured(name, url, in_flight, calls))
+    return {
         name: Measured(
             statistics.median(one.rate for one in measurements), statistics.median(one.cpu_ms for one in measurements)
         )
         for name, measurements in taken.items()
     }
-    # Once and with fewer calls: with 2,000 in flight it would take minutes.
-    return {**found, "openai on httpx": measured("openai on httpx", url, in_flight, min(CALLS[in_flight], 2_000))}
 
 
 def main() -> None:
@@ -181,14 +200,15 @@ def main() -> None:
         "client",
         "calls/s",
         "CPU ms a call",
-        "of openai's calls/s",
+        "of aiohttp's calls/s",
         title=f"Calls a second on a null server ({DELAY_S * 1000:g} ms), 20 kB prompts, median of {REPEATS}",
     )
     with null_server(DELAY_S) as url:
         for in_flight in CALLS:
             found = medians(url, in_flight)
             for name, one in found.items():
-                ratio = f"{one.rate / found['openai'].rate:.2f}"
+                peer = "aiohttp, streamed" if "streamed" in name else "aiohttp"
+                ratio = f"{one.rate / found[peer].rate:.2f}"
                 table.add_row(str(in_flight), name, f"{one.rate:,.0f}", f"{one.cpu_ms:.2f}", ratio)
             table.add_section()
     show(table)

@@ -22,8 +22,8 @@ from rich.table import Table
 from benchmarks.printing import show
 from selfagg.engine.sets import Set, address_random, along_prefix_tree, draw_sets
 from selfagg.models import Access, Model, connect
-from selfagg.models.openai_discovery import served_models
-from selfagg.models.openai_server import read_key
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.discovery import served_models
 from selfagg.prompts import aggregation
 from selfagg.types import Member, Question, Reply, Request, Sampling, Usage
 
@@ -147,7 +147,7 @@ def cached_share(served: Sequence[Served]) -> float:
 async def servers() -> list[Server]:
     found = [Server(f"llama.cpp, {LLAMA_SLOTS} slots", connect("local", Access(concurrency=LLAMA_SLOTS)), 128)]
     if url := os.environ.get("BENCH_BASE_URL"):
-        name = (await served_models(url, read_key(None, None)))[0].id
+        name = (await served_models(url, Credentials(None, None)))[0].id
         found.append(Server(name, connect(f"openai:{name}", Access((url,))), 512))
     return found
 

@@ -6,6 +6,8 @@ import asyncio
 import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -251,18 +253,29 @@ def solve(question: str | Question, **settings: Any) -> Result:
     except RuntimeError:
         return asyncio.run(asolve(question, **settings))
     # A loop runs in this thread (a notebook): work in a thread of its own, which has none.
-    outcome: list[Result | BaseException] = []
+    outcome: Future[Result] = Future()
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
-    def work() -> None:
+    async def work() -> Result:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await asolve(question, **settings)
+
+    def run() -> None:
         try:
-            outcome.append(asyncio.run(asolve(question, **settings)))
+            outcome.set_result(asyncio.run(work()))
         except BaseException as error:  # handed to the caller's thread
-            outcome.append(error)
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=work, name="selfagg-solve")
+    thread = threading.Thread(target=run, name="selfagg-solve")
     thread.start()
-    thread.join()
-    (result,) = outcome
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    try:
+        return outcome.result()
+    except KeyboardInterrupt:  # the cell was interrupted: end the calls with it
+        loop, task = begun.result()
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        thread.join()

@@ -32,6 +32,17 @@ def refused(outcome: subprocess.CompletedProcess[str], *words: str) -> str:
     return said
 
 
+def refused_by_the_server(outcome: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The list of models told of it in a note, a call made sure: its words are in the last line."""
+    note, *_, last = outcome.stderr.strip().splitlines()
+    assert outcome.returncode == 2, outcome.stderr
+    assert note.startswith("note: ")
+    assert last.startswith("selfagg: ")
+    assert "Traceback" not in outcome.stderr
+    for word in words:
+        assert word in last
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -111,7 +122,10 @@ class _Server(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(404, {"error": {"message": "nothing here"}})
+        allowed = self.headers.get("Authorization") == "Bearer right"
+        self._answer(
+            404 if allowed else 401, {"error": {"message": "nothing here" if allowed else "Incorrect API key"}}
+        )
 
     def _answer(self, status: int, body: object) -> None:
         content = json.dumps(body).encode()
@@ -145,10 +159,9 @@ def test_a_server_that_is_not_there(run: Run, questions: Path) -> None:
 
 def test_a_wrong_key_is_not_repeated(run: Run, questions: Path, server: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("wr0ng-s3cret\n")
-    said = refused(
-        run("eval", questions, "--model", "openai:tiny", "--base-url", server, "--api-key-file", "key"), "key", "401"
-    )
-    assert "wr0ng-s3cret" not in said
+    outcome = run("eval", questions, "--model", "openai:tiny", "--base-url", server, "--api-key-file", "key")
+    refused_by_the_server(outcome, "answered 401", "Incorrect API key")
+    assert "wr0ng-s3cret" not in outcome.stderr
 
 
 def test_a_key_file_that_is_not_there(run: Run, questions: Path, server: str) -> None:
@@ -158,9 +171,8 @@ def test_a_key_file_that_is_not_there(run: Run, questions: Path, server: str) ->
 
 
 def test_a_model_that_the_server_does_not_have(run: Run, questions: Path, server: str) -> None:
-    refused(
-        run("eval", questions, "--model", "openai:tinny", "--base-url", server, OPENAI_API_KEY="right"), "tinny", "tiny"
-    )
+    outcome = run("eval", questions, "--model", "openai:tinny", "--base-url", server, OPENAI_API_KEY="right")
+    refused_by_the_server(outcome, "did you mean tiny?")
 
 
 def test_a_context_too_small_for_the_question(run: Run, questions: Path) -> None:

@@ -42,6 +42,8 @@ def test_a_group_is_spread_into_options_and_put_together_again() -> None:
 def test_options_say_what_the_library_takes() -> None:
     access = ModelOptions(base_url=["http://a", "http://b"], context=100, concurrency=3).access()
     assert (access.base_urls, access.context, access.concurrency) == (("http://a", "http://b"), 100, 3)
+    access = ModelOptions(header=["X-A=1"], timeout=9.0).access()
+    assert (access.headers, access.timeout_s) == (("X-A=1",), 9.0)
     method = MethodOptions(n=8, k=2, t=3, order="prefix").build()
     assert method.settings() == {"name": "rsa", "n": 8, "t": 3, "k": 2, "order": "prefix"}
     settings = SamplingOptions(temperature=0.5, stop=["END"], extra_body='{"top_k": 5}').settings("answer")
@@ -100,6 +102,9 @@ def test_the_command_to_go_on_with_names_the_record_once_and_no_secret(monkeypat
     monkeypatch.setattr("sys.argv", words)
     said = "selfagg eval 'my file.jsonl' --base-url 'http://***host/v1?***' --record runs/a.sqlite"
     assert stopping.command_line(Path("runs/a.sqlite")) == said
+    headers = ["--header", "X-A=secret", "--header=X-B: secret", "--header", "X-C=@token"]
+    monkeypatch.setattr("sys.argv", [*words[:2], *headers])
+    assert stopping.command_line() == "selfagg eval --header 'X-A=***' '--header=X-B:***' --header X-C=@token"
     monkeypatch.setattr("sys.argv", [*words[:3], "--record=b.sqlite"])
     assert stopping.command_line(Path("b.sqlite")) == "selfagg eval 'my file.jsonl' --record=b.sqlite"
 

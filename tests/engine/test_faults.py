@@ -17,8 +17,7 @@ from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
-from selfagg.models import openai_server
-from selfagg.models.openai import OpenAIModel
+from selfagg.models.openai import OpenAIModel, client
 from selfagg.models.retries import RetryPolicy
 from selfagg.types import Member, Question
 
@@ -53,7 +52,7 @@ SAYS = {
 @pytest.fixture(autouse=True)
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would take long is made small: the largest reply that is read."""
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2 * 2**20)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2 * 2**20)
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-import httpx2
 import pyarrow  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
+from aiohttp import web
 
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.file import load_file
@@ -27,10 +27,13 @@ from selfagg.engine.record import Record
 from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, SCHEMA, Generation, generation_row, question_body
 from selfagg.errors import ModelError, SelfaggError
 from selfagg.models import Access, simulated
-from selfagg.models.openai_errors import Refusal, refusal
-from selfagg.models.openai_server import Server
-from selfagg.models.openai_stream import Assembly
-from selfagg.models.openai_wire import read_reply
+from selfagg.models.openai.address import read_address
+from selfagg.models.openai.assembly import Assembly
+from selfagg.models.openai.bodies import refusal
+from selfagg.models.openai.client import Server
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.refusal import Refusal
+from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing
 from selfagg.report.markup import nodes
@@ -63,30 +66,48 @@ def _keep_question(question: Question) -> None:
     _tables().execute(INSERT_QUESTION, (0, question.id, question_body(question)))
 
 
+Answer = tuple[int, str, bytes]
+
+
 @cache
-def _server() -> tuple[Server, dict[str, httpx2.Response]]:
-    """A connection, and a place for what is answered next."""
-    next_answer: dict[str, httpx2.Response] = {}
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: next_answer["it"]))
-    return Server("http://host/v1", "key", http, timeout_s=60), next_answer
+def _server() -> tuple[Server, dict[str, Answer]]:
+    """A connection to a real server, and a place for what that answers next: status, kind and body."""
+    answers: dict[str, Answer] = {}
+
+    async def answer(_: web.Request) -> web.Response:
+        status, kind, body = answers["it"]
+        return web.Response(status=status, content_type=kind, body=body)
+
+    async def start() -> Server:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        server = Server(read_address(url), Credentials("key", None), timeout_s=60)
+        server.open()
+        return server
+
+    return _LOOP.run_until_complete(start()), answers
 
 
 def reply(data: bytes) -> None:
     """A whole answer of a server: the first byte decides its status."""
     server, answers = _server()
-    answers["it"] = httpx2.Response((200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200, content=data[1:])
+    answers["it"] = ((200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200, "application/json", data[1:])
     with suppress(Passing, ModelError):
         try:
             answer = _LOOP.run_until_complete(server.post("chat/completions", {}))
+            _keep_reply(read_reply(answer, seconds=1.0, verbatim=True))
         except Refusal as refused:
             raise refused.error("host", proven=True) from None
-        _keep_reply(read_reply(answer, seconds=1.0, verbatim=True))
 
 
 def stream(data: bytes) -> None:
     """A streamed answer, event by event."""
     server, answers = _server()
-    answers["it"] = httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, content=data)
+    answers["it"] = (200, "text/event-stream", data)
 
     async def ask() -> Reply:
         assembly = Assembly(verbatim=True)
@@ -104,7 +125,7 @@ def refused(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     headers = {"retry-after": text[:40], "retry-after-ms": text[40:60]}
     with suppress(Passing, ModelError):
-        raise refusal(400 + len(data) % 200, text, headers, "key").error("host", proven=False)
+        raise refusal(400 + len(data) % 200, text, headers, ["key"]).error("host", proven=False)
 
 
 def response(data: bytes) -> None:

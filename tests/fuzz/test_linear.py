@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 from tests.fuzz.targets import TARGETS
 
-from selfagg.models.openai_errors import refusal, tidy
-from selfagg.models.openai_stream import Thinking
-from selfagg.models.openai_wire import read_reply
+from selfagg.models.openai.assembly import Thinking
+from selfagg.models.openai.bodies import refusal, tidy
+from selfagg.models.openai.waits import asked_wait
+from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.report.markup import nodes
 from selfagg.scoring import scorer_for
@@ -99,8 +100,9 @@ def _pieces(text: str) -> None:
 
 
 def _refusals(text: str) -> None:
-    refusal(400, text, {}, "key")
-    tidy(text, "key")
+    refusal(400, text, {}, ["key"]).error("host", proven=True)
+    tidy(text, ["key"])
+    asked_wait({"retry-after": text}, {}, text)
 
 
 READERS: dict[str, Callable[[str], object]] = {

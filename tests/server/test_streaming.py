@@ -57,7 +57,7 @@ async def test_the_answer_comes_word_by_word_as_the_model_writes_it() -> None:
         rest = [line async for line in reading]
     assert chunks(rest)[-1]["choices"][0]["finish_reason"] == "stop"
     assert rest[-1] == "data: [DONE]"
-    assert [body["stream"] for body in backend.bodies] == [False, False, True]
+    assert [body["stream"] for body in backend.bodies] == [True, True, True]
 
 
 async def test_what_is_streamed_is_what_a_whole_answer_says() -> None:

@@ -19,7 +19,7 @@ from selfagg.engine.rows import question_body
 from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.methods import Majority
-from selfagg.models.openai_wire import read_reply
+from selfagg.models.openai.wire import read_reply
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring import scorer_for

@@ -66,14 +66,15 @@ def job_of(
     """
     from selfagg import __version__
     from selfagg.cluster.job import Job
-    from selfagg.models.openai_server import NO_KEY, read_key
+    from selfagg.models.openai.credentials import NO_KEY, read_header, read_key
 
     access = model.access()
     urls = access.base_urls or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
     key = read_key(None, access.api_key_file)
+    headers = tuple("=".join(read_header(word)) for word in access.headers)
     return Job(
         model.model,
-        dataclasses.replace(access, base_urls=urls, api_key_file=None),
+        dataclasses.replace(access, base_urls=urls, api_key_file=None, headers=headers),
         method,
         settings,
         source,

@@ -38,13 +38,17 @@ def models(
     api_key_file: Annotated[
         Path | None, typer.Option(help="A file with its API key (default: OPENAI_API_KEY).")
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A further header for it, NAME=@FILE for a secret; several times."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """List the models that can be reached from here."""
     from rich.table import Table
     from rich.text import Text
 
-    entries = [*_local(), *asyncio.run(_served(base_url, api_key_file)), *_in_process(), _simulated()]
+    entries = [*_local(), *asyncio.run(_served(base_url, api_key_file, header)), *_in_process(), _simulated()]
     if as_json:
         typer.echo(json.dumps({"models": [asdict(entry) for entry in entries]}, ensure_ascii=False))
         return
@@ -81,25 +85,26 @@ def _local() -> list[Entry]:
     ]
 
 
-async def _served(base_urls: list[str] | None, api_key_file: Path | None) -> list[Entry]:
+async def _served(base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None) -> list[Entry]:
     from selfagg.errors import UsageError
-    from selfagg.models.openai_discovery import served_models
-    from selfagg.models.openai_server import read_key
+    from selfagg.models.openai.address import read_address
+    from selfagg.models.openai.credentials import Credentials
+    from selfagg.models.openai.discovery import served_models
 
     urls = base_urls or list(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
     if not urls:
         return [Entry("openai:NAME", False, "name a server with --base-url, or set OPENAI_BASE_URL")]
-    key = read_key(None, api_key_file)
+    credentials = Credentials(None, api_key_file, headers or ())
     entries: list[Entry] = []
     for url in urls:
         try:
-            served = await served_models(url, key)
+            served = await served_models(url, credentials)
         except UsageError as error:
             entries.append(Entry("openai:NAME", False, str(error)))
             continue
         for model in served:
             context = f", context {model.context:,}" if model.context else ""
-            entries.append(Entry(f"openai:{model.id}", True, f"at {url}{context}"))
+            entries.append(Entry(f"openai:{model.id}", True, f"at {read_address(url).url}{context}"))
     return entries
 
 

@@ -75,6 +75,22 @@ class ModelOptions:
         Path | None,
         typer.Option(help="A file with the API key (default: OPENAI_API_KEY).", rich_help_panel=MODEL),
     ] = None
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A further header for the server, NAME=@FILE for a secret; several times.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            help="Longest silence of an openai: server within a reply, in seconds (3600; serve: 600).",
+            rich_help_panel=MODEL,
+        ),
+    ] = None
     context: Annotated[
         int | None,
         typer.Option(
@@ -86,14 +102,6 @@ class ModelOptions:
         typer.Option(min=1, help="Most calls at once (default: what the model serves well).", rich_help_panel=MODEL),
     ] = None
 
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=1.0,
-            help="Seconds that an openai: server may take for one reply (default: 3600; serve: 600).",
-            rich_help_panel=MODEL,
-        ),
-    ] = None
     patience: Annotated[
         float | None,
         typer.Option(
@@ -114,10 +122,11 @@ class ModelOptions:
         if self.patience is not None and self.patience != math.inf:
             finite("--patience", self.patience)
         return Access(
-            tuple(self.base_url or ()),
-            self.api_key_file,
-            self.context,
-            self.concurrency,
+            base_urls=tuple(self.base_url or ()),
+            api_key_file=self.api_key_file,
+            headers=tuple(self.header or ()),
+            context=self.context,
+            concurrency=self.concurrency,
             timeout_s=self.timeout,
             patience_s=self.patience,
         )

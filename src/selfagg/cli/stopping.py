@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HEADER_VALUE = re.compile(r"^((?:--header=)?[^=:]+[=:])\s*(?!@)\S.*", re.DOTALL)
 _URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|(?<=\?)\S+")
 
 
@@ -103,7 +104,7 @@ def finished_generations(record: Path) -> int:
 
 
 def command_line(record: Path | None = None) -> str:
-    """The command as it was typed, without what a URL may hold of secrets.
+    """Return the command as it was typed, without what a URL or a header may hold of secrets.
 
     Args:
         record: Added where the command names none: a file as ``--record``, a folder as ``--out``.
@@ -111,6 +112,9 @@ def command_line(record: Path | None = None) -> str:
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "selfagg"] if program == "__main__.py" else [program]
     words += [_URL_SECRETS.sub("***", word) for word in sys.argv[1:]]
+    for i, word in enumerate(words):
+        if "--header" in (word.partition("=")[0], words[i - 1]):
+            words[i] = _HEADER_VALUE.sub(r"\1***", word)
     if record is not None:
         option = "--out" if record.is_dir() else "--record"
         if not any(word == option or word.startswith(f"{option}=") for word in words):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfagg.errors import UsageError
-from selfagg.models.base import Model, Streams
+from selfagg.models.base import Model, Portable, Streams
 from selfagg.models.checkpoints import is_checkpoint
 from selfagg.near import meant
 
@@ -27,9 +27,10 @@ class Access:
     Attributes:
         base_urls: Where an ``openai:`` model is served; several replicas may serve it.
         api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
+        headers: Further headers of requests to an ``openai:`` model, ``NAME=VALUE`` or ``NAME=@FILE``.
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
-        timeout_s: Longest wait for one reply of an ``openai:`` model; None: an hour.
+        timeout_s: Longest silence within one reply of an ``openai:`` model; None: an hour.
         patience_s: Seconds to wait for a server that limits the rate, loads or is gone; None: 300.
         retries: When a call to it is tried again, for those who need more than ``patience_s`` to differ.
     """
@@ -41,6 +42,7 @@ class Access:
     timeout_s: float | None = None
     patience_s: float | None = None
     retries: RetryPolicy | None = None
+    headers: tuple[str, ...] = ()
 
 
 CONNECTIONS: dict[str, str] = {
@@ -75,8 +77,8 @@ def connect(name: str, access: Access | None = None) -> Model:
             forms = f"a name begins with {', '.join(CONNECTIONS)}, or is a folder that holds a model"
             hint = meant(kind, CONNECTIONS) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
-    if access and kind != "openai" and (access.base_urls or access.api_key_file):
-        given = "base URL" if access.base_urls else "API key"
+    if access and kind != "openai" and (access.base_urls or access.api_key_file or access.headers):
+        given = "base URL" if access.base_urls else "API key" if access.api_key_file else "header"
         raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
     make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
     model: Model = make(rest, access or Access())
@@ -91,7 +93,11 @@ async def opened(
     concurrency: int | None = None,
     patience_s: float | None = None,
 ) -> AsyncIterator[Model]:
-    """A model ready to sample: a name is connected and closed at the end, a connection is used as it is."""
+    """Give a model that is ready to sample: a name is connected and closed at the end, a connection stays as it is."""
+    if isinstance(model, Portable):
+        async with model.here() as connection:
+            yield connection
+        return
     if not isinstance(model, str):
         yield model
         return

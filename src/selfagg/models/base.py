@@ -83,6 +83,15 @@ class Streams(Protocol):
         ...
 
 
+@runtime_checkable
+class Portable(Protocol):
+    """A connection that can be used in any event loop, so from `selfagg.solve` too."""
+
+    def here(self) -> AbstractAsyncContextManager[Model]:
+        """Give the connection, ready for use in the running event loop."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """A server's answer as it came.

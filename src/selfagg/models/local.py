@@ -6,23 +6,24 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Final, Self
-
-import httpx2
 
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.limiter import Limiter
 from selfagg.models.llama import NAME, SLOTS, Llama, import_xllamacpp
-from selfagg.models.openai_discovery import ONCE, look_up
-from selfagg.models.openai_errors import Refusal
-from selfagg.models.openai_server import Server, open_client
-from selfagg.models.openai_stream import Assembly, Delta
-from selfagg.models.openai_wire import Dialect, mapping
+from selfagg.models.openai.address import read_address
+from selfagg.models.openai.assembly import Assembly, Delta
+from selfagg.models.openai.client import Server
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.discovery import ONCE, look_up
+from selfagg.models.openai.profile import Profile
+from selfagg.models.openai.refusal import Refusal
+from selfagg.models.openai.wire import mapping
 from selfagg.models.retries import Passing
 from selfagg.models.weights import find_weights
 from selfagg.types import Message, Reply, Request
@@ -79,16 +80,17 @@ class LocalModel:
             UsageError: Something is not installed, or the weights cannot be found or loaded.
         """
         llama = await asyncio.to_thread(self._load)
-        http = open_client()
-        http.headers["Connection"] = "close"  # llama.cpp closes after each stream without having said so
+        # llama.cpp closes after each stream without having said so
+        keys = Credentials(llama.key, None)
+        server = Server(read_address(llama.url), keys, timeout_s=_PATIENCE_S, keep_connections=False)
+        server.open()
         try:
-            server = Server(llama.url, llama.key, http, timeout_s=_PATIENCE_S)
             facts = await look_up(server, NAME, Limiter(ONCE, [server]))
         except BaseException:
-            await http.aclose()
+            await server.close()
             await asyncio.to_thread(llama.close)
             raise
-        self._running = _Running(llama, http, server)
+        self._running = _Running(llama, server)
         self.concurrency, self.context = llama.slots, facts.context
         self._free = asyncio.Semaphore(self.concurrency)
         return self
@@ -108,7 +110,7 @@ class LocalModel:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        await running.http.aclose()
+        await running.server.close()
         await asyncio.to_thread(running.llama.close)
 
     async def sample(self, request: Request) -> Reply:
@@ -134,7 +136,7 @@ class LocalModel:
         assembly = Assembly(verbatim=request.verbatim)
         async with self._slot():
             start = time.perf_counter()
-            events = self._server().events(_PATH, _body(request))
+            events = self._server().events(_PATH, _body(request), lambda: assembly.whole)
             with _failures():
                 async with aclosing(events):
                     async for event in events:
@@ -182,7 +184,6 @@ class _Running:
     """What is there between entering and leaving."""
 
     llama: Llama
-    http: httpx2.AsyncClient
     server: Server
 
 
@@ -219,4 +220,5 @@ def _body(request: Request) -> dict[str, Any]:
         fields["top_logprobs"] = 1  # 0 would give none at all
     if sampling.reasoning_effort:
         fields["chat_template_kwargs"] = {"reasoning_effort": sampling.reasoning_effort}
-    return fields | Dialect().body(NAME, request, stream=True)
+    request = replace(request, sampling=replace(sampling, server_defaults=True))
+    return fields | Profile().body(NAME, request, stream=True)

@@ -20,7 +20,7 @@ from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.chat_template import FIELD, encoded, template_settings
 from selfagg.models.checkpoints import must_be_cached, require_chat_template, short_name
-from selfagg.models.openai_stream import Thinking
+from selfagg.models.openai.assembly import Thinking
 from selfagg.models.reasoning import split_reasoning
 from selfagg.near import near
 from selfagg.types import Delta, Message, Reply, Request, Stop, Usage

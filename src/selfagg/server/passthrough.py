@@ -12,7 +12,7 @@ from starlette.responses import Response
 from selfagg.engine.fair import FairGate
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
-from selfagg.models.openai_errors import error_status, refusal_of, retry_after
+from selfagg.models.openai.bodies import error_status, refusal_of
 from selfagg.server.errors import ApiError, api_error
 from selfagg.server.presence import Stream, opened
 
@@ -78,7 +78,7 @@ def _checked(answer: Forwarded, body: bytes) -> bytes:
     status = answer.status if answer.status >= 400 else error_status(told) or answer.status
     if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
-    refusal = refusal_of(status, told if told is not None else "", "", wait_s=retry_after(answer.headers))
+    refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
     words = f": {refusal.message}" if refusal.message else ""
     if status in (401, 403):
         raise ApiError(502, f"the model's server refused this server's key ({status})", code="backend_error")

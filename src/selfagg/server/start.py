@@ -16,7 +16,7 @@ import uvicorn
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model
-from selfagg.models.openai_server import allow_many_connections
+from selfagg.models.openai.network import allow_many_connections
 from selfagg.models.retries import RetryPolicy
 from selfagg.server.app import create_app
 from selfagg.server.protocol import BoundedProtocol
@@ -24,9 +24,11 @@ from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 from selfagg.signals import heard_by
 
-TIMEOUT_S: Final = 600.0
 PATIENCE_S: Final = 30.0
 """Shorter than a long evaluation's: a client waits, and can be told to come back."""
+
+TIMEOUT_S: Final = 600.0
+"""Longest silence of an ``openai:`` server within a reply, where the user names none."""
 
 _BACKLOG: Final = 4096
 _IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it is the one to close it

@@ -18,7 +18,7 @@ from selfagg.engine.record import CANDIDATE, Record
 from selfagg.engine.sets import address_random
 from selfagg.errors import TooLong, UsageError
 from selfagg.models import Model
-from selfagg.models.openai_discovery import estimate_tokens
+from selfagg.models.openai.counting import estimate_tokens
 from selfagg.prompts import Prompt, aggregation, first
 from selfagg.prompts.candidates import view_named
 from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room

@@ -12,7 +12,7 @@ from openai_faults import FaultServer, completion, hang, refuse, reset, send, st
 
 from selfagg.errors import ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_discovery import IMAGE_TOKENS, estimate_tokens
+from selfagg.models.openai.counting import IMAGE_TOKENS, estimate_tokens
 from selfagg.models.retries import RetryPolicy
 from selfagg.types import Delta, Question, Reply, Request, Sampling
 

@@ -6,16 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from selfagg.models.openai_wire import mapping, plain, read_reply, thoughts
+from selfagg.models.openai.sse import DONE
+from selfagg.models.openai.wire import mapping, parts, read_reply, thoughts, without_reply
 from selfagg.models.reasoning import Thinking
 from selfagg.models.retries import Passing
 from selfagg.types import Delta, Reply
 
-__all__ = ["Assembly", "Delta", "Thinking"]
+__all__ = ["Assembly", "Delta", "Thinking", "Unfinished"]
+
+
+class Unfinished(Passing):
+    """A stream that ended well without having said that the reply is whole."""
 
 
 class Assembly:
-    """Puts the events of one streamed chat completion together.
+    """Put the events of one streamed chat completion together; a whole answer in the place of a stream will do.
 
     Args:
         verbatim: Whether deltas and reply hold the events' choices as they came.
@@ -28,49 +33,77 @@ class Assembly:
         self._logprobs: list[Any] = []
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish: str | None = None
+        self._done = False
         self._usage: object = None
+        self._other: object = None
         self._thinking = Thinking()
 
+    @property
+    def whole(self) -> bool:
+        """Whether the reply has come to its end."""
+        return self._done or bool(self._finish)
+
     def add(self, event: object) -> Iterator[Delta]:
-        """Takes an event; yields what a reader can be shown of it."""
-        data = mapping(event)
-        self._usage = data.get("usage") or self._usage
-        choices = data.get("choices")
-        choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
-        shown = list(self._read(choice))
+        """Take an event; yield what a reader can be shown of it."""
+        choice, reasoning, content = self.take(event)
+        shown = [Delta(reasoning=reasoning)] if reasoning else []
+        shown += self._thinking.feed(content) if content else ()
         if self._verbatim and choice:
             first, *rest = shown or [Delta()]
             shown = [replace(first, choice=choice), *rest]
         yield from shown
 
-    def _read(self, choice: Mapping[str, Any]) -> Iterator[Delta]:
+    def take(self, event: object) -> tuple[Mapping[str, Any], str, str]:
+        """Take an event; return its choice, its piece of reasoning and its piece of content."""
+        if event is DONE:
+            self._done = True
+            return {}, "", ""
+        data = mapping(event)
+        choices = data.get("choices")
+        choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        self._usage = (
+            data.get("usage") or choice.get("usage") or mapping(data.get("x_groq")).get("usage") or self._usage
+        )
+        if not choice:
+            self._other = self._other or event
+            return {}, "", ""
         self._finish = choice.get("finish_reason") or self._finish
         tokens = mapping(choice.get("logprobs")).get("content")
         if isinstance(tokens, list):
             self._logprobs.extend(tokens)
-        message = mapping(choice.get("delta"))
+        if not choice.get("delta") and isinstance(choice.get("message"), Mapping):
+            self._done = True
+            if not (self._content or self._reasoning):  # the server did not stream; others sum up at the end
+                choice = {**choice, "delta": choice["message"]}
+        return choice, *self._read(mapping(choice.get("delta")) or {"content": choice.get("text")})
+
+    def _read(self, message: Mapping[str, Any]) -> tuple[str, str]:
         if self._verbatim:
             self._take_calls(message.get("tool_calls"))
-        reasoning, content = thoughts(message), plain(message.get("content"))
+        content, thinking = parts(message.get("content") or message.get("refusal"))
+        reasoning = thoughts(message) or thinking
         if reasoning:
             self._reasoning.append(reasoning)
-            yield Delta(reasoning=reasoning)
         if content:
             self._content.append(content)
-            yield from self._thinking.feed(content)
+        return reasoning, content
 
     def rest(self) -> Iterator[Delta]:
-        """What was held back as the possible beginning of a tag and is none, now that all has come."""
+        """Yield what was held back as the possible beginning of a tag and is none, now that all has come."""
         return self._thinking.rest()
 
     def reply(self, *, seconds: float) -> Reply:
-        """The whole reply.
+        """Return the whole reply.
 
         Raises:
+            Refusal: The server said in a form of its own why there is none.
             Passing: The stream ended before the reply did.
         """
-        if self._finish is None:
-            raise Passing("the stream ended before the reply did")
+        written = self._content or self._reasoning or self._calls
+        if not written and not self._finish:
+            raise without_reply(self._other)
+        if not self.whole:
+            raise Unfinished("the stream ended before the reply did")
         message: dict[str, Any] = {"content": "".join(self._content), "reasoning": "".join(self._reasoning)}
         if self._calls:
             message["tool_calls"] = [call for _, call in sorted(self._calls.items())]

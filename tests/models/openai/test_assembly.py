@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
 from openai_faults import FaultServer, half, hang, refuse, reset, stream
 
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_stream import Assembly, Delta, Thinking
+from selfagg.models.openai.assembly import Assembly, Delta, Thinking, Unfinished
+from selfagg.models.openai.sse import DONE
 from selfagg.models.retries import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -55,7 +56,6 @@ async def test_the_beginning_is_tried_again() -> None:
     "fault",
     [
         stream([event(content="fo")], drop=True),
-        stream([event(content="fo")]),
         stream([event(content="fo"), {"error": {"message": "out of memory"}}]),
         stream([event(content="fo"), event("abort")]),
     ],
@@ -112,6 +112,47 @@ async def test_leaving_early_hangs_up() -> None:
         assert await anext(items) == Delta("0")
         await items.aclose()
         assert (await model.sample(REQUEST)).text == "four"
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([event(content="fo"), event(content="ur"), {"choices": [{"message": {"content": "four"}}]}], "four"),
+        ([{"choices": [{"message": {"content": "four"}, "finish_reason": "stop"}]}], "four"),
+        ([event(content=[{"type": "text", "text": "four"}]), event("stop")], "four"),
+        ([event(content="four"), event(""), DONE], "four"),
+        ([{"choices": [{"text": "four", "finish_reason": "eos"}]}], "four"),
+        ([{"choices": [{"delta": None}]}, event(content="four"), event("stop"), {"choices": []}], "four"),
+    ],
+)
+def test_streams_as_servers_send_them(events: list[object], text: str) -> None:
+    assembly = Assembly()
+    shown = [delta for one in events for delta in assembly.add(one)] + list(assembly.rest())
+    assert "".join(delta.text for delta in shown) == assembly.reply(seconds=1.0).text == text
+    assert assembly.reply(seconds=1.0).stop is Stop.FINISHED
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}},
+        {"choices": [{"delta": {}, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}]},
+        {"choices": [], "x_groq": {"usage": {"prompt_tokens": 5, "completion_tokens": 2}}},
+    ],
+)
+def test_usage_stands_anywhere(last: object) -> None:
+    assembly = Assembly()
+    for one in (event(content="four"), event("stop"), last, {"choices": [], "usage": None}):
+        assembly.take(one)
+    assert assembly.reply(seconds=1.0).usage == Usage(5, 0, 2, 0)
+
+
+def test_a_stream_that_says_nothing_of_its_end_is_not_whole() -> None:
+    assembly = Assembly()
+    assembly.take(event(content="fo"))
+    with pytest.raises(Unfinished):
+        assembly.reply(seconds=1.0)
+    assert not assembly.whole
 
 
 async def test_a_real_server(llama_server: str) -> None:

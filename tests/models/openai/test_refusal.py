@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -12,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.openai_errors import LONGEST_MESSAGE, Refusal, refusal, retry_after, tidy
+from selfagg.models.openai.bodies import refusal, tidy
+from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal
 from selfagg.models.retries import Passing
 
 OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
@@ -49,7 +48,7 @@ OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("server", "status", "error"), OVERFLOWS)
 def test_a_prompt_too_long_in_every_dialect(server: str, status: int, error: dict[str, Any]) -> None:
-    found = refusal(status, json.dumps({"error": error}), {}, "")
+    found = refusal(status, json.dumps({"error": error}), {}, [])
     assert found.overflow
     assert isinstance(found.error(server, proven=True), ContextOverflow)
 
@@ -65,7 +64,7 @@ def test_a_prompt_too_long_in_every_dialect(server: str, status: int, error: dic
     ],
 )
 def test_other_refusals_are_no_overflow(status: int, message: str) -> None:
-    assert not refusal(status, json.dumps({"error": {"message": message}}), {}, "").overflow
+    assert not refusal(status, json.dumps({"error": {"message": message}}), {}, []).overflow
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_other_refusals_are_no_overflow(status: int, message: str) -> None:
         ('{"message": "SGLang and older vLLM", "object": "error"}', "SGLang and older vLLM"),
         ('{"error": "Ollama, a string"}', "Ollama, a string"),
         ('{"detail": "FastAPI"}', "FastAPI"),
-        ('{"detail": [{"loc": ["body", "seed"], "msg": "extra"}, {"msg": "many"}, 1]}', "body.seed: extra; : many; 1"),
+        ('{"detail": [{"loc": ["body", "seed"], "msg": "extra"}, {"msg": "many"}, 1]}', "body.seed: extra: many"),
         ("<html><head><title>502</title></head><body><h1>Bad  Gateway</h1>\n</body></html>", "Bad Gateway"),
         ("just text", "just text"),
         ("", ""),
@@ -84,7 +83,7 @@ def test_other_refusals_are_no_overflow(status: int, message: str) -> None:
     ],
 )
 def test_the_servers_own_words_are_found(body: str, message: str) -> None:
-    assert refusal(400, body, {}, "").message == message
+    assert refusal(400, body, {}, []).message == message
 
 
 @pytest.mark.parametrize(
@@ -96,69 +95,69 @@ def test_which_statuses_pass(status: int, passes: bool) -> None:
     assert str(error) == f"http://host/v1 answered {status}: words"
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "limit"),
+    [
+        (413, "request entity too large: limit 300 kB", None),
+        (413, "Payload of 40000 exceeds the maximum of 20480", None),
+        (400, "This model's maximum prompt length is 131072 but the request contains 537812 tokens.", 131072),
+        (400, "exceeded model token limit: 262144 (requested: 300000)", 262144),
+        (400, "Input tokens exceed the configured limit of 272,000 tokens.", 272000),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", 200000),
+    ],
+)
+def test_the_limit_that_is_named(status: int, message: str, limit: int | None) -> None:
+    found = Refusal(status, message)
+    assert found.overflow
+    assert found.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "wait_s", "fatal"),
+    [
+        (402, "Insufficient Balance", "", 0.0, True),
+        (403, "Your credit balance is too low to access the API", "", 0.0, True),
+        (400, "Budget has been exceeded! Current cost: 10, Max budget: 10", "budget_exceeded", 0.0, True),
+        (429, "You exceeded your current quota, please check your plan and billing details", "", 0.0, True),
+        (429, "You exceeded your current quota, please check your plan and billing details", "", 42.0, None),
+        (429, "Rate limit reached for requests", "rate_limit_exceeded", 0.0, None),
+        (403, "Rate limit exceeded for this key", "", 0.0, None),
+        (400, "ThrottlingException: Too many requests, please wait", "", 0.0, None),
+        (503, "Loading model", "", 0.0, None),
+        (404, "Model is loading, try later", "", 0.0, None),
+        (400, "bad request", "", 0.0, False),
+        (403, "Your request was flagged by moderation", "", 0.0, False),
+        (403, "You have no access to this model", "", 0.0, True),
+        (407, "Proxy Authentication Required", "", 0.0, True),
+    ],
+)
+def test_what_ends_a_run_and_what_passes(
+    status: int, message: str, code: str, wait_s: float, fatal: bool | None
+) -> None:
+    error = Refusal(status, message, frozenset([code]), "", wait_s).error("host", proven=False)
+    assert (error.fatal if isinstance(error, ModelError) else None) is fatal
+
+
 def test_a_quota_used_up_does_not_pass() -> None:
     error = Refusal(429, "pay", frozenset({"insufficient_quota"})).error("host", proven=True)
     assert isinstance(error, ModelError)
     assert error.fatal
 
 
-@pytest.mark.parametrize(
-    ("answer", "parameter", "refused"),
-    [
-        (
-            Refusal(400, "Unsupported parameter: 'max_tokens'", frozenset({"unsupported_parameter"}), "max_tokens"),
-            "max_tokens",
-            True,
-        ),
-        (Refusal(400, "Unsupported parameter: 'max_tokens'", frozenset(), "max_tokens"), "seed", False),
-        (Refusal(422, "body.seed: Extra inputs are not permitted"), "seed", True),
-        (Refusal(400, "seed must be positive", frozenset(), "seed"), "seed", False),
-        (Refusal(500, "seed not supported"), "seed", False),
-        (Refusal(400, "proceed: unknown"), "seed", False),
-    ],
-)
-def test_which_parameter_is_not_known(answer: Refusal, parameter: str, refused: bool) -> None:
-    assert answer.unsupported(parameter) is refused
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, 0.0),
-        ({"retry-after": "3"}, 3.0),
-        ({"retry-after": "0.5"}, 0.5),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after": "inf"}, 0.0),
-        ({"retry-after": "soon"}, 0.0),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
-        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, 0.0),
-        ({"retry-after": "Mon, 01 Jan 2037 00:00:00 +99999999999999"}, 0.0),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float) -> None:
-    assert retry_after(headers) == seconds
-
-
-def test_retry_after_a_date() -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    assert 90 < retry_after({"retry-after": date}) <= 100
-
-
 @given(st.text(), st.text(min_size=8), st.text())
 def test_a_key_is_never_repeated(before: str, key: str, after: str) -> None:
-    said = tidy(before + key + after, key)
+    said = tidy(before + key + after, [key])
     assert key not in said or key in "***"
     assert len(said) <= LONGEST_MESSAGE
     assert "\n" not in said
 
 
 def test_no_control_character_is_repeated() -> None:
-    assert tidy("a\x1b[31mb\x00c\x9bd\r\ne", "") == "a [31mb c d e"
+    assert tidy("a\x1b[31mb\x00c\x9bd\r\ne", []) == "a [31mb c d e"
 
 
 def test_whatever_looks_like_a_key_is_not_repeated() -> None:
-    assert tidy("Incorrect API key provided: sk-proj-abc***xyz. See", "") == "Incorrect API key provided: *** See"
+    assert tidy("Incorrect API key provided: sk-proj-abc***xyz. See", []) == "Incorrect API key provided: *** See"
 
 
 _NAMES = st.sampled_from(["error", "message", "detail", "code", "param", "loc", "msg"])
@@ -173,7 +172,7 @@ _JSON = st.recursive(
     st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()),
 )
 def test_any_answer_can_be_read(status: int, body: str, headers: dict[str, str]) -> None:
-    found = refusal(status, body, headers, "key")
+    found = refusal(status, body, headers, ["key"])
     assert found.status == status
     assert found.wait_s >= 0
     assert isinstance(found.error("host", proven=False), Passing | ModelError)

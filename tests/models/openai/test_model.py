@@ -14,8 +14,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "servers"))
 from openai_faults import (
     FAULTS,
     Fault,
@@ -30,16 +31,19 @@ from openai_faults import (
     refuse,
     reset,
     send,
+    stream,
 )
 from waiting import until
 
-import selfagg.models.openai_server as openai_server
+from selfagg.api import asolve, solve
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
-from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai_discovery import ServedModel, estimate_tokens, served_models
+from selfagg.models.openai import OpenAIModel, client, discovery
+from selfagg.models.openai.counting import estimate_tokens
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.discovery import ServedModel, served_models
 from selfagg.models.retries import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
@@ -90,9 +94,11 @@ async def test_a_plain_call(server: FaultServer) -> None:
             "model": "fake",
             "messages": [{"role": "user", "content": "2 + 2?"}],
             "temperature": 1.0,
+            "top_p": 1.0,
             "max_tokens": 50,
             "seed": 7,
-            "stream": False,
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
     ]
 
@@ -131,7 +137,7 @@ async def test_every_setting_reaches_the_server(server: FaultServer) -> None:
     ],
 )
 async def test_what_can_pass_is_tried_again(server: FaultServer, fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2**22)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2**22)
     server.script = [fault, fault]
     async with connect(server) as model:
         reply = await model.sample(ask())
@@ -174,7 +180,7 @@ async def test_a_wait_without_measure_is_told_in_few_digits(server: FaultServer)
 @pytest.mark.parametrize(
     ("fault", "words", "fatal"),
     [
-        (refuse(400, "bad temperature"), "answered 400: bad temperature", False),
+        (refuse(400, "bad weather"), "answered 400: bad weather", False),
         (refuse(401, "who are you"), "answered 401: who are you", True),
         (refuse(403, "flagged"), "answered 403: flagged", False),
         (refuse(404, "no such model"), "answered 404: no such model", False),
@@ -232,8 +238,10 @@ async def test_what_a_server_does_not_know_is_left_out_from_then_on(server: Faul
         first, second = await model.sample(ask()), await model.sample(ask(temperature=0.5))
     assert (first.tries, second.tries) == (1, 1)
     assert len(server.bodies) == 5
-    assert {name: value for name, value in server.bodies[3].items() if name not in ("messages", "model", "stream")} == {
-        "max_completion_tokens": 50
+    usual = ("messages", "model", "stream", "stream_options")
+    assert {name: value for name, value in server.bodies[3].items() if name not in usual} == {
+        "max_completion_tokens": 50,
+        "top_p": 1.0,
     }
     assert server.bodies[4]["temperature"] == 0.5  # left out only where that changes nothing
 
@@ -264,9 +272,12 @@ async def test_the_key_is_told_to_nobody(server: FaultServer, caplog: pytest.Log
             assert caught.value.__cause__ is None
         assert KEY not in repr(model)
     server.models = refuse(401, f"Incorrect API key provided: {KEY}")
+    async with connect(server):
+        pass
     with pytest.raises(UsageError) as refused:
-        await connect(server).__aenter__()
+        await served_models(server.url, Credentials(KEY, None))
     assert KEY not in str(refused.value)
+    assert "401" in caplog.text
     assert KEY not in caplog.text
 
 
@@ -322,7 +333,7 @@ async def test_a_server_that_died_is_avoided(server: FaultServer) -> None:
 
 async def test_populations_stay_whole_through_every_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """10 % of the calls go wrong in all ways: each call ends in a reply or in an error of the kind it deserves."""
-    monkeypatch.setattr(openai_server, "LARGEST_REPLY", 2**20)
+    monkeypatch.setattr(client, "LARGEST_REPLY", 2**20)
     patient = {"timeout_s": 2.0, "retries": replace(QUICK, tries=6)}  # a busy machine is no fault
     async with FaultServer(rate=0.1, seed=5) as server, connect(server, **patient) as model:
         limit = asyncio.Semaphore(64)
@@ -343,6 +354,79 @@ async def test_populations_stay_whole_through_every_fault(monkeypatch: pytest.Mo
     assert any(isinstance(end, Reply) and end.tries > 1 for end in ends)
 
 
+class TestLearning:
+    """What a server shows in a call changes the next one; the words are tried in test_profile.py."""
+
+    async def test_a_gateway_that_cuts_silence_is_streamed(self, server: FaultServer) -> None:
+        server.models = send({"data": [{"id": "fake", "owned_by": "vllm"}]})
+        server.script = [send("<html><h1>504 Gateway Time-out</h1></html>", 504)]
+        async with connect(server) as model:
+            assert (await model.sample(ask())).tries == 2
+        assert [body["stream"] for body in server.bodies] == [False, True]
+
+    async def test_a_stream_that_breaks_off_is_tried_again(self, server: FaultServer) -> None:
+        begun = {"choices": [{"index": 0, "delta": {"content": "fi"}, "finish_reason": None}]}
+        failed = {"error": {"message": "unknown field 'seed'", "code": 400}}
+        server.script = [stream([begun], drop=True), stream([begun, {"error": {"message": "busy", "code": 503}}])]
+        async with connect(server) as model:
+            reply = await model.sample(ask())
+            assert (reply.text, reply.tries) == ("four", 3)
+            server.script = [stream([begun, failed])]
+            with pytest.raises(ModelError, match="broke off"):
+                [item async for item in model.stream(ask())]
+        assert len(server.bodies) == 4  # nothing is sent again once a piece was handed out
+
+    async def test_a_renewed_key_is_read(self, server: FaultServer, tmp_path: Path) -> None:
+        path = tmp_path / "key"
+        path.write_text("old-key")
+        async with connect(server, api_key=None, api_key_file=path) as model:
+            path.write_text("new-key")
+            server.script = [refuse(401, "expired")]
+            assert (await model.sample(ask())).tries == 1
+            server.script = [refuse(401, "expired")] * 2
+            with pytest.raises(ModelError, match="expired") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+        assert [one["Authorization"] for one in server.headers[1:3]] == ["Bearer old-key", "Bearer new-key"]
+
+    async def test_a_redirect_that_must_not_be_followed_ends_the_run(self, server: FaultServer) -> None:
+        async def away(request: Any, body: Any) -> Any:
+            return web.Response(status=302, headers={"Location": "https://login.example/sso"})
+
+        server.script = [away, away]
+        async with connect(server) as model:
+            with pytest.raises(ModelError, match=r"redirects to https://login\.example/sso") as refused:
+                await model.sample(ask())
+            with pytest.raises(ModelError, match="redirects"):
+                [item async for item in model.stream(ask())]
+        assert refused.value.fatal
+
+    async def test_a_name_that_is_refused_gets_the_right_one_offered(self, server: FaultServer) -> None:
+        server.models = send({"data": [{"id": "fakes"}]})
+        server.script = [refuse(404, "The model `fake` does not exist", code="model_not_found")]
+        async with connect(server) as model:
+            with pytest.raises(ModelError, match=r"does not exist; did you mean fakes\?") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+
+    async def test_a_dead_replica_is_no_reason_to_stop(
+        self, server: FaultServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with connect(server, base_urls=["http://127.0.0.1:9/v1", server.url]) as model:
+            assert (await model.sample(ask())).tries == 1
+        assert "cannot connect to http://127.0.0.1:9/v1" in caplog.text
+
+    async def test_a_connection_can_be_used_from_solve(self, server: FaultServer) -> None:
+        model = connect(server)
+        how: dict[str, Any] = {"model": model, "n": 2, "k": 2, "t": 2}
+        answers = [await asyncio.to_thread(solve, "2 + 2?", **how) for _ in range(2)]  # not open: opened for each
+        async with model:
+            answers += await asyncio.gather(*(asyncio.to_thread(solve, "2 + 2?", **how) for _ in range(2)))
+            answers += await asyncio.gather(*(asolve("2 + 2?", **how) for _ in range(2)))
+            assert (await model.sample(ask())).text == "four"
+        assert [answer.text for answer in answers] == ["four"] * 6
+
+
 class TestEntering:
     async def test_nobody_there(self) -> None:
         with socket.socket() as taken:
@@ -354,31 +438,51 @@ class TestEntering:
     @pytest.mark.parametrize(
         ("fault", "words"),
         [
-            (refuse(401, "bad key"), r"refused the API key \(401: bad key\)"),
+            (refuse(401, "bad key"), "refused the API key (401: bad key)"),
             (refuse(403), "refused the API key"),
             (refuse(500, "broken"), "answered 500: broken"),
-            (send({"data": [{"id": "fakes"}, {"id": "others"}]}), "does not serve 'fake'; did you mean fakes?"),
-            (send({"data": [{"id": "qwen"}]}), "does not serve 'fake'; it serves qwen$"),
+            (send({"data": [{"id": "fakes"}, {"id": "others"}]}), "does not list 'fake' (did you mean fakes?)"),
+            (send({"data": [{"id": "qwen"}]}), "does not list 'fake' (it lists qwen)"),
             (send("not JSON"), "not JSON"),
+            (send("<!doctype html><h1>Welcome</h1>"), "a web page instead of JSON (Welcome)"),
+            (hang, "no answer within"),
+            (reset, "was lost"),
         ],
     )
-    async def test_refused(self, server: FaultServer, fault: Fault, words: str) -> None:
+    async def test_the_list_informs_and_never_vetoes(
+        self,
+        server: FaultServer,
+        fault: Fault,
+        words: str,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(discovery, "LIST_S", 0.5)
         server.models = fault
-        with pytest.raises(UsageError, match=words):
-            await connect(server).__aenter__()
+        async with connect(server) as model:
+            assert (await model.sample(ask())).text == "four"
+        assert [words in record.message for record in caplog.records] == ([True] if "web page" not in words else [])
 
-    async def test_no_key_where_one_is_wanted(self, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_no_key_where_one_is_wanted(
+        self, server: FaultServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-        server.models = refuse(401)
-        with pytest.raises(UsageError, match="asks for an API key"):
-            await connect(server, api_key=None).__aenter__()
+        server.models, server.script = refuse(401), [refuse(401)]
+        async with connect(server, api_key=None) as model:
+            with pytest.raises(ModelError, match="answered 401") as refused:
+                await model.sample(ask())
+        assert refused.value.fatal
+        assert "asks for an API key" in caplog.text
 
     @pytest.mark.parametrize("fault", [refuse(404), refuse(405), send({"data": None}), send([])])
-    async def test_a_server_without_a_list_is_taken_at_its_word(self, server: FaultServer, fault: Fault) -> None:
+    async def test_a_server_without_a_list_is_taken_at_its_word(
+        self, server: FaultServer, fault: Fault, caplog: pytest.LogCaptureFixture
+    ) -> None:
         server.models = fault
         async with connect(server) as model:
             assert (model.context, model.concurrency) == (None, 256)
             assert (await model.sample(ask())).text == "four"
+        assert not caplog.records
 
     @pytest.mark.parametrize(
         ("entry", "context"),
@@ -438,19 +542,25 @@ class TestEntering:
 
 class TestListing:
     async def test_what_a_server_offers(self, server: FaultServer) -> None:
-        server.models = send({"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, 3]})
-        assert await served_models(server.url, KEY) == [ServedModel("a", 10), ServedModel("b")]
+        server.models = send(
+            {"data": [{"id": "a", "max_model_len": 10}, {"id": "b"}, {"name": "no id"}, {"object": "none"}, 3]}
+        )
+        assert await served_models(server.url, Credentials(KEY, None)) == [
+            ServedModel("a", 10, "vllm"),
+            ServedModel("b"),
+            ServedModel("no id"),
+        ]
         assert server.headers[-1]["Authorization"] == f"Bearer {KEY}"
 
     async def test_a_server_that_does_not_say(self, server: FaultServer) -> None:
         server.models = refuse(404)
         with pytest.raises(UsageError, match="does not list its models"):
-            await served_models(server.url)
+            await served_models(server.url, Credentials(KEY, None))
 
     async def test_a_refusal_that_may_pass_is_not_waited_for(self, server: FaultServer) -> None:
         server.models = refuse(503, "starting", {"Retry-After": "60"})
         with pytest.raises(UsageError, match="answered 503: starting"):
-            await served_models(server.url)
+            await served_models(server.url, Credentials(KEY, None))
 
 
 class TestCounting:
@@ -521,9 +631,10 @@ class TestLlamaCpp:
                 pass
 
     async def test_listing(self, llama_server: str) -> None:
-        (listed,) = await served_models(llama_server)
+        (listed,) = await served_models(llama_server, Credentials(None, None))
         assert (listed.id, listed.context, listed.owner) == ("smollm2", 4096, "llamacpp")
 
-    async def test_another_model(self, llama_server: str) -> None:
-        with pytest.raises(UsageError, match="did you mean smollm2"):
-            await OpenAIModel("smollm3", base_urls=[llama_server], api_key="none").__aenter__()
+    async def test_another_name_is_served_too(self, llama_server: str, caplog: pytest.LogCaptureFixture) -> None:
+        async with OpenAIModel("smollm3", base_urls=[llama_server], api_key="none") as model:
+            assert (await model.sample(ask("Say hello.", max_tokens=8))).text
+        assert "did you mean smollm2" in caplog.text

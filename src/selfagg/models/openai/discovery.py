@@ -1,0 +1,287 @@
+"""What a server tells about itself: its models, their context, its slots. It informs and never vetoes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from selfagg.errors import ModelError, UsageError
+from selfagg.models.limiter import Limiter
+from selfagg.models.openai.address import read_address
+from selfagg.models.openai.client import Server
+from selfagg.models.openai.counting import Counter, count_by_llama_cpp, tried, vllm_counter
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.refusal import Refusal
+from selfagg.models.openai.wire import mapping
+from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.near import meant
+
+ONCE: Final = RetryPolicy(tries=1, patience_s=0.0)
+"""No second try, for those who ask a person again."""
+
+LIST_S: Final = 10.0
+"""Longest wait for a list of models: a gateway may ask all its providers for theirs."""
+
+_CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window", "max_context_length", "max_input_tokens")
+_NAMES = ("id", "name", "model", "model_id", "model_name", "slug")
+_LISTS = ("data", "models", "items", "results", "result")
+_MOST_PAGES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that a server lists.
+
+    Attributes:
+        id: Its name there.
+        context: Tokens that prompt and reply may have together, or None where the list does not say.
+        owner: The program that serves it (``vllm``, ``llamacpp``, ``sglang``, ``library`` for Ollama) or whoever
+            the list names; ``openrouter`` where it tells which parameters a model supports.
+        supported: Those parameters.
+    """
+
+    id: str
+    context: int | None = None
+    owner: str = ""
+    supported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a server told about one model.
+
+    Attributes:
+        listed: Whether it lists the model.
+        note: What is odd about its list, or ``""``.
+        hint: What to say if the model turns out not to be there.
+        context: Tokens that prompt and reply may have together, or None where it did not say.
+        slots: Calls it works on at once, or None where it did not say.
+        counter: How it counts tokens, or None where it cannot.
+        owner: As `ServedModel.owner`.
+        supported: As `ServedModel.supported`.
+    """
+
+    listed: bool = False
+    note: str = ""
+    hint: str = ""
+    context: int | None = None
+    slots: int | None = None
+    counter: Counter | None = None
+    owner: str = ""
+    supported: tuple[str, ...] = ()
+
+
+async def served_models(url: str, credentials: Credentials) -> list[ServedModel]:
+    """List what a server serves.
+
+    Raises:
+        UsageError: It cannot be reached, refuses the key or has no list.
+    """
+    server = Server(read_address(url), credentials, timeout_s=LIST_S)
+    server.open()
+    try:
+        models = await _found(server, "")
+    except Refusal as refusal:
+        if refusal.status in (404, 405, 501):
+            raise UsageError(f"{server.url} does not list its models") from None
+        raise UsageError(_refusal(server, refusal)) from None
+    except Passing as lost:
+        raise UsageError(str(lost)) from None
+    finally:
+        await server.close()
+    if models is None:
+        raise UsageError(f"{server.url} does not list its models")
+    return models
+
+
+async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Facts:
+    """Ask a server what it knows of a model.
+
+    Raises:
+        UsageError: It cannot be reached.
+    """
+    try:
+        models, _ = await limiter.run(lambda server: _once_loaded(server, model))
+    except (Refusal, ModelError) as refusal:
+        if isinstance(refusal, Refusal) and refusal.status in (404, 405, 501):
+            return Facts()
+        why = _refusal(server, refusal) if isinstance(refusal, Refusal) else str(refusal)
+        return Facts(note=f"{why} when asked for its models; the first call will show whether that matters")
+    if not models:
+        return Facts()
+    # Ollama lists "name:latest" for what it calls "name", Gemini "models/name"
+    entry = next((one for one in models if one.id in (model, f"{model}:latest", f"models/{model}")), None)
+    if entry is None:
+        offer = _offer(model, [one.id for one in models])
+        owner = models[0].owner if len(models) == 1 else ""
+        return Facts(
+            False,
+            f"{server.url} does not list {model!r} ({offer}); it is asked for all the same",
+            f"; {offer}",
+            owner=owner,
+        )
+    if entry.owner == "llamacpp":
+        return await _ask_llama_cpp(server, entry)
+    if entry.owner == "library":
+        return Facts(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
+    counter = vllm_counter(model) if entry.owner == "vllm" else None
+    return Facts(
+        True, context=entry.context, counter=await tried(counter, server), owner=entry.owner, supported=entry.supported
+    )
+
+
+async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
+    """The server's list; only for a model that is being loaded does it make sense to ask again."""
+    try:
+        return await _found(server, model)
+    except Refusal as refusal:
+        if refusal.loading:
+            raise refusal.error(server.url, proven=False) from None
+        raise
+    except Passing as lost:
+        if lost.unreachable:  # an address typed wrong will not come to life: say so at once
+            raise UsageError(str(lost)) from None
+        if await _speaks_tls(server):
+            raise UsageError(f"{server.url} speaks TLS: write https:// in the base URL") from None
+        raise lost.final() from None
+
+
+async def _found(server: Server, model: str) -> list[ServedModel] | None:
+    """The server's list, with or without ``/v1`` in the address; None if it keeps none."""
+    try:
+        return await _models(server, model)
+    except (Refusal, Passing) as missing:
+        if server.address.other is None or not isinstance(missing, Refusal) or missing.status not in (404, 405):
+            raise
+        given, server.address = server.address, server.address.turned()
+        try:
+            models = await _models(server, model)
+        except (Refusal, Passing):
+            server.address = given
+            raise missing from None
+        if models is None:
+            server.address = given
+        return models
+
+
+async def _models(server: Server, model: str) -> list[ServedModel] | None:
+    """All pages of the list, or those up to the model; None if it keeps none."""
+    path: str | None = "models"
+    found: dict[str, ServedModel] = {}
+    for _ in range(_MOST_PAGES):
+        answer = await server.get(path or "models", timeout_s=LIST_S)
+        entries = list(_entries(answer))
+        new = {entry.id: entry for entry in entries if entry.id not in found}
+        found |= new
+        path = _next_page(answer, entries)
+        if not new or path is None or model in found:
+            break
+    is_list = isinstance(answer, list) or any(isinstance(mapping(answer).get(name), list | dict) for name in _LISTS)
+    return list(found.values()) if found or is_list else None
+
+
+def _entries(answer: object) -> Iterator[ServedModel]:
+    listed = answer
+    if isinstance(answer, Mapping):
+        listed = next((answer[name] for name in _LISTS if isinstance(answer.get(name), list | dict)), [])
+    if isinstance(listed, Mapping):
+        listed = [{"id": name, **mapping(entry)} for name, entry in listed.items()]
+    for entry in listed if isinstance(listed, list) else []:
+        fields = {"id": entry} if isinstance(entry, str) else mapping(entry)
+        name = next((name for key in _NAMES if isinstance(name := fields.get(key), str) and name), None)
+        if name is not None:
+            yield _served(name, fields)
+
+
+def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
+    meta = mapping(entry.get("meta"))  # llama.cpp: what one of its slots has, else what the model was trained with
+    said = [entry.get(field) for field in _CONTEXT_FIELDS] + [meta.get("n_ctx"), meta.get("n_ctx_train")]
+    context = next((tokens for tokens in said if isinstance(tokens, int) and tokens > 0), None)
+    owner = str(entry.get("owned_by") or "")
+    if "supported_parameters" in entry:
+        owner = "openrouter"
+    elif "max_model_len" in entry and owner not in ("vllm", "sglang"):
+        owner = "vllm"
+    supported = entry.get("supported_parameters")
+    return ServedModel(name, context, owner, tuple(map(str, supported)) if isinstance(supported, list) else ())
+
+
+def _next_page(answer: object, entries: Sequence[ServedModel]) -> str | None:
+    """Where the next page of a list is, in any of the forms servers use; None: this is the last."""
+    data = mapping(answer)
+    links = mapping(data.get("links")) or mapping(data.get("pagination")) or data
+    following = links.get("next") or data.get("next_url") or data.get("next")
+    if isinstance(following, str) and following.startswith(("http://", "https://", "?")):
+        return f"models{following}" if following[0] == "?" else f"models?{urlsplit(following).query}"
+    token = data.get("next_page_token") or data.get("nextPageToken")
+    if isinstance(token, str) and token:
+        return "models?" + urlencode({"page_token": token, "pageToken": token})
+    if data.get("has_more") is True and entries:
+        last = data.get("last_id") or entries[-1].id
+        return "models?" + urlencode({"after_id": str(last), "after": str(last)})
+    return None
+
+
+def _refusal(server: Server, refusal: Refusal) -> str:
+    words = f": {refusal.message}" if refusal.message else ""
+    if refusal.status in (401, 403):
+        key = "refused the API key" if server.credentials.named else "asks for an API key"
+        return f"{server.url} {key} ({refusal.status}{words})"
+    return f"{server.url} answered {refusal.status}{words}"
+
+
+def _offer(model: str, ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+    return meant(model, ids) or f"it lists {', '.join(ids[:5])}{more}"
+
+
+async def _ask_llama_cpp(server: Server, entry: ServedModel) -> Facts:
+    """A slot's context is what one call has; the slots together are what the server does at once."""
+    counter = await tried(count_by_llama_cpp, server)
+    try:
+        props = mapping(await server.get(f"{server.address.root}/props"))
+    except (Refusal, Passing):
+        props = {}
+    context = mapping(props.get("default_generation_settings")).get("n_ctx")
+    slots = props.get("total_slots")
+    return Facts(
+        True,
+        context=context if isinstance(context, int) and context > 0 else entry.context,
+        slots=slots if isinstance(slots, int) and slots > 0 else None,
+        counter=counter,
+        owner="llamacpp",
+    )
+
+
+async def _ask_ollama(server: Server, entry: ServedModel) -> int | None:
+    """The window of a model that Ollama has loaded; it cuts longer prompts in silence."""
+    try:
+        running = mapping(await server.get(f"{server.address.root}/api/ps")).get("models")
+    except (Refusal, Passing):
+        return None
+    for one in map(mapping, running if isinstance(running, list) else []):
+        context = one.get("context_length")
+        if one.get("name") == entry.id and isinstance(context, int) and context > 0:
+            return context
+    return None
+
+
+async def _speaks_tls(server: Server) -> bool:
+    """Whether TLS is spoken at an address that was given as http:// and gave no answer of HTTP."""
+    parts = urlsplit(server.url)
+    if parts.scheme != "http" or not re.match(r"\d", str(parts.port or "")):
+        return False
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=unchecked)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,371 @@
+"""The connection: which server gets a call, and what is done about its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from selfagg.errors import ModelError, UsageError
+from selfagg.models import Access
+from selfagg.models.base import Forwarded
+from selfagg.models.limiter import Limiter
+from selfagg.models.openai import counting
+from selfagg.models.openai.address import Address, read_address
+from selfagg.models.openai.assembly import Assembly, Delta, Unfinished
+from selfagg.models.openai.client import Server
+from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.discovery import Facts, look_up
+from selfagg.models.openai.profile import NEUTRAL, Profile
+from selfagg.models.openai.refusal import Refusal
+from selfagg.models.openai.wire import read_reply
+from selfagg.models.retries import Passing, RetryPolicy, patient
+from selfagg.types import Message, Reply, Request
+
+log = logging.getLogger("selfagg.openai")
+
+OFFICIAL_URL: Final = "https://api.openai.com/v1"
+CALLS_A_SERVER: Final = 256
+"""Calls at once to a server that does not name its slots: as many as vLLM runs together by default; what a hosted
+service does not take it refuses with 429, which is waited out."""
+TIMEOUT_S: Final = 3600.0
+_PATH: Final = "chat/completions"
+_MOST_LESSONS: Final = 24
+"""So often one call is sent again in other words."""
+_SLOW: Final = (408, 504, 524, 502)
+
+
+def connect(name: str, access: Access) -> OpenAIModel:
+    """Return the model that ``openai:NAME`` names."""
+    if not name:
+        raise UsageError("openai: names no model; write openai:NAME with the name that the server knows it by")
+    return OpenAIModel(
+        name,
+        base_urls=access.base_urls,
+        api_key_file=access.api_key_file,
+        headers=access.headers,
+        concurrency=access.concurrency,
+        context=access.context,
+        timeout_s=access.timeout_s or TIMEOUT_S,
+        patience_s=access.patience_s,
+        retries=access.retries,
+    )
+
+
+class OpenAIModel:
+    """A model behind one or several base URLs of the OpenAI API (chat completions).
+
+    Each call goes to the server with the fewest calls in flight, at the pace that the server takes.
+    What a server refuses is learnt, told once as a warning of the logger ``selfagg.openai``, and kept to.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_urls: Sequence[str] = (),
+        api_key: str | None = None,
+        api_key_file: Path | None = None,
+        headers: Sequence[str] = (),
+        concurrency: int | None = None,
+        context: int | None = None,
+        timeout_s: float = TIMEOUT_S,
+        patience_s: float | None = None,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        """Name the model; nothing is reached before entering.
+
+        Args:
+            model: Its name at the server.
+            base_urls: Where it is served, e.g. ``http://localhost:8000/v1``; the same model behind each. None
+                given: OPENAI_BASE_URL, else the official address. A user name, a password and a query are sent.
+            api_key: Key for all of them. None: from the file, else OPENAI_API_KEY, else a placeholder.
+            api_key_file: File that holds the key; read again when a server refuses the key.
+            headers: Further headers, ``NAME=VALUE`` or ``NAME=@FILE``.
+            concurrency: Calls at once; None: the slots of llama.cpp's server, else `CALLS_A_SERVER` each.
+            context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
+            timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. Long by default,
+                as a busy server on a small machine may take most of an hour for a reply of 8192 tokens.
+            patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
+                300 by default.
+            retries: When to try again, in place of ``patience_s``.
+
+        Raises:
+            UsageError: An address, the key or a header cannot be one, or there is no key for the official address.
+        """
+        self.name = f"openai:{model}"
+        self._model = model
+        given = base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
+        addresses: dict[str, Address] = {address.url: address for address in map(read_address, given)}
+        credentials = Credentials(api_key, api_key_file, headers)
+        if not credentials.named and OFFICIAL_URL in addresses:
+            raise UsageError(f"{OFFICIAL_URL} needs an API key: set OPENAI_API_KEY, or name a key file or a base URL")
+        policy = retries or patient(patience_s)
+        self._servers = [
+            Server(address, credentials, timeout_s=timeout_s, policy=policy) for address in addresses.values()
+        ]
+        self.limiter: Limiter[Server] = Limiter(policy, self._servers)
+        self._credentials = credentials
+        self.concurrency = concurrency or CALLS_A_SERVER * len(self._servers)
+        self._given_concurrency, self._given_context = concurrency, context
+        self._said_context: int | None = None
+        self._profile = Profile(" and ".join(addresses))
+        self._facts = Facts()
+        self._counter: counting.Counter | None = None
+        self._known = False
+        self._opened = AsyncExitStack()
+        self._users: Counter[asyncio.AbstractEventLoop] = Counter()
+
+    def __repr__(self) -> str:
+        return f"OpenAIModel({self._model!r}, base_urls={[server.url for server in self._servers]!r})"
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that prompt and reply may have together: what was given, else the least that the server told."""
+        told = [tokens for tokens in (self._said_context, self._profile.context) if tokens]
+        return self._given_context or min(told, default=None)
+
+    @context.setter
+    def context(self, tokens: int | None) -> None:
+        self._given_context = tokens
+
+    async def __aenter__(self) -> Self:
+        """Reach every server.
+
+        Raises:
+            UsageError: None of them can be reached.
+        """
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._sessions())
+            await self._prepare()
+            self._opened = opened.pop_all()
+        return self
+
+    async def _prepare(self) -> None:
+        facts = await self._look_up()
+        self._known = True
+        self.concurrency = self._given_concurrency or sum(fact.slots or CALLS_A_SERVER for fact in facts)
+        self._said_context = min((fact.context for fact in facts if fact.context), default=None)
+        self._facts, self._counter = facts[0], facts[0].counter
+        self._profile.program = facts[0].owner
+        neutral, supported = NEUTRAL.get(facts[0].owner, {}), facts[0].supported
+        self._profile.fields = {name: neutral[name] for name in neutral if name in supported or not supported}
+        for fact in facts:
+            if fact.note:
+                self._profile.tell(fact.note)
+
+    async def _look_up(self) -> list[Facts]:
+        """What the servers tell; a replica that cannot be reached is avoided while another one can."""
+        facts, lost = [], []
+        for server in self._servers:
+            try:
+                alone = Limiter(self.limiter.policy, [server], self.limiter.listeners)
+                facts.append(await look_up(server, self._model, alone))
+            except UsageError as error:
+                lost.append(error)
+        if not facts:
+            raise lost[0]
+        for unreachable in lost:
+            self._profile.tell(str(unreachable))
+        return facts
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opened.aclose()
+
+    @asynccontextmanager
+    async def _sessions(self) -> AsyncIterator[None]:
+        """The servers, ready for use in the running event loop until its last user leaves."""
+        loop = asyncio.get_running_loop()
+        if not self._users[loop]:
+            for server in self._servers:
+                server.open()
+        self._users[loop] += 1
+        try:
+            yield
+        finally:
+            self._users[loop] -= 1
+            if not self._users[loop]:
+                del self._users[loop]
+                for server in self._servers:
+                    await server.close()
+
+    @asynccontextmanager
+    async def here(self) -> AsyncIterator[Self]:
+        """The connection, ready for use in the running event loop, whether it is open, open in another one or not."""
+        async with self._sessions():
+            if not self._known:
+                await self._prepare()
+            yield self
+
+    async def sample(self, request: Request) -> Reply:
+        """Sample one reply; see `Model.sample`. Cancelling closes the connection, so the server stops writing."""
+        reply, tries = await self.limiter.run(lambda server: self._try(server, request))
+        return replace(reply, tries=tries)
+
+    async def _try(self, server: Server, request: Request) -> Reply:
+        try:
+            return await self._answered(server, request)
+        except UsageError as wrong:  # a redirect that must not be followed
+            raise ModelError(str(wrong), fatal=True) from None
+
+    async def _answered(self, server: Server, request: Request) -> Reply:
+        tried: set[str] = set()
+        for _ in range(_MOST_LESSONS):
+            body = self._profile.body(self._model, request, stream=self._profile.streams(request))
+            key, start = self._credentials.key, time.perf_counter()
+            tried.add(server.url)
+            try:
+                reply = await self._ask(server, body, request, start)
+            except Refusal as refusal:
+                request = self._learn(refusal, request, body, server, key, tried)
+                continue
+            except Unfinished:
+                self._profile.unfinished()
+                raise
+            except Passing as lost:
+                if lost.status in _SLOW or (not lost.unreachable and time.perf_counter() - start > 20):
+                    self._profile.slow(body)
+                raise
+            return self._profile.saw(reply, request, body)
+        raise ModelError(f"{server.url} refused the call in {_MOST_LESSONS} forms")
+
+    async def _ask(self, server: Server, body: Mapping[str, Any], request: Request, start: float) -> Reply:
+        if not body["stream"]:
+            answer = await server.post(_PATH, body)
+            return read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
+        assembly = Assembly(verbatim=request.verbatim)
+        async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
+            async for event in events:
+                assembly.take(event)
+        return assembly.reply(seconds=time.perf_counter() - start)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`.
+
+        Only the beginning is tried again: what was handed out cannot be taken back.
+
+        Raises:
+            ModelError: The call failed for good, or broke off.
+            ContextOverflow: The prompt does not fit the model's context.
+        """
+        assembly = Assembly(verbatim=request.verbatim)
+        (server, events, first, start), tries = await self.limiter.run(
+            lambda server: self._begin(server, request, assembly)
+        )
+        with server.pace.held():
+            async with aclosing(events):
+                try:
+                    for delta in assembly.add(first):
+                        yield delta
+                    async for event in events:
+                        for delta in assembly.add(event):
+                            yield delta
+                    for delta in assembly.rest():
+                        yield delta
+                    reply = assembly.reply(seconds=time.perf_counter() - start)
+                except (Passing, Refusal) as error:
+                    status = error.status
+                    raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
+        self._profile.saw(reply, request, {"stream": True})
+        yield replace(reply, tries=tries)
+
+    async def _begin(
+        self, server: Server, request: Request, assembly: Assembly
+    ) -> tuple[Server, AsyncGenerator[object, None], object, float]:
+        start = time.perf_counter()
+        events = self._events(server, request, assembly)
+        try:
+            return server, events, await anext(events), start
+        except StopAsyncIteration:
+            raise Passing("the server sent an empty stream") from None
+        except UsageError as wrong:
+            raise ModelError(str(wrong), fatal=True) from None
+
+    async def _events(self, server: Server, request: Request, assembly: Assembly) -> AsyncGenerator[object, None]:
+        tried: set[str] = set()
+        begun = False
+        for _ in range(_MOST_LESSONS):
+            body = self._profile.body(self._model, request, stream=True)
+            key = self._credentials.key
+            tried.add(server.url)
+            try:
+                async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
+                    async for event in events:
+                        begun = True
+                        yield event
+                return
+            except Refusal as refusal:
+                if begun:  # what was handed out cannot be taken back
+                    raise
+                request = self._learn(refusal, request, body, server, key, tried)
+
+    @asynccontextmanager
+    async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
+        """Send a body as it is and give the answer as it is; see `Forwards.forward`."""
+        server = self.limiter.least_busy()
+        try:
+            with server.pace.held():
+                async with server.forward(_PATH, {**body, "model": self._model}, key) as answer:
+                    yield answer
+        except Passing as lost:
+            raise lost.final() from None
+
+    def _learn(
+        self,
+        refusal: Refusal,
+        request: Request,
+        body: Mapping[str, Any],
+        server: Server,
+        key: str,
+        tried: Container[str],
+    ) -> Request:
+        """Return the request to send again; raise what the refusal means where that is of no use.
+
+        Args:
+            refusal: What the server answered.
+            request: What was asked.
+            body: What was sent for it.
+            server: Where to.
+            key: The key that was sent; another call may have read a newer one since.
+            tried: The base URLs that this call has been sent to.
+        """
+        if refusal.status == 401 and self._credentials.renew(key):
+            return request
+        proven = self._profile.proven
+        if refusal.status in (404, 405) and not proven and not refusal.no_model:
+            if server.url in tried and server.address.other not in tried:
+                server.address = server.address.turned()
+            if server.url not in tried:
+                return request
+            server.address = server.given
+        if refusal.status in _SLOW:
+            self._profile.slow(body)
+        if again := self._profile.learn(refusal, request, body):
+            return again
+        absent = refusal.no_model or refusal.status == 404
+        hint = self._facts.hint if absent else self._profile.wish_refused(refusal, body)
+        raise refusal.error(server.url, proven=proven, listed=self._facts.listed, hint=hint) from None
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Tokens of this conversation as a prompt.
+
+        Exact where vLLM or llama.cpp serves it (one small exchange); elsewhere, and where the server does not
+        answer, `counting.estimate_tokens`.
+        """
+        if self._counter:
+            server = self.limiter.least_busy()
+            try:
+                return await self._counter(server, messages)
+            except (Refusal, Passing):
+                pass
+        return counting.estimate_tokens(messages)

@@ -1,0 +1,234 @@
+"""What a connection has learnt of its server, from the refusals of its calls and from its replies; told once each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from selfagg.models.openai import complaints
+from selfagg.models.openai.counting import estimate_tokens
+from selfagg.models.openai.refusal import Refusal
+from selfagg.types import Reply, Request, Stop
+
+log = logging.getLogger("selfagg.openai")
+
+LEAST_ROOM: Final = 256
+"""A reply with less room than this is not worth asking for where the prompt could be made shorter."""
+
+NEUTRAL: Final[Mapping[str, Mapping[str, float]]] = {
+    "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    "openrouter": {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0},
+}
+"""Fields that switch off what a server would otherwise take from the checkpoint's generation_config.json, or from
+defaults of its own, by the program that serves: so that the model's own distribution is sampled."""
+
+_LAST: Final = ("stop", "temperature", "reasoning_effort")
+
+ENGINES: Final = frozenset({"vllm", "sglang", "llamacpp"})
+"""Programs that are known to answer whole replies well: streaming them would only cost."""
+
+
+class Profile:
+    """The state of what is known; one for a connection, whatever the number of its replicas.
+
+    Attributes:
+        program: Which program serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
+        fields: The neutral sampling fields that this program is known to take.
+        context: Tokens that prompt and reply may have together, as a refusal or a cut prompt told; or None.
+        proven: Whether a call was answered.
+    """
+
+    def __init__(self, where: str = "") -> None:
+        """Know nothing yet; ``where`` names the server in what is told."""
+        self.program = ""
+        self.fields: Mapping[str, float] = {}
+        self.context: int | None = None
+        self.proven = False
+        self._where = where
+        self._refused: set[str] = set()
+        self._most: int | None = None
+        self._unfinished = 0
+        self._streams: bool | None = None
+        self._whole = False
+        self._told: set[str] = set()
+        self._cut: dict[int, int] = {}
+
+    def tell(self, text: str) -> None:
+        """Warn of something once."""
+        if text not in self._told:
+            self._told.add(text)
+            log.warning("note: %s", text)
+
+    # -- what is sent
+
+    def streams(self, request: Request) -> bool:
+        """Return whether to stream a reply that nobody watches.
+
+        Gateways end connections that stay silent, so replies are streamed; not where the program that serves is
+        known to send them whole, as taking a reply apart costs more than the rest of a call.
+        """
+        if self._streams is not None:
+            return self._streams
+        return not self._whole and self.program not in ENGINES and not request.verbatim
+
+    def body(self, model: str, request: Request, *, stream: bool) -> dict[str, Any]:
+        """Return the body of a request, in the words that this server takes."""
+        sampling = request.sampling
+        fields: dict[str, Any] = {
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": min(sampling.max_tokens or self._most or 0, self._most or 2**53) or None,
+            "stop": list(sampling.stop) or None,
+            "reasoning_effort": sampling.reasoning_effort,
+            "seed": request.seed,
+            "logprobs": sampling.logprobs or None,
+            "stream_options": {"include_usage": True} if stream else None,
+        }
+        if not sampling.server_defaults:
+            fields |= self.fields
+            fields["top_p"] = 1.0 if sampling.top_p is None else sampling.top_p
+        if "max_tokens" in self._refused:
+            fields["max_completion_tokens"] = fields["max_tokens"]
+        for field in self._refused:
+            if self._given_up(field, request):
+                fields.pop(field, None)
+        sent = {name: value for name, value in fields.items() if value is not None}
+        messages = [dict(message) for message in request.messages]
+        return sent | dict(sampling.extra_body) | {"model": model, "messages": messages, "stream": stream}
+
+    def _given_up(self, field: str, request: Request) -> bool:
+        """Return whether the reply means the same without a field."""
+        sampling = request.sampling
+        if field == "temperature":
+            return sampling.temperature == 1.0  # the API's own default
+        if field == "top_p":
+            return sampling.top_p in (None, 1.0)
+        return field not in ("reasoning_effort", "messages", "model", "stream") and field not in sampling.extra_body
+
+    # -- what refusals teach
+
+    def learn(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> Request | None:
+        """Take a refusal to heart; return the request to send again in other words, or None if that is of no use."""
+        if refusal.overflow:
+            return self._shorter(refusal, request, body)
+        if refusal.status not in (400, 404, 405, 415, 422, 500, 501) or refusal.money:
+            return None
+        learnt = self._learn_streaming(refusal, body) or self._learn_length(refusal, body)
+        return request if learnt or self._learn_field(refusal, request, body) else None
+
+    def slow(self, body: Mapping[str, Any]) -> None:
+        """Stream from now on: a whole reply did not come in time, or its connection was lost."""
+        if self._streams is None and not body["stream"]:
+            self._streams = True
+
+    def unfinished(self) -> None:
+        """Ask for whole replies from now on where streams do not tell that they are whole, again and again."""
+        self._unfinished += 1
+        self._whole = self._whole or self._unfinished > 1
+
+    def _learn_streaming(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
+        if self._streams is not None or not complaints.of_streaming(refusal, stream=body["stream"]):
+            return False
+        self._streams = not body["stream"]
+        return True
+
+    def _learn_length(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
+        """Keep to the longest reply that a refusal names."""
+        asked = complaints.asked_length(body)
+        named = complaints.longest_reply(refusal, asked) if asked else None
+        if named is None:
+            return False
+        self._most = named
+        self.tell(f"{self._where} writes at most {named:,} tokens in a reply, which is kept to (--max-tokens)")
+        return True
+
+    def _learn_field(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> bool:
+        for field in complaints.fields(refusal, self._own(body)):
+            if not self._given_up(field, request):
+                continue
+            if field == "max_completion_tokens" and "max_tokens" not in self._refused:
+                continue
+            if field not in self._refused:
+                self._refused.add(field)
+                self._tell_given_up(field, body)
+            return True
+        return False
+
+    def _own(self, body: Mapping[str, Any]) -> list[str]:
+        """The fields that this connection puts into a body, those first that can be missed most easily."""
+        own = (*self.fields, "seed", "top_p", "stream_options", "logprobs", *complaints.LENGTHS, *_LAST)
+        return [name for name in own if name in body]
+
+    def _tell_given_up(self, field: str, body: Mapping[str, Any]) -> None:
+        if field in self.fields or field in ("temperature", "top_p"):
+            self.tell(f"{self._where} refuses {field}={body[field]}, so its own default applies")
+        elif field == "seed":
+            self.tell(f"{self._where} refuses seeds, so the same run will not give the same replies again")
+        elif field == "logprobs":
+            self.tell(f"{self._where} gives no log-probabilities")
+        elif field == "max_completion_tokens":
+            self.tell(f"{self._where} takes no limit on the length of a reply")
+
+    def wish_refused(self, refusal: Refusal, body: Mapping[str, Any]) -> str:
+        """Return what to say of a refusal that is about a setting which cannot be left out; ``""`` for others."""
+        if refusal.status not in (400, 422) or refusal.overflow:
+            return ""
+        names = complaints.fields(refusal, self._own(body))
+        return f" (set by --{names[0].removesuffix('_completion').replace('_', '-')})" if names else ""
+
+    def _shorter(self, refusal: Refusal, request: Request, body: Mapping[str, Any]) -> Request | None:
+        """Make the room for the reply smaller where a limit on prompt and reply together leaves enough of it."""
+        limit, asked = refusal.limit, complaints.asked_length(body)
+        if limit is None or asked is None:
+            return None
+        if limit != self.context:
+            self.context = min(limit, self.context or limit)
+            self.tell(f"{self._where} takes at most {limit:,} tokens of prompt and reply together, which is kept to")
+        requested = refusal.requested_tokens or 0
+        prompt = refusal.prompt_tokens or (requested - asked if requested > asked else None)
+        prompt = estimate_tokens(request.messages) if prompt is None else prompt + 32
+        room = limit - prompt
+        if not LEAST_ROOM <= room < asked:
+            return None
+        return replace(request, sampling=replace(request.sampling, max_tokens=room))
+
+    # -- what replies teach
+
+    def saw(self, reply: Reply, request: Request, body: Mapping[str, Any]) -> Reply:
+        """Look at a reply for what is wrong with it in silence; return it, ended where a stop string should have."""
+        self.proven, self._unfinished = True, 0
+        if reply.reasoning and not reply.text.strip() and reply.stop is not Stop.LENGTH and not reply.choice:
+            self.tell(
+                f"{self._where} sent a reply with reasoning and no answer: its reasoning parser may not fit the model"
+            )
+        self._whole = self._whole or bool(body["stream"] and reply.usage.unknown)  # a whole reply may tell its tokens
+        self._see_prompt(reply, request)
+        if "stop" in self._refused and request.sampling.stop:
+            ends = [at for word in request.sampling.stop if (at := reply.text.find(word)) >= 0]
+            return replace(reply, text=reply.text[: min(ends)]) if ends else reply
+        return reply
+
+    def _see_prompt(self, reply: Reply, request: Request) -> None:
+        """Notice a prompt that the server cut to its window, as Ollama does without a word.
+
+        The count is then far below any that the text can have, and a round number or that of another prompt.
+        """
+        count = reply.usage.prompt
+        size = sum(len(content) for message in request.messages if isinstance(content := message.get("content"), str))
+        if count < 512 or size < 6 * count:
+            return
+        again = abs(self._cut.setdefault(count, size) - size) > size // 50
+        if (count % 256 and not again) or estimate_tokens(request.messages) < 3 * count:
+            return
+        self.context = min(
+            self.context or 2**53, count if count % 256 == 0 else count + (request.sampling.max_tokens or 0)
+        )
+        self.tell(
+            f"{self._where} cut a prompt: of {size:,} characters it counts {count:,} tokens. Prompts are kept to a "
+            f"context of {self.context:,} tokens from now on; for more, enlarge the server's (Ollama: num_ctx or "
+            "OLLAMA_CONTEXT_LENGTH) and name it by --context"
+        )
