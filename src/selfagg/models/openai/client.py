@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import ssl
@@ -204,7 +205,7 @@ class Server:
         for _ in range(_MOST_REDIRECTS):
             response = await session.request(
                 method,
-                URL(url, encoded=True) if url.isascii() and " " not in url else url,
+                _parsed(url),
                 data=content,
                 headers=headers,
                 allow_redirects=False,
@@ -309,6 +310,12 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
             raise TooLarge
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+@functools.lru_cache(64)
+def _parsed(url: str) -> URL:
+    """A URL; one that is written out already is left as it is, since a gateway may sign or compare it."""
+    return URL(url, encoded=url.isascii() and " " not in url)
 
 
 def _lost_why(error: Exception) -> str:
