@@ -128,6 +128,12 @@ class Pace:
         self.error = error
         return True
 
+    def lost(self, why: str) -> None:
+        """Close the server before its first call: it could not be reached."""
+        call, now = object(), asyncio.get_running_loop().time()
+        self.start(call, now)
+        self.failed(call, Passing(why, unreachable=True), now)
+
     def _close(self, now: float, *, probe: bool) -> None:
         self.closings += 1
         self._closed, self._closed_at, self._probing = True, now, probe

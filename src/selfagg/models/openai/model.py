@@ -171,6 +171,7 @@ class OpenAIModel:
                 facts.append(await look_up(server, self._model, alone))
             except UsageError as error:
                 lost.append(error)
+                server.pace.lost(str(error))
         if not facts:
             raise lost[0]
         for unreachable in lost:
