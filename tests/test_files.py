@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selfagg.errors import UsageError
 from selfagg.files import whole, write_whole
 
 
@@ -38,6 +39,6 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_what_cannot_take_the_place_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder" / "within").mkdir(parents=True)
-    with pytest.raises(OSError, match="folder"):
+    with pytest.raises(UsageError, match="is a folder: name a file to write"):
         write_whole(tmp_path / "folder", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.statistics import LEVEL, Estimate
 from selfagg.engine.record import Record
+from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +67,10 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
         if not question.scored or len(question.populations) < 2:
             continue
         sizes = tuple(map(len, question.populations))
-        k = len(question.populations[1][0].parents)
+        sets = {len(member.parents) for population in question.populations[1:] for member in population}
+        k = k or max(sets)
+        if sets != {k}:
+            raise UsageError(f"record {record.path}: question {question.id} has sets of other sizes than {k}")
         right.append([sum(member.right for member in population) for population in question.populations])
         outcomes.append(_count(question, k))
     if not outcomes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from selfagg.engine.database import reading
 from selfagg.engine.record import Record
+from selfagg.engine.rows import numbers, places
 from selfagg.errors import UsageError
 
 
@@ -25,8 +26,8 @@ class Outcome(NamedTuple):
         same: Place of the earliest member of its population with an equal answer; None without an answer.
         failed: Whether its call failed, so that there is no reply.
         cut: Whether its reply was cut by the limit on its length.
-        prompt: Tokens of its prompt.
-        completion: Tokens of its reply, reasoning included.
+        prompt: Tokens of its prompt; None where the server did not tell, and
+        completion: those of its reply, reasoning included; None likewise.
         seconds: How long the model took for it.
     """
 
@@ -37,8 +38,8 @@ class Outcome(NamedTuple):
     same: int | None
     failed: bool
     cut: bool
-    prompt: int
-    completion: int
+    prompt: int | None
+    completion: int | None
     seconds: float
 
     @property
@@ -100,14 +101,28 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
     if until is not None and not 1 <= until <= populations:
         raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
     done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
+    expected: list[int] = []
     for position, name, weights in done:
-        members = _populations(record, position, until or populations)
-        size = len(members[-1])
-        uniform = until is not None and until < populations
-        yield Answered(position, name, members, [1 / size] * size if uniform else json.loads(weights))
+        with reading(record.path):
+            members = _populations(record, position, until or populations)
+            sizes = [len(population) for population in members]
+            expected = expected or sizes
+            if sizes != expected or len(sizes) != (until or populations):
+                raise ValueError(f"question {position + 1} is said to be done and lacks members")
+            size = len(members[-1])
+            uniform = until is not None and until < populations
+            chances = [1 / size] * size if uniform else list(numbers(weights))
+            if len(chances) != size or not all(0 <= chance <= 1 for chance in chances):
+                raise ValueError(f"question {position + 1} with wrong weights")
+        yield Answered(position, name, members, chances)
 
 
 def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
+    """The populations of a question that is done.
+
+    Raises:
+        ValueError: A member is missing, or names parents or equals that are not there.
+    """
     rows = record.query(
         "SELECT g.t, g.i, g.parents, s.score, s.same, g.error IS NOT NULL, g.stop IS 'length', "
         "g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
@@ -115,18 +130,26 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
         "WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i",
         (position, until),
     )
-    populations: list[list[Outcome]] = []
+    populations: list[list[Outcome]] = [[]]
     for t, i, parents, score, same, failed, cut, *costs in rows:
         if t > len(populations):
             populations.append([])
-        populations[-1].append(Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs))
+        member = Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs)
+        populations[-1].append(member)
+        before = len(populations[t - 2]) if t > 1 else 0
+        if (t, i) != (len(populations), len(populations[-1]) - 1) or max(member.parents, default=-1) >= before:
+            raise ValueError(f"question {position + 1}: member {i} of population {t} has no place")
+    for population in populations:
+        equals = {member.same for member in population} - {None}
+        if any(same >= len(population) or population[same].same != same for same in equals):
+            raise ValueError(f"question {position + 1}: a population whose members do not fit together")
     return populations
 
 
 @lru_cache(maxsize=1 << 16)
 def _places(parents: str) -> tuple[int, ...]:
     """Parents as recorded; the same sets come again and again."""
-    return tuple(json.loads(parents))
+    return places(parents)
 
 
 def votes(population: Population) -> Counter[int]:

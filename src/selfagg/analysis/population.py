@@ -111,7 +111,7 @@ class Tally:
             self.cut += member.same is None and member.cut
             self.failed += member.failed
             self.replies_cut += member.cut
-            if not member.failed:
+            if not member.failed and member.completion is not None:
                 self.lengths.append(member.completion)
         if question.scored:
             winner = elected(population)

@@ -19,5 +19,8 @@ def plot(
     from selfagg.engine.record import Record
 
     with ExitStack() as opened:
-        draw([opened.enter_context(Record(path, read_only=True)) for path in records_of(records)], out)
+        found = [opened.enter_context(Record(path, read_only=True)) for path in records_of(records)]
+        for record in found:
+            record.check_run()
+        draw(found, out)
     typer.echo(str(out))

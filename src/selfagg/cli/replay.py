@@ -45,8 +45,7 @@ def replay(
     if out is not None and out.exists():
         raise UsageError(f"{out} exists already: a replay is written to a new file")
     with OpenRecord(record, read_only=True) as source:
-        if not source.configuration:
-            raise UsageError(f"record {record} is empty: no run was begun in it")
+        source.check_run()
         chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
         if chosen.judgements and chosen.name != source.configuration["method"]["name"]:
             raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")

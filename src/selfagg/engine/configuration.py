@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
 from selfagg.engine.engine import Settings
+from selfagg.engine.rows import set_fields
 from selfagg.methods.base import Method
 
 
@@ -17,7 +17,7 @@ def configuration(method: Method, model: str, settings: Settings, source: str) -
     return {
         "method": dict(method.settings()),
         "model": model,
-        "sampling": asdict(settings.sampling),
+        "sampling": set_fields(settings.sampling),
         "seed": settings.seed,
         "candidate": settings.candidate,
         "source": source,

@@ -95,7 +95,7 @@ async def replay(source: Record, method: Method, out: Path | None = None) -> Rec
     try:
         record.begin({**configuration, "method": dict(method.settings())}, questions, source.about)
         record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
-        sampling = Sampling(**{**configuration["sampling"], "stop": tuple(configuration["sampling"]["stop"])})
+        sampling = Sampling(**{**configuration["sampling"], "stop": tuple(configuration["sampling"].get("stop", ()))})
         settings = Settings(sampling, configuration["seed"], configuration["candidate"])
         engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
         await evaluate(engine, method, questions, only=complete)

@@ -1,0 +1,120 @@
+"""The layout of a record's tables, and the steps that bring a record of an older format up to date.
+
+A record says its format in SQLite's ``user_version``. A change of the layout adds one to `VERSION` and one function to
+`STEPS`; a step never changes afterwards, so it names what it needs and takes no code that may move on.
+
+The rules for a row stand in the tables themselves: SQLite keeps them when a row is written, and its integrity check
+looks whether every row that is there obeys them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+VERSION = 2
+APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
+
+SCHEMA = """
+CREATE TABLE run (key TEXT PRIMARY KEY CHECK (typeof(key) = 'text'), value TEXT NOT NULL CHECK (typeof(value) = 'text'));
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    started REAL NOT NULL CHECK (typeof(started) = 'real'),
+    seconds REAL NOT NULL CHECK (typeof(seconds) = 'real' AND seconds >= 0)
+);
+CREATE TABLE questions (
+    position INTEGER PRIMARY KEY CHECK (position >= 0),
+    id TEXT NOT NULL UNIQUE CHECK (typeof(id) = 'text'),
+    body TEXT NOT NULL CHECK (typeof(body) = 'text'),
+    weights TEXT CHECK (typeof(weights) IN ('text', 'null'))
+);
+CREATE TABLE generations (
+    question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
+    parents TEXT NOT NULL, prompt TEXT NOT NULL, cut INTEGER NOT NULL, seed INTEGER NOT NULL,
+    text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
+    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,
+    started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
+    PRIMARY KEY (question, t, i, role),
+    CHECK (typeof(question) = 'integer' AND typeof(role) = 'text' AND typeof(t) = 'integer' AND t >= 1
+        AND typeof(i) = 'integer' AND i >= 0 AND typeof(parents) = 'text' AND typeof(prompt) = 'text'
+        AND typeof(cut) = 'integer' AND cut >= 0 AND typeof(seed) = 'integer' AND typeof(started) = 'real'
+        AND typeof(seconds) = 'real' AND seconds >= 0 AND typeof(tries) = 'integer' AND tries >= 0),
+    CHECK (CASE WHEN error IS NULL
+        THEN typeof(text) = 'text' AND typeof(reasoning) = 'text' AND typeof(logprobs) IN ('text', 'null')
+            AND stop IN ('finished', 'length', 'filtered', 'unknown')
+        ELSE typeof(error) = 'text' AND coalesce(text, reasoning, stop, logprobs) IS NULL END),
+    CHECK (coalesce(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens) IS NULL
+        OR typeof(prompt_tokens) = 'integer' AND prompt_tokens >= 0
+        AND typeof(cached_tokens) = 'integer' AND cached_tokens >= 0
+        AND typeof(completion_tokens) = 'integer' AND completion_tokens >= 0
+        AND typeof(reasoning_tokens) = 'integer' AND reasoning_tokens >= 0)
+);
+CREATE TABLE scores (
+    question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
+    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i),
+    CHECK (typeof(question) = 'integer' AND typeof(t) = 'integer' AND t >= 1 AND typeof(i) = 'integer' AND i >= 0
+        AND typeof(answer) IN ('text', 'null') AND typeof(note) = 'text'
+        AND (score IS NULL OR typeof(score) = 'real' AND score BETWEEN 0 AND 1)
+        AND (same IS NULL OR typeof(same) = 'integer' AND same >= 0))
+);
+CREATE INDEX failures ON generations (question) WHERE error IS NOT NULL;  -- found without a walk through all texts
+CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN  -- what failed was made up for
+    UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
+END;
+"""
+"""Format 2. The tokens of a call are NULL where the server did not tell them."""
+
+
+def statements(script: str) -> list[str]:
+    """The single statements of a script, to be run within a transaction, which ``executescript`` would end."""
+    found = [""]
+    for line in script.splitlines(keepends=True):
+        found[-1] += line
+        if sqlite3.complete_statement(found[-1]):
+            found.append("")
+    return found[:-1]
+
+
+_UNSET_1 = {"gold": None, "instruction": None, "context": [], "examples": [], "data": {}, "group": ""}
+_UNSET_1 |= {"turn": None, "after": []}
+_UNSAMPLED_1 = {"top_p": None, "max_tokens": None, "stop": [], "reasoning_effort": None, "logprobs": False}
+_UNSAMPLED_1 |= {"extra_body": {}}
+_COLUMNS_1 = {
+    "run": "key, value",
+    "sessions": "id, started, seconds",
+    "generations": "question, role, t, i, parents, prompt, cut, seed, text, reasoning, stop, logprobs, error, "
+    "prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens, started, seconds, tries",
+    "scores": "question, t, i, answer, score, note, same",
+    "questions": "position, id, body, weights",  # after the generations, which would reopen them
+}
+
+
+def _to_2(database: sqlite3.Connection) -> None:
+    """Rows obey rules, tokens may be unknown, and fields that nobody has set are not stored."""
+    database.execute("DROP TRIGGER IF EXISTS reopened")
+    database.execute("DROP INDEX IF EXISTS failures")
+    for table in _COLUMNS_1:
+        database.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    for statement in statements(SCHEMA):
+        database.execute(statement)
+    for table, columns in _COLUMNS_1.items():
+        database.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM old_{table}")  # noqa: S608 - constants
+        database.execute(f"DROP TABLE old_{table}")
+    for position, body in database.execute("SELECT position, body FROM questions").fetchall():
+        text = json.dumps(_without(json.loads(body), _UNSET_1), ensure_ascii=False, sort_keys=True)
+        database.execute("UPDATE questions SET body = ? WHERE position = ?", (text, position))
+    for (value,) in database.execute("SELECT value FROM run WHERE key = 'configuration'").fetchall():
+        kept = json.loads(value)
+        kept |= {"sampling": _without(kept["sampling"], _UNSAMPLED_1)} if "sampling" in kept else {}
+        text = json.dumps(kept, ensure_ascii=False)
+        database.execute("UPDATE run SET value = ? WHERE key = 'configuration'", (text,))
+
+
+def _without(fields: dict[str, Any], unset: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in unset or value != unset[key]}
+
+
+STEPS: Sequence[Callable[[sqlite3.Connection], None]] = (_to_2,)
+"""The step at place n takes a record from format n + 1 to the one after it, within one transaction."""
