@@ -125,20 +125,20 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     """
     rows = record.query(
         "SELECT g.t, g.i, g.parents, s.score, s.same, g.error IS NOT NULL, g.stop IS 'length', "
-        "g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
+        "s.note IS NULL, g.prompt_tokens, g.completion_tokens, g.seconds FROM generations g "
         "LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i "
         "WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i",
         (position, until),
     )
     populations: list[list[Outcome]] = [[]]
-    for t, i, parents, score, same, failed, cut, *costs in rows:
+    for t, i, parents, score, same, failed, cut, unread, *costs in rows:
         if t > len(populations):
             populations.append([])
         member = Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs)
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
-        if (t, i) != (len(populations), len(populations[-1]) - 1) or max(member.parents, default=-1) >= before:
-            raise ValueError(f"question {position + 1}: member {i} of population {t} has no place")
+        if unread or (t, i) != (len(populations), len(populations[-1]) - 1) or max(member.parents, default=-1) >= before:
+            raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
     for population in populations:
         equals = {member.same for member in population} - {None}
         if any(same >= len(population) or population[same].same != same for same in equals):

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from selfagg.engine.formats import APPLICATION, SCHEMA, STEPS, VERSION, statements
+from selfagg.engine.formats import APPLICATION, RULES, SCHEMA, STEPS, VERSION, statements
 from selfagg.errors import UsageError
 from selfagg.files import claim, kind_of
 
@@ -115,7 +115,9 @@ def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tupl
             if copied:
                 database = _copied(database)
             _bring_up_to_date(database, version)
-            _check_tables(database, path)
+            _check_layout(database, path)
+            if not trusted:
+                _check_rows(database, path)
         except BaseException:
             database.close()
             raise
@@ -171,12 +173,19 @@ def _check_pages(database: sqlite3.Connection, path: Path | None) -> None:
         raise UsageError(f"record {path} is damaged: {' '.join(found.split())}")
 
 
-def _check_tables(database: sqlite3.Connection, path: Path | None) -> None:
+def _check_layout(database: sqlite3.Connection, path: Path | None) -> None:
     layout = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
     with contextlib.closing(sqlite3.connect(":memory:")) as plain:
         plain.executescript(SCHEMA)
         if database.execute(layout).fetchall() != plain.execute(layout).fetchall():
             raise UsageError(f"record {path} is damaged: its tables are not those that selfagg makes")
+
+
+def _check_rows(database: sqlite3.Connection, path: Path | None) -> None:
+    # Not left to the integrity check: it passes over the rules where the database is open for reading alone.
+    for table, rule in RULES.items():
+        if database.execute(f"SELECT 1 FROM {table} WHERE NOT ({rule}) LIMIT 1").fetchone():  # noqa: S608 - constants
+            raise UsageError(f"record {path} is damaged: its {table} hold what no selfagg wrote")
     for table in ("generations", "scores"):
         astray = database.execute(f"SELECT question FROM {table} EXCEPT SELECT position FROM questions LIMIT 1")  # noqa: S608
         for (question,) in astray:

@@ -3,8 +3,8 @@
 A record says its format in SQLite's ``user_version``. A change of the layout adds one to `VERSION` and one function to
 `STEPS`; a step never changes afterwards, so it names what it needs and takes no code that may move on.
 
-The rules for a row stand in the tables themselves: SQLite keeps them when a row is written, and its integrity check
-looks whether every row that is there obeys them.
+What must be true of every row stands in `RULES`: SQLite sees to it when a row is written, and every row is held against
+it when a record is opened.
 """
 
 from __future__ import annotations
@@ -17,18 +17,37 @@ from typing import Any
 VERSION = 2
 APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
 
-SCHEMA = """
-CREATE TABLE run (key TEXT PRIMARY KEY CHECK (typeof(key) = 'text'), value TEXT NOT NULL CHECK (typeof(value) = 'text'));
-CREATE TABLE sessions (
-    id INTEGER PRIMARY KEY,
-    started REAL NOT NULL CHECK (typeof(started) = 'real'),
-    seconds REAL NOT NULL CHECK (typeof(seconds) = 'real' AND seconds >= 0)
-);
+RULES = {
+    "run": "typeof(key) = 'text' AND typeof(value) = 'text'",
+    "sessions": "typeof(started) = 'real' AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12",
+    "questions": """position >= 0 AND typeof(id) = 'text' AND typeof(body) = 'text'
+        AND typeof(weights) IN ('text', 'null')""",
+    "generations": """typeof(question) = 'integer' AND typeof(role) = 'text' AND typeof(t) = 'integer' AND t >= 1
+        AND typeof(i) = 'integer' AND i >= 0 AND typeof(parents) = 'text' AND typeof(prompt) = 'text'
+        AND typeof(cut) = 'integer' AND cut BETWEEN 0 AND 1e9 AND typeof(seed) = 'integer' AND typeof(started) = 'real'
+        AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12 AND typeof(tries) = 'integer' AND tries BETWEEN 0 AND 1e9
+        AND CASE WHEN error IS NULL
+            THEN typeof(text) = 'text' AND typeof(reasoning) = 'text' AND typeof(logprobs) IN ('text', 'null')
+                AND stop IS NOT NULL AND stop IN ('finished', 'length', 'filtered', 'unknown')
+            ELSE typeof(error) = 'text' AND coalesce(text, reasoning, stop, logprobs) IS NULL END
+        AND CASE WHEN coalesce(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens) IS NULL THEN 1
+            ELSE typeof(prompt_tokens) = 'integer' AND prompt_tokens BETWEEN 0 AND 1e12
+                AND typeof(cached_tokens) = 'integer' AND cached_tokens BETWEEN 0 AND 1e12
+                AND typeof(completion_tokens) = 'integer' AND completion_tokens BETWEEN 0 AND 1e12
+                AND typeof(reasoning_tokens) = 'integer' AND reasoning_tokens BETWEEN 0 AND 1e12 END""",
+    "scores": """typeof(question) = 'integer' AND typeof(t) = 'integer' AND t >= 1 AND typeof(i) = 'integer' AND i >= 0
+        AND typeof(answer) IN ('text', 'null') AND typeof(note) = 'text'
+        AND CASE WHEN score IS NULL THEN 1 ELSE typeof(score) = 'real' AND score BETWEEN 0 AND 1 END
+        AND CASE WHEN same IS NULL THEN 1 ELSE typeof(same) = 'integer' AND same >= 0 END""",
+}
+"""What is true of every row. The tokens of a call are NULL where the server did not tell them."""
+
+SCHEMA = f"""
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, CHECK ({RULES["run"]}));
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL, CHECK ({RULES["sessions"]}));
 CREATE TABLE questions (
-    position INTEGER PRIMARY KEY CHECK (position >= 0),
-    id TEXT NOT NULL UNIQUE CHECK (typeof(id) = 'text'),
-    body TEXT NOT NULL CHECK (typeof(body) = 'text'),
-    weights TEXT CHECK (typeof(weights) IN ('text', 'null'))
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, weights TEXT,
+    CHECK ({RULES["questions"]})
 );
 CREATE TABLE generations (
     question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
@@ -36,35 +55,19 @@ CREATE TABLE generations (
     text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
     prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,
     started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
-    PRIMARY KEY (question, t, i, role),
-    CHECK (typeof(question) = 'integer' AND typeof(role) = 'text' AND typeof(t) = 'integer' AND t >= 1
-        AND typeof(i) = 'integer' AND i >= 0 AND typeof(parents) = 'text' AND typeof(prompt) = 'text'
-        AND typeof(cut) = 'integer' AND cut >= 0 AND typeof(seed) = 'integer' AND typeof(started) = 'real'
-        AND typeof(seconds) = 'real' AND seconds >= 0 AND typeof(tries) = 'integer' AND tries >= 0),
-    CHECK (CASE WHEN error IS NULL
-        THEN typeof(text) = 'text' AND typeof(reasoning) = 'text' AND typeof(logprobs) IN ('text', 'null')
-            AND stop IN ('finished', 'length', 'filtered', 'unknown')
-        ELSE typeof(error) = 'text' AND coalesce(text, reasoning, stop, logprobs) IS NULL END),
-    CHECK (coalesce(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens) IS NULL
-        OR typeof(prompt_tokens) = 'integer' AND prompt_tokens >= 0
-        AND typeof(cached_tokens) = 'integer' AND cached_tokens >= 0
-        AND typeof(completion_tokens) = 'integer' AND completion_tokens >= 0
-        AND typeof(reasoning_tokens) = 'integer' AND reasoning_tokens >= 0)
+    PRIMARY KEY (question, t, i, role), CHECK ({RULES["generations"]})
 );
 CREATE TABLE scores (
     question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i),
-    CHECK (typeof(question) = 'integer' AND typeof(t) = 'integer' AND t >= 1 AND typeof(i) = 'integer' AND i >= 0
-        AND typeof(answer) IN ('text', 'null') AND typeof(note) = 'text'
-        AND (score IS NULL OR typeof(score) = 'real' AND score BETWEEN 0 AND 1)
-        AND (same IS NULL OR typeof(same) = 'integer' AND same >= 0))
+    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER,
+    PRIMARY KEY (question, t, i), CHECK ({RULES["scores"]})
 );
 CREATE INDEX failures ON generations (question) WHERE error IS NOT NULL;  -- found without a walk through all texts
 CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN  -- what failed was made up for
     UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
 END;
 """
-"""Format 2. The tokens of a call are NULL where the server did not tell them."""
+"""Format 2."""
 
 
 def statements(script: str) -> list[str]:

@@ -101,7 +101,7 @@ def generation_row(generation: Generation) -> tuple[Any, ...]:
 def _tokens(usage: Usage) -> tuple[int | None, ...]:
     """The four columns; NULL where the server told none, or numbers that no reply can have."""
     told = (usage.prompt, usage.cached, usage.completion, usage.reasoning)
-    return (None,) * 4 if usage.unknown or not all(0 <= tokens < 2**53 for tokens in told) else told
+    return (None,) * 4 if usage.unknown or not all(0 <= tokens <= 1e12 for tokens in told) else told
 
 
 def usage_of(tokens: Sequence[int | None]) -> Usage:
