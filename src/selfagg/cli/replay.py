@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, spread
-from selfagg.cli.terminal import results, show
+from selfagg.cli.terminal import one_line, results, show
 
 if TYPE_CHECKING:
     from selfagg.analysis.summary import Summary
     from selfagg.engine.record import Record
+    from selfagg.experiments.replay import Change
     from selfagg.methods import Method
+
+SHOWN = 10
+"""So many changed members are listed; ``--json`` has all."""
 
 
 @spread
@@ -32,6 +38,7 @@ def replay(
     """Score, vote or select anew from what a record holds, without a model.
 
     For a corrected answer or scorer, another way to choose among the first samples, or a run of fewer populations.
+    Members whose answer or score is another one than before are listed.
     """
     from rich.console import Console
 
@@ -51,26 +58,29 @@ def replay(
             raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")
         prepare_code(code, list(source.questions()), Console(stderr=True))
         recorded = summarise(source)
-        replayed = asyncio.run(_replayed(source, chosen, out))
+        replayed, changed = asyncio.run(_replayed(source, chosen, out))
     found = {
         "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
         "replayed": replayed.as_json(),
+        "changed": [change.as_json() for change in changed],
     }
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         console = results()
         show(summary_table(found["replayed"]), console)
-        console.print(_before_and_after(found), markup=False, highlight=False)
+        for line in (_before_and_after(found), *_listed(changed)):
+            console.print(line, markup=False, highlight=False)
 
 
-async def _replayed(source: Record, method: Method, out: Path | None) -> Summary:
+async def _replayed(source: Record, method: Method, out: Path | None) -> tuple[Summary, list[Change]]:
     from selfagg.analysis.summary import summarise
+    from selfagg.experiments.replay import changes
     from selfagg.experiments.replay import replay as replay_record
 
     try:
         with await replay_record(source, method, out) as replayed:
-            return summarise(replayed)
+            return summarise(replayed), list(changes(source, replayed))
     except BaseException:
         if out is not None:
             for file in out.parent.glob(f"{out.name}*"):
@@ -86,3 +96,18 @@ def _before_and_after(found: dict[str, Any]) -> str:
         f"replayed   {recorded['method']} recorded {percent(recorded['answer_accuracy'])}, "
         f"{replayed['method']} replayed {percent(replayed['answer_accuracy'])}; no model was asked"
     )
+
+
+def _listed(changed: Sequence[Change]) -> Iterator[str]:
+    """How many members changed in which way, and the first of them."""
+    if not changed:
+        yield "changed    no member's answer or score"
+        return
+    yield f"changed    {len(changed):,} {'member' if len(changed) == 1 else 'members'}"
+    for (before, after), times in Counter(change.verdicts for change in changed).most_common():
+        yield f"           {times:,} {f'{before} -> {after}' if before != after else f'{before} as before'}"
+    for change in changed[:SHOWN]:
+        before, after = (f"{one_line(str(answer), 40)} ({word})" for answer, word in zip(change.answer, change.verdicts, strict=True))
+        yield f"           {one_line(change.question, 40)}  t={change.t} i={change.i}: {before} -> {after}"
+    if len(changed) > SHOWN:
+        yield f"           and {len(changed) - SHOWN:,} more: --json lists all"
