@@ -64,6 +64,28 @@ _KINDS = {
 }
 
 
+def readable(path: Path, what: str) -> Path:
+    """The path of a file that can be read; one that would never end, as a device or a pipe, is refused.
+
+    Args:
+        path: The file.
+        what: What it is called in the error, as ``the file of questions``.
+
+    Raises:
+        UsageError: There is no such file, it is something else, or it cannot be opened.
+    """
+    try:
+        path.stat()
+        if kind := kind_of(path):
+            raise UsageError(f"{what} {path} is {kind}: name a file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise UsageError(f"there is no {what.removeprefix('the ')} {path}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {what} {path}: {error.strerror or error}") from None
+    return path
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a text so, in UTF-8.
 
@@ -113,7 +135,7 @@ def lock(path: Path) -> FileLock:
         OSError: The place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))
     taken = FileLock(resolved.with_name(f".{resolved.name}.lock"), blocking=False)
     taken.acquire()
     return taken

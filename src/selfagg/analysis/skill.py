@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 SPREADS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.2, 3.2)
 """Standard deviations of the questions' offsets, in logits."""
 
-NODES = 11
+NODES = 9
 FURTHEST = 12.0
 """Logits of an r_c of which nothing is seen but right or nothing but wrong: 6e-6 from 0 or 1."""
 
-FIRST_ROUNDS, FURTHER_ROUNDS = 60, 12
+FIRST_ROUNDS, FURTHER_ROUNDS = 60, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -185,17 +186,23 @@ def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
         sizes: Members of each of the T populations.
     """
     import numpy as np
-    from scipy.stats import hypergeom
 
-    drawn = np.arange(rates.shape[-1])
     chances = first
     accuracies = [first @ np.arange(sizes[0] + 1) / sizes[0]]
     for n, following in pairwise(sizes):
-        sets = np.asarray(hypergeom.pmf(drawn, n, np.arange(n + 1)[:, None], drawn[-1]))
-        member = np.clip(rates @ sets.T, 0.0, 1.0)
+        member = np.clip(rates @ _sets(n, rates.shape[-1] - 1).T, 0.0, 1.0)
         accuracies.append(np.sum(chances * member, axis=-1))
         chances = np.einsum("...m,...mj->...j", chances, _binomial(following, member))
     return np.stack(accuracies, axis=-1)
+
+
+@lru_cache
+def _sets(n: int, k: int) -> Floats:
+    """Chances that a set of K holds c right members where m of N are right, of shape (N + 1, K + 1)."""
+    import numpy as np
+    from scipy.stats import hypergeom
+
+    return np.asarray(hypergeom.pmf(np.arange(k + 1), n, np.arange(n + 1)[:, None], k))
 
 
 def _binomial(n: int, p: Floats) -> Floats:

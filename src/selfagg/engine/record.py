@@ -38,7 +38,7 @@ from selfagg.engine.rows import (
     storable,
 )
 from selfagg.errors import UsageError
-from selfagg.files import kind_of
+from selfagg.files import readable
 from selfagg.types import Member, Question
 
 __all__ = ["CANDIDATE", "Generation", "InUse", "Record"]
@@ -64,7 +64,7 @@ class Record:
     def __init__(self, path: Path | None, *, read_only: bool = False, trusted: bool = False) -> None:
         self.path = path
         if path is not None and read_only:
-            _check_readable(path)
+            readable(path, "record")
         self._hold = Hold(path) if path is not None and not read_only else None
         try:
             self._database, self.copied = opened(path, read_only=read_only, trusted=trusted)
@@ -331,15 +331,3 @@ class Record:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(UsageError) if kind else contextlib.nullcontext():  # the first trouble is the one told
             self.close()
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        kind = kind_of(path)
-        path.stat()
-    except FileNotFoundError:
-        raise UsageError(f"there is no record {path}") from None
-    except OSError as error:
-        raise UsageError(f"cannot read record {path}: {error.strerror or error}") from None
-    if kind:
-        raise UsageError(f"record {path} is {kind}: name a file{' in it' if kind == 'a folder' else ''}")
