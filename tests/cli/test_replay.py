@@ -51,7 +51,13 @@ def test_what_changed_is_listed(run: Run, recorded: str, tmp_path: Path) -> None
         names = [question.id for question in record.questions()]
     changed = json.loads(run("replay", recorded, "--json").stdout)["changed"]
     last = changed.pop()
-    assert (last["question"], last["t"], last["i"], last["answer"][0], last["score"][0]) == (names[2], 3, 4, "else", 0.5)
+    assert (last["question"], last["t"], last["i"], last["answer"][0], last["score"][0]) == (
+        names[2],
+        3,
+        4,
+        "else",
+        0.5,
+    )
     assert {(change["question"], change["t"]) for change in changed} <= {(names[1], 2)}
     assert all(change["score"] == [0.0, 1.0] for change in changed)
     said = run("replay", recorded).stdout

@@ -83,14 +83,14 @@ def test_a_second_writer_is_kept_out_under_every_name(tmp_path: Path, whole: byt
 
 
 @pytest.mark.parametrize("lost", ["-wal", ""])
-def test_a_log_that_disappears_is_noticed_and_what_it_held_is_saved(tmp_path: Path, lost: str) -> None:
+async def test_a_log_that_disappears_is_noticed_and_what_it_held_is_saved(tmp_path: Path, lost: str) -> None:
     path = tmp_path / "run.sqlite"
     with Record(path) as record:
         record.begin(CONFIGURATION, QUESTIONS)
-        asyncio.run(record.save(Generation(0, Member(1, 0, reply=Reply("kept")))))
+        await record.save(Generation(0, Member(1, 0, reply=Reply("kept"))))
         Path(f"{path}{lost}").unlink()
         with pytest.raises(UsageError, match="was removed or cut short" if lost else "was deleted, moved or cut short"):
-            asyncio.run(record.save(Generation(0, Member(1, 1, reply=Reply("too late")))))
+            await record.save(Generation(0, Member(1, 1, reply=Reply("too late"))))
     if lost:
         with Record(path, read_only=True) as record:
             assert [member.text for member in record.members(0).values()] == ["kept"]
@@ -233,5 +233,5 @@ def test_a_doctored_record_gives_a_sentence(tmp_path: Path, whole: bytes, statem
     database.close()
     with pytest.raises(UsageError, match=r"run.sqlite (is damaged|is empty|holds)"):
         analysed(path)
-    with pytest.raises(UsageError, match=r"run.sqlite|question 1") if "empty" not in statement else pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"run.sqlite (is damaged|is empty|holds)"):
         build_report([path], tmp_path / "out.html")

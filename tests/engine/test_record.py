@@ -67,8 +67,9 @@ async def test_what_is_no_text_fails_nobodys_commit() -> None:
         f"id {bad}", bad, gold=bad, instruction=bad, context=(message,), examples=(Example(bad, bad, bad),),
         data={bad: [bad]}, group=bad, turn=message, after=(message,),
     )  # fmt: skip
+    asked = {"method": {"name": "rsa", "n": 16}, "model": bad, "source": bad}
     with Record(None) as record:
-        record.begin(CONFIGURATION | {"source": bad}, QUESTIONS, {"command": bad})
+        record.begin(asked, QUESTIONS, {"command": bad})
         usage = Usage(2**70, -1)
         await asyncio.gather(
             record.add(question),
@@ -89,7 +90,7 @@ async def test_what_is_no_text_fails_nobodys_commit() -> None:
         assert "the scorer gave nan, which is no score from 0 to 1" in notes[9]
         assert notes[8] == "the scorer gave 7.0, which is no score from 0 to 1"
         assert record.configuration["source"] == "a?b\0"
-        record.begin(CONFIGURATION | {"source": bad}, [*QUESTIONS, question])  # the same run
+        record.begin(asked, [*QUESTIONS, question])  # the same run
 
 
 async def test_a_question_added_after_a_gap_gets_a_place_of_its_own(tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ from typing import Any
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.engine.record import Record
 
-_SUMS = (
-    "sum(tries > 0), total(prompt_tokens), total(cached_tokens), total(completion_tokens), sum(seconds)"
-)
+_SUMS = "sum(tries > 0), total(prompt_tokens), total(cached_tokens), total(completion_tokens), sum(seconds)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,11 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
         member = Outcome(t, i, _places(parents), score, same, failed == 1, cut == 1, *costs)
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
-        if unread or (t, i) != (len(populations), len(populations[-1]) - 1) or max(member.parents, default=-1) >= before:
+        if (
+            unread
+            or (t, i) != (len(populations), len(populations[-1]) - 1)
+            or max(member.parents, default=-1) >= before
+        ):
             raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
     for population in populations:
         equals = {member.same for member in population} - {None}

@@ -107,7 +107,9 @@ def _listed(changed: Sequence[Change]) -> Iterator[str]:
     for (before, after), times in Counter(change.verdicts for change in changed).most_common():
         yield f"           {times:,} {f'{before} -> {after}' if before != after else f'{before} as before'}"
     for change in changed[:SHOWN]:
-        before, after = (f"{one_line(str(answer), 40)} ({word})" for answer, word in zip(change.answer, change.verdicts, strict=True))
+        before, after = (
+            f"{one_line(str(answer), 40)} ({word})" for answer, word in zip(change.answer, change.verdicts, strict=True)
+        )
         yield f"           {one_line(change.question, 40)}  t={change.t} i={change.i}: {before} -> {after}"
     if len(changed) > SHOWN:
         yield f"           and {len(changed) - SHOWN:,} more: --json lists all"

@@ -70,7 +70,9 @@ class Hold:
         if now[file][0] != self._watched[file][0]:  # the log is still open here: what it holds can be saved
             with contextlib.suppress(sqlite3.Error):
                 database.execute("PRAGMA wal_checkpoint")
-        raise UsageError(f"{self._log}, which belongs to the record, was removed or cut short while it was being written")
+        raise UsageError(
+            f"{self._log}, which belongs to the record, was removed or cut short while it was being written"
+        )
 
     def release(self) -> None:
         """Lets other processes have the file."""
