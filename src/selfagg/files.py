@@ -45,7 +45,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def kind_of(path: Path) -> str:
-    """What stands at a path if it is no ordinary file, as ``a folder`` or ``a device``; ``""`` if it is one or nothing."""
+    """Say what stands at a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
     try:
         mode = path.stat().st_mode
     except OSError:

@@ -137,13 +137,13 @@ def intervals(counts: Aggregations) -> list[tuple[float, float]]:
 
 
 def test_skill_that_differs_is_no_error_of_the_prediction() -> None:
-    """One r_c for all questions is 10 points too high in the last population here."""
+    """One r_c for all questions misses the last population by 4 points here."""
     counts, truth = simulated_counts(400, 1.5, np.random.default_rng(8))
     predicted, _ = over_questions(counts, [N] * (T + FURTHER))
-    assert predicted[-1] == pytest.approx(truth[-1], abs=0.03)
+    assert predicted[-1] == pytest.approx(truth[-1], abs=0.015)
     alike = counts.succeeded.sum(axis=(0, 1)) / counts.tried.sum(axis=(0, 1))
     first = np.bincount(counts.right[:, 0], minlength=N + 1) / 400
-    assert abs(predict(alike, first, [N] * (T + FURTHER))[-1] - truth[-1]) > 0.05
+    assert abs(predict(alike, first, [N] * (T + FURTHER))[-1] - truth[-1]) > 0.04
 
 
 def test_r_c_of_questions_alike_is_their_share() -> None:

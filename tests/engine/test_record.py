@@ -84,7 +84,8 @@ async def test_what_is_no_text_fails_nobodys_commit() -> None:
         members = record.members(0, role=None)
         assert [members["candidate", 1, i].text for i in range(9)] == ["fine"] * 9
         odd = members["a?b\0", 1, 9]
-        assert odd.reply and (odd.reply.text, odd.reply.usage) == ("a?b\0", Usage(unknown=1))
+        assert odd.reply
+        assert (odd.reply.text, odd.reply.usage) == ("a?b\0", Usage(unknown=1))
         assert members["candidate", 1, 10].error == "a?b\0"
         notes = dict(record.query("SELECT i, note FROM scores WHERE score IS NULL"))
         assert "the scorer gave nan, which is no score from 0 to 1" in notes[9]

@@ -74,9 +74,7 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
         sets = {len(member.parents) for population in question.populations[1:] for member in population}
         k = k or max(sets)
         if sets != {k}:
-            raise UsageError(
-                f"record {record.path} is damaged: question {question.id} has sets of other sizes than {k}"
-            )
+            raise UsageError(f"record {record.path} is damaged: question {question.id} has sets of several sizes")
         right.append([sum(member.right for member in population) for population in question.populations])
         outcomes.append(_count(question, k))
     if not outcomes:

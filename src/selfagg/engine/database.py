@@ -70,9 +70,7 @@ class Hold:
         if now[file][0] != self._watched[file][0]:  # the log is still open here: what it holds can be saved
             with contextlib.suppress(sqlite3.Error):
                 database.execute("PRAGMA wal_checkpoint")
-        raise UsageError(
-            f"{self._log}, which belongs to the record, was removed or cut short while it was being written"
-        )
+        raise UsageError(f"{self._log}, a part of the record, was removed or cut short while it was being written")
 
     def release(self) -> None:
         """Lets other processes have the file."""
@@ -81,7 +79,7 @@ class Hold:
 
 def _identity(file: Path) -> tuple[int, int]:
     try:
-        found = os.stat(file)
+        found = file.stat()
     except OSError:
         return 0, 0
     return found.st_ino, found.st_size

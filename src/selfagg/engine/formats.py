@@ -25,7 +25,8 @@ RULES = {
     "generations": """typeof(question) = 'integer' AND typeof(role) = 'text' AND typeof(t) = 'integer' AND t >= 1
         AND typeof(i) = 'integer' AND i >= 0 AND typeof(parents) = 'text' AND typeof(prompt) = 'text'
         AND typeof(cut) = 'integer' AND cut BETWEEN 0 AND 1e9 AND typeof(seed) = 'integer' AND typeof(started) = 'real'
-        AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12 AND typeof(tries) = 'integer' AND tries BETWEEN 0 AND 1e9
+        AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12
+        AND typeof(tries) = 'integer' AND tries BETWEEN 0 AND 1e9
         AND CASE WHEN error IS NULL
             THEN typeof(text) = 'text' AND typeof(reasoning) = 'text' AND typeof(logprobs) IN ('text', 'null')
                 AND stop IS NOT NULL AND stop IN ('finished', 'length', 'filtered', 'unknown')
@@ -44,7 +45,9 @@ RULES = {
 
 SCHEMA = f"""
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, CHECK ({RULES["run"]}));
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL, CHECK ({RULES["sessions"]}));
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL, CHECK ({RULES["sessions"]})
+);
 CREATE TABLE questions (
     position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, weights TEXT,
     CHECK ({RULES["questions"]})
@@ -66,7 +69,7 @@ CREATE INDEX failures ON generations (question) WHERE error IS NOT NULL;  -- fou
 CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN  -- what failed was made up for
     UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
 END;
-"""
+"""  # noqa: S608 - constants only
 """Format 2."""
 
 
