@@ -144,7 +144,7 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
         ):
             raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
     for population in populations:
-        equals = {member.same for member in population} - {None}
+        equals = {member.same for member in population if member.same is not None}
         if any(same >= len(population) or population[same].same != same for same in equals):
             raise ValueError(f"question {position + 1}: a population whose members do not fit together")
     return populations

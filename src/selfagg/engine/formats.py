@@ -83,9 +83,15 @@ def statements(script: str) -> list[str]:
     return found[:-1]
 
 
-_UNSET_1 = {"gold": None, "instruction": None, "context": [], "examples": [], "data": {}, "group": ""}
+_UNSET_1: dict[str, Any] = {"gold": None, "instruction": None, "context": [], "examples": [], "data": {}, "group": ""}
 _UNSET_1 |= {"turn": None, "after": []}
-_UNSAMPLED_1 = {"top_p": None, "max_tokens": None, "stop": [], "reasoning_effort": None, "logprobs": False}
+_UNSAMPLED_1: dict[str, Any] = {
+    "top_p": None,
+    "max_tokens": None,
+    "stop": [],
+    "reasoning_effort": None,
+    "logprobs": False,
+}
 _UNSAMPLED_1 |= {"extra_body": {}}
 _COLUMNS_1 = {
     "run": "key, value",
