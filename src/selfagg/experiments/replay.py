@@ -14,7 +14,7 @@ from selfagg.errors import ModelError, UsageError
 from selfagg.methods import method_named
 from selfagg.methods.base import Method
 from selfagg.models.base import AlwaysOpen
-from selfagg.types import Message, Reply, Request, Sampling
+from selfagg.types import Message, Reply, Request
 
 
 class NoModel(AlwaysOpen):
@@ -97,8 +97,7 @@ async def replay(source: Record, method: Method, out: Path | None = None) -> Rec
     try:
         record.begin({**configuration, "method": dict(method.settings())}, questions, source.about)
         record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
-        sampling = Sampling(**{**configuration["sampling"], "stop": tuple(configuration["sampling"].get("stop", ()))})
-        settings = Settings(sampling, configuration["seed"], configuration["candidate"])
+        settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"])
         engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:
