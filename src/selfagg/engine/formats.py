@@ -18,30 +18,25 @@ VERSION = 2
 APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
 
 RULES = {
-    "run": "typeof(key) = 'text' AND typeof(value) = 'text'",
-    "sessions": "typeof(started) = 'real' AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12",
-    "questions": """position >= 0 AND typeof(id) = 'text' AND typeof(body) = 'text'
-        AND typeof(weights) IN ('text', 'null')""",
-    "generations": """typeof(question) = 'integer' AND typeof(role) = 'text' AND typeof(t) = 'integer' AND t >= 1
-        AND typeof(i) = 'integer' AND i >= 0 AND typeof(parents) = 'text' AND typeof(prompt) = 'text'
-        AND typeof(cut) = 'integer' AND cut BETWEEN 0 AND 1e9 AND typeof(seed) = 'integer' AND typeof(started) = 'real'
-        AND typeof(seconds) = 'real' AND seconds BETWEEN 0 AND 1e12
-        AND typeof(tries) = 'integer' AND tries BETWEEN 0 AND 1e9
+    "run": "typeof(value) = 'text'",
+    "sessions": "started BETWEEN -1e300 AND 1e300 AND seconds BETWEEN 0 AND 1e12",
+    "questions": "position >= 0 AND typeof(id) = 'text' AND typeof(body) = 'text' AND typeof(weights) != 'blob'",
+    "generations": """t BETWEEN 1 AND 1e9 AND i BETWEEN 0 AND 1e9 AND cut BETWEEN 0 AND 1e9 AND seed BETWEEN 0 AND 1e12
+        AND started BETWEEN -1e300 AND 1e300 AND seconds BETWEEN 0 AND 1e12 AND tries BETWEEN 0 AND 1e9
         AND CASE WHEN error IS NULL
-            THEN typeof(text) = 'text' AND typeof(reasoning) = 'text' AND typeof(logprobs) IN ('text', 'null')
-                AND stop IS NOT NULL AND stop IN ('finished', 'length', 'filtered', 'unknown')
+            THEN typeof(text) = 'text' AND typeof(reasoning) = 'text'
+                AND coalesce(stop IN ('finished', 'length', 'filtered', 'unknown'), 0)
             ELSE typeof(error) = 'text' AND coalesce(text, reasoning, stop, logprobs) IS NULL END
         AND CASE WHEN coalesce(prompt_tokens, cached_tokens, completion_tokens, reasoning_tokens) IS NULL THEN 1
-            ELSE typeof(prompt_tokens) = 'integer' AND prompt_tokens BETWEEN 0 AND 1e12
-                AND typeof(cached_tokens) = 'integer' AND cached_tokens BETWEEN 0 AND 1e12
-                AND typeof(completion_tokens) = 'integer' AND completion_tokens BETWEEN 0 AND 1e12
-                AND typeof(reasoning_tokens) = 'integer' AND reasoning_tokens BETWEEN 0 AND 1e12 END""",
-    "scores": """typeof(question) = 'integer' AND typeof(t) = 'integer' AND t >= 1 AND typeof(i) = 'integer' AND i >= 0
-        AND typeof(answer) IN ('text', 'null') AND typeof(note) = 'text'
-        AND CASE WHEN score IS NULL THEN 1 ELSE typeof(score) = 'real' AND score BETWEEN 0 AND 1 END
-        AND CASE WHEN same IS NULL THEN 1 ELSE typeof(same) = 'integer' AND same >= 0 END""",
+            ELSE coalesce(prompt_tokens BETWEEN 0 AND 1e12 AND cached_tokens BETWEEN 0 AND 1e12
+                AND completion_tokens BETWEEN 0 AND 1e12 AND reasoning_tokens BETWEEN 0 AND 1e12, 0) END""",
+    "scores": """t BETWEEN 1 AND 1e9 AND i BETWEEN 0 AND 1e9 AND typeof(answer) != 'blob' AND typeof(note) = 'text'
+        AND coalesce(score, 0) BETWEEN 0 AND 1 AND coalesce(same, 0) BETWEEN 0 AND 1e9""",
 }
-"""What is true of every row. The tokens of a call are NULL where the server did not tell them."""
+"""What is true of every row; in SQLite no text or blob lies between two numbers.
+
+The tokens of a call are NULL where the server did not tell them.
+"""
 
 SCHEMA = f"""
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, CHECK ({RULES["run"]}));
