@@ -99,7 +99,7 @@ def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | 
 
     Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
     more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:
-    93 % or more for 5 to 100 questions whose chances differ by up to 2 logits (docs/evaluation.md).
+    93 to 100 % for 5 to 30 questions whose chances differ by up to 2 logits.
 
     Args:
         succeeded: Successes of each question.
