@@ -222,6 +222,7 @@ def test_swapped_pages_change_no_figure(tmp_path: Path, whole: bytes) -> None:
         "DROP TABLE scores",
         "DROP INDEX failures",
         "ALTER TABLE scores ADD COLUMN more",
+        "CREATE TRIGGER more AFTER INSERT ON scores BEGIN DELETE FROM generations; END",
     ],
 )
 def test_a_doctored_record_gives_a_sentence(tmp_path: Path, whole: bytes, statement: str) -> None:
@@ -235,3 +236,13 @@ def test_a_doctored_record_gives_a_sentence(tmp_path: Path, whole: bytes, statem
         analysed(path)
     with pytest.raises(UsageError, match=r"run.sqlite (is damaged|is empty|holds)"):
         build_report([path], tmp_path / "out.html")
+
+
+def test_what_somebody_added_for_work_of_their_own_may_stay(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(whole)
+    truth = analysed(path)
+    with sqlite3.connect(path) as database:
+        database.executescript("CREATE INDEX mine ON scores (answer); ANALYZE; CREATE TABLE notes (x); VACUUM;")
+    database.close()
+    assert analysed(path) == truth
