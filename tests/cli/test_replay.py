@@ -86,7 +86,9 @@ def test_what_a_record_does_not_hold(run: Run, recorded: str, arguments: list[st
 
 
 def test_a_method_that_asks_the_model_cannot_be_replayed(run: Run, recorded: str, tmp_path: Path) -> None:
+    (tmp_path / "new.sqlite.notes").write_text("of somebody")
     outcome = run("replay", recorded, "--method", "rejection", "--out", "new.sqlite")
     assert outcome.returncode == 2
     assert "a replay has no model" in outcome.stderr
+    (tmp_path / "new.sqlite.notes").unlink()
     assert not list(tmp_path.glob("new.sqlite*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,7 +50,7 @@ def replay(
     from selfagg.errors import UsageError
     from selfagg.experiments.replay import replayed_method
 
-    if out is not None and out.exists():
+    if out is not None and os.path.lexists(out):
         raise UsageError(f"{out} exists already: a replay is written to a new file")
     with OpenRecord(record, read_only=True) as source:
         source.check_run()
@@ -83,8 +84,8 @@ async def _replayed(source: Record, method: Method, out: Path | None) -> tuple[S
             return summarise(replayed), list(changes(source, replayed))
     except BaseException:
         if out is not None:
-            for file in out.parent.glob(f"{out.name}*"):
-                file.unlink()
+            for ending in ("", "-wal", "-shm"):
+                out.with_name(out.name + ending).unlink(missing_ok=True)
         raise
 
 
