@@ -99,7 +99,7 @@ def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | 
 
     Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
     more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:
-    95 % or more for 10 questions, 91.5 to 99 % for 30 and 100, whether or not they differ in skill (docs/evaluation.md).
+    95 % or more for 10 questions, 91.5 to 99 % for 30 and 100, with skill alike or not (docs/evaluation.md).
 
     Args:
         succeeded: Successes of each question.
