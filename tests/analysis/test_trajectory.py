@@ -108,7 +108,7 @@ def simulated_counts(questions: int, skill: float, rng: np.random.Generator) -> 
             tried[q, t - 1] = np.bincount(drawn, minlength=K + 1)
             succeeded[q, t - 1] = np.bincount(drawn[won], minlength=K + 1)
             right[q, t] = won.sum()
-    starts = binom.pmf(np.arange(N + 1), N, begin[:, None])
+    starts = np.asarray(binom.pmf(np.arange(N + 1), N, begin[:, None]))
     truth = predict(rates, starts, [N] * (T + FURTHER)).mean(axis=0)
     return Aggregations(K, (N,) * T, right, tried, succeeded), list(truth)
 

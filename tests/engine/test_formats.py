@@ -50,7 +50,7 @@ CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN
     UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
 END;
 """
-UNSAMPLED_1 = {
+UNSAMPLED_1: dict[str, object] = {
     "temperature": 1.0, "top_p": None, "max_tokens": None, "stop": [], "reasoning_effort": None, "logprobs": False,
     "extra_body": {},
 }  # fmt: skip

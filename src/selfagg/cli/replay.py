@@ -60,7 +60,7 @@ def replay(
         prepare_code(code, list(source.questions()), Console(stderr=True))
         recorded = summarise(source)
         replayed, changed = asyncio.run(_replayed(source, chosen, out))
-    found = {
+    found: dict[str, Any] = {
         "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
         "replayed": replayed.as_json(),
         "changed": [change.as_json() for change in changed],
