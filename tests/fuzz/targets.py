@@ -23,8 +23,9 @@ from aiohttp import web
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.file import load_file
 from selfagg.cli.values import json_object
+from selfagg.engine.formats import SCHEMA
 from selfagg.engine.record import Record
-from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, SCHEMA, Generation, generation_row, question_body
+from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
 from selfagg.errors import ModelError, SelfaggError
 from selfagg.models import Access, simulated
 from selfagg.models.openai.address import read_address
@@ -58,12 +59,13 @@ def _tables() -> sqlite3.Connection:
 
 
 def _keep_reply(reply: Reply) -> None:
-    _tables().execute(INSERT_GENERATION, generation_row(Generation(0, Member(1, 0, reply=reply))))
+    row = generation_row(Generation(0, Member(1, 0, reply=reply)))
+    _tables().execute(INSERT_GENERATION, tuple(map(storable, row)))
 
 
 def _keep_question(question: Question) -> None:
     _tables().execute("DELETE FROM questions")
-    _tables().execute(INSERT_QUESTION, (0, question.id, question_body(question)))
+    _tables().execute(INSERT_QUESTION, question_row(0, question))
 
 
 Answer = tuple[int, str, bytes]
