@@ -136,7 +136,7 @@ async def test_broken_tests_are_the_users_to_mend(scorer: CodeScorer) -> None:
 
 async def test_a_sandbox_that_does_not_start_scores_nothing() -> None:
     class Broken:
-        name, protects = "broken", True
+        name, limits = "broken", "none"
 
         def command(self, guest: str, limits: Limits) -> Command:
             return Command(("/bin/false",))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from selfagg.errors import SelfaggError
+from selfagg.sandbox import cgroup
 from selfagg.sandbox.aside import aside
 from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.frames import HEADER, pack
@@ -133,11 +134,13 @@ async def _end(command: Command, process: Process | None) -> None:
     if process is not None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        await process.wait()
     if command.stop is not None:
         stopping = await asyncio.create_subprocess_exec(*command.stop, stdout=DEVNULL, stderr=DEVNULL)
         await stopping.wait()
+    if command.group is not None:
+        await asyncio.to_thread(cgroup.remove, command.group)
     if command.remove is not None:
         await asyncio.to_thread(shutil.rmtree, command.remove, ignore_errors=True)
