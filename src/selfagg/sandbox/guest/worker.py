@@ -13,6 +13,7 @@ import builtins
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import resource
@@ -69,7 +70,7 @@ def main() -> None:
     channel.send({"error": None})
     while (request := channel.receive()) is not None:
         _empty(".")
-        os.mkdir(_HOME)  # noqa: PTH102 - pathlib is slow to import
+        os.mkdir(_HOME)  # noqa: PTH102
         files = _Files(*map(_new_file, _Files._fields))
         _write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
         os.lseek(files.stdin, 0, os.SEEK_SET)
@@ -93,25 +94,21 @@ def _contest_names() -> dict[str, Any]:
 
 
 def _empty(folder: str) -> None:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            _remove(entry.path)
-        else:
-            os.unlink(entry)  # noqa: PTH108
-
-
-def _remove(folder: str) -> None:
-    try:
-        os.rmdir(folder)  # noqa: PTH106
-    except OSError:
-        import shutil
-
-        os.chmod(folder, 0o700)  # noqa: PTH101
-        for parent, folders, _ in os.walk(folder):
-            for path in (f"{parent}/{name}" for name in folders):
-                if not os.path.islink(path):  # noqa: PTH114
-                    os.chmod(path, 0o700)  # noqa: PTH101
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove all that is in a folder: of any depth and any mode, which shutil.rmtree does not."""
+    names = (f"{folder}/emptied{number}" for number in itertools.count())
+    while entries := [*os.scandir(folder)]:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry)  # noqa: PTH108 - pathlib is slow to import
+                continue
+            os.chmod(entry, 0o700)  # noqa: PTH101
+            for inner in os.scandir(entry):
+                if inner.is_dir(follow_symlinks=False):
+                    os.chmod(inner, 0o700)  # noqa: PTH101
+                    os.rename(inner, next(name for name in names if not os.path.lexists(name)))  # noqa: PTH104
+                else:
+                    os.unlink(inner)  # noqa: PTH108
+            os.rmdir(entry)  # noqa: PTH106
 
 
 def _new_file(name: str) -> int:
