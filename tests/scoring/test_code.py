@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.sandbox import Limits
+from selfagg.sandbox import Limits, Sandbox, SandboxFailedError
 from selfagg.sandbox.base import Command
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.code import CodeScorer
@@ -134,19 +134,39 @@ async def test_broken_tests_are_the_users_to_mend(scorer: CodeScorer) -> None:
         await scorer.score(question(format="function", function="f", cases=[["?", "2"]]), fenced("def f(x): pass"))
 
 
-async def test_a_sandbox_that_does_not_start_scores_nothing() -> None:
-    class Broken:
-        name, limits = "broken", "none"
+class Flaky:
+    """A sandbox that does not start so many times, and then is the real one."""
 
-        def command(self, guest: str, limits: Limits) -> Command:
-            return Command(("/bin/false",))
+    def __init__(self, real: Sandbox | None, failures: int) -> None:
+        self.name, self.limits, self._real, self.left = "flaky", "none", real, failures
 
-        def trouble(self) -> str | None:
-            return None
+    def trouble(self) -> str | None:
+        return None if self._real else "flaky does not work here (no more namespaces)"
 
-    verdict = await CodeScorer(Broken()).score(DOUBLE, fenced("print(1)"))
-    assert verdict.score is None
-    assert "did not start" in verdict.note
+    def command(self, guest: str, limits: Limits) -> Command:
+        self.left -= 1
+        if self._real and self.left < 0:
+            return self._real.command(guest, limits)
+        return Command(("/bin/false",) if self.left % 2 else ("/no/such/program",))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfagg.scoring.code._PAUSES_S", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sandbox_that_fails_for_a_moment_is_tried_again(sandbox: Sandbox) -> None:
+    scorer = CodeScorer(Flaky(sandbox, 3))
+    assert await scorer.score(DOUBLE, fenced("print(2 * int(input()))")) == Verdict("print(2 * int(input()))", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sandbox_that_fails_for_good_is_an_error_and_never_a_score() -> None:
+    broken = Flaky(None, 100)
+    with pytest.raises(SandboxFailedError, match=r"^question q: .* tried 4 times: flaky does not work here .*again"):
+        await CodeScorer(broken).score(DOUBLE, fenced("print(1)"))
+    assert broken.left == 96
 
 
 async def test_programs_are_grouped_by_their_text(scorer: CodeScorer) -> None:

@@ -39,8 +39,8 @@ class Bubblewrap:
     @property
     def limits(self) -> str:
         """A few words on who enforces the limits here."""
-        counted = "" if _counts_threads() else "; threads are bounded by memory alone (Linux before 5.14)"
-        return f"{cgroup.said()}, and by resource limits{counted}"
+        counted = "" if _counts_threads() else " (of threads, none: Linux before 5.14)"
+        return f"{cgroup.said()}{counted}"
 
     def trouble(self) -> str | None:
         """Return why it cannot be used on this machine, or None."""

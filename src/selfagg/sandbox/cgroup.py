@@ -27,14 +27,15 @@ _PATIENCE_SECONDS = 2.0
 def said() -> str:
     """Say in a few words if control groups limit the guests."""
     if home() is None:
-        return "memory and threads are limited without control groups (none that this user may use)"
-    return "memory, processes and processor are limited by a control group for each program"
+        return "no control group can be made for a program here, so memory and threads are bounded by resource limits"
+    return "memory, threads and processor of a program are bounded by a control group of its own and by resource limits"
 
 
 @cache
 def home() -> Path | None:
     """Return the group in which those of guests are made, or None if there is none."""
-    return find_home(_MOUNT, Path("/proc/self/cgroup").read_text()) if os.path.exists("/proc/self/cgroup") else None
+    own = Path("/proc/self/cgroup")
+    return find_home(_MOUNT, own.read_text()) if own.exists() else None
 
 
 def find_home(mount: Path, own: str) -> Path | None:

@@ -26,7 +26,7 @@ class Container:
             of this machine can be shown in it. It must be on the machine already: nothing is fetched.
     """
 
-    limits = "memory, processes and processor are limited by the engine's control groups, and by resource limits"
+    limits = "memory, threads and processor are bounded by the engine's control groups, and by resource limits"
 
     def __init__(self, engine: str, image: str | None = None) -> None:
         version = sys.version_info

@@ -104,18 +104,32 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | None = None) -> AsyncIterator[Session]:
-    """Starts a guest, and ends it with all that it started.
+    """Start a guest, and end it with all that it started.
 
     Args:
         sandbox: Where it runs.
         guest: Its name.
-        limits: What it may use.
+        limits: Its bounds.
         cpu: The processor it stays on, or None for any.
+
+    Raises:
+        SandboxFailedError: The machine has no room for another process, or the sandbox's program is gone.
     """
-    command = sandbox.command(guest, limits)
-    process: Process | None = None
     try:
-        process = await asyncio.create_subprocess_exec(
+        command = sandbox.command(guest, limits)
+        process = await _started(command)
+    except OSError as error:
+        raise SandboxFailedError(f"the sandbox did not start: {error}") from error
+    try:
+        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
+    finally:
+        # Shielded: who cancels us a second time must not leave a guest behind.
+        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
+
+
+async def _started(command: Command) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
             *command.arguments,
             stdin=PIPE,
             stdout=PIPE,
@@ -124,10 +138,9 @@ async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | 
             cwd=command.folder,
             start_new_session=True,
         )
-        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
-    finally:
-        # Shielded: who cancels us a second time must not leave a guest behind.
-        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
+    except BaseException:
+        await asyncio.shield(asyncio.ensure_future(_end(command, None)))
+        raise
 
 
 async def _end(command: Command, process: Process | None) -> None:

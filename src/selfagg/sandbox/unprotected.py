@@ -17,7 +17,7 @@ class Unprotected:
     """
 
     name = "unprotected"
-    limits = "nothing keeps them from your files; time and memory are limited by resource limits"
+    limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
 
     def trouble(self) -> str | None:
         """Return None: it works everywhere."""

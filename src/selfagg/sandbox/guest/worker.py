@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import binascii
 import builtins
-import contextlib
 import gc
 import importlib
 import itertools
