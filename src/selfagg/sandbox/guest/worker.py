@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import binascii
 import builtins
+import contextlib
 import gc
 import importlib
 import itertools
@@ -53,7 +54,7 @@ def main() -> None:
     """Serve one session: the program first, then a run for each message."""
     channel = Channel.take_over_stdio()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # waited for
-    limits = begin(channel)
+    limits, folder = begin(channel), os.getcwd()  # noqa: PTH109
     start = channel.receive()
     if start is None:
         return
@@ -68,7 +69,7 @@ def main() -> None:
     gc.freeze()  # else the first collection in each process would copy every page
     channel.send({"error": None})
     while (request := channel.receive()) is not None:
-        _empty(".")
+        _empty(folder)
         os.mkdir(_HOME)  # noqa: PTH102
         files = _Files(*map(_new_file, _Files._fields))
         _write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
@@ -94,6 +95,8 @@ def _contest_names() -> dict[str, Any]:
 
 def _empty(folder: str) -> None:
     """Remove all that is in a folder: of any depth and any mode, which shutil.rmtree does not."""
+    with contextlib.suppress(PermissionError):  # where it is root's, no program can have changed its mode
+        os.chmod(folder, 0o700)  # noqa: PTH101
     names = (f"{folder}/emptied{number}" for number in itertools.count())
     while entries := [*os.scandir(folder)]:
         for entry in entries:
