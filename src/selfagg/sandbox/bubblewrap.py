@@ -51,7 +51,7 @@ class Bubblewrap:
 
     def command(self, guest: str, limits: Limits) -> Command:
         """Return how to start a guest."""
-        root = os.geteuid() == 0
+        user = _free_user()
         arguments = [
             shutil.which(self._program) or self._program,
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
@@ -59,7 +59,7 @@ class Bubblewrap:
             # As root a guest keeps what it takes to become a user whose processes can be counted; that user
             # has no capability, and no power over bwrap's first process, which stays root. Else a user namespace
             # does the same, and the guest is the first process: bwrap's would be of the program's own user.
-            *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID") if root else ("--unshare-user", "--as-pid-1")),
+            *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID") if user else ("--unshare-user", "--as-pid-1")),
             *_mounts(),
             *("--perms", "1777", "--size", str(limits.disk), "--tmpfs", _BOX),
             *("--remount-ro", "/", "--chdir", _BOX),
@@ -70,7 +70,7 @@ class Bubblewrap:
         group = cgroup.make(limits)
         return Command(
             cgroup.inside(group, tuple(arguments)),
-            user=_free_user() if root else None,
+            user=user,
             count_threads=_counts_threads(),
             count_entries=True,
             group=group,
@@ -82,17 +82,20 @@ def _counts_threads() -> bool:
     return os.geteuid() == 0 or version >= _COUNTS_BY_NAMESPACE
 
 
-def _free_user() -> int:
-    """Return the id of a user that no other guest has, here or in another container of this kernel."""
-    return secrets.choice(_mapped(Path("/proc/self/uid_map").read_text()))
+def _free_user() -> int | None:
+    """Return a user that no other guest has, here or in another container of this kernel; None if not root."""
+    if os.geteuid() != 0:
+        return None
+    users = _free_users(Path("/proc/self/uid_map").read_text())
+    return secrets.choice(users) if users else None
 
 
-def _mapped(uid_map: str) -> range:
-    """Return the free users, or the upper half of the widest range where a user namespace lacks them."""
+def _free_users(uid_map: str) -> range:
+    """Return the users nobody has, or the upper half of the widest range where a user namespace lacks them."""
     lines = [[int(number) for number in line.split()] for line in uid_map.splitlines()]
     first, _, count = max(lines, key=lambda line: line[2])
     users = range(first, first + count)
-    return _FREE_USERS if _FREE_USERS[0] in users and _FREE_USERS[-1] in users else users[count // 2 :]
+    return _FREE_USERS if _FREE_USERS[0] in users and _FREE_USERS[-1] in users else users[(count + 1) // 2 :]
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 _PACKAGES = ("numpy",)
 """Packages that programs may import, where selfagg has them: those of LiveCodeBench's own harness."""
 
+_SYSTEM = Path("/")
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -56,14 +57,14 @@ def _standard_library() -> Path:
 def _own_libraries() -> Path:
     """Return the ``lib`` of an interpreter with a folder of its own; else the standard library."""
     own = Path(sys.base_prefix) / "lib"
-    return _standard_library() if own == Path("/usr/lib") else own
+    return _standard_library() if own == _SYSTEM / "usr/lib" else own
 
 
 def _system_libraries() -> list[Path]:
     kind = sysconfig.get_config_var("MULTIARCH")
-    if kind and Path("/usr/lib", kind).is_dir():  # Debian: shared libraries apart from all else
-        return [Path("/usr/lib", kind), Path("/usr/lib64"), Path("/lib", kind), Path("/lib64")]
-    return [Path(folder) for folder in ("/usr/lib", "/usr/lib64", "/lib", "/lib64")]
+    apart = bool(kind) and (_SYSTEM / "usr/lib" / kind).is_dir()  # Debian: shared libraries apart from all else
+    shared = (f"usr/lib/{kind}", f"lib/{kind}") if apart else ("usr/lib", "lib")
+    return [_SYSTEM / folder for folder in (*shared, "usr/lib64", "lib64")]
 
 
 def _covered(root: Path) -> list[Path]:
