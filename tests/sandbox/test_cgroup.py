@@ -65,6 +65,15 @@ def test_a_group_has_the_limits_and_the_command_enters_it(tree: Path) -> None:
     assert entered(group) == "0\n"
 
 
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    gone, ours = (tmp_path / f"selfagg-guest-{name}" for name in ("999999999-0", f"{os.getpid()}-0"))
+    other = tmp_path / "user.slice"
+    for folder in (gone, ours, other):
+        folder.mkdir()
+    cgroup.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([ours, other])
+
+
 def test_without_a_group_the_command_is_as_it_was() -> None:
     assert cgroup.inside(None, ("bwrap", "x")) == ("bwrap", "x")
 

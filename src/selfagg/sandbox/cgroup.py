@@ -35,7 +35,18 @@ def said() -> str:
 def home() -> Path | None:
     """Return the group in which those of guests are made, or None if there is none."""
     own = Path("/proc/self/cgroup")
-    return find_home(_MOUNT, own.read_text()) if own.exists() else None
+    found = find_home(_MOUNT, own.read_text()) if own.exists() else None
+    if found is not None:
+        sweep(found)
+    return found
+
+
+def sweep(above: Path) -> None:
+    """Remove the groups that selfagg left behind where it was killed."""
+    for group in above.glob(f"{_NAME}-*"):
+        if not Path("/proc", group.name.removeprefix(f"{_NAME}-").partition("-")[0]).exists():
+            with contextlib.suppress(OSError):
+                group.rmdir()
 
 
 def find_home(mount: Path, own: str) -> Path | None:
