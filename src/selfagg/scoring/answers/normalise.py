@@ -1,0 +1,240 @@
+r"""One spelling: Unicode, ASCII mathematics and sloppy TeX become the LaTeX that math-verify's parser reads."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+FUNCTIONS = (
+    "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|asin|acos|atan|ln|lg|log|exp|max|min|gcd|"
+    "lcm|det|lim"
+)
+
+_SYMBOLS = {
+    "−–—‐‑‒﹣": "-", "×∙⋅·•": r" \cdot ", "÷": r" \div ", "∞": r" \infty ", "≤⩽": r" \le ", "≥⩾": r" \ge ",
+    "≠": r" \ne ", "≈": r" \approx ", "±": r" \pm ", "∓": r" \mp ", "∪": r" \cup ", "∩": r" \cap ", "∈": r" \in ",
+    "∅⌀": r" \emptyset ", "∖": r" \setminus ", "°º˚": r"^\circ ", "…⋯": r" \ldots ", "≡": r" \equiv ", "∠": r" \angle ",
+    "→": r" \to ", "′’‘": "'", "″”“": '"', "、": ",", "。": ".", "⟨": r" \langle ", "⟩": r" \rangle ", "ℝ": r"\mathbb{R}",
+    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∎■□✓✔": "", "⁄∕": "/",
+    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
+}
+_UNICODE = {ord(char): text for chars, text in _SYMBOLS.items() for char in chars}
+_GREEK = {
+    ord(letter): f" \\{name} "
+    for letter, name in zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+        "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
+        strict=True,
+    )
+}
+_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+
+_WORDS_IN = r"text|textbf|textrm|textit|textsf|texttt|textnormal|mbox|hbox|emph|mathrm|operatorname\*?|textup|textsc"
+_TEXT = re.compile(rf"\\(?:{_WORDS_IN})\s*\{{((?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
+_FONT = re.compile(
+    r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathtt|mathcal|mathbb(?=\s*\{[0-9])|underline|ensuremath|boxed|fbox|mathop|"
+    r"textcolor\s*\{\w*\}|colorbox\s*\{\w*\}|color\s*\{\w*\}(?=\s*\{)|smash|mathstrut)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
+)
+_DROPPED = re.compile(
+    r"\\(?:color\s*\{\w*\}|(?:tag|label|hspace|vspace|phantom|hphantom)\*?\s*\{[^{}]*\}|"
+    r"(?:displaystyle|textstyle|scriptstyle|limits|nolimits|left|right|middle|[bB]igg?[lrm]?|tiny|small|normalsize|large|Large|"
+    r"LARGE|huge|Huge|bf|bfseries|rm|it|sf|tt|mathopen|mathclose|mathord|checkmark|blacksquare|square|Box|qed|hfill|"
+    r"therefore|implies|Rightarrow|noindent|strut|allowbreak|nobreak|centering|,?hline)(?![a-zA-Z])(?:\{\})?|\\\[[0-9.a-z]*\]$)"
+)
+_SPACES = re.compile(r"\\(?:[,;:> ]|quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![a-zA-Z])|\\(?=\s)|[~\s]+")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align|alignat|gathered|gather|split|equation|math|displaymath)\*?\}")
+
+_ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), into)
+    for pattern, into in (
+        (r"\\\\(?=[a-zA-Z])(?!(?:hline))", r"\\"),
+        (r"\\(?:dfrac|tfrac|cfrac|nicefrac|sfrac|xfrac)(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:dbinom|tbinom)(?![a-zA-Z])", r"\\binom"),
+        (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
+        (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
+        (r"\\gt(?![a-zA-Z])", ">"),
+        (r"\\lt(?![a-zA-Z])", "<"),
+        (r"\\(?:neq|not\s*=)(?![a-zA-Z])", r"\\ne "),
+        (r"\\(?:lbrace|lgroup)(?![a-zA-Z])", r"\\{"),
+        (r"\\(?:rbrace|rgroup)(?![a-zA-Z])", r"\\}"),
+        (r"\\lbrack(?![a-zA-Z])", "["),
+        (r"\\rbrack(?![a-zA-Z])", "]"),
+        (r"\\langle(?![a-zA-Z])", "("),
+        (r"\\rangle(?![a-zA-Z])", ")"),
+        (r"\\(?:lvert|rvert|vert|mid)(?![a-zA-Z])", "|"),
+        (r"\\(?:varnothing|empty)(?![a-zA-Z])", r"\\emptyset "),
+        (r"\\(?:dots|cdots|dotsc|dotsb|dotsm)(?![a-zA-Z])|\.\.\.", r" \\ldots "),
+        (r"\\(?:simeq|thickapprox)(?![a-zA-Z])|~=", r"\\approx "),
+        (r"\\(?:textdegree|degree)(?![a-zA-Z])|\^\s*\{?\s*\\circ\s*\}?|\^\s*\{\s*\\text\{o\}\s*\}", r"^\\circ "),
+        (r"(?:\{\})?\^\\circ\s*\\text\{\s*([CF])\s*\}|(?:\{\})?\^\\circ\s*([CF])(?![a-zA-Z])", r"\\text{°\1\2}"),
+        (r"\{\}(?=\^\\circ)", ""),
+        (r"\\times(?![a-zA-Z])|\\ast(?![a-zA-Z])|\\bullet(?![a-zA-Z])", r"\\cdot "),
+        (r"(?<=[0-9a-zA-Z)}])\s*\*\*\s*(?=[-0-9a-zA-Z({\\])", "^"),
+        (r"\^\s*(-?[0-9]{2,})", r"^{\1}"),
+        (r"\^\s*\(((?:[^()]|\([^()]*\))*)\)", r"^{\1}"),
+        (r"(?<=[0-9a-zA-Z)}!])\s*\*\s*(?=[-0-9a-zA-Z({\\|])", r" \\cdot "),
+        (r"\+/-|\+-|\\text\{\s*plus or minus\s*\}", r"\\pm "),
+        (r"<=|=<", r"\\le "),
+        (r">=", r"\\ge "),
+        (r"(?<=[a-zA-Z)} ])!=", r"\\ne "),
+        (r"(?<![\\a-zA-Z])(?:[iI]nfinity|inf|oo)(?![a-zA-Z])", r"\\infty "),
+        (r"(?<![\\a-zA-Z{])frac(?=\s*\{)", r"\\frac"),
+        (r"(?<![\\a-zA-Z])(?:sqrt|√)", r"\\sqrt"),
+        (r"(?<![\\a-zA-Z])cbrt", r"\\sqrt[3]"),
+        (rf"(?<![\\a-zA-Z])({FUNCTIONS})(?=[\s(_^0-9\\])", r"\\\1 "),
+        (rf"\\text\{{\s*({FUNCTIONS})\s*\}}", r"\\\1 "),
+        (r"\\(asin|acos|atan)(?![a-zA-Z])", r"\\arc\1"),
+        (r"\\arca(sin|cos|tan)", r"\\arc\1"),
+        (r"(?<![\\a-zA-Z])(pi|alpha|beta|gamma|theta|phi|lambda|omega)(?![a-zA-Z])", r"\\\1 "),
+        (r"\\log\s*\(\s*([^(),]+),\s*([^(),]+)\)", r"\\log_{\2}(\1)"),
+        (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
+        (r"(?<![\\a-zA-Z])C\s*\(([^(),]+),([^(),]+)\)", r"\\binom{\1}{\2}"),
+        (r"(?:\{\})?[_^]\{?([0-9a-z]+)\}?\s*C_\{?([0-9a-z]+)\}?|(?<![0-9a-zA-Z\\])([0-9]+)\s*C\s*([0-9]+)(?![0-9a-zA-Z])", r"\\binom{\1\3}{\2\4}"),
+        (r"(?<![\\a-zA-Z])(?:abs|Abs)\(([^()]*)\)", r"|\1|"),
+        (r"\\text\{\s*([eid])\s*\}", r" \1 "),
+        (r"\\mathop(?![a-zA-Z])", ""),
+    )
+)
+
+
+def normalise(answer: str) -> str:
+    r"""Return an answer in one spelling of LaTeX; words stay in ``\text{}``."""
+    text = re.sub(r"(?<!\\)%[^\n]*\n", " ", answer)
+    text = _ascii_symbols(text)
+    text = re.sub(r"\{\s*,\s*\}", ",", text).replace(r"\!", "")
+    text = _until_stable(text, lambda text: _unwrap(_FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
+    text = re.sub(r"\\\(|\\\)|\\\[(?![0-9])|\\\](?!\})|\$\$", " ", text)
+    text = re.sub(r"(?<!\\)\$(?=\s*[-+]?[0-9.,]+\s*$)|\\\$(?=\s*[-+]?[0-9.,]+\s*)", r"\\text{$}", text)
+    text = re.sub(r"([0-9])\s*\\?\$\s*$", r"\1\\text{$}", text)
+    text = re.sub(r"(?<!\{)(?<!\\)\$(?!\})", " ", text)
+    text = _SPACES.sub(" ", _ENVIRONMENT.sub(" ", text))
+    for pattern, into in _ASCII:
+        text = pattern.sub(into, text)
+    text = _ornaments_off(text)
+    text = braced(text)
+    text = _decimals(text)
+    return " ".join(text.split())
+
+
+def braced(text: str) -> str:
+    r"""Return LaTeX whose ``\frac``, ``\binom`` and ``\sqrt`` have their arguments in braces: ``\frac2\pi``."""
+    out, position = [], 0
+    for match in re.finditer(r"\\(frac|binom|sqrt)(?![a-zA-Z])", text):
+        if match.start() < position:
+            continue
+        out.append(text[position : match.start()])
+        piece, position = _command(text, match)
+        out.append(piece)
+    return "".join([*out, text[position:]])
+
+
+def _command(text: str, match: re.Match[str]) -> tuple[str, int]:
+    name, position, index = match[1], match.end(), ""
+    if name == "sqrt" and (found := re.compile(r"\s*\[([^\[\]]*)\]").match(text, position)):
+        index, position = f"[{found[1]}]", found.end()
+    arguments = []
+    for _ in range(1 if name == "sqrt" else 2):
+        argument, position = _argument(text, position)
+        arguments.append(f"{{{argument}}}")
+    return f"\\{name}{index}{''.join(arguments)}", position
+
+
+def _argument(text: str, position: int) -> tuple[str, int]:
+    """One argument of a TeX command: a group, a command with its own arguments, a character."""
+    while position < len(text) and text[position] == " ":
+        position += 1
+    if position >= len(text):
+        return "", position
+    if text[position] in "{(" and (end := closing(text, position)):
+        return braced(text[position + 1 : end]), end + 1
+    if nested := re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])").match(text, position):
+        return _command(text, nested)
+    token = re.compile(r"\\[a-zA-Z]+|.").match(text, position)
+    if text[position - 1 : position] != " " and text[max(0, position - 5) : position] == "\\sqrt":
+        token = re.compile(r"\\[a-zA-Z]+|[0-9]+|.").match(text, position)
+    return (token[0], token.end()) if token else ("", position)
+
+
+def closing(text: str, start: int) -> int | None:
+    """Return the place of the bracket that closes the one at ``start``, or None."""
+    opening, depth = text[start], 0
+    close = {"{": "}", "(": ")", "[": "]"}[opening]
+    for position in range(start, len(text)):
+        if text[position - 1 : position] == "\\" and opening == "{":
+            continue
+        depth += (text[position] == opening) - (text[position] == close)
+        if depth == 0:
+            return position
+    return None
+
+
+def _ascii_symbols(text: str) -> str:
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda run: "^{" + "".join(_RAISED[char] for char in run[0]) + "}", text)
+    text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda run: "_{" + "".join(_LOWERED[char] for char in run[0]) + "}", text)
+    text = re.sub(r"√\s*(?:([0-9.]+|[a-zA-Zπ])|(?=[({]))", lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else r"\sqrt", text)
+    text = text.translate(_UNICODE).translate(_GREEK)
+    text = re.sub("[¼½¾⅐-⅞]", lambda char: " " + unicodedata.normalize("NFKC", char[0]).replace("⁄", "/"), text)
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def _unwrap(text: str) -> str:
+    """Words stay in one \\text{}; mathematics in a text font comes out of it."""
+
+    def word(match: re.Match[str]) -> str:
+        inside = match[1].replace("\\,", " ").replace("~", " ").strip()
+        if "$" in inside and len(inside) > 1 or "\\" in inside and "text" not in inside:
+            return f" {inside.replace('$', ' ')} "
+        if not re.search(r"[^\W\d_]{2,}|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(r"\([A-Z]\)", inside):
+            return f" {inside} "
+        return rf"\text{{{inside}}}"
+
+    return _TEXT.sub(word, text)
+
+
+def _ornaments_off(text: str) -> str:
+    """Takes off what surrounds an answer: Markdown, quotes, full stops, an opening equals sign."""
+    return _until_stable(text, _ornament_off)
+
+
+def _ornament_off(text: str) -> str:
+    text = text.strip()
+    text = re.sub(r"^(?:=|:|\\approx|\\to)\s*|\s*(?:\\\\|\\text\{\.\}|(?<!\.)[.,;:])$|^\\ne\s*$", "", text).strip()
+    for quote in ("**", "__", "`", '"', "*"):
+        if len(text) > 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
+            text = text[len(quote) : -len(quote)]
+    if text.startswith("{") and not text.startswith("{}") and closing(text, 0) == len(text) - 1:
+        text = text[1:-1]
+    if text.startswith("(") and closing(text, 0) == len(text) - 1 and not re.search(r"[,;]", text):
+        text = text[1:-1]
+    return text
+
+
+def _decimals(text: str) -> str:
+    """Numbers with spaces or marks between thousands, repeating decimals, decimals in scientific notation."""
+    if re.fullmatch(r"[-+]?[0-9]{1,3}(?:([ _,])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?", text):
+        text = re.sub("[ _,]", "", text)
+    text = re.sub(r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9,])(?=\s*\\text|\s*\\[cp]|\.[0-9])", lambda m: m[1].replace(",", ""), text)
+    repeat = r"([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*\{?([0-9]+)\}?|\(([0-9]+)\))(?:\s*\\ldots)?"
+    text = re.sub(repeat, lambda m: _repeating(m[1], m[2], m[3] or m[4]), text)
+    text = re.sub(r"([0-9]*)\.([0-9]*?)([0-9]+?)\3+\s*\\ldots", lambda m: _repeating(m[1], m[2], m[3]), text)
+    text = re.sub(r"(?<=[0-9])\s*\\ldots$", "", text)
+    return re.sub(r"(?<![a-zA-Z0-9.])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([-+]?[0-9]+)(?![0-9a-zA-Z])", r"\1 \\cdot 10^{\2}", text)
+
+
+def _repeating(whole: str, fixed: str, repeated: str) -> str:
+    bottom = 10 ** len(fixed) * (10 ** len(repeated) - 1)
+    top = int(whole + fixed + repeated or "0") - int(whole + fixed or "0")
+    return rf"\frac{{{top}}}{{{bottom}}}"
+
+
+def _until_stable(text: str, step: Callable[[str], str]) -> str:
+    for _ in range(20):
+        changed = step(text)
+        if changed == text:
+            break
+        text = changed
+    return text

@@ -1,0 +1,339 @@
+r"""From text to value: the structure of an answer is read here, its formulas by math-verify's parser.
+
+Runs in worker processes: a formula may take for ever.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import gcd
+from typing import Any
+
+import sympy  # type: ignore[import-untyped]
+
+from selfagg.scoring import guard
+from selfagg.scoring.answers import regions
+from selfagg.scoring.answers.latex import expression
+from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
+from selfagg.scoring.answers.numbers import Unreadable, proportional_key, rational, value_of
+from selfagg.scoring.answers.plain import plain_number
+from selfagg.scoring.answers.structure import bracketed, split
+from selfagg.scoring.answers.units import unit
+from selfagg.scoring.answers.values import Value, exact_key, number
+from selfagg.scoring.answers.words import SEPARATOR, mark_words, text_value, value_among_words
+
+
+def read(answer: str) -> list[Any]:
+    """Return kind and readings of an answer; what is no mathematics is text."""
+    found = plain_number(answer)
+    if found is None:
+        try:
+            found = value(mark_words(normalise(answer)))
+        except (Unreadable, RecursionError, ArithmeticError):
+            found = text_value(answer)
+    return [found.kind, list(found.readings)]
+
+
+def value(text: str) -> Value:
+    """Return the value of normalised text.
+
+    Raises:
+        Unreadable: It has none.
+    """
+    text = text.strip()
+    if (plain := plain_number(text)) is not None:
+        return plain
+    for reader in _READERS:
+        if (found := reader(text)) is not None:
+            return found
+    raise Unreadable("no answer")
+
+
+def _approximation(text: str) -> Value | None:
+    r"""``\frac13 \approx 0.33`` is its exact side; ``x \approx 5`` is 5."""
+    left, *right = split(text, r"\\approx")
+    if not right:
+        return None
+    return value(right[-1]) if _is_label(left) or not left else value(left)
+
+
+def _environment(text: str) -> Value | None:
+    match = re.fullmatch(r"[\[(]?\s*\\begin\{(cases|array|[pbB]?(?:small)?matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}\s*[\])]?", text)
+    if not match or r"\begin" in match[2]:
+        return None
+    rows = [row.strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", match[2].replace(r"\hline", "")) if row.strip()]
+    cells = [[cell.strip() for cell in row.split("&")] for row in rows]
+    if match[1] == "cases" and all("=" in row for row in rows):
+        return value(",".join(row.replace("&", "") for row in rows))
+    if match[1] == "cases":
+        return Value("cases", ("cases " + " ; ".join(sorted(_case(row) for row in cells)),))
+    if len(cells) == 1 and len(cells[0]) == 1:
+        return value(cells[0][0])
+    return _matrix([[value(cell) for cell in row] for row in cells])
+
+
+def _case(row: Sequence[str]) -> str:
+    condition = re.sub(r"\\text\{\s*(?:if|for|when|where|otherwise|else)?\s*\}", "", " ".join(row[1:])).strip(" ,")
+    return f"{value(row[0].rstrip(', ')).key} if {value(condition).key if condition else ''}"
+
+
+def _matrix(rows: Sequence[Sequence[Value]]) -> Value:
+    if len({len(row) for row in rows}) != 1:
+        raise Unreadable("its rows have different lengths")
+    flat = [cell for row in rows for cell in row]
+    found = composite("matrix", flat, (f"{len(rows)}x{len(rows[0])} ",))
+    vector = composite("tuple", flat).readings if 1 in (len(rows), len(rows[0])) else ()
+    return Value(found.kind, found.readings + vector)
+
+
+def _congruence(text: str) -> Value | None:
+    match = re.fullmatch(r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", text.replace(r"\text{mod}", "mod"))
+    if not match or not match[1]:
+        return None
+    modulus = int(match[2])
+    left = split(match[1].replace(r"\left", ""), r"\\equiv|=")[-1]
+    found = rational(expression(left))
+    if found is None or found.denominator != 1 or not modulus:
+        raise Unreadable("no residue")
+    residue = int(found) % modulus
+    if "bmod" in text:
+        return number(Fraction(residue))
+    return Value("congruence", (f"{residue} mod {modulus}", exact_key(found)))
+
+
+def _numeral(text: str) -> Value | None:
+    match = re.fullmatch(r"([0-9A-F]+)\s*_\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))", text)
+    if not match:
+        return None
+    return Value("numeral", (f"{match[1].lstrip('0') or '0'} base {match[2] or match[3]}",))
+
+
+def _ratio(text: str) -> Value | None:
+    if not re.fullmatch(r"[0-9]+(?:\s*:\s*[0-9]+)+", text):
+        return None
+    parts = [int(part) for part in text.split(":")]
+    written = "text " + ":".join(str(part) for part in parts)
+    if len(parts) == 2 and parts[1]:
+        exact = number(Fraction(parts[0], parts[1]))
+        is_time = re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text.replace(" ", ""))
+        return Value("time", (written, *exact.readings)) if is_time else exact
+    common = gcd(*parts) or 1
+    return Value("ratio", ("ratio " + ":".join(str(part // common) for part in parts), written))
+
+
+def _list(text: str) -> Value | None:
+    parts = [part for part in split(text, SEPARATOR) if part]
+    if len(parts) < 2:
+        return None
+    if any(regions.RELATION.search(part) and "=" not in part.replace("!=", "") for part in parts):
+        return _range(text)
+    parts = [variant for part in parts for variant in _signs(part)]
+    sides = [split(part, "=") for part in parts]
+    if all(len(side) == 2 and _is_label(side[0]) for side in sides):
+        return _named_list([side[0] for side in sides], [value(side[1]) for side in sides])
+    if len(sides[0]) == 2 and all(len(side) == 1 for side in sides[1:]):
+        parts[0] = sides[0][1]
+    return _unordered([value(part) for part in parts])
+
+
+def _unordered(elements: Sequence[Value]) -> Value:
+    as_set, as_tuple = composite("list", elements, ("set ",), ordered=False), composite("tuple", elements)
+    return Value(as_set.kind, as_set.readings + as_tuple.readings)
+
+
+def _named_list(names: Sequence[str], elements: Sequence[Value]) -> Value:
+    plain = _unordered(elements)
+    if len(set(names)) < len(names):
+        return plain
+    pairs = sorted(zip(names, elements, strict=True), key=lambda pair: re.sub(r"[\s{}]", "", pair[0]))
+    written = "names " + " ; ".join(f"{re.sub(r'[ {}]', '', name)} = {element.key}" for name, element in pairs)
+    ordered = composite("tuple", [element for _, element in pairs])
+    return Value("names", (written, *ordered.readings, *composite("list", elements, ("set ",), ordered=False).readings))
+
+
+def composite(kind: str, elements: Sequence[Value], prefix: tuple[str, ...] = ("tuple ",), *, ordered: bool = True) -> Value:
+    """Return the value of several: by their exact keys, and by their last readings where these are others."""
+    others = sorted({element.kind for element in elements} - {"number"})
+    readings = []
+    for position in (0, -1):
+        keys = [element.readings[position] for element in elements]
+        readings.append(prefix[0] + " ; ".join(keys if ordered else sorted(set(keys))))
+    return Value(f"{kind}[{','.join(others)}]" if others else kind, tuple(dict.fromkeys(readings)))
+
+
+def _plus_minus(text: str) -> Value | None:
+    variants = _signs(text)
+    return _unordered([value(variant) for variant in variants]) if len(variants) > 1 else None
+
+
+def _signs(text: str) -> list[str]:
+    r"""The two readings of ``\pm``; several of them in one formula change together."""
+    if not re.search(r"\\[pm][mp](?![a-z])", text) or split(text, "=")[1:]:
+        name, *rest = split(text, "=")
+        return [f"{name}={variant}" for variant in _signs(rest[-1])] if rest else [text]
+    return [re.sub(r"\\pm(?![a-z])", one, re.sub(r"\\mp(?![a-z])", two, text)) for one, two in (("+", "-"), ("-", "+"))]
+
+
+def _range(text: str) -> Value | None:
+    if not (regions.RELATION.search(text) or re.search(r"\\(?:cup|cap|setminus|mathbb|backslash)(?![a-z])", text)):
+        return None
+    member = split(text, r"\\in(?![a-z])")
+    if len(member) == 2:
+        return value(member[1])
+    try:
+        found = regions.key(regions.region(text))
+    except Unreadable:
+        found = regions.relation_key(text)
+    return Value("range", (found,))
+
+
+def _equation(text: str) -> Value | None:
+    sides = split(text, "=")
+    if len(sides) < 2:
+        return None
+    left, right = sides[0], sides[-1]
+    if _is_function_of(left, right):
+        return value(right)
+    if (names := bracketed(left)) and "," in left and (elements := bracketed(right)):
+        return _named_list(split(names, ","), [value(part) for part in split(elements, ",")])
+    if _is_label(left):
+        name = re.sub(r"[\s{}]", "", left)
+        known = value(right)
+        exact = (_equation_key(left, right) if re.fullmatch(r"[a-zA-Z]", left) else None) or f"{name} = {known.key}"
+        return Value("named", (exact, *known.readings))
+    exact = _equation_key(left, right)
+    if exact is None or len(sides) > 2:
+        return value(right)
+    is_value = not re.search(r"(?<!\\)[xyz](?![a-z])|\\(?:sum|int)", left) and not re.fullmatch(r"0", right.strip())
+    return Value("equation", (exact, *value(right).readings)) if is_value else Value("equation", (exact,))
+
+
+def _equation_key(left: str, right: str) -> str | None:
+    try:
+        one, other = expression(left), expression(right)
+        difference = sympy.together(one - other).as_numer_denom()[0] if (one.free_symbols | other.free_symbols) else None
+        return None if difference is None else f"equation {proportional_key(difference)}"
+    except (Unreadable, TypeError, AttributeError):
+        return None
+
+
+_LABEL = re.compile(
+    r"(?:\\(?:angle|triangle|measuredangle|text\{[^{}]*\})\s*)*(?:[A-Z]+|[a-z]|\\[a-zA-Z]+|\\(?:overline|bar|vec|hat|widehat|tilde|text)\s*\{[^{}]*\}|"
+    r"\|[A-Z]+\|)?(?:\s*_\s*(?:\{[^{}]*\}|\w)|'|\^\s*\{?[*']\}?)*(?:\s*\([^()=]*\))?"
+)
+
+
+def _is_label(text: str) -> bool:
+    return bool(text.strip()) and bool(_LABEL.fullmatch(text.strip())) and not re.search(rf"\\(?:{FUNCTIONS}|pi|frac|sqrt)(?![a-z])", text)
+
+
+def _is_function_of(left: str, right: str) -> bool:
+    match = re.fullmatch(r"[a-zA-Z](?:_\{?\w\}?|')*\s*\(\s*([a-z])\s*\)", left)
+    return bool(match) and bool(re.search(rf"(?<![a-zA-Z\\]){match[1]}(?![a-zA-Z])", right)) if match else False
+
+
+def _brackets(text: str) -> Value | None:
+    inside = bracketed(text)
+    if inside is None:
+        return re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") and Value("set", ("set ",)) or None
+    elements = [variant for part in split(inside, "[,;]") if part for variant in _signs(part)]
+    if text.startswith("\\"):
+        if re.search(r"\||:", inside):
+            return _range(split(inside, r"\||:")[1])
+        return composite("set", [value(part) for part in elements], ("set ",), ordered=False)
+    if len(elements) == 1:
+        return value(elements[0])
+    if len(elements) != 2 or (text[0] == "(" and text[-1] == ")"):
+        point = composite("tuple", [value(part) for part in elements])
+        return Value(point.kind, point.readings + _open_interval(elements))
+    return Value("range", (regions.key(regions.region(text)),))
+
+
+def _open_interval(ends: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return (regions.key(regions.region(f"({ends[0]},{ends[1]})")),) if len(ends) == 2 else ()
+    except Unreadable:
+        return ()
+
+
+_TAIL = re.compile(
+    r"(?P<value>.*[0-9A-Za-z)}|!\s])\s*(?P<unit>(?:\s*(?:\\text\{[^{}]*\}(?:\s*\^\s*\{?-?[0-9]\}?)?|[/·]|\\cdot|"
+    r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}(?:\^\{?[0-9]\}?)?\s*\}))+)"
+)
+_LETTER_UNIT = re.compile(r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))")
+_MARK = re.compile(r"(?P<value>.*[^\s\\])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)")
+_CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")
+
+
+def _quantity(text: str) -> Value | None:
+    for pattern in (_MARK, _CURRENCY, _TAIL, _LETTER_UNIT):
+        if (match := pattern.fullmatch(text)) and (found := _measured(pattern, match)):
+            return found
+    return None
+
+
+def _measured(pattern: re.Pattern[str], match: re.Match[str]) -> Value | None:
+    written, spelled = match["value"].strip(), match["unit"] or (match["power"] if pattern is _LETTER_UNIT else "")
+    marks = {"''": "in", '"': "in", "'": "ft", r"\Omega": "ohm"}
+    spelled = re.sub(r"\\frac\s*\{(.*)\}\s*\{(.*)\}", r"\1/\2", spelled)
+    spelled = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", spelled).replace(r"\cdot", "·").replace("pct", "percent").replace("percentage", "percent")
+    if re.fullmatch(r"\s*(?:\^\\circ|deg(?:ree)?s?\.?)\s*", spelled):
+        dimension, factor = "angle^1", sympy.pi / 180
+    elif known := unit(marks.get(spelled.strip(), spelled).replace("\\", "")):
+        dimension, factor = known[0], sympy.Rational(known[1].numerator, known[1].denominator)
+    else:
+        return None
+    if re.search(r"[,;=<>]|\\(?:pm|cup|text|le|ge)", written) and not (plain := plain_number(written)):
+        return None
+    bare = value(written)
+    base = value_of(_exact(written) * factor)
+    if dimension == "" and factor == 1:
+        return bare
+    also = base.readings if dimension in ("", "angle^1") else ()
+    literal = value_of(expression(f"{written} {spelled}")).readings if pattern is _LETTER_UNIT and "/" not in spelled else ()
+    return Value("quantity", tuple(dict.fromkeys((f"{base.key} {dimension}", *also, *bare.readings, *literal))))
+
+
+def _exact(text: str) -> Any:
+    plain = plain_number(text)
+    if plain is None:
+        return expression(text)
+    top, _, bottom = plain.key.partition("/")
+    return sympy.Rational(int(top, 16), int(bottom or "1", 16))
+
+
+def _formula(text: str) -> Value | None:
+    found = expression(text)
+    if isinstance(found, sympy.MatrixBase):
+        return _matrix([[value_of(cell) for cell in row] for row in found.tolist()])
+    return value_of(found)
+
+
+def _dots(text: str) -> Value | None:
+    return Value("text", ("text ...",)) if text == r"\ldots" else None
+
+
+def _worded(text: str) -> Value | None:
+    return value_among_words(text, value) if r"\text" in text else None
+
+
+_READERS: tuple[Callable[[str], Value | None], ...] = (
+    _dots,
+    _approximation,
+    _environment,
+    _congruence,
+    _numeral,
+    _ratio,
+    _brackets,
+    _list,
+    _range,
+    _equation,
+    _plus_minus,
+    _quantity,
+    _worded,
+    _formula,
+)
+
+guard.install()
