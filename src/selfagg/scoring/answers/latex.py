@@ -13,6 +13,7 @@ from selfagg.scoring.answers.numbers import Unreadable
 
 _SETTINGS = ConversionConfig(lowercase_symbols=False)
 _TRIGONOMETRIC = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
+_SEVERAL = re.compile(r"\\(?:gcd|lcm|max|min|operatorname)")
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+\.(?![0-9])")
 
 _REWRITTEN = (
@@ -31,7 +32,7 @@ def expression(text: str) -> Any:
     Raises:
         Unreadable: It is no formula.
     """
-    if not text.strip() or re.search(r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?=<>;,]", text):
+    if not text.strip() or re.search(r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?<>;]", text) or ("," in text and not _SEVERAL.search(text)):
         raise Unreadable("no formula")
     for pattern, into in _REWRITTEN:
         text = pattern.sub(into, text)

@@ -44,13 +44,14 @@ _DROPPED = re.compile(
     r"LARGE|huge|Huge|bf|bfseries|rm|it|sf|tt|mathopen|mathclose|mathord|checkmark|blacksquare|square|Box|qed|hfill|"
     r"therefore|implies|Rightarrow|noindent|strut|allowbreak|nobreak|centering|,?hline)(?![a-zA-Z])(?:\{\})?|\\\[[0-9.a-z]*\]$)"
 )
-_SPACES = re.compile(r"\\(?:[,;:> ]|quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![a-zA-Z])|\\(?=\s)|[~\s]+")
-_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align|alignat|gathered|gather|split|equation|math|displaymath)\*?\}")
+_SPACES = re.compile(r"(?<!\\)\\(?:[,;:> ]|quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![a-zA-Z])|(?<!\\)\\(?=\s|$)|[~\s]+")
+_LINES = re.compile(r"\\begin\s*\{((?:aligned|align|alignedat|alignat|gathered|gather|split|equation|multline)\*?)\}(.*?)\\end\s*\{\1\}", re.DOTALL)
 
 _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), into)
     for pattern, into in (
-        (r"\\\\(?=[a-zA-Z])(?!(?:hline))", r"\\"),
+        (r"_\s*([0-9])(?![0-9])|(?<=log)_\s*([0-9])", r"_{\1\2}"),
+        (r"(?<=[a-zA-Z])_([0-9]{2,})", r"_{\1}"),
         (r"\\(?:dfrac|tfrac|cfrac|nicefrac|sfrac|xfrac)(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:dbinom|tbinom)(?![a-zA-Z])", r"\\binom"),
         (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
@@ -96,6 +97,7 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\\a-zA-Z])(?:abs|Abs)\(([^()]*)\)", r"|\1|"),
         (r"\\text\{\s*([eid])\s*\}", r" \1 "),
         (r"\\mathop(?![a-zA-Z])", ""),
+        (r"(?<!\{)([€£¥₹₽¢])(?!\})", r"\\text{\1}"),
     )
 )
 
@@ -104,13 +106,15 @@ def normalise(answer: str) -> str:
     r"""Return an answer in one spelling of LaTeX; words stay in ``\text{}``."""
     text = re.sub(r"(?<!\\)%[^\n]*\n", " ", answer)
     text = _ascii_symbols(text)
+    if r"\begin" not in text:
+        text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)
     text = re.sub(r"\{\s*,\s*\}", ",", text).replace(r"\!", "")
     text = _until_stable(text, lambda text: _unwrap(_FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
     text = re.sub(r"\\\(|\\\)|\\\[(?![0-9])|\\\](?!\})|\$\$", " ", text)
     text = re.sub(r"(?<!\\)\$(?=\s*[-+]?[0-9.,]+\s*$)|\\\$(?=\s*[-+]?[0-9.,]+\s*)", r"\\text{$}", text)
     text = re.sub(r"([0-9])\s*\\?\$\s*$", r"\1\\text{$}", text)
     text = re.sub(r"(?<!\{)(?<!\\)\$(?!\})", " ", text)
-    text = _SPACES.sub(" ", _ENVIRONMENT.sub(" ", text))
+    text = _SPACES.sub(" ", _LINES.sub(_lines, text))
     for pattern, into in _ASCII:
         text = pattern.sub(into, text)
     text = _ornaments_off(text)
@@ -185,14 +189,22 @@ def _unwrap(text: str) -> str:
     """Words stay in one \\text{}; mathematics in a text font comes out of it."""
 
     def word(match: re.Match[str]) -> str:
-        inside = match[1].replace("\\,", " ").replace("~", " ").strip()
+        inside = match[1].replace("\\,", " ").replace("~", " ").replace("\\cdot", "·").strip()
         if "$" in inside and len(inside) > 1 or "\\" in inside and "text" not in inside:
             return f" {inside.replace('$', ' ')} "
-        if not re.search(r"[^\W\d_]{2,}|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(r"\([A-Z]\)", inside):
+        if re.search(r"[0-9]", inside) and not re.search(r"[a-zA-Z][23]$|\^", inside):
+            return f" {inside} "
+        if not re.search(r"[^\W\d_]{2,}|[A-Za-z]\.[A-Za-z]|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(r"\([A-Z]\)", inside):
             return f" {inside} "
         return rf"\text{{{inside}}}"
 
     return _TEXT.sub(word, text)
+
+
+def _lines(match: re.Match[str]) -> str:
+    """The lines of an aligned environment: a chain of equals signs, or a list."""
+    lines = [line.replace("&", "").strip() for line in re.split(r"\\\\(?:\[[^\]]*\])?", match[2])]
+    return " " + re.sub(r",(?==)", " ", ",".join(line for line in lines if line)) + " "
 
 
 def _ornaments_off(text: str) -> str:
@@ -203,6 +215,7 @@ def _ornaments_off(text: str) -> str:
 def _ornament_off(text: str) -> str:
     text = text.strip()
     text = re.sub(r"^(?:=|:|\\approx|\\to)\s*|\s*(?:\\\\|\\text\{\.\}|(?<!\.)[.,;:])$|^\\ne\s*$", "", text).strip()
+    text = re.sub(r"^\(?[A-J]\)[.:]?\s+(?=[-0-9]|\\[a-z])", "", text)
     for quote in ("**", "__", "`", '"', "*"):
         if len(text) > 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
             text = text[len(quote) : -len(quote)]

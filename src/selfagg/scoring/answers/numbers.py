@@ -6,6 +6,7 @@ import hashlib
 from fractions import Fraction
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]
 import sympy  # type: ignore[import-untyped]
 
 from selfagg.scoring.answers.values import Value, exact_key, number, rounded_key
@@ -163,13 +164,18 @@ def _logarithm(expression: Any) -> Any:
         base, exponent = expression.args
         return sympy.Mul(exponent, _logarithm(base), evaluate=_size(exponent) < _LARGEST)
     if isinstance(expression, sympy.factorial):
-        return sympy.loggamma(expression.args[0] + 1)
+        return _log_factorial(expression.args[0])
     if isinstance(expression, sympy.binomial):
         n, k = expression.args
-        return sympy.loggamma(n + 1) - sympy.loggamma(k + 1) - sympy.loggamma(n - k + 1)
+        return _log_factorial(n) - _log_factorial(k) - _log_factorial(n - k)
     if expression.is_Rational and expression > 0:
         return sympy.log(expression)
     raise Unreadable("it is too large")
+
+
+def _log_factorial(count: Any) -> Any:
+    with mpmath.workdps(_WORKING):
+        return sympy.Float(mpmath.loggamma(mpmath.mpf(int(_evaluated(count))) + 1), _WORKING)
 
 
 def _formula(expression: Any) -> Value:

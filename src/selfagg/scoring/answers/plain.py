@@ -1,8 +1,9 @@
-r"""Plain numbers, read without sympy: most answers are such, and need no worker process."""
+"""Plain numbers and plain text, read without sympy: most answers are such, and need no worker process."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from fractions import Fraction
 
 from selfagg.scoring.answers.values import Value, number
@@ -17,6 +18,7 @@ _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,|\{,\})[0-9]{3})+(?:\.[0-9]+)?|[
 _FRACTION = re.compile(
     r"([+-]?) ?(?:([0-9]+) ?/ ?([0-9]+)|\\[dtc]?frac ?\{ ?([0-9]+) ?\} ?\{ ?([0-9]+) ?\}|\\[dtc]?frac ?([1-9])([1-9]))"
 )
+_MARKUP = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mbox|left|right|[,;:! ]|q?quad)(?![a-z])|[{}$*`\"~]")
 
 
 def plain_number(answer: str) -> Value | None:
@@ -46,3 +48,11 @@ def unwrapped(answer: str) -> str:
             text = next(group for group in match.groups() if group is not None).strip()
         else:
             return text
+
+
+def text_value(answer: str) -> Value:
+    """Return an answer that is no mathematics: text, whatever its case, spacing, fonts and full stop."""
+    text = unicodedata.normalize("NFKC", answer)
+    text = _MARKUP.sub(" ", text).casefold()
+    text = re.sub(r"\s*([^\w\s])\s*", r"\1", " ".join(text.split())).strip(" .")
+    return Value("text", (f"text {text or answer}",))

@@ -18,11 +18,11 @@ from selfagg.scoring.answers import regions
 from selfagg.scoring.answers.latex import expression
 from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
 from selfagg.scoring.answers.numbers import Unreadable, proportional_key, rational, value_of
-from selfagg.scoring.answers.plain import plain_number
+from selfagg.scoring.answers.plain import plain_number, text_value
 from selfagg.scoring.answers.structure import bracketed, split
 from selfagg.scoring.answers.units import unit
 from selfagg.scoring.answers.values import Value, exact_key, number
-from selfagg.scoring.answers.words import SEPARATOR, mark_words, text_value, value_among_words
+from selfagg.scoring.answers.words import DATE, REMARK, SEPARATOR, mark_words, value_among_words
 
 
 def read(answer: str) -> list[Any]:
@@ -30,6 +30,8 @@ def read(answer: str) -> list[Any]:
     found = plain_number(answer)
     if found is None:
         try:
+            if DATE.search(answer) and re.search("[0-9]", answer):
+                raise Unreadable("a date")
             found = value(mark_words(normalise(answer)))
         except (Unreadable, RecursionError, ArithmeticError):
             found = text_value(answer)
@@ -45,6 +47,7 @@ def value(text: str) -> Value:
     text = text.strip()
     if (plain := plain_number(text)) is not None:
         return plain
+    text = REMARK.sub("", text)
     for reader in _READERS:
         if (found := reader(text)) is not None:
             return found
@@ -242,7 +245,9 @@ def _brackets(text: str) -> Value | None:
     if text.startswith("\\"):
         if re.search(r"\||:", inside):
             return _range(split(inside, r"\||:")[1])
-        return composite("set", [value(part) for part in elements], ("set ",), ordered=False)
+        members = [value(part) for part in elements]
+        found = composite("set", members, ("set ",), ordered=False)
+        return Value(found.kind, found.readings + members[0].readings) if len(members) == 1 else found
     if len(elements) == 1:
         return value(elements[0])
     if len(elements) != 2 or (text[0] == "(" and text[-1] == ")"):
@@ -268,6 +273,8 @@ _CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")
 
 
 def _quantity(text: str) -> Value | None:
+    if re.search(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)", text):
+        return None
     for pattern in (_MARK, _CURRENCY, _TAIL, _LETTER_UNIT):
         if (match := pattern.fullmatch(text)) and (found := _measured(pattern, match)):
             return found
@@ -289,7 +296,7 @@ def _measured(pattern: re.Pattern[str], match: re.Match[str]) -> Value | None:
         return None
     bare = value(written)
     base = value_of(_exact(written) * factor)
-    if dimension == "" and factor == 1:
+    if dimension == "" and factor == 1 or not bare.kind.startswith(("number", "rounded", "formula")):
         return bare
     also = base.readings if dimension in ("", "angle^1") else ()
     literal = value_of(expression(f"{written} {spelled}")).readings if pattern is _LETTER_UNIT and "/" not in spelled else ()

@@ -41,7 +41,7 @@ for _line in _TABLE.split("\n"):
         _UNITS |= {name: (_dimension, Fraction(_factor)) for name in _names}
 
 _COUNTED = {"unit": ("", Fraction(1)), "%": ("", Fraction(1, 100)), "percent": ("", Fraction(1, 100))}
-_PART = re.compile(r"(?P<op>/|per(?![a-z])|[·*]|)\s*(?P<power>(?:square|sq|cubic|cu)\.?\s+|)(?P<name>[^\W\d_]+|[°″]?[CFK]?|[$€£¥₹₽¢%])\.?\s*(?:\^\{?(?P<exponent>-?[0-9])\}?)?\s*")
+_PART = re.compile(r"(?P<op>/|per(?![a-z])|[·*]|)\s*(?P<power>(?:square|sq|cubic|cu)\.?\s+|)(?P<name>[^\W\d_]+|[$€£¥₹₽¢%]|[°″][CFK]?)\.?\s*(?:\^\{?(?P<exponent>-?[0-9])\}?)?\s*")
 _POWERS = {"": 1, "s": 2, "c": 3}
 
 

@@ -3,10 +3,10 @@ r"""Words in an answer: a unit, a remark around the value, or the answer itself.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 
 from selfagg.scoring.answers.numbers import Unreadable
+from selfagg.scoring.answers.plain import text_value
 from selfagg.scoring.answers.units import unit
 from selfagg.scoring.answers.values import Value
 
@@ -16,7 +16,7 @@ r"""Between the elements of a list that has no brackets."""
 _WORD = re.compile(r"(?<![\\A-Za-z_{^])[A-Za-z]{2,}(?:['-][A-Za-z]+)*(?![A-Za-z(_{])(?:[ ,]+(?:[A-Za-z]{2,}|[aI])(?![A-Za-z(_{^]))*\.?")
 _SHORT = frozenset(
     "no on in of is to so or as at by an it be we if yes odd not the and are for all one two six ten red new old has can "
-    "was its any sum cm km mm dm kg mg ft lb hr mi oz in yd min sec mph day deg pct mod sq cu per way men usd eur gbp".split()
+    "was its any sum am pm cm km mm dm kg mg ft lb hr mi oz in yd min sec mph day deg pct mod sq cu per way men usd eur gbp".split()
 )
 _COUNTS = re.compile(
     r"\b(?:not|no|none|never|cannot|impossible|undefined|except|least|most|more|less|greater|fewer|over|under|between|"
@@ -24,7 +24,10 @@ _COUNTS = re.compile(
     r"september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
     re.IGNORECASE,
 )
-_MARKUP = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mbox|left|right|[,;:! ]|q?quad)(?![a-z])|[{}$*`\"~]")
+REMARK = re.compile(r"(?<=[^\s(,])\s*\((?:[^()]|\([^()]*\))*(?:\\text|\\approx)(?:[^()]|\([^()]*\))*\)$")
+"""In parentheses at the end."""
+
+DATE = re.compile(r"\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 
 
 def mark_words(text: str) -> str:
@@ -39,23 +42,16 @@ def _marked(match: re.Match[str]) -> str:
     words = match[0]
     first = re.split(r"[ ,]", words)[0].rstrip(".")
     is_product = len(words.rstrip(".")) <= 3 and words.islower() and words.rstrip(".") not in _SHORT
+    if words.rstrip(".").lower() in _SHORT and not words.islower():
+        return rf"\text{{{words}}}"
     is_figure = first.isupper() and match.start() + len(words) < len(match.string.rstrip()) or first == words and first.isupper() and match.start() > 0
     if is_product or is_figure:
         return words
     return rf"\text{{{words}}}"
 
 
-def text_value(answer: str) -> Value:
-    """Return an answer that is no mathematics: text, whatever its case, spacing, fonts and full stop."""
-    text = unicodedata.normalize("NFKC", answer)
-    text = _MARKUP.sub(" ", text).casefold()
-    text = re.sub(r"\s*([^\w\s])\s*", r"\1", " ".join(text.split())).strip(" .")
-    return Value("text", (f"text {text or answer}",))
-
-
 def value_among_words(text: str, value: Callable[[str], Value]) -> Value:
     """Return the value that words surround, or the text where the words are the answer."""
-    text = re.sub(r"(?<=\S)\s*\((?:[^()]|\([^()]*\))*(?:\\text|\\approx)(?:[^()]|\([^()]*\))*\)$", "", text)
     pieces = [piece.strip() for piece in re.split(r"(\\text\{[^{}]*\}(?:\s*\^\s*\{?[0-9]\}?)?)", text) if piece.strip()]
     words = " ".join(piece for piece in pieces if piece.startswith(r"\text"))
     values = [piece for piece in pieces if not piece.startswith(r"\text") and not re.fullmatch(r"[.,;:()]*", piece)]
