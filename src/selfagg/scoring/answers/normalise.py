@@ -69,7 +69,7 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:varnothing|empty)(?![a-zA-Z])", r"\\emptyset "),
         (r"\\(?:dots|cdots|dotsc|dotsb|dotsm)(?![a-zA-Z])|\.\.\.", r" \\ldots "),
         (r"\\(?:simeq|thickapprox)(?![a-zA-Z])|~=", r"\\approx "),
-        (r"\\(?:textdegree|degree)(?![a-zA-Z])|\^\s*\{?\s*\\circ\s*\}?|\^\s*\{\s*\\text\{o\}\s*\}", r"^\\circ "),
+        (r"\\(?:textdegree|degree|deg)(?![a-zA-Z])|\^\s*\{?\s*\\circ\s*\}?|\^\s*\{\s*\\text\{o\}\s*\}", r"^\\circ "),
         (r"(?:\{\})?\^\\circ\s*\\text\{\s*([CF])\s*\}|(?:\{\})?\^\\circ\s*([CF])(?![a-zA-Z])", r"\\text{°\1\2}"),
         (r"\{\}(?=\^\\circ)", ""),
         (r"\\times(?![a-zA-Z])|\\ast(?![a-zA-Z])|\\bullet(?![a-zA-Z])", r"\\cdot "),
@@ -94,6 +94,11 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
         (r"(?<![\\a-zA-Z])C\s*\(([^(),]+),([^(),]+)\)", r"\\binom{\1}{\2}"),
         (r"(?:\{\})?[_^]\{?([0-9a-z]+)\}?\s*C_\{?([0-9a-z]+)\}?|(?<![0-9a-zA-Z\\])([0-9]+)\s*C\s*([0-9]+)(?![0-9a-zA-Z])", r"\\binom{\1\3}{\2\4}"),
+        (r"(?:\{\})?_\{?([0-9]+)\}?\s*P_\{?([0-9]+)\}?", r"\\frac{\1!}{(\1-\2)!}"),
+        (r"(?<![\\a-zA-Z])C_\{?([0-9]+)\}?\^\{?([0-9]+)\}?", r"\\binom{\1}{\2}"),
+        (r"\\var(phi|theta|epsilon|rho)(?![a-zA-Z])", r"\\\1 "),
+        (r"^(?:\\text\{)?\s*(?:all|the|set of| )*\s*real(?: number)?s\s*\}?$", r"\\mathbb{R}"),
+        (r"^(?:\\text\{)?\s*(?:the )?empty set\s*\}?$", r"\\emptyset "),
         (r"(?<![\\a-zA-Z])(?:abs|Abs)\(([^()]*)\)", r"|\1|"),
         (r"\\text\{\s*([eid])\s*\}", r" \1 "),
         (r"\\mathop(?![a-zA-Z])", ""),
@@ -110,9 +115,11 @@ def normalise(answer: str) -> str:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)
     text = re.sub(r"\{\s*,\s*\}", ",", text).replace(r"\!", "")
     text = _until_stable(text, lambda text: _unwrap(_FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
-    text = re.sub(r"\\\(|\\\)|\\\[(?![0-9])|\\\](?!\})|\$\$", " ", text)
-    text = re.sub(r"(?<!\\)\$(?=\s*[-+]?[0-9.,]+\s*$)|\\\$(?=\s*[-+]?[0-9.,]+\s*)", r"\\text{$}", text)
-    text = re.sub(r"([0-9])\s*\\?\$\s*$", r"\1\\text{$}", text)
+    text = re.sub(r"\\\(|\\\)|(?<!\\)\\\[|\\\](?!\})|\$\$", " ", text)
+    if len(re.findall(r"(?<!\\)\$", text)) % 2:
+        text = re.sub(r"(?<!\\)\$(?=\s*[-+]?[0-9.,]+\s*$)", r"\\$", text)
+    text = re.sub(r"\\\$(?=\s*[-+]?[0-9.,]+\s*)", r"\\text{$}", text)
+    text = re.sub(r"([0-9])\s*\\\$\s*$|(?<=[0-9])()\$\s*$", r"\1\\text{$}", text) if text.count("$") == 1 else text
     text = re.sub(r"(?<!\{)(?<!\\)\$(?!\})", " ", text)
     text = _SPACES.sub(" ", _LINES.sub(_lines, text))
     for pattern, into in _ASCII:
@@ -230,7 +237,10 @@ def _decimals(text: str) -> str:
     """Numbers with spaces or marks between thousands, repeating decimals, decimals in scientific notation."""
     if re.fullmatch(r"[-+]?[0-9]{1,3}(?:([ _,])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?", text):
         text = re.sub("[ _,]", "", text)
-    text = re.sub(r"(?<![0-9.,])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9,])(?=\s*\\text|\s*\\[cp]|\.[0-9])", lambda m: m[1].replace(",", ""), text)
+    text = re.sub(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}", lambda m: m[0].replace(".", ""), text)
+    grouped = r"((?:\\text\{[^{}]*\}|[-+])?\s*)([0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]))(?=\s*\\text|\s*\\[cp]|\s*\\?%|\.[0-9]|$)"
+    if match := re.match(grouped, text):
+        text = match[1] + match[2].replace(",", "") + text[match.end() :]
     repeat = r"([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*\{?([0-9]+)\}?|\(([0-9]+)\))(?:\s*\\ldots)?"
     text = re.sub(repeat, lambda m: _repeating(m[1], m[2], m[3] or m[4]), text)
     text = re.sub(r"([0-9]*)\.([0-9]*?)([0-9]+?)\3+\s*\\ldots", lambda m: _repeating(m[1], m[2], m[3]), text)

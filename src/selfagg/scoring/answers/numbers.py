@@ -182,6 +182,8 @@ def _formula(expression: Any) -> Value:
     """Equal formulas have equal values at fixed points, and unequal ones do not meet at all of them by chance."""
     if expression.atoms(sympy.core.function.AppliedUndef):
         return Value("formula", (_structure(expression),))
+    if expression.has(sympy.log):
+        expression = sympy.expand_log(expression.doit(), force=True)
     values = _samples(expression)
     known = [found for found in values if found is not None]
     if len(known) < 2:

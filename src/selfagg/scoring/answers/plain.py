@@ -41,18 +41,20 @@ def plain_number(answer: str) -> Value | None:
 def unwrapped(answer: str) -> str:
     r"""Return an answer without full stop, dollars, fonts and spacing around it."""
     text = " ".join(_SPACE.sub(lambda match: "" if match[0] == r"\!" else " ", answer).split())
-    while True:
+    for _ in range(10):
         if text.endswith(".") and not text.endswith(".."):
             text = text[:-1].rstrip()
         elif match := _WRAPPED.fullmatch(text):
             text = next(group for group in match.groups() if group is not None).strip()
         else:
-            return text
+            break
+    return text
 
 
 def text_value(answer: str) -> Value:
     """Return an answer that is no mathematics: text, whatever its case, spacing, fonts and full stop."""
     text = unicodedata.normalize("NFKC", answer)
     text = _MARKUP.sub(" ", text).casefold()
+    text = re.sub(r"\b([ap])\.?\s?m\b\.?", r"\1m", text)
     text = re.sub(r"\s*([^\w\s])\s*", r"\1", " ".join(text.split())).strip(" .")
     return Value("text", (f"text {text or answer}",))

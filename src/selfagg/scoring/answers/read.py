@@ -134,11 +134,19 @@ def _list(text: str) -> Value | None:
         return _range(text)
     parts = [variant for part in parts for variant in _signs(part)]
     sides = [split(part, "=") for part in parts]
+    if all(re.match(r".*[0-9]\s*\\text\{[^{}]*\}$", part) for part in parts):
+        return _unordered([_counted(part) for part in parts])
     if all(len(side) == 2 and _is_label(side[0]) for side in sides):
         return _named_list([side[0] for side in sides], [value(side[1]) for side in sides])
     if len(sides[0]) == 2 and all(len(side) == 1 for side in sides[1:]):
         parts[0] = sides[0][1]
     return _unordered([value(part) for part in parts])
+
+
+def _counted(part: str) -> Value:
+    """An element with its word: "3 red, 2 blue" is not "2 red, 3 blue"."""
+    found, (amount, word) = value(part), re.split(r"\\text", part, maxsplit=1)
+    return found if found.kind == "quantity" else Value("counted", (f"{value(amount).key} {word.strip('{} ')}", *found.readings))
 
 
 def _unordered(elements: Sequence[Value]) -> Value:
@@ -250,6 +258,8 @@ def _brackets(text: str) -> Value | None:
         return Value(found.kind, found.readings + members[0].readings) if len(members) == 1 else found
     if len(elements) == 1:
         return value(elements[0])
+    if text[0] == "[" and len(elements) > 1 and all(part.startswith("[") for part in elements):
+        return _matrix([[value(cell) for cell in split(bracketed(row) or "", ",")] for row in elements])
     if len(elements) != 2 or (text[0] == "(" and text[-1] == ")"):
         point = composite("tuple", [value(part) for part in elements])
         return Value(point.kind, point.readings + _open_interval(elements))
@@ -269,16 +279,28 @@ _TAIL = re.compile(
 )
 _LETTER_UNIT = re.compile(r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))")
 _MARK = re.compile(r"(?P<value>.*[^\s\\])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)")
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\\text\{\s*([a-z]+)\s*\}")
 _CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")
 
 
 def _quantity(text: str) -> Value | None:
     if re.search(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)", text):
         return None
+    if len(amounts := _AMOUNT.findall(text)) > 1 and not _AMOUNT.sub("", text).strip():
+        return _sum_of_amounts([(Fraction(count), unit(name)) for count, name in amounts])
     for pattern in (_MARK, _CURRENCY, _TAIL, _LETTER_UNIT):
         if (match := pattern.fullmatch(text)) and (found := _measured(pattern, match)):
             return found
     return None
+
+
+def _sum_of_amounts(amounts: Sequence[tuple[Fraction, tuple[str, Fraction] | None]]) -> Value | None:
+    """Three hours and thirty minutes."""
+    dimensions = {known[0] for _, known in amounts if known}
+    if len(dimensions) != 1 or not all(known for _, known in amounts):
+        return None
+    total = sum((count * known[1] for count, known in amounts if known), Fraction(0))
+    return Value("quantity", (f"{exact_key(total)} {dimensions.pop()}",))
 
 
 def _measured(pattern: re.Pattern[str], match: re.Match[str]) -> Value | None:

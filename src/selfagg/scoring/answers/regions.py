@@ -102,9 +102,9 @@ def _inequality(left: str, relation: str, right: str) -> Any:
         raise Unreadable("not one unknown")
     (unknown,) = unknowns
     polynomial = difference.as_poly(unknown)
-    if polynomial is None or polynomial.degree() > 4:
-        raise Unreadable("no polynomial")
-    if polynomial.degree() > 1:
+    if polynomial is None and not difference.has(sympy.Abs) or polynomial is not None and polynomial.degree() > 4:
+        raise Unreadable("too hard")
+    if polynomial is None or polynomial.degree() > 1:
         return {"<": sympy.Lt, ">": sympy.Gt, r"\le": sympy.Le, r"\ge": sympy.Ge, r"\ne": sympy.Ne, "=": sympy.Eq}[relation](difference, 0).as_set()
     slope, offset = polynomial.all_coeffs()
     root, rising = (-offset / slope).doit(), bool(slope > 0)

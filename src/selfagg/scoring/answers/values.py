@@ -76,7 +76,7 @@ def number(value: Fraction, places: int = 0) -> Value:
     exact, digits = exact_key(value), len(str(abs(value.numerator))) if places >= 6 else 0
     if places < 6 or digits < 6:
         return Value("number", (exact,) if _terminates(value) else (exact, rounded_key(value)))
-    readings = [exact, rounded_key(value)]
+    readings = [rounded_key(value), exact]
     if digits >= 15:  # the noise of binary floating point: 0.30000000000000004
         readings.append(exact_key(Fraction(f"{float(value):.12g}")))
     return Value("rounded", tuple(dict.fromkeys(readings)))

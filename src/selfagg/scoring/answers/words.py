@@ -13,7 +13,9 @@ from selfagg.scoring.answers.values import Value
 SEPARATOR = r",?\s*\\text\{\s*,?\s*(?:and|or)\s*\}|[,;]|\\&|(?<![&\\])&"
 r"""Between the elements of a list that has no brackets."""
 
-_WORD = re.compile(r"(?<![\\A-Za-z_{^])[A-Za-z]{2,}(?:['-][A-Za-z]+)*(?![A-Za-z(_{])(?:[ ,]+(?:[A-Za-z]{2,}|[aI])(?![A-Za-z(_{^]))*\.?")
+_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALE = re.compile(rf"(?<=[0-9])\s*\\text\{{\s*({'|'.join(_SCALES)})(?![a-z])\s*")
+_WORD = re.compile(r"(?<![\\A-Za-z_{^])[A-Za-z]{2,}(?:['/-][A-Za-z]+)*(?![A-Za-z(_{])(?:[ ,]+(?:[A-Za-z]{2,}|[aI])(?![A-Za-z(_{^]))*\.?")
 _SHORT = frozenset(
     "no on in of is to so or as at by an it be we if yes odd not the and are for all one two six ten red new old has can "
     "was its any sum am pm cm km mm dm kg mg ft lb hr mi oz in yd min sec mph day deg pct mod sq cu per way men usd eur gbp".split()
@@ -34,12 +36,14 @@ def mark_words(text: str) -> str:
     r"""Return text with bare words in ``\text{}``, as others write them."""
     pieces = re.split(r"(\\text\{[^{}]*\}|\\(?:begin|end)\{[a-z]*\}(?:\{[a-z|]*\})?)", text)
     marked = [piece if piece.startswith("\\") and piece.endswith("}") else _WORD.sub(_marked, piece) for piece in pieces]
-    joined = "".join(marked)
+    joined = re.sub(_SCALE, lambda match: rf"\cdot 10^{{{_SCALES[match[1]]}}}\text{{", "".join(marked)).replace(r"\text{}", "")
     return re.sub(r"\\text\{([^{}]*)\}(\s*)\\text\{([^{}]*)\}", r"\\text{\1 \3}", joined)
 
 
 def _marked(match: re.Match[str]) -> str:
-    words = match[0]
+    words, after = match[0], match.string[match.end() : match.end() + 1]
+    if ("/" in words or after == "^") and unit(words) is None:
+        return words
     first = re.split(r"[ ,]", words)[0].rstrip(".")
     is_product = len(words.rstrip(".")) <= 3 and words.islower() and words.rstrip(".") not in _SHORT
     if words.rstrip(".").lower() in _SHORT and not words.islower():
@@ -59,11 +63,20 @@ def value_among_words(text: str, value: Callable[[str], Value]) -> Value:
         return value(text)
     if len(pieces) == 1 and re.fullmatch(r"\\text\{\s*\(?[A-Za-z]\)?\.?\s*\}", text):
         return value(re.sub(r"\\text|[{}().\s]", "", text))
+    if not values and (parts := _listed(text)):
+        return value(",".join(rf"\text{{{part}}}" for part in parts))
     if not values or _COUNTS.search(words):
         return text_value(text)
-    if re.search(r"(?:\bis|\bare|\bequals|=|:)\s*\}$", next((p for p in reversed(pieces[:-1]) if p.startswith(r"\text")), "")):
-        return value(pieces[-1].strip(" .,;:"))
+    for lead, piece in zip(pieces, pieces[1:], strict=False):
+        if piece == values[-1] and re.search(r"(?:\bis|\bequals|=|:)\s*\}$", lead):
+            return value(piece.strip(" .,;:"))
     last_is_remark = len(values) == 2 and pieces.index(values[0]) == 0
     if len(values) == 1 or (last_is_remark and not unit(re.sub(r"\\text|[{}]", "", pieces[1]))):
         return value(values[0].strip(" .,;:"))
     raise Unreadable("words between its values")
+
+
+def _listed(text: str) -> list[str]:
+    """The names in "Alice, Bob and Carol"; nothing where the text is no list of names."""
+    parts = [part.strip() for part in re.split(r",\s*(?:and\b|or\b)?|\band\b|\bor\b", re.sub(r"\\text|[{}]", "", text))]
+    return parts if len(parts) > 1 and all(0 < len(part.split()) <= 3 for part in parts) else []
