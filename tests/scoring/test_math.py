@@ -7,15 +7,13 @@ from pathlib import Path
 
 import math_verify  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from selfagg.scoring import math as math_scoring
 from selfagg.scoring import workers
-from selfagg.scoring.math import MathScorer, normalised
+from selfagg.scoring.math import MathScorer
 from selfagg.types import Question
 
-HANGS = "9^{9^{9^9}}"
+HANGS = r"\sum_{k=1}^{9000} \sin(k!)"
 
 AS_MATH_VERIFY = [
     (r"\frac{1}{2}", "0.5", True),
@@ -50,7 +48,6 @@ AS_MATH_VERIFY = [
     ("5", "five", False),
     ("5", "5!", False),
     (r"\frac{-1+\sqrt{17}}{2}, \frac{-1-\sqrt{17}}{2}", r"\frac{-1-\sqrt{17}}{2}, \frac{-1+\sqrt{17}}{2}", True),
-    (r"\frac{-1+\sqrt{17}}{2}, \frac{-1-\sqrt{17}}{2}", r"\frac{-1\pm\sqrt{17}}{2}", False),
     (r"2^{25} \cdot 26!", r"26! \times 2^{25}", True),
     (r"1-\frac{2}{\pi}", r"\frac{\pi-2}{\pi}", True),
     (r"8\sqrt{10}", "25.298", False),
@@ -79,7 +76,7 @@ async def test_agrees_with_math_verify(gold: str, answer: str, right: bool) -> N
     assert await score(gold, answer) == float(right)
 
 
-@pytest.mark.parametrize(("gold", "answer"), [("5", "5."), ("1000", r"1\,000"), ("1/2", "1/2."), ("abc de", "abc  de")])
+@pytest.mark.parametrize(("gold", "answer"), [("5", "5."), ("1000", r"1\,000"), ("1/2", "1/2."), ("abc de", "abc  de"), ("1,-1", r"\pm 1")])
 async def test_differs_from_math_verify_on_purpose(gold: str, answer: str) -> None:
     assert await score(gold, answer) == 1.0
 
@@ -109,7 +106,7 @@ async def test_plain_integers_need_no_worker(monkeypatch: pytest.MonkeyPatch) ->
     assert await MathScorer().same(question("5"), ["5", "05", "6", "-0", "0"]) == [0, 0, 2, 3, 3]
 
 
-async def test_a_comparison_that_hangs_is_wrong_noted_and_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_hangs_has_no_score_is_noted_and_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(math_scoring, "TIMEOUT_S", 1.0)
     scorer, calls = MathScorer(), []
     run = workers.run
@@ -121,7 +118,7 @@ async def test_a_comparison_that_hangs_is_wrong_noted_and_done_once(monkeypatch:
     monkeypatch.setattr(workers, "run", counted)
     verdicts = await asyncio.gather(*(scorer.score(question("5"), rf"\boxed{{{HANGS}}}") for _ in range(8)))
     verdicts.append(await scorer.score(question("5"), rf"\boxed{{{HANGS}}}"))
-    assert {verdict.score for verdict in verdicts} == {0.0}
+    assert {verdict.score for verdict in verdicts} == {None}
     assert all("took over 1 s" in verdict.note for verdict in verdicts)
     assert len(calls) == 1
     assert (await scorer.score(question("5"), r"\boxed{\frac{10}{2}}")).score == 1.0
@@ -153,8 +150,3 @@ async def test_huge_answers_are_compared_as_text() -> None:
     assert await score("5", huge) == 0.0
     assert await score(huge, huge) == 1.0
     assert await MathScorer().same(question(None), [huge, "0.5", huge]) == [0, 1, 0]
-
-
-@given(st.text(max_size=40))
-def test_normalising_is_idempotent_and_total(text: str) -> None:
-    assert normalised(normalised(text)) == normalised(text)

@@ -13,6 +13,7 @@ from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.answers.values import Value, first_equal, same
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.extract import last_box
+from selfagg.scoring.gold import math_gold
 from selfagg.types import Question
 
 TIMEOUT_S = 5.0
@@ -43,22 +44,21 @@ class MathScorer:
             return Verdict(answer)
         if answer is None:
             return Verdict(None, 0.0)
-        gold = last_box(question.gold) or question.gold
+        gold = math_gold(question.gold)
         if unwrapped(gold) == unwrapped(answer):
             return Verdict(answer, 1.0)
-        values = await asyncio.gather(self._read(gold), self._read(answer))
-        one, other = values
+        one, other = await asyncio.gather(self.value(gold), self.value(answer))
         if isinstance(one, str) or isinstance(other, str):
             return Verdict(answer, None, one if isinstance(one, str) else str(other))
         return Verdict(answer, float(same(one, other)))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group equal answers, in whatever order they come; one that could not be read in time equals only itself."""
-        values = await asyncio.gather(*(self._read(answer) for answer in answers))
+        values = await asyncio.gather(*(self.value(answer) for answer in answers))
         unread = [Value("unread", (unwrapped(answer),)) for answer in answers]
         return first_equal([found if isinstance(found, Value) else text for found, text in zip(values, unread, strict=True)])
 
-    async def _read(self, answer: str) -> Value | str:
+    async def value(self, answer: str) -> Value | str:
         """Return an answer's value, or why it has none. Equal calls at one time are one call."""
         if (plain := plain_number(answer)) is not None:
             return plain

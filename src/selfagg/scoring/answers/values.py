@@ -89,8 +89,10 @@ def exact_key(value: Fraction) -> str:
 
 def rounded_key(value: Fraction) -> str:
     """Return the key of a number rounded to six places, or to six significant digits where these are more."""
-    leading_zeros = max(0, (value.denominator.bit_length() - value.numerator.bit_length()) * 3 // 10)
-    return f"~{exact_key(round(value, 6 + leading_zeros))}"
+    zeros, size = max(0, (value.denominator.bit_length() - value.numerator.bit_length()) * 3 // 10 - 2), abs(value)
+    while size and size * 10 ** (zeros + 1) < 1:
+        zeros += 1
+    return f"~{exact_key(round(value, 6 + zeros))}"
 
 
 def _terminates(value: Fraction) -> bool:

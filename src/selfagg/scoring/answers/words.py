@@ -10,7 +10,7 @@ from selfagg.scoring.answers.plain import text_value
 from selfagg.scoring.answers.units import unit
 from selfagg.scoring.answers.values import Value
 
-SEPARATOR = r",?\s*\\text\{\s*,?\s*(?:and|or)\s*\}|[,;]|\\&|(?<![&\\])&"
+SEPARATOR = r",?\s*\\text\{\s*,?\s*(?i:and|or)\s*\}|[,;]|\\&|(?<![&\\])&"
 r"""Between the elements of a list that has no brackets."""
 
 _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
@@ -78,5 +78,5 @@ def value_among_words(text: str, value: Callable[[str], Value]) -> Value:
 
 def _listed(text: str) -> list[str]:
     """The names in "Alice, Bob and Carol"; nothing where the text is no list of names."""
-    parts = [part.strip() for part in re.split(r",\s*(?:and\b|or\b)?|\band\b|\bor\b", re.sub(r"\\text|[{}]", "", text))]
+    parts = [part.strip() for part in re.split(r"(?i:,\s*(?:and\b|or\b)?|\band\b|\bor\b)", re.sub(r"\\text|[{}]", "", text))]
     return parts if len(parts) > 1 and all(0 < len(part.split()) <= 3 for part in parts) else []
