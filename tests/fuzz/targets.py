@@ -35,8 +35,8 @@ from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing
 from selfagg.report.markup import nodes
 from selfagg.scoring import scorer_for
-from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
+from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.text import text_key
 from selfagg.server.errors import ApiError
 from selfagg.server.schemas import ChatRequest, parse, read

@@ -76,7 +76,9 @@ async def test_agrees_with_math_verify(gold: str, answer: str, right: bool) -> N
     assert await score(gold, answer) == float(right)
 
 
-@pytest.mark.parametrize(("gold", "answer"), [("5", "5."), ("1000", r"1\,000"), ("1/2", "1/2."), ("abc de", "abc  de"), ("1,-1", r"\pm 1")])
+@pytest.mark.parametrize(
+    ("gold", "answer"), [("5", "5."), ("1000", r"1\,000"), ("1/2", "1/2."), ("abc de", "abc  de"), ("1,-1", r"\pm 1")]
+)
 async def test_differs_from_math_verify_on_purpose(gold: str, answer: str) -> None:
     assert await score(gold, answer) == 1.0
 

@@ -56,7 +56,9 @@ class MathScorer:
         """Group equal answers, in whatever order they come; one that could not be read in time equals only itself."""
         values = await asyncio.gather(*(self.value(answer) for answer in answers))
         unread = [Value("unread", (unwrapped(answer),)) for answer in answers]
-        return first_equal([found if isinstance(found, Value) else text for found, text in zip(values, unread, strict=True)])
+        return first_equal(
+            [found if isinstance(found, Value) else text for found, text in zip(values, unread, strict=True)]
+        )
 
     async def value(self, answer: str) -> Value | str:
         """Return an answer's value, or why it has none. Equal calls at one time are one call."""

@@ -17,11 +17,14 @@ _SEVERAL = re.compile(r"\\(?:gcd|lcm|max|min|operatorname)")
 _DECIMAL = re.compile(r"[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+\.(?![0-9])")
 
 _REWRITTEN = (
-    (re.compile(r"(?<=[A-Za-z0-9)}])'+"), lambda m: "_{prime}" if len(m[0]) == 1 else "_{second}"),
-    (re.compile(r"(?<![0-9.}\\])([0-9]+)\s*\\frac\{([0-9]+)\}\{([0-9]+)\}"), lambda m: _mixed(*m.groups())),
-    (re.compile(r"(?<![0-9./])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9.])"), lambda m: _mixed(*m.groups())),
+    (re.compile(r"(?<=[A-Za-z)}])'+"), lambda m: "_{prime}" if len(m[0]) == 1 else "_{second}"),
+    (
+        re.compile(r"(?<![0-9.}\\])([0-9]+)\s*\\frac\{([0-9]+)\}\{([0-9]+)\}"),
+        lambda m: _mixed(*m.groups()) or rf"({m[1]}\cdot \frac{{{m[2]}}}{{{m[3]}}})",
+    ),
+    (re.compile(r"(?<![0-9./])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9.])"), lambda m: _mixed(*m.groups()) or "?"),
     (_DECIMAL, lambda m: _fraction(m[0])),
-    (re.compile(r"(?<=[0-9)])\s*\((?!\\frac\{[0-9]+\}\{10*\}\))"), lambda m: r"\cdot ("),
+    (re.compile(r"(?<!\^[0-9])(?<=[0-9)])\s*\((?!\\frac\{[0-9]+\}\{10*\}\))"), lambda m: r"\cdot ("),
     (re.compile(r"\^\{\s*\}"), lambda m: ""),
 )
 
@@ -32,7 +35,13 @@ def expression(text: str) -> Any:
     Raises:
         Unreadable: It is no formula.
     """
-    if not text.strip() or re.search(r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?<>;]", text) or ("," in text and not _SEVERAL.search(text)):
+    if (
+        not text.strip()
+        or re.search(
+            r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?<>;]|[0-9]\'", text
+        )
+        or ("," in text and not _SEVERAL.search(text))
+    ):
         raise Unreadable("no formula")
     for pattern, into in _REWRITTEN:
         text = pattern.sub(into, text)
@@ -49,8 +58,7 @@ def expression(text: str) -> Any:
 
 
 def _mixed(whole: str, top: str, bottom: str) -> str:
-    sign = "+" if int(top) < int(bottom) else r"\cdot "
-    return rf"({whole}{sign}\frac{{{top}}}{{{bottom}}})"
+    return rf"({whole}+\frac{{{top}}}{{{bottom}}})" if int(top) < int(bottom) else ""
 
 
 def _fraction(decimal: str) -> str:

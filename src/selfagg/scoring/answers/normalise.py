@@ -12,20 +12,87 @@ FUNCTIONS = (
 )
 
 _SYMBOLS = {
-    "−–—‐‑‒﹣": "-", "×∙⋅·•": r" \cdot ", "÷": r" \div ", "∞": r" \infty ", "≤⩽": r" \le ", "≥⩾": r" \ge ",
-    "≠": r" \ne ", "≈": r" \approx ", "±": r" \pm ", "∓": r" \mp ", "∪": r" \cup ", "∩": r" \cap ", "∈": r" \in ",
-    "∅⌀": r" \emptyset ", "∖": r" \setminus ", "°º˚": r"^\circ ", "…⋯": r" \ldots ", "≡": r" \equiv ", "∠": r" \angle ",
-    "→": r" \to ", "′’‘": "'", "″”“": '"', "、": ",", "。": ".", "⟨": r" \langle ", "⟩": r" \rangle ", "ℝ": r"\mathbb{R}",
-    "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∎■□✓✔": "", "⁄∕": "/",
-    "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ",
+    "−–—‐‑‒﹣": "-",
+    "×∙⋅·•": r" \cdot ",
+    "÷": r" \div ",
+    "∞": r" \infty ",
+    "≤⩽": r" \le ",
+    "≥⩾": r" \ge ",
+    "≠": r" \ne ",
+    "≈": r" \approx ",
+    "±": r" \pm ",
+    "∓": r" \mp ",
+    "∪": r" \cup ",
+    "∩": r" \cap ",
+    "∈": r" \in ",
+    "∅⌀": r" \emptyset ",
+    "∖": r" \setminus ",
+    "°º˚": r"^\circ ",
+    "…⋯": r" \ldots ",
+    "≡": r" \equiv ",
+    "∠": r" \angle ",
+    "→": r" \to ",
+    "′’‘": "'",
+    "″”“": '"',
+    "、": ",",
+    "。": ".",
+    "⟨": r" \langle ",
+    "⟩": r" \rangle ",
+    "ℝ": r"\mathbb{R}",
+    "ℤ": r"\mathbb{Z}",
+    "ℕ": r"\mathbb{N}",
+    "ℚ": r"\mathbb{Q}",
+    "ℂ": r"\mathbb{C}",
+    "∎■□✓✔": "",
+    "⁄∕": "/",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "∑": r"\sum ",
+    "∏": r"\prod ",
+    "∫": r"\int ",
 }
 _UNICODE = {ord(char): text for chars, text in _SYMBOLS.items() for char in chars}
 _GREEK = {
     ord(letter): f" \\{name} "
     for letter, name in zip(
         "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
-        "omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "pi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+            "Gamma",
+            "Delta",
+            "Theta",
+            "Lambda",
+            "Xi",
+            "Pi",
+            "Sigma",
+            "Phi",
+            "Psi",
+            "Omega",
+        ],
         strict=True,
     )
 }
@@ -35,7 +102,7 @@ _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)
 _WORDS_IN = r"text|textbf|textrm|textit|textsf|texttt|textnormal|mbox|hbox|emph|mathrm|operatorname\*?|textup|textsc"
 _TEXT = re.compile(rf"\\(?:{_WORDS_IN})\s*\{{((?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
 _FONT = re.compile(
-    r"\\(?:mathbf|boldsymbol|bm|mathit|mathsf|mathtt|mathcal|mathbb(?=\s*\{[0-9])|underline|ensuremath|boxed|fbox|mathop|"
+    r"\\(?:mathbf|boldsymbol|bm|bold|pmb|mathit|mathsf|mathtt|mathcal|mathbb(?=\s*\{[0-9])|underline|ensuremath|boxed|fbox|mathop|"
     r"textcolor\s*\{\w*\}|colorbox\s*\{\w*\}|color\s*\{\w*\}(?=\s*\{)|smash|mathstrut)\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}"
 )
 _DROPPED = re.compile(
@@ -44,8 +111,13 @@ _DROPPED = re.compile(
     r"LARGE|huge|Huge|bf|bfseries|rm|it|sf|tt|mathopen|mathclose|mathord|checkmark|blacksquare|square|Box|qed|hfill|"
     r"therefore|implies|Rightarrow|noindent|strut|allowbreak|nobreak|centering|,?hline)(?![a-zA-Z])(?:\{\})?|\\\[[0-9.a-z]*\]$)"
 )
-_SPACES = re.compile(r"(?<!\\)\\(?:[,;:> ]|quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![a-zA-Z])|(?<!\\)\\(?=\s|$)|[~\s]+")
-_LINES = re.compile(r"\\begin\s*\{((?:aligned|align|alignedat|alignat|gathered|gather|split|equation|multline)\*?)\}(.*?)\\end\s*\{\1\}", re.DOTALL)
+_SPACES = re.compile(
+    r"(?<!\\)\\[,;:> ]|\\(?:q?quad|enspace|thinspace|medspace|thickspace|space)(?![a-zA-Z])|(?<!\\)\\(?=\s|$)|[~\s]+"
+)
+_LINES = re.compile(
+    r"\\begin\s*\{((?:aligned|align|alignedat|alignat|gathered|gather|split|equation|multline)\*?)\}(.*?)\\end\s*\{\1\}",
+    re.DOTALL,
+)
 
 _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), into)
@@ -74,14 +146,18 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\{\}(?=\^\\circ)", ""),
         (r"\\times(?![a-zA-Z])|\\ast(?![a-zA-Z])|\\bullet(?![a-zA-Z])", r"\\cdot "),
         (r"(?<=[0-9a-zA-Z)}])\s*\*\*\s*(?=[-0-9a-zA-Z({\\])", "^"),
-        (r"\^\s*(-?[0-9]{2,})", r"^{\1}"),
+        (r"\^\s*(-[0-9]+|[0-9]{2,})", r"^{\1}"),
         (r"\^\s*\(((?:[^()]|\([^()]*\))*)\)", r"^{\1}"),
         (r"(?<=[0-9a-zA-Z)}!])\s*\*\s*(?=[-0-9a-zA-Z({\\|])", r" \\cdot "),
         (r"\+/-|\+-|\\text\{\s*plus or minus\s*\}", r"\\pm "),
         (r"<=|=<", r"\\le "),
         (r">=", r"\\ge "),
         (r"(?<=[a-zA-Z)} ])!=", r"\\ne "),
-        (r"(?<![\\a-zA-Z])(?:[iI]nfinity|inf|oo)(?![a-zA-Z])", r"\\infty "),
+        (r"\\text\{\s*[iI]nfinity\s*\}|(?<![\\a-zA-Z])(?:[iI]nfinity|inf|oo)(?![a-zA-Z])", r"\\infty "),
+        (r"^(?:\\text\{)?\s*(?:[tT]herefore|[tT]hus|[hH]ence|[sS]o|[tT]hen)(?![a-zA-Z])\s*\}?\s*,?\s*(?=\S)", ""),
+        (r"(?<=[0-9])\s*\\text\{\s*[eE]\s*\}\s*(?=[-+]?[0-9])", "e"),
+        (r"\\(bar|overline|vec|hat|tilde|dot)\s+([a-zA-Z])", r"\\\1{\2}"),
+        (r"(?<![a-z])([0-9]+|[a-z])\s+(?:\\text\{)?\s*choose\s*\}?\s*([0-9]+|[a-z])(?![a-z])", r"\\binom{\1}{\2}"),
         (r"(?<![\\a-zA-Z{])frac(?=\s*\{)", r"\\frac"),
         (r"(?<![\\a-zA-Z])(?:sqrt|√)", r"\\sqrt"),
         (r"(?<![\\a-zA-Z])cbrt", r"\\sqrt[3]"),
@@ -93,7 +169,10 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\log\s*\(\s*([^(),]+),\s*([^(),]+)\)", r"\\log_{\2}(\1)"),
         (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
         (r"(?<![\\a-zA-Z])C\s*\(([^(),]+),([^(),]+)\)", r"\\binom{\1}{\2}"),
-        (r"(?:\{\})?[_^]\{?([0-9a-z]+)\}?\s*C_\{?([0-9a-z]+)\}?|(?<![0-9a-zA-Z\\])([0-9]+)\s*C\s*([0-9]+)(?![0-9a-zA-Z])", r"\\binom{\1\3}{\2\4}"),
+        (
+            r"(?:\{\})?[_^]\{?([0-9a-z]+)\}?\s*C_\{?([0-9a-z]+)\}?|(?<![0-9a-zA-Z\\])([0-9]+|n)\s*C\s*([0-9]+|[kr])(?![0-9a-zA-Z])",
+            r"\\binom{\1\3}{\2\4}",
+        ),
         (r"(?:\{\})?_\{?([0-9]+)\}?\s*P_\{?([0-9]+)\}?", r"\\frac{\1!}{(\1-\2)!}"),
         (r"(?<![\\a-zA-Z])C_\{?([0-9]+)\}?\^\{?([0-9]+)\}?", r"\\binom{\1}{\2}"),
         (r"\\var(phi|theta|epsilon|rho)(?![a-zA-Z])", r"\\\1 "),
@@ -113,7 +192,7 @@ def normalise(answer: str) -> str:
     text = _ascii_symbols(text)
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)
-    text = re.sub(r"\{\s*,\s*\}", ",", text).replace(r"\!", "")
+    text = re.sub(r"\\!\s*", "", re.sub(r"\s*\{\s*,\s*\}\s*", ",", text))
     text = _until_stable(text, lambda text: _unwrap(_FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
     text = re.sub(r"\\\(|\\\)|(?<!\\)\\\[|\\\](?!\})|\$\$", " ", text)
     if len(re.findall(r"(?<!\\)\$", text)) % 2:
@@ -187,21 +266,26 @@ def _ascii_symbols(text: str) -> str:
     text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda run: "_{" + "".join(_LOWERED[char] for char in run[0]) + "}", text)
     text = re.sub(r"√\s*(?:([0-9.]+|[a-zA-Zπ])|(?=[({]))", lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else r"\sqrt", text)
     text = text.translate(_UNICODE).translate(_GREEK)
-    text = re.sub("[¼½¾⅐-⅞]", lambda char: " " + unicodedata.normalize("NFKC", char[0]).replace("⁄", "/"), text)
+    text = re.sub(
+        "[¼½¾⅐-⅞]", lambda char: r"\frac{%s}{%s}" % tuple(unicodedata.normalize("NFKC", char[0]).split("⁄")), text
+    )
+    text = text.replace("∛", r"\sqrt[3]")
     text = unicodedata.normalize("NFKC", text)
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
 def _unwrap(text: str) -> str:
-    """Words stay in one \\text{}; mathematics in a text font comes out of it."""
+    r"""Words stay in one ``\text{}``; mathematics in a text font comes out of it."""
 
     def word(match: re.Match[str]) -> str:
         inside = match[1].replace("\\,", " ").replace("~", " ").replace("\\cdot", "·").strip()
-        if "$" in inside and len(inside) > 1 or "\\" in inside and "text" not in inside:
+        if ("$" in inside and len(inside) > 1) or ("\\" in inside and "text" not in inside):
             return f" {inside.replace('$', ' ')} "
         if re.search(r"[0-9]", inside) and not re.search(r"[a-zA-Z][23]$|\^", inside):
             return f" {inside} "
-        if not re.search(r"[^\W\d_]{2,}|[A-Za-z]\.[A-Za-z]|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(r"\([A-Z]\)", inside):
+        if not re.search(r"[^\W\d_]{2,}|[A-Za-z]\.[A-Za-z]|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(
+            r"\([A-Z]\)", inside
+        ):
             return f" {inside} "
         return rf"\text{{{inside}}}"
 
@@ -222,7 +306,6 @@ def _ornaments_off(text: str) -> str:
 def _ornament_off(text: str) -> str:
     text = text.strip()
     text = re.sub(r"^(?:=|:|\\approx|\\to)\s*|\s*(?:\\\\|\\text\{\.\}|(?<!\.)[.,;:])$|^\\ne\s*$", "", text).strip()
-    text = re.sub(r"^\(?[A-J]\)[.:]?\s+(?=[-0-9]|\\[a-z])", "", text)
     for quote in ("**", "__", "`", '"', "*"):
         if len(text) > 2 * len(quote) and text.startswith(quote) and text.endswith(quote):
             text = text[len(quote) : -len(quote)]
@@ -235,17 +318,19 @@ def _ornament_off(text: str) -> str:
 
 def _decimals(text: str) -> str:
     """Numbers with spaces or marks between thousands, repeating decimals, decimals in scientific notation."""
-    if re.fullmatch(r"[-+]?[0-9]{1,3}(?:([ _,])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?", text):
-        text = re.sub("[ _,]", "", text)
+    if re.fullmatch(r"[-+]?[1-9][0-9]{0,2}(?:([ _,'])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?", text):
+        text = re.sub("[ _,']", "", text)
     text = re.sub(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}", lambda m: m[0].replace(".", ""), text)
-    grouped = r"((?:\\text\{[^{}]*\}|[-+])?\s*)([0-9]{1,3}(?:,[0-9]{3})+(?![0-9,]))(?=\s*\\text|\s*\\[cp]|\s*\\?%|\.[0-9]|$)"
-    if match := re.match(grouped, text):
+    grouped = r"((?:\\text\{[^{}]*\}|[-+])?\s*)([1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,]))"
+    if match := re.match(grouped + r"(?=\s*\\text|\s*\\[cp]|\s*\\?%|\.[0-9]|$)", text):
         text = match[1] + match[2].replace(",", "") + text[match.end() :]
     repeat = r"([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*\{?([0-9]+)\}?|\(([0-9]+)\))(?:\s*\\ldots)?"
     text = re.sub(repeat, lambda m: _repeating(m[1], m[2], m[3] or m[4]), text)
     text = re.sub(r"([0-9]*)\.([0-9]*?)([0-9]+?)\3+\s*\\ldots", lambda m: _repeating(m[1], m[2], m[3]), text)
     text = re.sub(r"(?<=[0-9])\s*\\ldots$", "", text)
-    return re.sub(r"(?<![a-zA-Z0-9.])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([-+]?[0-9]+)(?![0-9a-zA-Z])", r"\1 \\cdot 10^{\2}", text)
+    return re.sub(
+        r"(?<![a-zA-Z0-9.])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE]([-+]?[0-9]+)(?![0-9a-zA-Z])", r"\1 \\cdot 10^{\2}", text
+    )
 
 
 def _repeating(whole: str, fixed: str, repeated: str) -> str:

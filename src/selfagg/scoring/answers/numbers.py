@@ -9,7 +9,7 @@ from typing import Any
 import mpmath  # type: ignore[import-untyped]
 import sympy  # type: ignore[import-untyped]
 
-from selfagg.scoring.answers.values import Value, exact_key, number, rounded_key
+from selfagg.scoring.answers.values import Value, number, rounded_key
 
 DIGITS = 250
 """Significant digits by which two irrational numbers are compared."""
@@ -88,7 +88,10 @@ def _parts(exact: Any, digits: int = _WORKING) -> tuple[Any, Any]:
         raise Unreadable("it is no number")
     floats = [sympy.Float(part, digits) if not part.is_Float else part for part in parts]
     largest = max(abs(part) for part in floats)
-    clean = [0 if part._prec == 1 or abs(part) < largest * sympy.Float(10, digits) ** (20 - digits) else part for part in floats]
+    clean = [
+        0 if part._prec == 1 or abs(part) < largest * sympy.Float(10, digits) ** (20 - digits) else part
+        for part in floats
+    ]
     return clean[0], clean[1]
 
 
@@ -235,4 +238,8 @@ def _coordinate(name: str, sample: int) -> Any:
 
 def _digits(found: Any, digits: int) -> str:
     real, imaginary = sympy.sympify(found).evalf(digits + 10).as_real_imag()
-    return ",".join(f"{sympy.Float(part, digits):.{digits - 1}e}" if part else "0" for part in (real, imaginary) if part or part is real)
+    return ",".join(
+        f"{sympy.Float(part, digits):.{digits - 1}e}" if part else "0"
+        for part in (real, imaginary)
+        if part or part is real
+    )

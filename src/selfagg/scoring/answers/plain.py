@@ -14,11 +14,13 @@ _WRAPPED = re.compile(
 )
 _SPACE = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|displaystyle)(?![a-zA-Z])|~")
 _NUMBER = re.compile(r"([+-]?) ?([0-9]+)(?:\.([0-9]*))?|([+-]?) ?\.([0-9]+)")
-_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,|\{,\})[0-9]{3})+(?:\.[0-9]+)?|[+-]?[0-9]{1,3}(?: [0-9]{3})+")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,|\{,\})[0-9]{3})+(?:\.[0-9]+)?|[+-]?[1-9][0-9]{0,2}(?: [0-9]{3})+")
 _FRACTION = re.compile(
     r"([+-]?) ?(?:([0-9]+) ?/ ?([0-9]+)|\\[dtc]?frac ?\{ ?([0-9]+) ?\} ?\{ ?([0-9]+) ?\}|\\[dtc]?frac ?([1-9])([1-9]))"
 )
-_MARKUP = re.compile(r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mbox|left|right|[,;:! ]|q?quad)(?![a-z])|[{}$*`\"~]")
+_MARKUP = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mbox|left|right|[,;:! ]|q?quad)(?![a-z])|[{}$*`\"~]"
+)
 
 
 def plain_number(answer: str) -> Value | None:

@@ -63,7 +63,9 @@ def _approximation(text: str) -> Value | None:
 
 
 def _environment(text: str) -> Value | None:
-    match = re.fullmatch(r"[\[(]?\s*\\begin\{(cases|array|[pbB]?(?:small)?matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}\s*[\])]?", text)
+    match = re.fullmatch(
+        r"[\[(]?\s*\\begin\{(cases|array|[pbB]?(?:small)?matrix)\}(?:\{[^{}]*\})?(.*?)\\end\{\1\}\s*[\])]?", text
+    )
     if not match or r"\begin" in match[2]:
         return None
     rows = [row.strip() for row in re.split(r"\\\\(?:\[[^\]]*\])?", match[2].replace(r"\hline", "")) if row.strip()]
@@ -92,7 +94,9 @@ def _matrix(rows: Sequence[Sequence[Value]]) -> Value:
 
 
 def _congruence(text: str) -> Value | None:
-    match = re.fullmatch(r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", text.replace(r"\text{mod}", "mod"))
+    match = re.fullmatch(
+        r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", text.replace(r"\text{mod}", "mod")
+    )
     if not match or not match[1]:
         return None
     modulus = int(match[2])
@@ -113,12 +117,23 @@ def _numeral(text: str) -> Value | None:
     return Value("numeral", (f"{match[1].lstrip('0') or '0'} base {match[2] or match[3]}",))
 
 
+def _option(text: str) -> Value | None:
+    """A choice with its letter: "C. 42"."""
+    match = re.fullmatch(r"(?:\(([A-J])\)[.:]?|([A-J])[.)])\s+(\S.*)", text)
+    if not match:
+        return None
+    letter, found = match[1] or match[2], value(match[3])
+    return Value("option", (f"{letter} {found.key}", f"symbol {letter}", *found.readings))
+
+
 def _ratio(text: str) -> Value | None:
     if not re.fullmatch(r"[0-9]+(?:\s*:\s*[0-9]+)+", text):
         return None
     parts = [int(part) for part in text.split(":")]
-    written = "text " + ":".join(str(part) for part in parts)
-    if len(parts) == 2 and parts[1]:
+    written = f"text {text.replace(' ', '')}"
+    if not all(parts):
+        return Value("text", (written,))
+    if len(parts) == 2:
         exact = number(Fraction(parts[0], parts[1]))
         is_time = re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text.replace(" ", ""))
         return Value("time", (written, *exact.readings)) if is_time else exact
@@ -140,13 +155,19 @@ def _list(text: str) -> Value | None:
         return _named_list([side[0] for side in sides], [value(side[1]) for side in sides])
     if len(sides[0]) == 2 and all(len(side) == 1 for side in sides[1:]):
         parts[0] = sides[0][1]
-    return _unordered([value(part) for part in parts])
+    found = _unordered([value(part) for part in parts])
+    decimal_comma = plain_number(text.replace(",", ".")) if re.fullmatch(r"-?[0-9]+,[0-9]+", text) else None
+    return Value(found.kind, found.readings + (decimal_comma.readings if decimal_comma else ()))
 
 
 def _counted(part: str) -> Value:
     """An element with its word: "3 red, 2 blue" is not "2 red, 3 blue"."""
     found, (amount, word) = value(part), re.split(r"\\text", part, maxsplit=1)
-    return found if found.kind == "quantity" else Value("counted", (f"{value(amount).key} {word.strip('{} ')}", *found.readings))
+    return (
+        found
+        if found.kind == "quantity"
+        else Value("counted", (f"{value(amount).key} {word.strip('{} ')}", *found.readings))
+    )
 
 
 def _unordered(elements: Sequence[Value]) -> Value:
@@ -164,7 +185,9 @@ def _named_list(names: Sequence[str], elements: Sequence[Value]) -> Value:
     return Value("names", (written, *ordered.readings, *composite("list", elements, ("set ",), ordered=False).readings))
 
 
-def composite(kind: str, elements: Sequence[Value], prefix: tuple[str, ...] = ("tuple ",), *, ordered: bool = True) -> Value:
+def composite(
+    kind: str, elements: Sequence[Value], prefix: tuple[str, ...] = ("tuple ",), *, ordered: bool = True
+) -> Value:
     """Return the value of several: by their exact keys, and by their last readings where these are others."""
     others = sorted({element.kind for element in elements} - {"number"})
     readings = []
@@ -214,17 +237,23 @@ def _equation(text: str) -> Value | None:
         known = value(right)
         exact = (_equation_key(left, right) if re.fullmatch(r"[a-zA-Z]", left) else None) or f"{name} = {known.key}"
         return Value("named", (exact, *known.readings))
-    exact = _equation_key(left, right)
-    if exact is None or len(sides) > 2:
+    key = _equation_key(left, right)
+    if key is None or len(sides) > 2:
         return value(right)
-    is_value = not re.search(r"(?<!\\)[xyz](?![a-z])|\\(?:sum|int)", left) and not re.fullmatch(r"0", right.strip())
-    return Value("equation", (exact, *value(right).readings)) if is_value else Value("equation", (exact,))
+    is_value = (
+        not re.search(r"[a-zA-Z]", re.sub(r"\\[a-z]+", "", right))
+        and not re.search(r"(?<!\\)[xyz](?![a-z])|\\(?:sum|int)", left)
+        and not re.fullmatch(r"0", right.strip())
+    )
+    return Value("equation", (key, *value(right).readings)) if is_value else Value("equation", (key,))
 
 
 def _equation_key(left: str, right: str) -> str | None:
     try:
         one, other = expression(left), expression(right)
-        difference = sympy.together(one - other).as_numer_denom()[0] if (one.free_symbols | other.free_symbols) else None
+        difference = (
+            sympy.together(one - other).as_numer_denom()[0] if (one.free_symbols | other.free_symbols) else None
+        )
         return None if difference is None else f"equation {proportional_key(difference)}"
     except (Unreadable, TypeError, AttributeError):
         return None
@@ -237,7 +266,11 @@ _LABEL = re.compile(
 
 
 def _is_label(text: str) -> bool:
-    return bool(text.strip()) and bool(_LABEL.fullmatch(text.strip())) and not re.search(rf"\\(?:{FUNCTIONS}|pi|frac|sqrt)(?![a-z])", text)
+    return (
+        bool(text.strip())
+        and bool(_LABEL.fullmatch(text.strip()))
+        and not re.search(rf"\\(?:{FUNCTIONS}|pi|frac|sqrt)(?![a-z])", text)
+    )
 
 
 def _is_function_of(left: str, right: str) -> bool:
@@ -248,7 +281,7 @@ def _is_function_of(left: str, right: str) -> bool:
 def _brackets(text: str) -> Value | None:
     inside = bracketed(text)
     if inside is None:
-        return re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") and Value("set", ("set ",)) or None
+        return (re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") and Value("set", ("set ",))) or None
     elements = [variant for part in split(inside, "[,;]") if part for variant in _signs(part)]
     if text.startswith("\\"):
         if re.search(r"\||:", inside):
@@ -277,8 +310,12 @@ _TAIL = re.compile(
     r"(?P<value>.*[0-9A-Za-z)}|!\s])\s*(?P<unit>(?:\s*(?:\\text\{[^{}]*\}(?:\s*\^\s*\{?-?[0-9]\}?)?|[/·]|\\cdot|"
     r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}(?:\^\{?[0-9]\}?)?\s*\}))+)"
 )
-_LETTER_UNIT = re.compile(r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))")
-_MARK = re.compile(r"(?P<value>.*[^\s\\])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)")
+_LETTER_UNIT = re.compile(
+    r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))"
+)
+_MARK = re.compile(
+    r"(?P<value>.*[^\s\\])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)"
+)
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\\text\{\s*([a-z]+)\s*\}")
 _CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")
 
@@ -307,21 +344,28 @@ def _measured(pattern: re.Pattern[str], match: re.Match[str]) -> Value | None:
     written, spelled = match["value"].strip(), match["unit"] or (match["power"] if pattern is _LETTER_UNIT else "")
     marks = {"''": "in", '"': "in", "'": "ft", r"\Omega": "ohm"}
     spelled = re.sub(r"\\frac\s*\{(.*)\}\s*\{(.*)\}", r"\1/\2", spelled)
-    spelled = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", spelled).replace(r"\cdot", "·").replace("pct", "percent").replace("percentage", "percent")
+    spelled = (
+        re.sub(r"\\text\{([^{}]*)\}", r" \1 ", spelled)
+        .replace(r"\cdot", "·")
+        .replace("pct", "percent")
+        .replace("percentage", "percent")
+    )
     if re.fullmatch(r"\s*(?:\^\\circ|deg(?:ree)?s?\.?)\s*", spelled):
         dimension, factor = "angle^1", sympy.pi / 180
     elif known := unit(marks.get(spelled.strip(), spelled).replace("\\", "")):
         dimension, factor = known[0], sympy.Rational(known[1].numerator, known[1].denominator)
     else:
         return None
-    if re.search(r"[,;=<>]|\\(?:pm|cup|text|le|ge)", written) and not (plain := plain_number(written)):
+    if re.search(r"[,;=<>]|\\(?:pm|cup|text|le|ge)", written) and plain_number(written) is None:
         return None
     bare = value(written)
     base = value_of(_exact(written) * factor)
-    if dimension == "" and factor == 1 or not bare.kind.startswith(("number", "rounded", "formula")):
+    if (dimension == "" and factor == 1) or not bare.kind.startswith(("number", "rounded", "formula")):
         return bare
-    also = base.readings if dimension in ("", "angle^1") else ()
-    literal = value_of(expression(f"{written} {spelled}")).readings if pattern is _LETTER_UNIT and "/" not in spelled else ()
+    also = base.readings if dimension in ("", "angle^1", "usd^1") else ()
+    literal = (
+        value_of(expression(f"{written} {spelled}")).readings if pattern is _LETTER_UNIT and "/" not in spelled else ()
+    )
     return Value("quantity", tuple(dict.fromkeys((f"{base.key} {dimension}", *also, *bare.readings, *literal))))
 
 
@@ -352,6 +396,7 @@ _READERS: tuple[Callable[[str], Value | None], ...] = (
     _dots,
     _approximation,
     _environment,
+    _option,
     _congruence,
     _numeral,
     _ratio,

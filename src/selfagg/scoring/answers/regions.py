@@ -13,9 +13,18 @@ from selfagg.scoring.answers.structure import bracketed, split
 
 RELATION = re.compile(r"<|>|\\(?:le|ge|ne|in|notin)(?![a-z])")
 
-_SETS = {r"\mathbb{R}": sympy.S.Reals, r"\emptyset": sympy.S.EmptySet, r"\{\}": sympy.S.EmptySet, r"\mathbb{Z}": sympy.S.Integers,
-         r"\mathbb{N}": sympy.S.Naturals, r"\mathbb{Q}": sympy.S.Rationals}
-_OPERATIONS = ((r"\\cup(?![a-z])|\\text\{\s*or\s*\}|\\lor(?![a-z])", sympy.Union), (r"\\cap(?![a-z])|\\text\{\s*and\s*\}|,|\\land(?![a-z])", sympy.Intersection))
+_SETS = {
+    r"\mathbb{R}": sympy.S.Reals,
+    r"\emptyset": sympy.S.EmptySet,
+    r"\{\}": sympy.S.EmptySet,
+    r"\mathbb{Z}": sympy.S.Integers,
+    r"\mathbb{N}": sympy.S.Naturals,
+    r"\mathbb{Q}": sympy.S.Rationals,
+}
+_OPERATIONS = (
+    (r"\\cup(?![a-z])|\\text\{\s*or\s*\}|\\lor(?![a-z])", sympy.Union),
+    (r"\\cap(?![a-z])|\\text\{\s*and\s*\}|,|\\land(?![a-z])", sympy.Intersection),
+)
 
 
 def region(text: str) -> Any:
@@ -102,10 +111,12 @@ def _inequality(left: str, relation: str, right: str) -> Any:
         raise Unreadable("not one unknown")
     (unknown,) = unknowns
     polynomial = difference.as_poly(unknown)
-    if polynomial is None and not difference.has(sympy.Abs) or polynomial is not None and polynomial.degree() > 4:
+    if (polynomial is None and not difference.has(sympy.Abs)) or (polynomial is not None and polynomial.degree() > 4):
         raise Unreadable("too hard")
     if polynomial is None or polynomial.degree() > 1:
-        return {"<": sympy.Lt, ">": sympy.Gt, r"\le": sympy.Le, r"\ge": sympy.Ge, r"\ne": sympy.Ne, "=": sympy.Eq}[relation](difference, 0).as_set()
+        return {"<": sympy.Lt, ">": sympy.Gt, r"\le": sympy.Le, r"\ge": sympy.Ge, r"\ne": sympy.Ne, "=": sympy.Eq}[
+            relation
+        ](difference, 0).as_set()
     slope, offset = polynomial.all_coeffs()
     root, rising = (-offset / slope).doit(), bool(slope > 0)
     if relation == "=":

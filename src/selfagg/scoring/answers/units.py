@@ -7,7 +7,8 @@ from collections import Counter
 from fractions import Fraction
 
 _TABLE = """
-length 1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm; 1000 km kilometer kilometre
+length 1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm
+length 1000 km kilometer kilometre
 length 127/5000 inch in ″; 381/1250 ft foot feet; 1143/1250 yd yard; 201168/125 mi mile
 mass 1 g gram; 1/1000 mg milligram; 1000 kg kilogram; 1000000 tonne; 45359237/100000 lb pound
 time 1 s sec second; 60 min minute; 3600 h hr hour; 86400 day; 604800 week; 2629800 month; 31557600 year yr
@@ -41,7 +42,9 @@ for _line in _TABLE.split("\n"):
         _UNITS |= {name: (_dimension, Fraction(_factor)) for name in _names}
 
 _COUNTED = {"unit": ("", Fraction(1)), "%": ("", Fraction(1, 100)), "percent": ("", Fraction(1, 100))}
-_PART = re.compile(r"(?P<op>/|per(?![a-z])|[·*]|)\s*(?P<power>(?:square|sq|cubic|cu)\.?\s+|)(?P<name>[^\W\d_]+|[$€£¥₹₽¢%]|[°″][CFK]?)\.?\s*(?:\^\{?(?P<exponent>-?[0-9])\}?)?\s*")
+_PART = re.compile(
+    r"(?P<op>/|per(?![a-z])|[·*]|)\s*(?P<power>(?:square|sq|cubic|cu)\.?\s+|)(?P<name>[^\W\d_]+|[$€£¥₹₽¢%]|[°″][CFK]?)\.?\s*(?:\^\{?(?P<exponent>-?[0-9])\}?)?\s*"
+)
 _POWERS = {"": 1, "s": 2, "c": 3}
 
 
