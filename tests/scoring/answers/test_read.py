@@ -314,9 +314,352 @@ x=3+4=7 | 7
 1\pm 2i | 1+2i, 1-2i
 \frac{\sqrt{3}}{2}+\frac{1}{2}i | \frac{\sqrt3+i}{2}
 1​23 | 123
+\text{$5$} | 5
+5\,\text{mph} | 5
+5\text{ m}^3 | 5
+5 ft | 5
+\$0.50 | 50 cents
+50\text{ cents} | 50
+5 bucks | 5
+\$3 million | 3000000
+0.72 | 72%
+x=\frac{1}{2} | 0.5
+x=-3, x=4 | \{-3,4\}
+x\in\{1,2\} | \{2,1\}
+(x, y) = (1, 2) | x=1,y=2
+n \equiv 1 \pmod{4} | 1 \pmod 4
+1 (\text{mod } 4) | 1
+\text{Total: } 12 | 12
+So the answer is 12. | 12
+\therefore x = 12 | 12
+12! | 479001600
+-3^2 | -9
+2^{-1} | 1/2
+\sqrt[4]{16} | 2
+\frac{3\pi}{4} | 0.75\pi
+\pi - 1 | -1+\pi
+\ln e | 1
+\log_28 | 3
+\sin(30^\circ) | \frac12
+\tan(\pi/4) | 1
+\sin^{-1}(1) | \frac{\pi}{2}
+2\cos 36^\circ | \frac{1+\sqrt5}{2}
+\tan 15^\circ | 2-\sqrt3
+\sqrt{3+2\sqrt{2}} | 1+\sqrt{2}
+\binom{6}{3}\cdot 2 | 40
+\binom{100}{50} | \frac{100!}{50!50!}
+2^{10}-1 | 1023
+\frac{1}{10^{100}} | 10^{-100}
+1.23\text{e}5 | 123000
+2 \cdot 10^{-5} | 0.00002
+3-4i | -4i+3
+\frac{1+i}{1-i} | i
+2e^{i\pi/2} | 2i
+(-\infty, 2) \cup (2, \infty) | x \ne 2
+[0, \infty) | x \ge 0
+0 \le x \le 1 | x \in [0,1]
+x > 0 \text{ and } x < 1 | (0,1)
+(2,\infty) | x>2
+\left[-\frac{1}{2},\infty\right) | x \ge -\frac12
+[1,2]\cup[2,3] | [1,3]
+\{ x \in \mathbb{R} \mid x \neq 0 \} | x \ne 0
+y=3x-2 | 3x-y=2
+y - 2 = 3(x-1) | y = 3x-1
+x^2+y^2-2x=0 | (x-1)^2+y^2=1
+y=\frac{1}{2}x+3 | x-2y+6=0
+a_n = 3n-1 | 3n-1
+T(n)=n^2 | n^2
+P(x)=x^2-1 | x^2-1
+\begin{pmatrix} 1/2 & 0 \\ 0 & 1 \end{pmatrix} | \begin{pmatrix} 0.5 & 0\\0&1\end{pmatrix}
+\begin{pmatrix} 1 & 2 \end{pmatrix} | (1,2)
+(1, 2, 3) | (1,2,3)
+\left\langle 1, 2 \right\rangle | (1,2)
+\hat{i}+2\hat{j} | 2\hat{j}+\hat{i}
+\text{point } (1,2) | (1,2)
+2 \frac{3}{4} | 11/4
+2 3/4 | 2.75
+1 ½ | 3/2
+0.1\dot{6} | 1/6
+0.\overline{142857} | 1/7
+0.\overline{9} | 1
+√2/2 | \frac{\sqrt{2}}{2}
+∛8 | 2
+2π/3 | \frac{2\pi}{3}
+x₁ + x₂ | x_1+x_2
+3 × 4 | 12
+30° | 30
+｛1，2｝ | \{1,2\}
+＋5 | 5
+1 234 | 1234
+1 234.5 | 1234.5
+10{,}000.50 | 10000.5
+\mathrm{2025} | 2025
+\textbf{12} | 12
+\texttt{12} | 12
+\colorbox{yellow}{12} | 12
+\large{12} | 12
+\pmb{12} | 12
+\mathbf{\frac{1}{2}} | 1/2
+12\;\;. | 12
+12 \ \text{(twelve)} | 12
+12 or so | 12
+\approx 12 | 12
+\underline{\underline{12}} | 12
+\mathrm{C} | C
+\text{Option B} | B
+\text{true} | True
+\text{ two } | two
+\text{DNE} | DNE
+\text{no real solutions} | no real solutions
+\mathrm{none} | none
+ab+ba | 2ab
+\frac{ab}{c} | \frac{ba}{c}
+a^{m+n} | a^m a^n
+\frac{1}{1+\frac{1}{x}} | \frac{x}{x+1}
+(n+1)! | (n+1) n!
+\binom{2n}{n} | \frac{(2n)!}{(n!)^2}
+(-1)^n | (-1)^{n+2}
+\left\lfloor\frac{n}{2}\right\rfloor | \lfloor n/2 \rfloor
+\ln\frac{a}{b} | \ln a-\ln b
+\sec x | \frac{1}{\cos x}
+\tan^{-1} x | \arctan x
+e^{-x} | \frac{1}{e^x}
+\frac{x^3}{3}+C | C+\frac{x^3}{3}
+C_1e^x+C_2e^{-x} | C_2e^{-x}+C_1e^x
+\frac{5}{2}\% | 0.025
+2 \text{ to } 3 | 2 \text{ to } 3
+2*3+4 | 10
+10^-3 | 0.001
+sqrt(3)/3 | \frac{1}{\sqrt3}
+e^(2x) | e^{2x}
+ln(x) | \ln x
+arctan(1) | pi/4
+n*(n+1)/2 | \frac{n(n+1)}{2}
+nC2 | \binom{n}{2}
+abs(x) | |x|
+x != 3 | x \ne 3
+-inf | -\infty
+1e-3 | 0.001
+0x10 | 0x10
+A(1,2) | (1,2)
+30' | 30
+12\text{ cm}^2 \text{ (approx.)} | 12
+12, \text{ since } 5+7=12 | 12
+12 \text{ for all } n | 12
+\frac{1}{2} \text{ where } n \ge 1 | \frac12
+f(x)=x, f(x)=-x | x,-x
+f(x)=0 \text{ or } f(x)=x^2 | 0,x^2
+a=3,\ b=4 | (3,4)
+(m,n)=(2,5) | (2,5)
+x = \frac{3 \pm \sqrt{5}}{2} | \frac{3+\sqrt5}{2},\frac{3-\sqrt5}{2}
+\pm\frac{\sqrt2}{2} | \frac{\sqrt2}{2},-\frac{\sqrt2}{2}
+0, \pm 1 | -1,0,1
+\{(1,2),(2,1)\} | (1,2),(2,1)
+(1,-1),(-1,1) | \{(-1,1),(1,-1)\}
+n = 4k+1 | 4k+1
+2,3,5 and 7 | 2,3,5,7
+2\text{ or }3 | \{2,3\}
+1 < x < 3 | (1,3)
+x < 1 \lor x > 3 | (-\infty,1)\cup(3,\infty)
+x\le -2 \text{ or } x\ge 2 | (-\infty,-2]\cup[2,\infty)
+(-\infty,\infty) | \mathbb{R}
+x \in \mathbb{R} \setminus \{1\} | (-\infty,1)\cup(1,\infty)
+[-1,1)\setminus\{0\} | [-1,0)\cup(0,1)
+a \ge -1 | [-1,\infty)
+120^\circ, 60^\circ | 60^\circ,120^\circ
+45^{\circ} 30' | 45^{\circ} 30'
+8^{2/3} | 4
+\left(\frac23\right)^{-1} | 1.5
+\frac{\frac{1}{2}}{3} | 1/6
+\sqrt{2}\sqrt{3} | \sqrt6
+\frac{6}{\sqrt3} | 2\sqrt3
+\sqrt{50}-\sqrt{8} | 3\sqrt2
+(-8)^{1/3} | -2
+\ln 4 | 2\ln 2
+e^{\ln 5} | 5
+\log_3 9+\log_3 3 | 3
+10^{\log 5} | 5
+\frac{7!}{5!} | 42
+\binom{7}{3}+\binom{7}{4} | \binom84
+\sum_{n=0}^{\infty} \frac{1}{2^n} | 2
+\prod_{k=1}^{4} k | 24
+\frac{2025}{1} | 2025
+2,025 | 2025
+7 \cdot 11 \cdot 13 | 1001
+2^{3} \times 3^{2} \times 5 | 360
+x(x+1)(x+2) | x^3+3x^2+2x
+-x^2+4x-3 | -(x-1)(x-3)
+\frac{1}{2}(a+b)h | \frac{(a+b)h}{2}
+\frac{-b+\sqrt{b^2-4ac}}{2a} | \frac{\sqrt{b^2-4ac}-b}{2a}
+v_0 t | t v_0
+\vec{F} = m\vec{a} | m\vec{a}
+\theta = \frac{\pi}{4} | \pi/4
+\lambda^2 - 3\lambda + 2 | (\lambda-1)(\lambda-2)
+\text{Var}(X) = 5 | 5
+E[X]=3.5 | 7/2
+\Pr = 0.25 | 1/4
+r = 5 \text{ cm} | 5
+\text{length: } 7 | 7
+15\ \$ | 15
+\text{Rs. } 500 | 500
+500 rupees | 500
+25~\text{m}\cdot\text{s}^{-1} | 25
+4.2\ \mathrm{kJ/mol} | 4.2
+25\,^{\circ}\mathrm{C} | 25
+6\,\mu\text{m} | 6
+1\text{ hour} | 60 minutes
+2\text{ dozen} | 2\text{ dozen}
+0.75 | 75\%
 """
 
 DIFFERENT = r"""
+A(1,2) | B(2,1)
+6'2'' | 6
+5\text{ to }7 | 5
+5-7 | 5,7
+5 \text{ out of } 7 | 5
+0,\pm1 | 0,1
+n = 4k+1 | 4k+3
+1 < x < 3 | [1,3]
+|x|>2 | |x|\ge2
+120^\circ | 60^\circ
+\frac{\pi}{3}+2k\pi | \frac{\pi}{3}+k\pi
+2^{3}\cdot3 | 2\cdot 3^3
+\sqrt[3]{8} | \sqrt{8}
+\ln 4 | \ln 2
+(x-1)(x-2) | (x-1)(x+2)
+\frac{a+b}{c} | a+\frac{b}{c}
+f(x)=x, f(x)=-x | f(x)=x
+x=1, x=2, x=3 | x=1, x=2
+1:00 | 13:00
+\frac{\sqrt{2}}{2} | \frac{\sqrt{3}}{2}
+1.41 | \sqrt2
+\sin x | -\sin x
+2\pi | 6.28
+\pi | \frac{22}{7}
+3.14159 | 3.141592
+0.1 | 0.01
+1\times10^{-9} | 0
+10^{-9} | 10^{-10}
+x+y=3 | x-y=3
+x=y | x=-y
+2x=4 | 2x=5
+a<b | a>b
+a<b<c | a<c<b
+(1,\infty) | [1,\infty)
+(-1,1) | (1,-1)
+\{a,b\} | \{a,c\}
+\begin{pmatrix}1\\2\end{pmatrix} | \begin{pmatrix}2\\1\end{pmatrix}
+\begin{pmatrix}1&0\\0&1\end{pmatrix} | 1
+A\cup B | A\cap B
+A \cap B | B \cup A
+p \land q | p \lor q
+\text{A} | \text{B}
+\text{yes, 5} | \text{no, 5}
+5 \text{ and } 5 | 6
+Team 3 | Team 4
+3\text{rd} | 4\text{th}
+\text{circle} | \text{ellipse}
+100\text{ m} | 100\text{ km}
+5 m/s | 5 km/h
+5\text{ hours} | 5\text{ minutes}
+50 cents | 50 dollars
+5 million | 5 billion
+72\% | 7.2
+x \in \{1,2\} | \{1,3\}
+(x,y)=(1,2) | x=2,y=1
+-3^2 | 9
+\sqrt{16} | -4
+2^{3^2} | 64
+135^\circ | \frac{\pi}{4}
+\sin 30 | \frac12
+\sin 15^\circ | \cos 15^\circ
+10^{100} | 10^{101}
+10^{-100} | 10^{-101}
+\frac{1}{3^{200}} | \frac{1}{3^{201}}
+50! | 51!
+2^{200} | 2^{200}-1
+3-4i | 3+4i
+i | 1
+[1,2]\cup[2,3] | [1,2)\cup(2,3]
+(-\infty,2) | (-\infty,2]
+x \ge 0 | x > 0
+0<x<1 | 0<x<2
+\{x\mid 0<x<1\} | \{x\mid 0\le x<1\}
+y=3x-2 | 3x-y=-2
+x^2+y^2=1 | x^2-y^2=1
+(1,2,3) | (3,2,1)
+\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} | (1,2,3,4)
+\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix} | \begin{pmatrix} 1 & 2 \\ 4 & 3 \end{pmatrix}
+2\frac{3}{4} | \frac{6}{4}
+0.1666 | 1/6
+0.16 | 1/6
+1'000 | 1
+Option A | Option B
+\text{isosceles} | \text{scalene}
+\text{even} | \text{odd}
+yes | no
+listen | silent
+\text{ABCD} | \text{ABDC}
+PQR | RQP
+ab | a+b
+a^b | b^a
+a-b | b-a
+\frac{a}{b} | \frac{b}{a}
+x^{n} | x^{n+1}
+2^{n+1} | 2^n+1
+\binom{n}{2} | \binom{n+1}{2}
+(-1)^n | (-1)^{n+1}
+\lfloor n/2 \rfloor | \lceil n/2 \rceil
+\lfloor n/2 \rfloor | n/2
+\ln x | \log_2 x
+\sin x | \sin 2x
+\sin^2 x | \sin x^2
+x_1 | x_{11}
+x_{12} | x_{21}
+\sqrt{x+1} | \sqrt{x}+1
+e^x | e^{-x}
+|x| | -x
+\frac{x^3}{3}+C | \frac{x^3}{3}
+1:3 | 3
+1/2 | 2
+2^{1/2} | 2^{1/3}
+10110_2 | 10111_2
+10_3 | 10_4
+12_{10} | 12_{8}
+\pm 1 | 1
+\pm 1 | 0
+1\pm\sqrt2 | 1+\sqrt2
+\{1,1,2\} | \{1,2,3\}
+1,2 | 1,2,2,3
+(0,0) | 0
+\{0\} | \emptyset
+\text{undefined} | 0
+\infty | \text{undefined}
+0.5 | 0.49999
+0.499999999 | 0.5
+3.1415926 | 3.1415936
+123456789 | 123456788
+12345678901234567890 | 12345678901234567891
+1.5 | 15
+1.05 | 1.5
+1{,}500 | 1.5
+-\frac{1}{2} | 0.5
+\frac{-1}{-2} | -0.5
+x=1 | x=-1
+x<1 | 1
+5\text{ or }6 | 5
+5 \text{ and } 6 | 6
+5\text{ not }6 | 6
+between 5 and 6 | 5,6
+not 5 | 5
+-5 | 5 below zero
+less than 5 | 5
+x | y
+\alpha | \beta
+\text{Jan 5} | \text{Jan 6}
+5:30 | 5:03
+3:00 \text{ pm} | 3:00 \text{ am}
 45^\circ | 54
 30^\circ | \frac{\pi}{3}
 5 cm | 5 kg

@@ -162,7 +162,10 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<![\\a-zA-Z])(?:sqrt|√)", r"\\sqrt"),
         (r"(?<![\\a-zA-Z])cbrt", r"\\sqrt[3]"),
         (rf"(?<![\\a-zA-Z])({FUNCTIONS})(?=[\s(_^0-9\\])", r"\\\1 "),
-        (rf"\\text\{{\s*({FUNCTIONS})\s*\}}", r"\\\1 "),
+        (rf"(?<![0-9 ])\\text\{{\s*({FUNCTIONS})\s*\}}", r"\\\1 "),
+        (r"\\mu\s*\\text\{", r"\\text{μ"),
+        (r"([_^])([a-z0-9])(?=\\)", r"\1{\2}"),
+        (r"\\mathbb\{R\}\s*-\s*(?=\\\{|\[|\()", r"\\mathbb{R} \\setminus "),
         (r"\\(asin|acos|atan)(?![a-zA-Z])", r"\\arc\1"),
         (r"\\arca(sin|cos|tan)", r"\\arc\1"),
         (r"(?<![\\a-zA-Z])(pi|alpha|beta|gamma|theta|phi|lambda|omega)(?![a-zA-Z])", r"\\\1 "),
@@ -266,12 +269,15 @@ def _ascii_symbols(text: str) -> str:
     text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda run: "_{" + "".join(_LOWERED[char] for char in run[0]) + "}", text)
     text = re.sub(r"√\s*(?:([0-9.]+|[a-zA-Zπ])|(?=[({]))", lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else r"\sqrt", text)
     text = text.translate(_UNICODE).translate(_GREEK)
-    text = re.sub(
-        "[¼½¾⅐-⅞]", lambda char: r"\frac{%s}{%s}" % tuple(unicodedata.normalize("NFKC", char[0]).split("⁄")), text
-    )
+    text = re.sub("[¼½¾⅐-⅞]", _vulgar_fraction, text)
     text = text.replace("∛", r"\sqrt[3]")
     text = unicodedata.normalize("NFKC", text)
     return "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def _vulgar_fraction(match: re.Match[str]) -> str:
+    top, bottom = unicodedata.normalize("NFKC", match[0]).split("⁄")
+    return rf"\frac{{{top}}}{{{bottom}}}"
 
 
 def _unwrap(text: str) -> str:

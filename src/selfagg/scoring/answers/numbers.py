@@ -55,7 +55,23 @@ def proportional_key(expression: Any, *, positive: bool = False) -> str:
 
 def _with_imaginary_unit(expression: Any) -> Any:
     letters = {symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"}
-    return expression.xreplace(letters) if letters else expression
+    expression = expression.xreplace(letters) if letters else expression
+    return (
+        expression.replace(_is_odd_root, lambda root: _real_power(*root.args))
+        if expression.has(sympy.Pow)
+        else expression
+    )
+
+
+def _is_odd_root(part: Any) -> bool:
+    """Tell whether a part is a root such as the cube root of -8, which everybody takes to be real."""
+    if not isinstance(part, sympy.Pow) or not part.exp.is_Rational or part.exp.q % 2 == 0 or part.exp.q == 1:
+        return False
+    return bool(part.base.is_number and part.base.is_extended_negative)
+
+
+def _real_power(base: Any, exponent: Any) -> Any:
+    return (-1) ** (exponent.p % 2) * (-base) ** exponent
 
 
 def _number(expression: Any) -> Value:

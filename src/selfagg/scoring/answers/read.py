@@ -22,7 +22,7 @@ from selfagg.scoring.answers.plain import plain_number, text_value
 from selfagg.scoring.answers.structure import bracketed, split
 from selfagg.scoring.answers.units import unit
 from selfagg.scoring.answers.values import Value, exact_key, number
-from selfagg.scoring.answers.words import DATE, REMARK, SEPARATOR, mark_words, value_among_words
+from selfagg.scoring.answers.words import DATE, REASON, REMARK, SEPARATOR, mark_words, value_among_words
 
 
 def read(answer: str) -> list[Any]:
@@ -47,7 +47,7 @@ def value(text: str) -> Value:
     text = text.strip()
     if (plain := plain_number(text)) is not None:
         return plain
-    text = REMARK.sub("", text)
+    text = REASON.sub("", REMARK.sub("", text))
     for reader in _READERS:
         if (found := reader(text)) is not None:
             return found
@@ -95,7 +95,7 @@ def _matrix(rows: Sequence[Sequence[Value]]) -> Value:
 
 def _congruence(text: str) -> Value | None:
     match = re.fullmatch(
-        r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", text.replace(r"\text{mod}", "mod")
+        r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", re.sub(r"\\text\{(\(?)mod\}", r"\1mod ", text)
     )
     if not match or not match[1]:
         return None
@@ -107,7 +107,8 @@ def _congruence(text: str) -> Value | None:
     residue = int(found) % modulus
     if "bmod" in text:
         return number(Fraction(residue))
-    return Value("congruence", (f"{residue} mod {modulus}", exact_key(found)))
+    readings = (f"{residue} mod {modulus}", exact_key(found), exact_key(Fraction(residue)))
+    return Value("congruence", tuple(dict.fromkeys(readings)))
 
 
 def _numeral(text: str) -> Value | None:
@@ -279,6 +280,7 @@ def _is_function_of(left: str, right: str) -> bool:
 
 
 def _brackets(text: str) -> Value | None:
+    text = re.sub(r"^[A-Z]\s*(?=\(.*[,;].*\)$)", "", text)  # a point with its name
     inside = bracketed(text)
     if inside is None:
         return (re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") and Value("set", ("set ",))) or None
@@ -307,14 +309,14 @@ def _open_interval(ends: Sequence[str]) -> tuple[str, ...]:
 
 
 _TAIL = re.compile(
-    r"(?P<value>.*[0-9A-Za-z)}|!\s])\s*(?P<unit>(?:\s*(?:\\text\{[^{}]*\}(?:\s*\^\s*\{?-?[0-9]\}?)?|[/·]|\\cdot|"
+    r"(?P<value>.*?[0-9A-Za-z)}|!\s])\s*(?P<unit>(?:\s*(?:\\text\{[^{}]*\}(?:\s*\^\s*\{?-?[0-9]\}?)?|[/·]|\\cdot|"
     r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}(?:\^\{?[0-9]\}?)?\s*\}))+)"
 )
 _LETTER_UNIT = re.compile(
     r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))"
 )
 _MARK = re.compile(
-    r"(?P<value>.*[^\s\\])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)"
+    r"(?P<value>.*[^\s\\'])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)"
 )
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\\text\{\s*([a-z]+)\s*\}")
 _CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")

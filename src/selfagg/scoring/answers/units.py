@@ -7,7 +7,7 @@ from collections import Counter
 from fractions import Fraction
 
 _TABLE = """
-length 1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm
+length 1 m meter metre; 1/1000 mm millimeter millimetre; 1/100 cm centimeter centimetre; 1/10 dm; 1/1000000 μm micron
 length 1000 km kilometer kilometre
 length 127/5000 inch in ″; 381/1250 ft foot feet; 1143/1250 yd yard; 201168/125 mi mile
 mass 1 g gram; 1/1000 mg milligram; 1000 kg kilogram; 1000000 tonne; 45359237/100000 lb pound

@@ -34,6 +34,11 @@ _COUNTS = re.compile(
 REMARK = re.compile(r"(?<=[^\s(,])\s*\((?:[^()]|\([^()]*\))*(?:\\text|\\approx)(?:[^()]|\([^()]*\))*\)$")
 """In parentheses at the end."""
 
+REASON = re.compile(
+    r"(?<=\S),?\s*\\text\{\s*(?:since|because|where|for all|for every|for any|for some|given|provided)\b.*$"
+)
+"""Why or for whom a value holds."""
+
 DATE = re.compile(r"\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 
 
