@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfagg.scoring.answers.normalise import braced, closing, normalise
+from selfagg.scoring.answers.normalise import normalise
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,3 @@ from selfagg.scoring.answers.normalise import braced, closing, normalise
 )
 def test_normalise(written: str, normal: str) -> None:
     assert normalise(written) == normal
-
-
-def test_arguments_that_are_missing_do_not_fail() -> None:
-    assert braced(r"\frac") == r"\frac{}{}"
-    assert braced(r"\sqrt") == r"\sqrt{}"
-
-
-def test_closing() -> None:
-    assert closing("{a{b}c}d", 0) == 6
-    assert closing("{a", 0) is None

@@ -3,101 +3,15 @@ r"""One spelling: Unicode, ASCII mathematics and sloppy TeX become the LaTeX tha
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
+
+from selfagg.scoring.answers.tex import braced, closing
+from selfagg.scoring.answers.unicode import without_unicode
 
 FUNCTIONS = (
     "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|asin|acos|atan|ln|lg|log|exp|max|min|gcd|"
     "lcm|det|lim"
 )
-
-_SYMBOLS = {
-    "−–—‐‑‒﹣": "-",
-    "×∙⋅·•": r" \cdot ",
-    "÷": r" \div ",
-    "∞": r" \infty ",
-    "≤⩽": r" \le ",
-    "≥⩾": r" \ge ",
-    "≠": r" \ne ",
-    "≈": r" \approx ",
-    "±": r" \pm ",
-    "∓": r" \mp ",
-    "∪": r" \cup ",
-    "∩": r" \cap ",
-    "∈": r" \in ",
-    "∅⌀": r" \emptyset ",
-    "∖": r" \setminus ",
-    "°º˚": r"^\circ ",
-    "…⋯": r" \ldots ",
-    "≡": r" \equiv ",
-    "∠": r" \angle ",
-    "→": r" \to ",
-    "′’‘": "'",
-    "″”“": '"',
-    "、": ",",
-    "。": ".",
-    "⟨": r" \langle ",
-    "⟩": r" \rangle ",
-    "ℝ": r"\mathbb{R}",
-    "ℤ": r"\mathbb{Z}",
-    "ℕ": r"\mathbb{N}",
-    "ℚ": r"\mathbb{Q}",
-    "ℂ": r"\mathbb{C}",
-    "∎■□✓✔": "",
-    "⁄∕": "/",
-    "⌊": r"\lfloor ",
-    "⌋": r"\rfloor ",
-    "⌈": r"\lceil ",
-    "⌉": r"\rceil ",
-    "∑": r"\sum ",
-    "∏": r"\prod ",
-    "∫": r"\int ",
-}
-_UNICODE = {ord(char): text for chars, text in _SYMBOLS.items() for char in chars}
-_GREEK = {
-    ord(letter): f" \\{name} "
-    for letter, name in zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Pi",
-            "Sigma",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],
-        strict=True,
-    )
-}
-_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
-_LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 
 _WORDS_IN = r"text|textbf|textrm|textit|textsf|texttt|textnormal|mbox|hbox|emph|mathrm|operatorname\*?|textup|textsc"
 _TEXT = re.compile(rf"\\(?:{_WORDS_IN})\s*\{{((?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
@@ -192,7 +106,7 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 def normalise(answer: str) -> str:
     r"""Return an answer in one spelling of LaTeX; words stay in ``\text{}``."""
     text = re.sub(r"(?<!\\)%[^\n]*\n", " ", answer)
-    text = _ascii_symbols(text)
+    text = without_unicode(text)
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)
     text = re.sub(r"\\!\s*", "", re.sub(r"\s*\{\s*,\s*\}\s*", ",", text))
@@ -210,74 +124,6 @@ def normalise(answer: str) -> str:
     text = braced(text)
     text = _decimals(text)
     return " ".join(text.split())
-
-
-def braced(text: str) -> str:
-    r"""Return LaTeX whose ``\frac``, ``\binom`` and ``\sqrt`` have their arguments in braces: ``\frac2\pi``."""
-    out, position = [], 0
-    for match in re.finditer(r"\\(frac|binom|sqrt)(?![a-zA-Z])", text):
-        if match.start() < position:
-            continue
-        out.append(text[position : match.start()])
-        piece, position = _command(text, match)
-        out.append(piece)
-    return "".join([*out, text[position:]])
-
-
-def _command(text: str, match: re.Match[str]) -> tuple[str, int]:
-    name, position, index = match[1], match.end(), ""
-    if name == "sqrt" and (found := re.compile(r"\s*\[([^\[\]]*)\]").match(text, position)):
-        index, position = f"[{found[1]}]", found.end()
-    arguments = []
-    for _ in range(1 if name == "sqrt" else 2):
-        argument, position = _argument(text, position)
-        arguments.append(f"{{{argument}}}")
-    return f"\\{name}{index}{''.join(arguments)}", position
-
-
-def _argument(text: str, position: int) -> tuple[str, int]:
-    """One argument of a TeX command: a group, a command with its own arguments, a character."""
-    while position < len(text) and text[position] == " ":
-        position += 1
-    if position >= len(text):
-        return "", position
-    if text[position] in "{(" and (end := closing(text, position)):
-        return braced(text[position + 1 : end]), end + 1
-    if nested := re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])").match(text, position):
-        return _command(text, nested)
-    token = re.compile(r"\\[a-zA-Z]+|.").match(text, position)
-    if text[position - 1 : position] != " " and text[max(0, position - 5) : position] == "\\sqrt":
-        token = re.compile(r"\\[a-zA-Z]+|[0-9]+|.").match(text, position)
-    return (token[0], token.end()) if token else ("", position)
-
-
-def closing(text: str, start: int) -> int | None:
-    """Return the place of the bracket that closes the one at ``start``, or None."""
-    opening, depth = text[start], 0
-    close = {"{": "}", "(": ")", "[": "]"}[opening]
-    for position in range(start, len(text)):
-        if text[position - 1 : position] == "\\" and opening == "{":
-            continue
-        depth += (text[position] == opening) - (text[position] == close)
-        if depth == 0:
-            return position
-    return None
-
-
-def _ascii_symbols(text: str) -> str:
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda run: "^{" + "".join(_RAISED[char] for char in run[0]) + "}", text)
-    text = re.sub("[₀₁₂₃₄₅₆₇₈₉]+", lambda run: "_{" + "".join(_LOWERED[char] for char in run[0]) + "}", text)
-    text = re.sub(r"√\s*(?:([0-9.]+|[a-zA-Zπ])|(?=[({]))", lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else r"\sqrt", text)
-    text = text.translate(_UNICODE).translate(_GREEK)
-    text = re.sub("[¼½¾⅐-⅞]", _vulgar_fraction, text)
-    text = text.replace("∛", r"\sqrt[3]")
-    text = unicodedata.normalize("NFKC", text)
-    return "".join(char for char in text if unicodedata.category(char) != "Cf")
-
-
-def _vulgar_fraction(match: re.Match[str]) -> str:
-    top, bottom = unicodedata.normalize("NFKC", match[0]).split("⁄")
-    return rf"\frac{{{top}}}{{{bottom}}}"
 
 
 def _unwrap(text: str) -> str:

@@ -15,12 +15,13 @@ import sympy  # type: ignore[import-untyped]
 
 from selfagg.scoring import guard
 from selfagg.scoring.answers import regions
+from selfagg.scoring.answers.composites import composite, matrix, named_list, unordered
 from selfagg.scoring.answers.latex import expression
 from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
 from selfagg.scoring.answers.numbers import Unreadable, proportional_key, rational, value_of
 from selfagg.scoring.answers.plain import plain_number, text_value
+from selfagg.scoring.answers.quantities import quantity
 from selfagg.scoring.answers.structure import bracketed, split
-from selfagg.scoring.answers.units import unit
 from selfagg.scoring.answers.values import Value, exact_key, number
 from selfagg.scoring.answers.words import DATE, REASON, REMARK, SEPARATOR, mark_words, value_among_words
 
@@ -76,21 +77,12 @@ def _environment(text: str) -> Value | None:
         return Value("cases", ("cases " + " ; ".join(sorted(_case(row) for row in cells)),))
     if len(cells) == 1 and len(cells[0]) == 1:
         return value(cells[0][0])
-    return _matrix([[value(cell) for cell in row] for row in cells])
+    return matrix([[value(cell) for cell in row] for row in cells])
 
 
 def _case(row: Sequence[str]) -> str:
     condition = re.sub(r"\\text\{\s*(?:if|for|when|where|otherwise|else)?\s*\}", "", " ".join(row[1:])).strip(" ,")
     return f"{value(row[0].rstrip(', ')).key} if {value(condition).key if condition else ''}"
-
-
-def _matrix(rows: Sequence[Sequence[Value]]) -> Value:
-    if len({len(row) for row in rows}) != 1:
-        raise Unreadable("its rows have different lengths")
-    flat = [cell for row in rows for cell in row]
-    found = composite("matrix", flat, (f"{len(rows)}x{len(rows[0])} ",))
-    vector = composite("tuple", flat).readings if 1 in (len(rows), len(rows[0])) else ()
-    return Value(found.kind, found.readings + vector)
 
 
 def _congruence(text: str) -> Value | None:
@@ -151,12 +143,12 @@ def _list(text: str) -> Value | None:
     parts = [variant for part in parts for variant in _signs(part)]
     sides = [split(part, "=") for part in parts]
     if all(re.match(r".*[0-9]\s*\\text\{[^{}]*\}$", part) for part in parts):
-        return _unordered([_counted(part) for part in parts])
+        return unordered([_counted(part) for part in parts])
     if all(len(side) == 2 and _is_label(side[0]) for side in sides):
-        return _named_list([side[0] for side in sides], [value(side[1]) for side in sides])
+        return named_list([side[0] for side in sides], [value(side[1]) for side in sides])
     if len(sides[0]) == 2 and all(len(side) == 1 for side in sides[1:]):
         parts[0] = sides[0][1]
-    found = _unordered([value(part) for part in parts])
+    found = unordered([value(part) for part in parts])
     decimal_comma = plain_number(text.replace(",", ".")) if re.fullmatch(r"-?[0-9]+,[0-9]+", text) else None
     return Value(found.kind, found.readings + (decimal_comma.readings if decimal_comma else ()))
 
@@ -171,36 +163,9 @@ def _counted(part: str) -> Value:
     )
 
 
-def _unordered(elements: Sequence[Value]) -> Value:
-    as_set, as_tuple = composite("list", elements, ("set ",), ordered=False), composite("tuple", elements)
-    return Value(as_set.kind, as_set.readings + as_tuple.readings)
-
-
-def _named_list(names: Sequence[str], elements: Sequence[Value]) -> Value:
-    plain = _unordered(elements)
-    if len(set(names)) < len(names):
-        return plain
-    pairs = sorted(zip(names, elements, strict=True), key=lambda pair: re.sub(r"[\s{}]", "", pair[0]))
-    written = "names " + " ; ".join(f"{re.sub(r'[ {}]', '', name)} = {element.key}" for name, element in pairs)
-    ordered = composite("tuple", [element for _, element in pairs])
-    return Value("names", (written, *ordered.readings, *composite("list", elements, ("set ",), ordered=False).readings))
-
-
-def composite(
-    kind: str, elements: Sequence[Value], prefix: tuple[str, ...] = ("tuple ",), *, ordered: bool = True
-) -> Value:
-    """Return the value of several: by their exact keys, and by their last readings where these are others."""
-    others = sorted({element.kind for element in elements} - {"number"})
-    readings = []
-    for position in (0, -1):
-        keys = [element.readings[position] for element in elements]
-        readings.append(prefix[0] + " ; ".join(keys if ordered else sorted(set(keys))))
-    return Value(f"{kind}[{','.join(others)}]" if others else kind, tuple(dict.fromkeys(readings)))
-
-
 def _plus_minus(text: str) -> Value | None:
     variants = _signs(text)
-    return _unordered([value(variant) for variant in variants]) if len(variants) > 1 else None
+    return unordered([value(variant) for variant in variants]) if len(variants) > 1 else None
 
 
 def _signs(text: str) -> list[str]:
@@ -232,7 +197,7 @@ def _equation(text: str) -> Value | None:
     if _is_function_of(left, right):
         return value(right)
     if (names := bracketed(left)) and "," in left and (elements := bracketed(right)):
-        return _named_list(split(names, ","), [value(part) for part in split(elements, ",")])
+        return named_list(split(names, ","), [value(part) for part in split(elements, ",")])
     if _is_label(left):
         name = re.sub(r"[\s{}]", "", left)
         known = value(right)
@@ -294,7 +259,7 @@ def _brackets(text: str) -> Value | None:
     if len(elements) == 1:
         return value(elements[0])
     if text[0] == "[" and len(elements) > 1 and all(part.startswith("[") for part in elements):
-        return _matrix([[value(cell) for cell in split(bracketed(row) or "", ",")] for row in elements])
+        return matrix([[value(cell) for cell in split(bracketed(row) or "", ",")] for row in elements])
     if len(elements) != 2 or (text[0] == "(" and text[-1] == ")"):
         point = composite("tuple", [value(part) for part in elements])
         return Value(point.kind, point.readings + _open_interval(elements))
@@ -308,86 +273,19 @@ def _open_interval(ends: Sequence[str]) -> tuple[str, ...]:
         return ()
 
 
-_TAIL = re.compile(
-    r"(?P<value>.*?[0-9A-Za-z)}|!\s])\s*(?P<unit>(?:\s*(?:\\text\{[^{}]*\}(?:\s*\^\s*\{?-?[0-9]\}?)?|[/·]|\\cdot|"
-    r"\\frac\s*\{\s*\\text\{[^{}]*\}\s*\}\s*\{\s*\\text\{[^{}]*\}(?:\^\{?[0-9]\}?)?\s*\}))+)"
-)
-_LETTER_UNIT = re.compile(
-    r"(?P<value>[-+]?[0-9][0-9.,/]*|.*\})(?:\s+(?P<unit>[msgNJWVAKLh]|m\s*/\s*s)|\s*(?P<power>m\s*\^\s*\{?[23]\}?))"
-)
-_MARK = re.compile(
-    r"(?P<value>.*[^\s\\'])\s*(?P<unit>\^\\circ|\\?%|\\text\{\s*(?:percent|percentage|pct|%)\s*\}|''|\"|'|\\Omega)"
-)
-_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\\text\{\s*([a-z]+)\s*\}")
-_CURRENCY = re.compile(r"\\text\{(?P<unit>[^{}]*)\}\s*(?P<value>[-+]?[0-9.,]+)")
-
-
-def _quantity(text: str) -> Value | None:
-    if re.search(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)", text):
-        return None
-    if len(amounts := _AMOUNT.findall(text)) > 1 and not _AMOUNT.sub("", text).strip():
-        return _sum_of_amounts([(Fraction(count), unit(name)) for count, name in amounts])
-    for pattern in (_MARK, _CURRENCY, _TAIL, _LETTER_UNIT):
-        if (match := pattern.fullmatch(text)) and (found := _measured(pattern, match)):
-            return found
-    return None
-
-
-def _sum_of_amounts(amounts: Sequence[tuple[Fraction, tuple[str, Fraction] | None]]) -> Value | None:
-    """Three hours and thirty minutes."""
-    dimensions = {known[0] for _, known in amounts if known}
-    if len(dimensions) != 1 or not all(known for _, known in amounts):
-        return None
-    total = sum((count * known[1] for count, known in amounts if known), Fraction(0))
-    return Value("quantity", (f"{exact_key(total)} {dimensions.pop()}",))
-
-
-def _measured(pattern: re.Pattern[str], match: re.Match[str]) -> Value | None:
-    written, spelled = match["value"].strip(), match["unit"] or (match["power"] if pattern is _LETTER_UNIT else "")
-    marks = {"''": "in", '"': "in", "'": "ft", r"\Omega": "ohm"}
-    spelled = re.sub(r"\\frac\s*\{(.*)\}\s*\{(.*)\}", r"\1/\2", spelled)
-    spelled = (
-        re.sub(r"\\text\{([^{}]*)\}", r" \1 ", spelled)
-        .replace(r"\cdot", "·")
-        .replace("pct", "percent")
-        .replace("percentage", "percent")
-    )
-    if re.fullmatch(r"\s*(?:\^\\circ|deg(?:ree)?s?\.?)\s*", spelled):
-        dimension, factor = "angle^1", sympy.pi / 180
-    elif known := unit(marks.get(spelled.strip(), spelled).replace("\\", "")):
-        dimension, factor = known[0], sympy.Rational(known[1].numerator, known[1].denominator)
-    else:
-        return None
-    if re.search(r"[,;=<>]|\\(?:pm|cup|text|le|ge)", written) and plain_number(written) is None:
-        return None
-    bare = value(written)
-    base = value_of(_exact(written) * factor)
-    if (dimension == "" and factor == 1) or not bare.kind.startswith(("number", "rounded", "formula")):
-        return bare
-    also = base.readings if dimension in ("", "angle^1", "usd^1") else ()
-    literal = (
-        value_of(expression(f"{written} {spelled}")).readings if pattern is _LETTER_UNIT and "/" not in spelled else ()
-    )
-    return Value("quantity", tuple(dict.fromkeys((f"{base.key} {dimension}", *also, *bare.readings, *literal))))
-
-
-def _exact(text: str) -> Any:
-    plain = plain_number(text)
-    if plain is None:
-        return expression(text)
-    top, _, bottom = plain.key.partition("/")
-    return sympy.Rational(int(top, 16), int(bottom or "1", 16))
-
-
 def _formula(text: str) -> Value | None:
     found = expression(text)
     if isinstance(found, sympy.MatrixBase):
-        return _matrix([[value_of(cell) for cell in row] for row in found.tolist()])
+        return matrix([[value_of(cell) for cell in row] for row in found.tolist()])
     return value_of(found)
 
 
 def _dots(text: str) -> Value | None:
     return Value("text", ("text ...",)) if text == r"\ldots" else None
+
+
+def _quantity(text: str) -> Value | None:
+    return quantity(text, value)
 
 
 def _worded(text: str) -> Value | None:
