@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import math_verify  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selfagg.scoring import math as math_scoring
 from selfagg.scoring import workers
@@ -152,3 +155,45 @@ async def test_huge_answers_are_compared_as_text() -> None:
     assert await score("5", huge) == 0.0
     assert await score(huge, huge) == 1.0
     assert await MathScorer().same(question(None), [huge, "0.5", huge]) == [0, 1, 0]
+
+
+ANSWERS = [
+    "5",
+    "5 cm",
+    "5 kg",
+    "x = 5",
+    "50",
+    r"50\%",
+    "0.5",
+    "1,2",
+    "(1,2)",
+    "(2,1)",
+    "1<x<2",
+    r"\{2,1\}",
+    "1/3",
+    "0.333333",
+]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from(ANSWERS), min_size=2, max_size=6), st.randoms())
+async def test_a_vote_of_two_is_the_score_and_no_vote_depends_on_the_order(votes: list[str], chance: Random) -> None:
+    scorer = MathScorer()
+    one, other = votes[:2]
+    verdict = await scorer.score(question(one), rf"\boxed{{{other}}}")
+    assert (await scorer.same(question(None), [one, other]) == [0, 0]) is (verdict.score == 1.0)
+    groups = await partition(scorer, votes)
+    chance.shuffle(votes)
+    assert await partition(scorer, votes) == groups
+
+
+async def partition(scorer: MathScorer, votes: list[str]) -> set[frozenset[str]]:
+    firsts = await scorer.same(question(None), votes)
+    return {frozenset(vote for vote, first in zip(votes, firsts, strict=True) if first == place) for place in firsts}
+
+
+async def test_votes_above_the_range_of_floats_and_sixteen_hard_ones() -> None:
+    huge = ["10^{400}", r"10\cdot 10^{399}", "2^{2025}", "2^{2024}", r"\binom{2025}{1012}", r"\binom{2025}{1013}"]
+    assert await MathScorer().same(question(None), huge) == [0, 0, 2, 3, 4, 4]
+    angles = [rf"\sin {5 * n}^\circ" for n in range(1, 9)] + [rf"\cos {90 - 5 * n}^\circ" for n in range(1, 9)]
+    assert await MathScorer().same(question(None), angles) == [*range(8), *range(8)]

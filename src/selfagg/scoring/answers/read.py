@@ -21,7 +21,7 @@ from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
 from selfagg.scoring.answers.numbers import Unreadable, proportional_key, rational, value_of
 from selfagg.scoring.answers.plain import plain_number, text_value
 from selfagg.scoring.answers.quantities import quantity
-from selfagg.scoring.answers.structure import bracketed, split
+from selfagg.scoring.answers.structure import bracketed, is_sane, split
 from selfagg.scoring.answers.values import Value, exact_key, number
 from selfagg.scoring.answers.words import DATE, REASON, REMARK, SEPARATOR, mark_words, value_among_words
 
@@ -31,8 +31,8 @@ def read(answer: str) -> list[Any]:
     found = plain_number(answer)
     if found is None:
         try:
-            if DATE.search(answer) and re.search("[0-9]", answer):
-                raise Unreadable("a date")
+            if (DATE.search(answer) and re.search("[0-9]", answer)) or not is_sane(answer):
+                raise Unreadable("a date, or nonsense")
             found = value(mark_words(normalise(answer)))
         except (Unreadable, RecursionError, ArithmeticError):
             found = text_value(answer)

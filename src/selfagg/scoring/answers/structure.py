@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_DEEPEST = 40
 _TOKEN = re.compile(r"\\[{}]|\\begin\{|\\end\{\w+\}|[(\[{)\]}]")
 
 
@@ -16,6 +17,11 @@ def _levels(text: str) -> list[tuple[int, int, int]]:
             depth += 1  # its own brace closes next
         found.append((match.start(), match.end(), depth))
     return found
+
+
+def is_sane(text: str) -> bool:
+    """Return whether brackets nest no deeper than in any honest answer; readers take very long over others."""
+    return all(abs(depth) <= _DEEPEST for _, _, depth in _levels(text))
 
 
 def split(text: str, separator: str) -> list[str]:
