@@ -10,6 +10,7 @@ from selfagg.scoring.answers.read import read
 from selfagg.scoring.answers.values import Value, same
 
 EQUAL = r"""
+5 hundred | 500
 45^\circ | 45
 45 degrees | 45
 45° | 45^{\circ}
@@ -513,6 +514,12 @@ r = 5 \text{ cm} | 5
 """
 
 DIFFERENT = r"""
+square root of 5 | 5
+multiples of 5 | 5
+twice 5 | 5
+5 and a half | 5
+negative 5 | 5
+5 squared | 5
 A(1,2) | B(2,1)
 6'2'' | 6
 5\text{ to }7 | 5

@@ -14,7 +14,7 @@ from selfagg.scoring.answers.values import Value
 SEPARATOR = r",?\s*\\text\{\s*,?\s*(?i:and|or)\s*\}|[,;]|\\&|(?<![&\\])&"
 r"""Between the elements of a list that has no brackets."""
 
-_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _SCALE = re.compile(rf"(?<=[0-9])\s*\\text\{{\s*({'|'.join(_SCALES)})(?![a-z])\s*")
 _WORD = re.compile(
     r"(?<![\\A-Za-z_{^])[A-Za-z]{2,}(?:['/-][A-Za-z]+)*(?![A-Za-z(_{])"
@@ -27,6 +27,8 @@ _SHORT = re.compile(
 )
 _COUNTS = re.compile(
     r"\b(?:not|no|none|never|cannot|impossible|undefined|except|least|most|more|less|greater|fewer|over|under|between|"
+    r"half|third|quarter|twice|double|triple|square root|squared|cubed|roots?|factorial|negative|multiples?|divisible|"
+    r"divisors?|factors?|powers?|reciprocal|inverse|dozens?|but|without|besides|other|every|up to|"
     r"before|after|minus|plus|times|true|false|yes|a\.?m|p\.?m|january|february|march|april|may|june|july|august|"
     r"september|october|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b",
     re.IGNORECASE,
