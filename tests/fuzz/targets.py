@@ -39,8 +39,8 @@ from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing
 from selfagg.report.markup import nodes
 from selfagg.scoring import scorer_for
+from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
-from selfagg.scoring.math import normalised
 from selfagg.scoring.text import text_key
 from selfagg.server.errors import ApiError
 from selfagg.server.schemas import ChatRequest, parse, read
@@ -138,7 +138,9 @@ def response(data: bytes) -> None:
         answer = scorer_for(kind).answer(Question("q", "?", kind), text)
         assert answer is None or kind in ("choice", "code") or answer in text
     text_key(text)
-    normalised(text)
+    unwrapped(text)
+    plain_number(text)
+    text_value(text)
     json.dumps(nodes(text))
 
 
