@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
+import struct
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
+
+from selfagg.errors import UsageError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 @contextmanager
@@ -16,17 +27,67 @@ def whole(path: Path) -> Iterator[Path]:
     """A file to write, which takes the place of ``path`` when the block ends well.
 
     What stood there before stays until then, and for good if the block fails, the process is killed or the power goes.
+    A link stays a link: the file that it leads to is replaced.
 
     Raises:
         OSError: It cannot be written.
+        UsageError: It is something else than a file, which must not be replaced by one.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    with suppress(FileNotFoundError):
+        path.stat()  # links that lead in a circle
+    if kind := kind_of(path):
+        raise UsageError(f"{path} is {kind}: name a file to write")
+    target = Path(os.path.realpath(path))
+    # Of a name of its own, for one that is as long as a name may be leaves no room for more.
+    partial = target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.partial")
     try:
         yield partial
         sync(partial)
-        partial.replace(path)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def kind_of(path: Path) -> str:
+    """Say what stands at a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode):
+        return ""
+    return _KINDS.get(stat.S_IFMT(mode), "no ordinary file")
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def readable(path: Path, what: str) -> Path:
+    """The path of a file that can be read; one that would never end, as a device or a pipe, is refused.
+
+    Args:
+        path: The file.
+        what: What it is called in the error, as ``the file of questions``.
+
+    Raises:
+        UsageError: There is no such file, it is something else, or it cannot be opened.
+    """
+    try:
+        path.stat()
+        if kind := kind_of(path):
+            raise UsageError(f"{what} {path} is {kind}: name a file")
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise UsageError(f"there is no {what.removeprefix('the ')} {path}") from None
+    except OSError as error:
+        raise UsageError(f"cannot read {what} {path}: {error.strerror or error}") from None
+    return path
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -39,6 +100,38 @@ def write_whole(path: Path, text: str) -> None:
         partial.write_text(text, "utf-8")
 
 
+def claim(path: Path) -> int:
+    """Opens a file, made if it is not there, and takes a lock on it; the lock ends when the descriptor is closed.
+
+    The lock is one on the file's own data, far behind its end, so it holds under every name of the file and is in
+    nobody's way.
+
+    Raises:
+        BlockingIOError: Another process has it.
+        OSError: The file cannot be written.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if sys.platform == "win32":
+            os.lseek(descriptor, _FAR, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        elif sys.platform == "linux":  # a lock of the descriptor: others of this process are kept out too
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _FAR, 1, 0))
+        else:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _FAR)
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise BlockingIOError("replaced by another process")
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, PermissionError) and error.errno == errno.EACCES:  # some systems say so of a lock
+            raise BlockingIOError(*error.args) from None
+        raise
+    return descriptor
+
+
+_FAR = 2**62
+
+
 def lock(path: Path) -> FileLock:
     """The right to write a file or a folder, until it is released.
 
@@ -49,7 +142,7 @@ def lock(path: Path) -> FileLock:
         OSError: The place cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))
     taken = FileLock(resolved.with_name(f".{resolved.name}.lock"), blocking=False)
     taken.acquire()
     return taken

@@ -69,6 +69,7 @@ def test_the_sandbox_that_is_named(run: Run) -> None:
         pytest.skip("bubblewrap does not work here")
     assert outcome.returncode == 0, outcome.stderr
     assert "WARNING" not in outcome.stderr
+    assert outcome.stderr.count("programs run in bubblewrap: ") == 1
     assert 0 < json.loads(outcome.stdout)["answer_accuracy"] < 1
 
 

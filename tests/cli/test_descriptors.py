@@ -48,5 +48,5 @@ def test_a_record_deleted_during_a_run_is_no_success(
     record.unlink()
     assert process.wait(60) == 2
     said = (tmp_path / "said").read_text()
-    assert f"record {record} was deleted or moved while it was being written" in said
+    assert f"record {record} was deleted, moved or cut short while it was being written" in said
     assert "Traceback" not in said

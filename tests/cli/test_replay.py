@@ -42,6 +42,29 @@ def test_stale_scores_are_made_anew(run: Run, recorded: str, tmp_path: Path) -> 
     assert "record     not kept" in outcome.stdout
 
 
+def test_what_changed_is_listed(run: Run, recorded: str, tmp_path: Path) -> None:
+    assert json.loads(run("replay", recorded, "--json").stdout)["changed"] == []
+    assert "changed    no member's answer or score" in run("replay", recorded).stdout
+    with Record(tmp_path / recorded) as record:
+        record.query("UPDATE scores SET score = 0 WHERE question = 1 AND t = 2")
+        record.query("UPDATE scores SET answer = 'else', score = 0.5 WHERE question = 2 AND t = 3 AND i = 4")
+        names = [question.id for question in record.questions()]
+    changed = json.loads(run("replay", recorded, "--json").stdout)["changed"]
+    last = changed.pop()
+    assert (last["question"], last["t"], last["i"], last["answer"][0], last["score"][0]) == (
+        names[2],
+        3,
+        4,
+        "else",
+        0.5,
+    )
+    assert {(change["question"], change["t"]) for change in changed} <= {(names[1], 2)}
+    assert all(change["score"] == [0.0, 1.0] for change in changed)
+    said = run("replay", recorded).stdout
+    assert f"changed    {len(changed) + 1} member" in said
+    assert f"{names[2]}  t=3 i=4: else (partly right) -> " in said
+
+
 def test_a_replay_can_be_kept_and_read_as_a_record(run: Run, recorded: str) -> None:
     found = json.loads(run("replay", recorded, "-t", "2", "--out", "short.sqlite", "--json").stdout)
     assert found["replayed"]["record"] == "short.sqlite"
@@ -63,7 +86,9 @@ def test_what_a_record_does_not_hold(run: Run, recorded: str, arguments: list[st
 
 
 def test_a_method_that_asks_the_model_cannot_be_replayed(run: Run, recorded: str, tmp_path: Path) -> None:
+    (tmp_path / "new.sqlite.notes").write_text("of somebody")
     outcome = run("replay", recorded, "--method", "rejection", "--out", "new.sqlite")
     assert outcome.returncode == 2
     assert "a replay has no model" in outcome.stderr
+    (tmp_path / "new.sqlite.notes").unlink()
     assert not list(tmp_path.glob("new.sqlite*"))

@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import json
 import os
 import signal
 import sqlite3
@@ -16,12 +17,13 @@ from selfagg.analysis.summary import summarise
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Generation, Record
+from selfagg.engine.rows import question_body
 from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.report import build_report
-from selfagg.types import Example, Member, Question, Reply, Stop, Usage
+from selfagg.types import Example, Member, Question, Reply, Sampling, Stop, Usage
 
 QUESTIONS = [
     Question("a", "A?", "math", gold="1", context=({"role": "system", "content": "s"},)),
@@ -35,7 +37,7 @@ replies = st.builds(
     text=text,
     reasoning=text,
     stop=st.sampled_from(Stop),
-    usage=st.builds(Usage, *[st.integers(0, 10**9)] * 4),
+    usage=st.just(Usage(unknown=1)) | st.builds(Usage, *[st.integers(0, 10**9)] * 4),
     logprobs=st.none() | st.lists(st.floats(-100, 0), max_size=4).map(tuple),
     tries=st.integers(1, 9),
     seconds=st.floats(0, 1e6),
@@ -57,14 +59,60 @@ async def test_what_is_saved_is_read_back(t: int, i: int, parents: tuple[int, ..
         assert record.members(0) == {}
 
 
-async def test_a_lone_surrogate_from_a_broken_server_is_no_obstacle() -> None:
+async def test_what_is_no_text_fails_nobodys_commit() -> None:
+    """A client or a server may send a lone surrogate or a NUL in any string; nine others wait for the same commit."""
+    bad = "a\ud800b\0"
+    message = {"role": bad, "content": [{"type": "text", "text": bad}], bad: bad}
+    question = Question(
+        f"id {bad}", bad, gold=bad, instruction=bad, context=(message,), examples=(Example(bad, bad, bad),),
+        data={bad: [bad]}, group=bad, turn=message, after=(message,),
+    )  # fmt: skip
+    asked = {"method": {"name": "rsa", "n": 16}, "model": bad, "source": bad}
     with Record(None) as record:
-        record.begin(CONFIGURATION, QUESTIONS)
-        await record.save(Generation(0, Member(1, 0, reply=Reply("a\ud800b", "\udfff"))))
-        await record.save(Generation(0, Member(1, 1, error="said \udc00")))
-        first, second = record.members(0).values()
-        assert first.text == "a?b"
-        assert second.error == "said ?"
+        record.begin(asked, QUESTIONS, {"command": bad})
+        usage = Usage(2**70, -1)
+        await asyncio.gather(
+            record.add(question),
+            *(record.save(Generation(0, Member(1, i, reply=Reply("fine")))) for i in range(9)),
+            record.save(Generation(0, Member(1, 9, reply=Reply(bad, bad, usage=usage)), role=bad, prompt=bad)),
+            record.save(Generation(0, Member(1, 10, error=bad))),
+            record.save_score(0, Member(1, 9, answer=bad, score=float("nan")), bad),
+            record.save_score(0, Member(1, 8, score=7.0)),
+        )
+        kept = list(record.questions())[2]
+        assert (kept.id, kept.text, kept.context[0]["role"]) == ("id a?b\0", "a?b\0", "a?b\0")
+        members = record.members(0, role=None)
+        assert [members["candidate", 1, i].text for i in range(9)] == ["fine"] * 9
+        odd = members["a?b\0", 1, 9]
+        assert odd.reply
+        assert (odd.reply.text, odd.reply.usage) == ("a?b\0", Usage(unknown=1))
+        assert members["candidate", 1, 10].error == "a?b\0"
+        notes = dict(record.query("SELECT i, note FROM scores WHERE score IS NULL"))
+        assert "the scorer gave nan, which is no score from 0 to 1" in notes[9]
+        assert notes[8] == "the scorer gave 7.0, which is no score from 0 to 1"
+        assert record.configuration["source"] == "a?b\0"
+        record.begin(asked, [*QUESTIONS, question])  # the same run
+
+
+async def test_a_question_added_after_a_gap_gets_a_place_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    served = CONFIGURATION | {"source": "serve"}
+    with Record(path) as record:
+        record.begin(served, [])
+        for name in "abc":
+            await record.add(Question(name, "?"))
+        record.query("DELETE FROM questions WHERE position = 1")
+    with Record(path) as record:
+        record.begin(served, list(record.questions()))
+        assert await record.add(Question("d", "?")) == 3
+
+
+def test_fields_that_nobody_has_set_are_not_stored() -> None:
+    assert json.loads(question_body(Question("a", "A?"))) == {"id": "a", "text": "A?", "kind": "text"}
+    assert json.loads(question_body(Question("a", "A?", gold="", instruction="")))["instruction"] == ""
+    method = RSA(n=4, k=2, t=3)
+    assert configuration(method, "m", Settings(), "s")["sampling"] == {"temperature": 1.0}
+    assert configuration(method, "m", Settings(Sampling(temperature=0.0)), "s")["sampling"] == {"temperature": 0.0}
 
 
 async def test_roles_do_not_mix() -> None:
@@ -110,7 +158,7 @@ def test_a_closed_record_is_one_file_and_reading_adds_none(tmp_path: Path) -> No
         asyncio.run(record.save(Generation(0, Member(1, 0, reply=Reply("x")))))
     with Record(path, read_only=True) as reader:
         assert len(reader.members(0)) == 1
-        assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", ".run.sqlite.lock"}
+        assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite"}
     with Record(path) as record:
         assert record.query("PRAGMA journal_mode") == [("wal",)]
 
@@ -160,10 +208,10 @@ def test_a_record_of_another_version_is_refused_and_not_touched(tmp_path: Path, 
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {version}")
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=f"format {version}; this selfagg reads and writes format"):
+    with pytest.raises(UsageError, match=f"format {version}; this selfagg reads formats"):
         Record(path, read_only=read_only)
     assert path.read_bytes() == before
-    assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite", ".run.sqlite.lock"}
+    assert {file.name for file in tmp_path.iterdir()} == {"run.sqlite"}
 
 
 def test_a_commit_survives_a_power_cut_as_far_as_sqlite_promises(tmp_path: Path) -> None:
@@ -196,7 +244,7 @@ async def test_a_record_that_is_deleted_while_it_is_written_is_no_silent_loss(tm
         path.rename(tmp_path / "moved.sqlite")
         if replaced:
             path.write_bytes(b"")
-        with pytest.raises(UsageError, match="was deleted or moved while it was being written"):
+        with pytest.raises(UsageError, match="was deleted, moved or cut short while it was being written"):
             await record.save(Generation(0, Member(1, 1, reply=Reply("lost"))))
 
 
@@ -209,7 +257,6 @@ async def test_a_record_that_is_deleted_while_it_is_written_is_no_silent_loss(tm
         """UPDATE questions SET body = '{"id": "a"}'""",
         "UPDATE questions SET body = CAST(x'ff' AS TEXT)",
         "UPDATE questions SET weights = '{'",
-        "UPDATE generations SET stop = 'bored'",
         "UPDATE generations SET parents = ''",
         "UPDATE generations SET text = CAST(x'ff' AS TEXT)",
         "UPDATE generations SET logprobs = '{'",

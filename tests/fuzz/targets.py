@@ -23,8 +23,9 @@ from aiohttp import web
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.file import load_file
 from selfagg.cli.values import json_object
+from selfagg.engine.formats import SCHEMA
 from selfagg.engine.record import Record
-from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, SCHEMA, Generation, generation_row, question_body
+from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
 from selfagg.errors import ModelError, SelfaggError
 from selfagg.models import Access, simulated
 from selfagg.models.openai.address import read_address
@@ -38,8 +39,8 @@ from selfagg.models.reasoning import split_reasoning
 from selfagg.models.retries import Passing
 from selfagg.report.markup import nodes
 from selfagg.scoring import scorer_for
+from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
-from selfagg.scoring.math import normalised
 from selfagg.scoring.text import text_key
 from selfagg.server.errors import ApiError
 from selfagg.server.schemas import ChatRequest, parse, read
@@ -58,12 +59,13 @@ def _tables() -> sqlite3.Connection:
 
 
 def _keep_reply(reply: Reply) -> None:
-    _tables().execute(INSERT_GENERATION, generation_row(Generation(0, Member(1, 0, reply=reply))))
+    row = generation_row(Generation(0, Member(1, 0, reply=reply)))
+    _tables().execute(INSERT_GENERATION, tuple(map(storable, row)))
 
 
 def _keep_question(question: Question) -> None:
     _tables().execute("DELETE FROM questions")
-    _tables().execute(INSERT_QUESTION, (0, question.id, question_body(question)))
+    _tables().execute(INSERT_QUESTION, question_row(0, question))
 
 
 Answer = tuple[int, str, bytes]
@@ -136,7 +138,9 @@ def response(data: bytes) -> None:
         answer = scorer_for(kind).answer(Question("q", "?", kind), text)
         assert answer is None or kind in ("choice", "code") or answer in text
     text_key(text)
-    normalised(text)
+    unwrapped(text)
+    plain_number(text)
+    text_value(text)
     json.dumps(nodes(text))
 
 

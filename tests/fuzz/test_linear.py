@@ -19,7 +19,7 @@ from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.report.markup import nodes
 from selfagg.scoring import scorer_for
-from selfagg.scoring.math import normalised
+from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.text import text_key
 from selfagg.types import Question
 
@@ -83,7 +83,9 @@ def _answers(text: str) -> None:
 
 
 def _keys(text: str) -> None:
-    normalised(text)
+    unwrapped(text)
+    plain_number(text)
+    text_value(text)
     text_key(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import textwrap
 
@@ -77,6 +78,30 @@ async def test_using_up_ends_in_an_error_of_the_program(what: str, sandbox: Sand
     assert attacked.failure is not None
     assert attacked.failure != TIME
     assert next_one == Outcome("fine\n")
+
+
+ENTRIES = {
+    "files": "while True: open(f'{n}', 'w').close(); n += 1",
+    "folders": "while True: os.mkdir(f'{n}'); n += 1",
+    "links": "while True: os.symlink('x' * 4000, f'{n}'); n += 1",
+    "beside its folder": "while True: open(f'../{n}', 'w').close(); n += 1",
+    "in depth": "while True: os.mkdir('x'); os.chdir('x')",
+    "without a name": "x = []\nwhile True: os.open('.', os.O_TMPFILE | os.O_RDWR)",
+    "in threads": "[threading.Thread(target=many).start() for _ in range(8)]",
+}
+
+
+@pytest.mark.parametrize("what", ENTRIES)
+async def test_files_are_counted(what: str, sandbox: Sandbox) -> None:
+    attack = textwrap.indent(ENTRIES[what], "    ")
+    many = "def many(f=''):\n    n = 0\n    while True:\n        open(f'{id(n)}{n}', 'w').close()\n        n += 1"
+    code = f"import os, threading\n{many}\nn = 0\nif input() == 'attack':\n{attack}\nelse:\n    print(os.listdir('..'))"
+    limits = Limits(seconds=20, disk=64 << 20, entries=2_000)
+    async with load_program(sandbox, code, limits) as program:
+        attacked, next_one = await both(program)
+    assert attacked.failure is not None
+    assert attacked.failure.startswith(("it made too many files", "OSError: [Errno 24] Too many open files"))
+    assert sorted(ast.literal_eval(next_one.output)) == ["stderr", "stdin", "stdout", "tmp", "value"]
 
 
 async def test_the_disk_has_its_size(sandbox: Sandbox, limits: Limits) -> None:

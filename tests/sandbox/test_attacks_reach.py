@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import os
 import socket
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,14 +116,12 @@ async def test_cannot_reach_the_network(family: str, sandbox: Sandbox, limits: L
         assert (await run(sandbox, code, limits)).output == "refused\n"
 
 
-async def test_has_no_network_at_all(sandbox: Sandbox, limits: Limits) -> None:
-    code = "print([line.split(':')[0].strip() for line in open('/proc/net/dev') if ':' in line])"
-    assert (await run(sandbox, code, limits)).output == "['lo']\n"
-
-
-async def test_cannot_see_other_processes(sandbox: Sandbox, limits: Limits) -> None:
-    code = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
-    assert int((await run(sandbox, code, limits)).output) <= 3  # the sandbox's first process, the worker, itself
+async def test_sees_no_processes(sandbox: Sandbox, limits: Limits) -> None:
+    code = "import os; print(os.path.lexists('/proc'), os.path.lexists('/sys'), os.listdir('/dev'))"
+    devices = ["null", "random", "stderr", "stdin", "stdout", "urandom", "zero"]
+    outcome = await run(sandbox, code, limits)
+    assert outcome.output.startswith("False False ")
+    assert sorted(ast.literal_eval(outcome.output.removeprefix("False False "))) == devices
 
 
 async def test_cannot_write_outside_its_folder(sandbox: Sandbox, limits: Limits) -> None:
@@ -208,6 +208,47 @@ async def test_leaves_nothing_for_the_next_run(sandbox: Sandbox, limits: Limits)
     """
     async with load_program(sandbox, textwrap.dedent(code), limits) as program:
         assert [(await program.run("")).output for _ in range(3)] == ["[]\n"] * 3
+
+
+LEFT_BEHIND = {
+    "a folder that may not be read": "os.makedirs('a/b/c'); os.chmod('a/b', 0); os.chmod('a', 0)",
+    "its own folder closed": "os.makedirs('x'); os.chmod('.', 0); os.chmod('..', 0)",
+    "another in the place of its folder": "os.rename('../tmp', '../x'); open('../tmp', 'w').close()",
+    "a link in the place of its folder": "os.rename('../tmp', '../x'); os.symlink('/', '../tmp')",
+    "no streams": "[os.unlink('../' + x) for x in ('stdin', 'stdout', 'stderr', 'value')]",
+    "other streams": "os.unlink('../stdout'); os.symlink('/dev/null', '../stdout'); os.mkdir('../value2')",
+    "names of the worker's": "[os.makedirs(f'../emptied{n}/a/b') for n in range(9)]",
+    "a name that is no text": "os.mkdir(b'\\xff'); open(b'\\xff/\\xfe', 'w').close()",
+    "depth": "for n in range(400): os.mkdir('x' * 200); os.chdir('x' * 200)",
+}
+
+
+@pytest.mark.parametrize("what", LEFT_BEHIND)
+async def test_the_next_run_finds_an_empty_folder(what: str, sandbox: Sandbox, limits: Limits) -> None:
+    code = f"""
+import os
+print(os.listdir('.'), sorted(os.listdir('..')), input(), oct(os.stat('.').st_mode & 0o777))
+{LEFT_BEHIND[what]}
+"""
+    async with load_program(sandbox, code, limits) as program:
+        outputs = [(await program.run(str(n))).output for n in range(3)]
+    assert outputs == [f"[] ['stderr', 'stdin', 'stdout', 'tmp', 'value'] {n} 0o755\n" for n in range(3)]
+
+
+async def test_sees_no_package_and_writes_nowhere_else(sandbox: Sandbox, limits: Limits) -> None:
+    code = """
+        import os, sys
+        for folder, folders, files in os.walk("/"):
+            if folder.endswith(("site-packages", "dist-packages")) and folders + files: print("ESCAPED", folder)
+            if any("humaneval" in name.lower().replace("_", "") for name in files): print("ESCAPED", folder)
+            try:
+                os.close(os.open(folder + "/new", os.O_CREAT | os.O_WRONLY))
+                print(folder)
+            except OSError:
+                pass
+    """
+    outcome = await run(sandbox, code, replace(limits, seconds=10))
+    assert outcome == Outcome("/box\n/box/tmp\n")
 
 
 def names_itself(name: str) -> str:

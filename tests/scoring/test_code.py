@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.sandbox import Limits
+from selfagg.sandbox import Limits, Sandbox, SandboxFailedError
 from selfagg.sandbox.base import Command
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.code import CodeScorer
@@ -105,12 +105,13 @@ async def test_a_test_that_fails_by_itself_is_the_users_to_mend(scorer: CodeScor
             await scorer.score(asked, fenced("    return x"))
 
 
-async def test_a_test_that_cannot_begin_scores_nothing(scorer: CodeScorer) -> None:
+@pytest.mark.usefixtures("impatient")
+async def test_a_test_that_cannot_begin_is_an_error_and_never_a_score(scorer: CodeScorer) -> None:
     asked = question(
         format="check", prompt='def f(x):\n    """Return x."""\n', test="import os\nos._exit(3)", function="f"
     )
-    verdict = await scorer.score(asked, fenced("    return x"))
-    assert (verdict.score, verdict.note) == (None, "the test was not begun: it ended before its time")
+    with pytest.raises(SandboxFailedError, match="the test was not begun: it ended before its time"):
+        await scorer.score(asked, fenced("    return x"))
 
 
 async def test_integers_have_up_to_50_000_digits_as_in_livecodebench(scorer: CodeScorer) -> None:
@@ -124,19 +125,39 @@ async def test_integers_have_up_to_50_000_digits_as_in_livecodebench(scorer: Cod
     assert (await scorer.score(takes, fenced("def f(x): return [int(str(x))]"))).score == 1.0
 
 
-async def test_a_sandbox_that_does_not_start_scores_nothing() -> None:
-    class Broken:
-        name, protects = "broken", True
+class Flaky:
+    """A sandbox that does not start so many times, and then is the real one."""
 
-        def command(self, guest: str, limits: Limits) -> Command:
-            return Command(("/bin/false",))
+    def __init__(self, real: Sandbox | None, failures: int) -> None:
+        self.name, self.limits, self._real, self.left = "flaky", "none", real, failures
 
-        def trouble(self) -> str | None:
-            return None
+    def trouble(self) -> str | None:
+        return None if self._real else "flaky does not work here (no more namespaces)"
 
-    verdict = await CodeScorer(Broken()).score(DOUBLE, fenced("print(1)"))
-    assert verdict.score is None
-    assert "did not start" in verdict.note
+    def command(self, guest: str, limits: Limits) -> Command:
+        self.left -= 1
+        if self._real and self.left < 0:
+            return self._real.command(guest, limits)
+        return Command(("/bin/false",) if self.left % 2 else ("/no/such/program",))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfagg.scoring.code._PAUSES_S", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sandbox_that_fails_for_a_moment_is_tried_again(sandbox: Sandbox) -> None:
+    scorer = CodeScorer(Flaky(sandbox, 3))
+    assert await scorer.score(DOUBLE, fenced("print(2 * int(input()))")) == Verdict("print(2 * int(input()))", 1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_sandbox_that_fails_for_good_is_an_error_and_never_a_score() -> None:
+    broken = Flaky(None, 100)
+    with pytest.raises(SandboxFailedError, match=r"^question q: .* tried 4 times: flaky does not work here .*again"):
+        await CodeScorer(broken).score(DOUBLE, fenced("print(1)"))
+    assert broken.left == 96
 
 
 async def test_programs_are_grouped_by_their_text(scorer: CodeScorer) -> None:

@@ -84,7 +84,8 @@ def test_no_evaluator_is_left_unguarded() -> None:
     script = """
 import sys
 from reasoning_gym.factory import DATASETS
-from selfagg.scoring import guard, gym_check, math_check
+from selfagg.scoring import guard, gym_check
+from selfagg.scoring.answers import read
 for task in DATASETS:
     if task != "composite":
         gym_check._scorer(task)

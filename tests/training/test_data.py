@@ -414,7 +414,7 @@ def test_a_set_that_cannot_be_written_to_the_end_is_said(tmp_path: Path) -> None
     model = simulated()
     (tmp_path / "set").mkdir()
     Record(tmp_path / "set" / CANDIDATES).close()
-    (tmp_path / "set" / ".train.parquet.partial").mkdir()
+    (tmp_path / "set" / "train.parquet").symlink_to("train.parquet")  # a circle
     with pytest.raises(UsageError, match="cannot write the training set"):
         asyncio.run(make_set(tmp_path / "set", plan_of(model), model))
 

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.statistics import LEVEL, Estimate
 from selfagg.engine.record import Record
+from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Counts = NDArray[np.int64]
+
+
+ALIKE = 0.3
+"""The correlation of a question's aggregations that is assumed where all of them came out alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +71,10 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
         if not question.whole or len(question.populations) < 2:
             continue
         sizes = tuple(map(len, question.populations))
-        k = len(question.populations[1][0].parents)
+        sets = {len(member.parents) for population in question.populations[1:] for member in population}
+        k = k or max(sets)
+        if sets != {k}:
+            raise UsageError(f"record {record.path} is damaged: question {question.id} has sets of several sizes")
         right.append([sum(member.right for member in population) for population in question.populations])
         outcomes.append(_count(question, k))
     if not outcomes:
@@ -89,9 +97,9 @@ def _count(question: Answered, k: int) -> Counts:
 def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | None:
     """Share of all tries that succeeded, with an interval clustered by question; None where nothing was tried.
 
-    `mean_interval` for questions that differ in how often they tried: the share is that of the tries, its variance
-    the ratio estimator's, and the number of questions Kish's effective one. Where all tried equally often it is
-    `mean_interval`.
+    Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
+    more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:
+    95 % or more for 10 questions, 91.5 to 99 % for 30 and 100, with skill alike or not (docs/evaluation.md).
 
     Args:
         succeeded: Successes of each question.
@@ -105,16 +113,14 @@ def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | 
     if total == 0:
         return None
     p = float(succeeded.sum()) / total
-    effective = total**2 / float((tried.astype(float) ** 2).sum())
     if asked == 1:
         return Estimate(p, 0.0, 1.0, asked, total)
     worst = p * (1 - p)
-    size = effective
     if worst:
         seen = asked / (asked - 1) * float(((succeeded - p * tried) ** 2).sum()) / total**2
-        information = 4 * effective * worst  # what is seen of few or nearly equal questions is too little variance
-        variance = (information * seen + worst / effective) / (information + 1)
-        size = min(worst / variance, total)
-    alpha = 2 * norm.sf(t.ppf((1 + level) / 2, max(effective - 1, 1)))
+        size = min(worst / seen, total) if seen else total
+    else:  # nothing is seen of how questions vary
+        size = total / (1 + ALIKE * (float((tried.astype(float) ** 2).sum()) / total - 1))
+    alpha = 2 * norm.sf(t.ppf((1 + level) / 2, asked - 1))
     low, high = proportion_confint(p * size, size, alpha=alpha, method="wilson")
-    return Estimate(p, float(low), float(high), asked, total)
+    return Estimate(p, max(float(low), 0.0), min(float(high), 1.0), asked, total)

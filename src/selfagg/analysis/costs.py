@@ -13,8 +13,8 @@ from selfagg.analysis.outcomes import Answered, answered
 from selfagg.engine.record import Record
 
 _SUMS = (
-    "sum(tries > 0), coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), "
-    f"coalesce(sum(completion_tokens), 0), sum(seconds), sum(error IS NULL AND {UNTOLD})"
+    "sum(tries > 0), total(prompt_tokens), total(cached_tokens), "
+    f"total(completion_tokens), sum(seconds), sum(error IS NULL AND {UNTOLD})"
 )
 
 

@@ -24,9 +24,12 @@ def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
 
 
 def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each run the method's name, N, K, T, and whatever else differs between runs that have it."""
+    """For each run the method's name, N, K, T, and whatever else differs between runs that have it.
+
+    A setting within another one, such as ``sampling.top_p``, every run has: one that does not name it left it unset.
+    """
     others = dict.fromkeys(key for one in settings for key in one if key not in (*ALWAYS, "name"))
-    differing = [key for key in others if len({repr(one[key]) for one in settings if key in one}) > 1]
+    differing = [key for key in others if len({repr(one.get(key)) for one in settings if key in one or "." in key}) > 1]
     return [
         " ".join([one["name"], *(f"{key}={one[key]}" for key in (*ALWAYS, *differing) if key in one)])
         for one in settings

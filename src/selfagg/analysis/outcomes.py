@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,12 +10,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from selfagg.analysis.missing import UNTOLD
+from selfagg.engine.database import reading
 from selfagg.engine.record import Record
+from selfagg.engine.rows import numbers, places
 from selfagg.errors import UsageError
 
 _MEMBERS = f"""
 SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
-    g.error IS NOT NULL, g.stop IS 'length', iif({UNTOLD}, NULL, completion_tokens), g.seconds
+    g.error IS NOT NULL, g.stop IS 'length', s.note IS NULL, iif({UNTOLD}, NULL, completion_tokens), g.seconds
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
 """  # noqa: S608 - constants
@@ -125,29 +126,53 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
     if until is not None and not 1 <= until <= populations:
         raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
     done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
+    expected: list[int] = []
     for position, name, weights in done:
-        members = _populations(record, position, until or populations)
-        size = len(members[-1])
-        uniform = until is not None and until < populations
-        yield Answered(position, name, members, [1 / size] * size if uniform else json.loads(weights))
+        with reading(record.path):
+            members = _populations(record, position, until or populations)
+            sizes = [len(population) for population in members]
+            expected = expected or sizes
+            if sizes != expected or len(sizes) != (until or populations):
+                raise ValueError(f"question {position + 1} is said to be done and lacks members")
+            size = len(members[-1])
+            uniform = until is not None and until < populations
+            chances = [1 / size] * size if uniform else list(numbers(weights))
+            if len(chances) != size or not all(0 <= chance <= 1 for chance in chances):
+                raise ValueError(f"question {position + 1} with wrong weights")
+        yield Answered(position, name, members, chances)
 
 
 def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
+    """Return the populations of a question that is done.
+
+    Raises:
+        ValueError: A member is missing, or names parents or equals that are not there.
+    """
     rows = record.query(_MEMBERS, (position, until))
-    populations: list[list[Outcome]] = []
-    for t, i, parents, score, unscored, same, failed, cut, *costs in rows:
+    populations: list[list[Outcome]] = [[]]
+    for t, i, parents, score, unscored, same, failed, cut, unread, *costs in rows:
         if t > len(populations):
             populations.append([])
-        populations[-1].append(
-            Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs)
-        )
+        member = Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs)
+        populations[-1].append(member)
+        before = len(populations[t - 2]) if t > 1 else 0
+        if (
+            unread
+            or (t, i) != (len(populations), len(populations[-1]) - 1)
+            or max(member.parents, default=-1) >= before
+        ):
+            raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
+    for population in populations:
+        equals = {member.same for member in population if member.same is not None}
+        if any(same >= len(population) or population[same].same != same for same in equals):
+            raise ValueError(f"question {position + 1}: a population whose members do not fit together")
     return populations
 
 
 @lru_cache(maxsize=1 << 16)
 def _places(parents: str) -> tuple[int, ...]:
     """Parents as recorded; the same sets come again and again."""
-    return tuple(json.loads(parents))
+    return places(parents)
 
 
 def votes(population: Population) -> Counter[int]:

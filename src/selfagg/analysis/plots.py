@@ -15,6 +15,7 @@ from selfagg.analysis.summary import Summary, summarise
 from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.files import whole
 from selfagg.methods import METHODS
 
 if TYPE_CHECKING:
@@ -79,16 +80,14 @@ def plot(records: Sequence[Record], out: Path) -> None:
         UsageError: Another ending, a file that cannot be written, a record of which nothing is done or nobody knows
             what is right, or matplotlib is not installed.
     """
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder: name the file to write, as {out / 'figure.png'}")
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {out}: a figure's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     drawn = figure(records)
     import matplotlib as mpl
 
     try:
-        with mpl.rc_context(STYLE):
-            drawn.savefig(out, dpi=200)
+        with mpl.rc_context(STYLE), whole(out) as beside:
+            drawn.savefig(beside, dpi=200, format=out.suffix[1:].lower())
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
 

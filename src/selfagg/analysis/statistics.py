@@ -85,26 +85,40 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
         ValueError: No question has values, or a value lies outside [0, 1].
     """
     import numpy as np
-    from scipy.stats import norm, t
-    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
     means, n_values = _question_means(values_by_question)
     if means.min() < 0 or means.max() > 1:
         raise ValueError("values must lie in [0, 1]")
     n, mean = len(means), float(means.mean())
+    low, high = wilson(mean, float(np.var(means, ddof=1)) if n > 1 else 0.0, n, n_values, level)
+    return Estimate(mean, low, high, n, n_values)
+
+
+def wilson(mean: float, variance: float, n: int, n_values: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's interval for a mean over questions; see `mean_interval`.
+
+    Args:
+        mean: The mean, in [0, 1].
+        variance: Between questions.
+        n: Questions; the interval of one is [0, 1].
+        n_values: Values in all: the mean cannot be surer than if all of them were independent.
+        level: Of the interval.
+    """
+    from scipy.stats import norm, t
+    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
+
     if n == 1:
-        return Estimate(mean, 0.0, 1.0, 1, n_values)
+        return 0.0, 1.0
     worst = mean * (1 - mean)
     information = 4 * n * worst
     # Where questions are nearly all alike, their variance is too often estimated far too small: add one
     # observation of the largest it can be to the information that there is.
-    variance = (information * float(np.var(means, ddof=1)) + worst) / (information + 1)
+    variance = (information * variance + worst) / (information + 1)
     # All right or all wrong: nothing is known of how questions vary, so each counts as one value.
     size = min(n * worst / variance, n_values) if worst else n
     alpha = 2 * norm.sf(t.ppf((1 + level) / 2, n - 1))
     low, high = proportion_confint(mean * size, size, alpha=alpha, method="wilson")
-    # Rounded, an end can lie just outside: -5.6e-17.
-    return Estimate(mean, max(float(low), 0.0), min(float(high), 1.0), n, n_values)
+    return max(float(low), 0.0), min(float(high), 1.0)  # rounded, an end can lie just outside: -5.6e-17
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:

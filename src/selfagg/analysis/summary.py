@@ -117,7 +117,7 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
-        "coalesce(sum(reasoning_tokens), 0) FROM generations"
+        "coalesce(sum(reasoning_tokens), 0), coalesce(sum(prompt_tokens IS NULL), 0) FROM generations"
     )[0]
     ((total,),) = record.query("SELECT count(*) FROM questions")
     missing = Missing.of(record)
@@ -167,7 +167,7 @@ class GroupSummary:
 
 def summarise_groups(record: Record, questions: Iterable[Answered] | None = None) -> list[GroupSummary]:
     """Adds a run up task by task, in the order of their names; ``questions`` as in `summarise`."""
-    groups = dict(record.query("SELECT position, json_extract(body, '$.group') FROM questions"))
+    groups = {position: question.group for position, question in record.numbered()}
     tallies: dict[str, Tallies] = {}
     for question in questions or answered(record):
         tallies.setdefault(groups[question.position], Tallies()).add(question)

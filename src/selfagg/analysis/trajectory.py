@@ -6,20 +6,23 @@ others: the next m is binomial. Prediction starts from how many were right in ea
 carries the whole distribution of m on. The mean accuracy alone would not do: half of the questions with all members
 right and half with none stay that way, while every question with half of them right does not.
 
-What it takes for granted is that r_c is the same for all questions and populations. Where hard questions have a lower
-r_c than easy ones at the same c, the measured curve leaves the predicted one.
+Questions differ in skill as well: on some the model aggregates better than on others with as many right parents. Each
+question has r_c of its own, all of them moved by the same number of logits; see `selfagg.analysis.skill`. What is taken
+for granted is that this number does not change from population to population.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
-from selfagg.analysis.statistics import LEVEL
+from selfagg.analysis.skill import Skill, skill_of
+from selfagg.analysis.statistics import wilson
 from selfagg.engine.record import Record
 
 if TYPE_CHECKING:
@@ -31,10 +34,11 @@ if TYPE_CHECKING:
 FURTHER = 10
 """Populations predicted beyond the measured ones."""
 
+BLOCKS = 50
+"""Most blocks of questions for the jackknife."""
+
 LEAST_GAIN = 0.01
 """The gain in accuracy, a population, below which another one is not worth its tokens."""
-
-RESAMPLES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Step:
         t: Which population.
         measured: Its accuracy; None beyond those that the run has.
         predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
-        low: Lower end of the prediction's 95 % interval (bootstrap over questions), and
+        low: Lower end of the prediction's 95 % interval over questions (jackknife), and
         high: its upper end.
         tokens: Prompt and completion tokens a question up to here. Beyond the run's own populations each is taken
             to cost what its last one did. None where no server told them.
@@ -105,11 +109,9 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
         return None
     run = counts.sizes
     sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))
-    predicted = predict(*_rates_and_first(counts), sizes)
-    resamples = np.random.default_rng(0).integers(len(counts.right), size=(RESAMPLES, len(counts.right)))
-    rates, first = zip(*(_rates_and_first(counts, questions) for questions in resamples), strict=True)
-    draws = predict(np.array(rates), np.array(first), sizes)
-    low, high = np.quantile(draws, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), axis=0)
+    predicted, variance = over_questions(counts, sizes)
+    asked, values = len(counts.right), int(counts.right.shape[0] * sum(run))
+    ends = [wilson(float(p), float(v), asked, values) for p, v in zip(predicted, variance, strict=True)]
     measured = counts.right.mean(axis=0) / np.array(run)
     tokens = _tokens(costs_by_population(record), len(sizes) - len(run))
     steps = [
@@ -117,8 +119,8 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
             t=t + 1,
             measured=float(measured[t]) if t < len(run) else None,
             predicted=float(predicted[t]),
-            low=float(low[t]),
-            high=float(high[t]),
+            low=ends[t][0],
+            high=ends[t][1],
             tokens=tokens[t],
         )
         for t in range(len(sizes))
@@ -147,6 +149,41 @@ def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
     return None
 
 
+def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, Floats]:
+    """The predicted accuracy of each population and its variance between questions, of shape (T,) each.
+
+    The variance is the jackknife's, in at most `BLOCKS` blocks of questions: that of the mean, times the questions.
+    """
+    import numpy as np
+
+    tried, succeeded = counts.tried.sum(axis=1), counts.succeeded.sum(axis=1)
+    seen = np.flatnonzero(tried.sum(axis=0))
+    everything = skill_of(tried[:, seen], succeeded[:, seen])
+    predicted = _mean(everything, counts, seen, slice(None), sizes)
+    asked = len(tried)
+    if asked == 1:
+        return predicted, np.ones(len(sizes))
+    blocks = np.arange(asked) % min(asked, BLOCKS)
+    without = []
+    for block in range(blocks.max() + 1):
+        kept = blocks != block
+        skill = skill_of(tried[kept][:, seen], succeeded[kept][:, seen], everything)
+        without.append(_mean(skill, counts, seen, kept, sizes))
+    return predicted, asked * blocks.max() * np.var(without, axis=0)
+
+
+def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Sequence[int]) -> Floats:
+    """The mean accuracy of each population over the questions ``kept``, to which ``skill`` was fitted."""
+    import numpy as np
+
+    rates = np.array([np.interp(np.arange(counts.k + 1), seen, own) for own in skill.rates])
+    starts = np.broadcast_to(np.eye(sizes[0] + 1), (len(rates), sizes[0] + 1, sizes[0] + 1))
+    by_start = predict(rates[:, None, :], starts, sizes)
+    chances = np.zeros((sizes[0] + 1, len(rates)))
+    np.add.at(chances, counts.right[kept, 0], skill.chances)
+    return np.asarray(np.einsum("mb,bmt->t", chances, by_start) / chances.sum())
+
+
 def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
     """Mean accuracy of each population, of shape (..., T).
 
@@ -156,17 +193,23 @@ def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
         sizes: Members of each of the T populations.
     """
     import numpy as np
-    from scipy.stats import hypergeom
 
-    drawn = np.arange(rates.shape[-1])
     chances = first
     accuracies = [first @ np.arange(sizes[0] + 1) / sizes[0]]
     for n, following in pairwise(sizes):
-        sets = np.asarray(hypergeom.pmf(drawn, n, np.arange(n + 1)[:, None], drawn[-1]))
-        member = np.clip(rates @ sets.T, 0.0, 1.0)
+        member = np.clip(rates @ _sets(n, rates.shape[-1] - 1).T, 0.0, 1.0)
         accuracies.append(np.sum(chances * member, axis=-1))
         chances = np.einsum("...m,...mj->...j", chances, _binomial(following, member))
     return np.stack(accuracies, axis=-1)
+
+
+@lru_cache
+def _sets(n: int, k: int) -> Floats:
+    """Chances that a set of K holds c right members where m of N are right, of shape (N + 1, K + 1)."""
+    import numpy as np
+    from scipy.stats import hypergeom
+
+    return np.asarray(hypergeom.pmf(np.arange(k + 1), n, np.arange(n + 1)[:, None], k))
 
 
 def _binomial(n: int, p: Floats) -> Floats:
@@ -176,15 +219,3 @@ def _binomial(n: int, p: Floats) -> Floats:
 
     successes, chance = np.arange(n + 1), p[..., None]
     return np.asarray(np.exp(np.log(binom(n, successes)) + xlogy(successes, chance) + xlog1py(n - successes, -chance)))
-
-
-def _rates_and_first(counts: Aggregations, questions: Any = slice(None)) -> tuple[Floats, Floats]:
-    """r_c of these questions, where it never occurred read off between its neighbours; and how they began."""
-    import numpy as np
-
-    tried = counts.tried[questions].sum(axis=(0, 1))
-    succeeded = counts.succeeded[questions].sum(axis=(0, 1))
-    seen = np.flatnonzero(tried)
-    rates = np.interp(np.arange(counts.k + 1), seen, succeeded[seen] / tried[seen])
-    right = counts.right[questions, 0]
-    return rates, np.bincount(right, minlength=counts.sizes[0] + 1) / len(right)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfagg.types import Question
+from selfagg.types import Question, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +32,60 @@ class Validation:
     """What validating found.
 
     Attributes:
-        right: How many gold answers were scored 1.0.
+        right: How many gold answers were scored 1.0, in their own spelling and in another.
         failures: Those that were not.
         unstated: Questions without a known right answer: nothing was checked about them.
+        worded: Mathematical questions whose gold answer is words: no other words will score.
     """
 
     right: int
     failures: tuple[Failure, ...]
     unstated: tuple[Question, ...]
+    worded: tuple[Question, ...] = ()
 
 
 async def validate(questions: Sequence[Question]) -> Validation:
-    """Scores a response to each question that states its gold answer."""
+    """Score two responses to each question: one states its gold answer as it is, one in another spelling."""
     from selfagg.scoring import stated
 
-    responses = [(question, stated(question)) for question in questions]
-    known = [(question, response) for question, response in responses if response is not None]
-    failures = await asyncio.gather(*(_failure(question, response) for question, response in known))
+    known = [question for question in questions if stated(question) is not None]
+    failures = await asyncio.gather(*(_failure(question) for question in known))
     found = tuple(failure for failure in failures if failure is not None)
-    unstated = tuple(question for question, response in responses if response is None)
-    return Validation(right=len(known) - len(found), failures=found, unstated=unstated)
+    worded = await asyncio.gather(*(_is_worded(question) for question in known))
+    return Validation(
+        right=len(known) - len(found),
+        failures=found,
+        unstated=tuple(question for question in questions if stated(question) is None),
+        worded=tuple(question for question, words in zip(known, worded, strict=True) if words),
+    )
 
 
-async def _failure(question: Question, response: str) -> Failure | None:
-    from selfagg.scoring import scorer_for
+async def _failure(question: Question) -> Failure | None:
+    from selfagg.scoring import stated
+    from selfagg.scoring.gold import math_gold, respelled
+    from selfagg.scoring.reply import score_reply
 
-    verdict = await scorer_for(question.kind).score(question, response)
-    if verdict.score is not None and verdict.score >= 1.0:
-        return None
-    return Failure(question, response, verdict.score, verdict.note)
+    for response in filter(None, (stated(question), respelled(question))):
+        verdict = await score_reply(question, Reply(response))
+        if verdict.score is None or verdict.score < 1.0:
+            return Failure(question, response, verdict.score, verdict.note)
+    if await _is_worded(question) and not _is_words(math_gold(question.gold or "")):
+        note = "its gold answer is read neither as mathematics nor as words: only the same text would be right"
+        return Failure(question, question.gold or "", None, note)
+    return None
+
+
+async def _is_worded(question: Question) -> bool:
+    from selfagg.scoring.gold import math_gold
+    from selfagg.scoring.math import MathScorer
+
+    if question.kind != "math" or not question.gold:
+        return False
+    found = await MathScorer().value(math_gold(question.gold))
+    return isinstance(found, str) or found.kind.startswith(("text", "list[text"))
+
+
+def _is_words(gold: str) -> bool:
+    """Return whether a gold answer is a few words that a model may be expected to write."""
+    plain = re.sub(r"\\(?:text|mathrm|textbf|mbox)(?![a-z])|[{}$]", " ", gold)
+    return len(plain.split()) <= 8 and not re.search(r"[\\=^_]|^#", plain)

@@ -107,9 +107,11 @@ def main() -> None:
     except KeyboardInterrupt:
         _leave("stopped", 130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            _leave("cannot write to where the output goes: the disk is full", 2)
+        if error.filename is None:
             raise
-        _leave("cannot write to where the output goes: the disk is full", 2)
+        _leave(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}", 2)  # a name too long, a circle of links
 
 
 def _keep_standard_descriptors() -> None:

@@ -31,8 +31,7 @@ def analyse(
     from selfagg.errors import UsageError
 
     with OpenRecord(record, read_only=True) as opened:
-        if not opened.configuration:
-            raise UsageError(f"record {record} is empty: no run was begun in it")
+        opened.check_run()
         found = analysis_json(opened)
     if not found["run"]["questions"]:
         raise UsageError(f"record {record} holds no question that is done")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def prepare_code(
     options: CodeOptions, questions: Sequence[Question], console: Console, *, elsewhere: bool = False
 ) -> None:
-    """Sets up the sandbox if any question asks for a program; says so where there is no protection.
+    """Set up the sandbox if any question asks for a program; say which, and which limits hold in it.
 
     Args:
         options: What the user wants.
@@ -36,6 +36,7 @@ def prepare_code(
     from selfagg.scoring.code import use_sandbox
 
     if not elsewhere:
-        use_sandbox("unprotected" if options.unprotected else options.sandbox)
+        sandbox = use_sandbox("unprotected" if options.unprotected else options.sandbox)
+        say(f"programs run in {sandbox.name}: {sandbox.limits}", console)
     if options.unprotected:
         say("WARNING: programs that the model writes run unprotected, with all your rights", console)

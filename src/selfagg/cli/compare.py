@@ -171,8 +171,7 @@ def _compared(paths: Sequence[Path], reference: str | None) -> dict[str, Any]:
     with ExitStack() as opened:
         records = [opened.enter_context(Record(path, read_only=True)) for path in paths]
         for record in records:
-            if not record.configuration:
-                raise UsageError(f"record {record.path} is empty: no run was begun in it")
+            record.check_run()
         return comparison_json(compare_records(records, reference=reference), records)
 
 

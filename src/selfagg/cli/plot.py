@@ -21,6 +21,8 @@ def plot(
 
     with ExitStack() as opened:
         given = [opened.enter_context(Record(path, read_only=True)) for path in records_of(records)]
+        for record in given:
+            record.check_run()
         draw(given, out)
         if words := sum(map(Missing.of, given), Missing()).sentence():
             typer.echo(f"note: {words}", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
+from selfagg.files import kind_of
 
 FOLDER = Path("runs")
 _SQLITE = b"SQLite format 3\0"
@@ -36,7 +37,7 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
         yield path
     except BaseException:
         if not finished_generations(path):
-            for file in (*path.parent.glob(f"{path.name}*"), path.with_name(f".{path.name}.lock")):
+            for file in path.parent.glob(f"{path.name}*"):
                 file.unlink(missing_ok=True)
         raise
 
@@ -70,10 +71,13 @@ def is_record(path: Path) -> bool:
     """Whether a path looks like a record, or like a folder of records."""
     if path.is_dir():
         return any(path.glob("*.sqlite"))
-    if path.suffix == ".sqlite" or not path.is_file():
+    if path.suffix == ".sqlite" or kind_of(path):
         return path.suffix == ".sqlite"
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def records_of(paths: Sequence[Path]) -> list[Path]:

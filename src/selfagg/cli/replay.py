@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, spread
-from selfagg.cli.terminal import results, show
+from selfagg.cli.terminal import one_line, results, show
 
 if TYPE_CHECKING:
     from selfagg.analysis.summary import Summary
     from selfagg.engine.record import Record
+    from selfagg.experiments.replay import Change
     from selfagg.methods import Method
+
+SHOWN = 10
+"""So many changed members are listed; ``--json`` has all."""
 
 
 @spread
@@ -33,6 +40,7 @@ def replay(
     """Score, vote or select anew from what a record holds, without a model.
 
     For a corrected answer or scorer, another way to choose among the first samples, or a run of fewer populations.
+    Members whose answer or score is another one than before are listed.
     """
     from rich.console import Console
 
@@ -44,42 +52,44 @@ def replay(
     from selfagg.errors import UsageError
     from selfagg.experiments.replay import replayed_method
 
-    if out is not None and out.exists():
+    if out is not None and os.path.lexists(out):
         raise UsageError(f"{out} exists already: a replay is written to a new file")
     with OpenRecord(record, read_only=True) as source:
-        if not source.configuration:
-            raise UsageError(f"record {record} is empty: no run was begun in it")
+        source.check_run()
         chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
         if chosen.judgements and chosen.name != source.configuration["method"]["name"]:
             raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")
         prepare_code(code, list(source.questions()), Console(stderr=True))
         recorded = summarise(source)
-        replayed = asyncio.run(_replayed(source, chosen, out))
+        replayed, changed = asyncio.run(_replayed(source, chosen, out))
     missing = replace(replayed.missing, failed=0)  # a replay makes no call again
-    found = {
+    found: dict[str, Any] = {
         "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
         "replayed": replayed.as_json(),
+        "changed": [change.as_json() for change in changed],
     }
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         console = results()
         show(summary_table(found["replayed"]), console)
-        console.print(_before_and_after(found), markup=False, highlight=False)
+        for line in (_before_and_after(found), *_listed(changed)):
+            console.print(line, markup=False, highlight=False)
     stopping.check_complete(missing)
 
 
-async def _replayed(source: Record, method: Method, out: Path | None) -> Summary:
+async def _replayed(source: Record, method: Method, out: Path | None) -> tuple[Summary, list[Change]]:
     from selfagg.analysis.summary import summarise
+    from selfagg.experiments.replay import changes
     from selfagg.experiments.replay import replay as replay_record
 
     try:
         with await replay_record(source, method, out) as replayed:
-            return summarise(replayed)
+            return summarise(replayed), list(changes(source, replayed))
     except BaseException:
         if out is not None:
-            for file in out.parent.glob(f"{out.name}*"):
-                file.unlink()
+            for ending in ("", "-wal", "-shm"):
+                out.with_name(out.name + ending).unlink(missing_ok=True)
         raise
 
 
@@ -91,3 +101,20 @@ def _before_and_after(found: dict[str, Any]) -> str:
         f"replayed   {recorded['method']} recorded {percent(recorded['answer_accuracy'])}, "
         f"{replayed['method']} replayed {percent(replayed['answer_accuracy'])}; no model was asked"
     )
+
+
+def _listed(changed: Sequence[Change]) -> Iterator[str]:
+    """How many members changed in which way, and the first of them."""
+    if not changed:
+        yield "changed    no member's answer or score"
+        return
+    yield f"changed    {len(changed):,} {'member' if len(changed) == 1 else 'members'}"
+    for (before, after), times in Counter(change.verdicts for change in changed).most_common():
+        yield f"           {times:,} {f'{before} -> {after}' if before != after else f'{before} as before'}"
+    for change in changed[:SHOWN]:
+        before, after = (
+            f"{one_line(str(answer), 40)} ({word})" for answer, word in zip(change.answer, change.verdicts, strict=True)
+        )
+        yield f"           {one_line(change.question, 40)}  t={change.t} i={change.i}: {before} -> {after}"
+    if len(changed) > SHOWN:
+        yield f"           and {len(changed) - SHOWN:,} more: --json lists all"

@@ -26,6 +26,7 @@ def validate(
 ) -> None:
     """Score a benchmark's own gold answers: all must be right.
 
+    Each is stated as it is and in another spelling, as a model might write it.
     Exit code 0 if they are, 1 if one is not or there was nothing to check. Programs run in the sandbox; of problems
     that come with tests but without a solution, the tests are unpacked and counted.
     """
@@ -80,6 +81,7 @@ def _as_json(source: str, found: Validation, tests: list[int], broken: list[dict
         "right": found.right,
         "failures": [*failures, *broken],
         "unstated": len(found.unstated),
+        "worded": [question.id for question in found.worded],
         "problems_with_tests": len(tests),
         "tests": sum(tests),
     }
@@ -97,6 +99,9 @@ def _print(said: dict[str, Any], console: Any) -> None:
     unstated = said["unstated"] - said["problems_with_tests"]
     if unstated > 0:
         say(f"unstated   {unstated:,} questions come without a right answer: nothing was checked about them", console)
+    if said["worded"]:
+        named = ", ".join(said["worded"][:5]) + (", ..." if len(said["worded"]) > 5 else "")
+        say(f"words      {len(said['worded']):,} gold answers are words: no others are right ({named})", console)
     for failure in said["failures"]:
         note = failure["note"] or f"scored {failure['score']}"
         say(f"FAILED     {failure['question']}: {one_line(note, 200)}; {one_line(failure['response'], 100)}", console)

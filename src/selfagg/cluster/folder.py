@@ -57,7 +57,7 @@ def forget(files: Sequence[str]) -> None:
     """Removes records whose content is safe elsewhere."""
     for name in files:
         file = Path(name)
-        for beside in (*file.parent.glob(f"{file.name}*"), file.with_name(f".{file.name}.lock")):
+        for beside in file.parent.glob(f"{file.name}*"):
             beside.unlink(missing_ok=True)
     for folder in {Path(name).parent for name in files}:
         if not any(folder.iterdir()):

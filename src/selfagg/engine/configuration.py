@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
+
+from selfagg.engine.rows import set_fields
 
 if TYPE_CHECKING:
     from selfagg.engine.engine import Settings
@@ -27,8 +28,8 @@ def configuration(method: Method, model: str, settings: Settings, source: str) -
 
 
 def _explicit(sampling: Sampling) -> dict[str, Any]:
-    """Return the sampling as it is sent: a neutral ``top_p`` is 1.0."""
-    fields = asdict(sampling)
+    """Return the sampling as it is sent: a neutral ``top_p`` is 1.0; what nobody has set stays out."""
+    fields = {**set_fields(sampling), "server_defaults": sampling.server_defaults}
     if sampling.top_p is None and not sampling.server_defaults:
         fields["top_p"] = 1.0
     return fields

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from selfagg.engine.record import Record
-from selfagg.engine.rows import CANDIDATE, GENERATION_COLUMNS, INSERT_GENERATION
-from selfagg.types import Member, Reply, Usage
+from selfagg.engine.rows import CANDIDATE, GENERATION_COLUMNS, INSERT_GENERATION, places, usage_of
+from selfagg.types import Member, Reply
 
 Address = tuple[str, int, int]
 """Role, population and place of a generation."""
@@ -181,7 +180,7 @@ def _ancestors_first(row: Row) -> tuple[int, bool]:
 def _parents(made: Mapping[str, Any]) -> list[Address]:
     """A member's are in the population before; a verdict on a member has that one."""
     t = made["t"] - 1 if made["role"] == CANDIDATE else made["t"]
-    return [(CANDIDATE, t, i) for i in json.loads(made["parents"])]
+    return [(CANDIDATE, t, i) for i in places(made["parents"])]
 
 
 def _insert_score(database: sqlite3.Connection, position: int, row: Row) -> bool:
@@ -208,7 +207,6 @@ def _finish(database: sqlite3.Connection, part: Part) -> bool:
 
 
 def _counted(made: Mapping[str, Any]) -> tuple[str, Member]:
-    tokens = made["prompt_tokens"], made["cached_tokens"], made["completion_tokens"], made["reasoning_tokens"]
-    usage = Usage(unknown=1) if tokens[0] is None else Usage(*tokens)
+    usage = usage_of([made[f"{kind}_tokens"] for kind in ("prompt", "cached", "completion", "reasoning")])
     reply = None if made["error"] is not None else Reply("", usage=usage, tries=made["tries"], seconds=made["seconds"])
     return made["role"], Member(made["t"], made["i"], reply=reply, error=made["error"])

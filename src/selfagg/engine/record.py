@@ -11,33 +11,35 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock, Timeout
-
 from selfagg.engine.configuration import as_meant
+from selfagg.engine.database import Hold, InUse, opened, reading, transaction, writing
 from selfagg.engine.differences import differences
 from selfagg.engine.rows import (
-    APPLICATION,
     CANDIDATE,
     GENERATION_COLUMNS,
     INSERT_GENERATION,
     INSERT_QUESTION,
     INSERT_SCORE,
-    SCHEMA,
     SELECT_MEMBERS,
-    VERSION,
     Generation,
+    as_text,
+    check_configuration,
     generation_row,
     member_of,
+    numbers,
     question_body,
     question_of,
+    question_row,
+    score_row,
+    storable,
 )
 from selfagg.errors import UsageError
-from selfagg.files import lock
+from selfagg.files import readable
 from selfagg.types import Member, Question
 
 __all__ = ["CANDIDATE", "Generation", "InUse", "Record"]
@@ -45,35 +47,32 @@ __all__ = ["CANDIDATE", "Generation", "InUse", "Record"]
 T = TypeVar("T")
 
 
-class InUse(UsageError):
-    """Another process writes this record."""
-
-
 class Record:
     """A run's record, open for writing by one process at a time.
 
     Args:
         path: The file; None keeps the record in memory.
+        read_only: Whether it is only read, which anybody may do at any time.
+        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+
+    Attributes:
+        copied: Whether this is a temporary copy, because the file has an older format.
 
     Raises:
-        UsageError: The file is no record, another process writes it, or it cannot be written.
+        UsageError: The file is no record, is damaged, cannot be written, or another process writes it.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, trusted: bool = False) -> None:
         self.path = path
-        self._lock: FileLock | None = None
-        if path is not None and read_only and not path.is_file():
-            raise UsageError(f"there is no record {path}")
-        if path is not None and path.is_dir():
-            raise UsageError(f"record {path} is a folder: name a file in it")
-        if path is not None and not read_only:
-            self._lock = self._locked(path)
+        if path is not None and read_only:
+            readable(path, "record")
+        self._hold = Hold(path) if path is not None and not read_only else None
         try:
-            self._database = self._open(path, read_only)
+            self._database, self.copied = opened(path, read_only=read_only, trusted=trusted)
         except BaseException:
-            self._release()
+            if self._hold is not None:
+                self._hold.release()
             raise
-        self._inode = path.stat().st_ino if path is not None else 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-record")
         self._gathered: list[tuple[str, tuple[Any, ...]]] = []
         self._next_commit: asyncio.Task[None] | None = None
@@ -81,62 +80,6 @@ class Record:
         self._session: int | None = None
         self._asked = 0
         self._begun = time.monotonic()
-
-    @staticmethod
-    def _locked(path: Path) -> FileLock:
-        try:
-            return lock(path)
-        except Timeout:
-            raise InUse(f"record {path} is in use by another selfagg process") from None
-        except OSError as error:
-            raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
-
-    @staticmethod
-    def _open(path: Path | None, read_only: bool) -> sqlite3.Connection:
-        where = ":memory:" if path is None else f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
-        try:
-            database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
-        except sqlite3.Error as error:
-            raise _said_plainly(path, error) from None
-        try:
-            empty = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            application = database.execute("PRAGMA application_id").fetchone()[0]
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            if application != APPLICATION and (read_only or not empty):
-                raise UsageError(f"{path} is not a selfagg record")
-            if version != VERSION and not empty:
-                raise UsageError(f"record {path} has format {version}; this selfagg reads and writes format {VERSION}")
-            if not read_only:  # and not before it is known to be a record: this is the first that writes to the file
-                # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
-                for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):  # the last for macOS
-                    database.execute(f"PRAGMA {pragma}")
-            if empty and not read_only:
-                database.executescript(
-                    f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
-                )
-        except BaseException as error:
-            database.close()
-            if isinstance(error, sqlite3.Error | UnicodeDecodeError):  # the one may quote what is no text
-                raise _said_plainly(path, error) from None
-            raise
-        return database
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Says of a record whose file was damaged that it is."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise _said_plainly(self.path, error) from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UsageError(f"record {self.path} is damaged: it holds what no selfagg wrote ({error})") from None
-
-    def _check_there(self) -> None:
-        """SQLite goes on writing to a file that has no name any more."""
-        with contextlib.suppress(OSError):
-            if self.path is None or self.path.stat().st_ino == self._inode:
-                return
-        raise UsageError(f"record {self.path} was deleted or moved while it was being written")
 
     # -- the run
 
@@ -151,10 +94,37 @@ class Record:
         return self._value("about")
 
     def _value(self, key: str) -> dict[str, Any]:
-        with self._reading():
+        with reading(self.path):
             row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
             value: dict[str, Any] = dict(json.loads(row[0])) if row else {}
             return value
+
+    def check_run(self) -> None:
+        """Looks whether the record holds a run that an analysis can read.
+
+        Raises:
+            UsageError: No run was begun in it, or what it says of its run is wrong.
+        """
+        if not self.configuration:
+            raise UsageError(f"record {self.path} is empty: no run was begun in it")
+        with reading(self.path):
+            check_configuration(self.configuration)
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Looks whether all members have a place in the run; a server's requests name sizes of their own."""
+        if self.configuration.get("source") == "serve":
+            return
+        method = self.configuration.get("method", {})
+        count, last = self.query("SELECT count(*), coalesce(max(position) + 1, 0) FROM questions")[0]
+        if count != last:
+            raise UsageError(f"record {self.path} is damaged: it lacks questions")
+        t, i = self.query("SELECT max(t), max(i) FROM generations")[0]
+        if t is not None and (t > method.get("t", t) or i >= method.get("n", i + 1)):
+            raise UsageError(
+                f"record {self.path} is damaged: it holds members of population {t} or at place {i}, which its method "
+                "does not have"
+            )
 
     def begin(
         self,
@@ -168,39 +138,33 @@ class Record:
             UsageError: The record holds a run with another configuration or other questions; names what differs.
         """
         if recorded := self.configuration:
-            asked = json.loads(json.dumps(configuration))
+            asked = json.loads(as_text(configuration))
             if found := differences(recorded, asked, "in the record"):
                 raise UsageError(f"record {self.path} holds another run: {'; '.join(found)}")
             if differing := self._differing_question(questions):
                 raise UsageError(f"record {self.path} holds another run: {differing}")
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
+            self._check_places()
+        with self.transaction() as database:
             if not recorded:
-                rows = [("configuration", json.dumps(configuration)), ("about", json.dumps(about or {}))]
-                self._database.executemany("INSERT INTO run VALUES (?, ?)", rows)
-                self._insert_questions(0, questions)
-            self._session = self._database.execute(
-                "INSERT INTO sessions (started, seconds) VALUES (?, 0)", (time.time(),)
+                rows = [("configuration", as_text(configuration)), ("about", as_text(about or {}))]
+                database.executemany("INSERT INTO run VALUES (?, ?)", rows)
+                for position, question in enumerate(questions):
+                    database.execute(INSERT_QUESTION, question_row(position, question))
+            self._session = database.execute(
+                "INSERT INTO sessions (started, seconds) VALUES (?, 0.0)", (time.time(),)
             ).lastrowid
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._abandon()
-            raise _said_plainly(self.path, error) from None
-        self._begun = time.monotonic()
-        self._asked = len(questions)
+            self._begun = time.monotonic()
+        ((self._asked,),) = self.query("SELECT coalesce(max(position) + 1, 0) FROM questions")
 
     def _differing_question(self, questions: Sequence[Question]) -> str:
-        recorded = dict(self._database.execute("SELECT position, body FROM questions"))
+        with reading(self.path):
+            recorded = self._database.execute("SELECT body FROM questions ORDER BY position").fetchall()
         if len(recorded) != len(questions):
             return f"questions: {len(recorded)} in the record, {len(questions)} asked for"
-        for position, question in enumerate(questions):
-            if recorded[position] != question_body(question):
+        for position, ((body,), question) in enumerate(zip(recorded, questions, strict=True)):
+            if body != question_body(question):
                 return f"question {position + 1} ({question.id}) reads otherwise in the record"
         return ""
-
-    def _insert_questions(self, start: int, questions: Iterable[Question]) -> None:
-        rows = ((start + n, question.id, question_body(question)) for n, question in enumerate(questions))
-        self._database.executemany(INSERT_QUESTION, rows)
 
     async def add(self, question: Question) -> int:
         """Adds a question to a run that takes them as they come (a server's); returns its position.
@@ -208,15 +172,19 @@ class Record:
         The question must have an id that no other one of this record has.
         """
         position, self._asked = self._asked, self._asked + 1
-        await self._write(INSERT_QUESTION, (position, question.id, question_body(question)))
+        await self._write(INSERT_QUESTION, question_row(position, question))
         return position
 
     def questions(self, positions: range = range(2**62)) -> Iterator[Question]:
         """The questions in their order; those at these positions, which follow one another."""
-        statement = "SELECT body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
-        with self._reading():
-            for (body,) in self._database.execute(statement, (positions.start, positions.stop)):
-                yield question_of(body)
+        return (question for _, question in self.numbered(positions))
+
+    def numbered(self, positions: range = range(2**62)) -> Iterator[tuple[int, Question]]:
+        """The questions as `questions` has them, each with its position."""
+        statement = "SELECT position, body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
+        with reading(self.path):
+            for position, body in self._database.execute(statement, (positions.start, positions.stop)):
+                yield position, question_of(body)
 
     # -- writing
 
@@ -226,8 +194,7 @@ class Record:
 
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
         """Writes what a member's answer is and what it is worth."""
-        row = (question, member.t, member.i, member.answer, member.score, note)
-        await self._write(INSERT_SCORE, row)
+        await self._write(INSERT_SCORE, score_row(question, member, note))
 
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
         """Writes which members of a population have equal answers: each one's ``same`` is the earliest of its group."""
@@ -257,7 +224,7 @@ class Record:
     def _execute(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         with self.transaction() as database:
             for statement, row in batch:
-                database.execute(statement, row)
+                database.execute(statement, tuple(map(storable, row)))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -265,24 +232,15 @@ class Record:
 
         Not while generations are being saved: then with `in_turn`.
         """
-        self._check_there()
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
+        if self._hold is not None:
+            self._hold.check(self._database)
+        with writing(self.path), transaction(self._database):
             yield self._database
             if self._session is not None:
                 seconds = time.monotonic() - self._begun
                 self._database.execute("UPDATE sessions SET seconds = ? WHERE id = ?", (seconds, self._session))
-            self._database.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._abandon()
-            raise _said_plainly(self.path, error) from None
-        except BaseException:
-            self._abandon()
-            raise
-
-    def _abandon(self) -> None:
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
+        if self._hold is not None:
+            self._hold.remember()
 
     def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
         """Copies generations from a record with the same questions; keeps what is here already.
@@ -312,7 +270,7 @@ class Record:
 
     def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
         """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
-        with self._reading():
+        with reading(self.path):
             rows = self._database.execute(SELECT_MEMBERS, (question, role, role))
             return {(row[0], row[1], row[2]): member_of(row) for row in rows}
 
@@ -322,13 +280,13 @@ class Record:
 
     def weights(self, question: int) -> list[float] | None:
         """The chance of each last member to be the answer, or None while the question is not done."""
-        with self._reading():
+        with reading(self.path):
             row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
-            return list(map(float, json.loads(row[0]))) if row and row[0] else None
+            return list(numbers(row[0])) if row and row[0] else None
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of any reading statement, for analyses that add up without loading texts."""
-        with self._reading():
+        with reading(self.path):
             return self._database.execute(statement, parameters).fetchall()
 
     @property
@@ -350,35 +308,27 @@ class Record:
             await asyncio.wait(pending)
 
     def close(self) -> None:
-        """Closes the file and lets other processes have it."""
-        self._thread.shutdown(wait=True)
-        if self._lock is not None:
-            # Back to one plain file, without the two beside it that write-ahead logging needs: fit to be copied, and
-            # readers make none. Not while somebody reads it.
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._database.execute("PRAGMA journal_mode = DELETE")
-        self._database.close()
-        self._release()
+        """Closes the file and lets other processes have it.
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        Raises:
+            UsageError: The record or its log was removed since it was written last.
+        """
+        self._thread.shutdown(wait=True)
+        try:
+            if self._hold is not None and not self._hold.lost:
+                self._hold.check(self._database)
+                # Back to one plain file, without the two beside it that write-ahead logging needs: fit to be copied,
+                # and readers make none. Not while somebody reads it.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._database.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._database.close()
+            if self._hold is not None:
+                self._hold.release()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _said_plainly(path: Path | None, error: Exception) -> UsageError:
-    said = str(error)
-    if "not a database" in said or "malformed" in said:
-        return UsageError(f"{path} is not a selfagg record, or a damaged one ({said})")
-    if "decode" in said:
-        return UsageError(f"record {path} is damaged: it holds text that is none")
-    if "full" in said:
-        return UsageError(f"cannot write record {path}: the disk is full; what was finished before is kept")
-    if "readonly" in said or "read-only" in said or "unable to open" in said:
-        return UsageError(f"cannot write record {path}: {said}")
-    return UsageError(f"record {path}: {said}")
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with contextlib.suppress(UsageError) if kind else contextlib.nullcontext():  # the first trouble is the one told
+            self.close()

@@ -1,38 +1,13 @@
-"""What a record's tables look like, and how members and questions become rows and come back."""
+"""How members and questions become rows of a record and come back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from selfagg.types import Example, Member, Question, Reply, Stop, Usage
-
-VERSION = 1
-APPLICATION = 0x52534131  # "RSA1", in SQLite's header, so that no other database is taken for a record
-
-SCHEMA = """
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE sessions (id INTEGER PRIMARY KEY, started REAL NOT NULL, seconds REAL NOT NULL);
-CREATE TABLE questions (position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, weights TEXT);
-CREATE TABLE generations (
-    question INTEGER NOT NULL, role TEXT NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    parents TEXT NOT NULL, prompt TEXT NOT NULL, cut INTEGER NOT NULL, seed INTEGER NOT NULL,
-    text TEXT, reasoning TEXT, stop TEXT, logprobs TEXT, error TEXT,
-    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER, reasoning_tokens INTEGER,
-    started REAL NOT NULL, seconds REAL NOT NULL, tries INTEGER NOT NULL,
-    PRIMARY KEY (question, t, i, role)
-);
-CREATE TABLE scores (
-    question INTEGER NOT NULL, t INTEGER NOT NULL, i INTEGER NOT NULL,
-    answer TEXT, score REAL, note TEXT NOT NULL, same INTEGER, PRIMARY KEY (question, t, i)
-);
-CREATE INDEX failures ON generations (question) WHERE error IS NOT NULL;  -- found without a walk through all texts
-CREATE TRIGGER reopened AFTER INSERT ON generations WHEN NEW.error IS NULL BEGIN  -- what failed was made up for
-    UPDATE questions SET weights = NULL WHERE position = NEW.question AND weights IS NOT NULL;
-END;
-"""
+from selfagg.types import KINDS, Example, Member, Question, Reply, Stop, Usage
 
 CANDIDATE = "candidate"
 """The role of a member of a population; what else a method asks a model for (a verdict, say) has its own."""
@@ -83,10 +58,25 @@ SELECT_MEMBERS = (
 """Takes a question's position, and a role twice: NULL for every role."""
 
 
+def storable(value: Any) -> Any:
+    """A value for SQLite: every string that goes into a record passes here.
+
+    A lone surrogate, which a client or a broken server may send, is no text that SQLite could keep: it becomes ``?``.
+    """
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
+def as_text(value: Any, *, sort_keys: bool = False) -> str:
+    """A value as JSON text that SQLite can keep."""
+    text: str = storable(json.dumps(value, ensure_ascii=False, sort_keys=sort_keys))
+    return text
+
+
 def generation_row(generation: Generation) -> tuple[Any, ...]:
     """Values for ``INSERT_GENERATION``."""
     member, reply = generation.member, generation.member.reply
-    usage = reply.usage if reply else Usage()
     return (
         generation.question,
         generation.role,
@@ -96,47 +86,127 @@ def generation_row(generation: Generation) -> tuple[Any, ...]:
         generation.prompt,
         generation.cut,
         generation.seed,
-        _storable(reply.text) if reply else None,
-        _storable(reply.reasoning) if reply else None,
+        reply.text if reply else None,
+        reply.reasoning if reply else None,
         reply.stop.value if reply else None,
         json.dumps(reply.logprobs) if reply and reply.logprobs is not None else None,
-        _storable(member.error) if member.error is not None else None,
-        *((None,) * 4 if usage.unknown else (usage.prompt, usage.cached, usage.completion, usage.reasoning)),
+        member.error,
+        *_tokens(reply.usage if reply else Usage()),
         generation.started,
         reply.seconds if reply else 0.0,
         reply.tries if reply else generation.tries,
     )
 
 
-def _storable(text: str) -> str:
-    """A lone surrogate, which a broken server may send, is no text that SQLite could keep."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _tokens(usage: Usage) -> tuple[int | None, ...]:
+    """The four columns; NULL where the server told none, or numbers that no reply can have."""
+    told = (usage.prompt, usage.cached, usage.completion, usage.reasoning)
+    return (None,) * 4 if usage.unknown or not all(0 <= tokens <= 1e12 for tokens in told) else told
+
+
+def usage_of(tokens: Sequence[int | None]) -> Usage:
+    """The usage that the four columns tell."""
+    return Usage(*tokens) if tokens[0] is not None else Usage(unknown=1)  # type: ignore[arg-type]
 
 
 def member_of(row: Sequence[Any]) -> Member:
     """The member in a row of ``SELECT_MEMBERS``."""
-    _, t, i, parents, text, reasoning, stop, logprobs, error, *usage, seconds, tries, answer, score = row
+    _, t, i, parents, text, reasoning, stop, logprobs, error, *tokens, seconds, tries, answer, score = row
     reply = None
     if error is None:
-        kept = tuple(json.loads(logprobs)) if logprobs is not None else None
-        told = Usage(unknown=1) if usage[0] is None else Usage(*usage)
-        reply = Reply(text, reasoning, Stop(stop), told, kept, tries, seconds)
-    return Member(t, i, tuple(json.loads(parents)), reply, error, answer, score)
+        kept = numbers(logprobs) if logprobs is not None else None
+        reply = Reply(text, reasoning, Stop(stop), usage_of(tokens), kept, tries, seconds)
+    return Member(t, i, places(parents), reply, error, answer, score)
+
+
+def places(text: str) -> tuple[int, ...]:
+    """Parents as recorded.
+
+    Raises:
+        ValueError: They are no list of places.
+    """
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(type(place) is int and place >= 0 for place in found):
+        raise ValueError(f"{text[:80]!r} is no list of places")
+    return tuple(found)
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Log-probabilities or weights as recorded.
+
+    Raises:
+        ValueError: They are no list of numbers.
+    """
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(type(number) in (int, float) for number in found):
+        raise ValueError(f"{text[:80]!r} is no list of numbers")
+    return tuple(map(float, found))
+
+
+def set_fields(instance: Any) -> dict[str, Any]:
+    """The fields of a dataclass that somebody has set: those left empty, as they are by default, stay out.
+
+    So a field that a later version adds, empty by default, changes nothing in what is recorded without it.
+    """
+    told = asdict(instance)
+    for field in fields(instance):
+        empty = field.default_factory() if callable(field.default_factory) else field.default
+        if not told[field.name] and told[field.name] == empty:
+            del told[field.name]
+    return told
 
 
 def question_body(question: Question) -> str:
     """A question as JSON text, the same for equal questions."""
-    fields = asdict(question)
-    for name in ("examples", "turn", "after"):  # most questions have none
-        if not fields[name]:
-            del fields[name]
-    return json.dumps(fields, ensure_ascii=False, sort_keys=True)
+    return as_text(set_fields(question), sort_keys=True)
 
 
 def question_of(body: str) -> Question:
-    """The question that `question_body` wrote."""
-    fields: dict[str, Any] = json.loads(body)
-    fields["examples"] = tuple(Example(**example) for example in fields.get("examples", ()))
+    """The question that `question_body` wrote.
+
+    Raises:
+        ValueError: It is none.
+    """
+    told: dict[str, Any] = dict(json.loads(body))
+    told["examples"] = tuple(Example(**example) for example in told.get("examples", ()))
     for name in ("context", "after"):
-        fields[name] = tuple(fields.get(name, ()))
-    return Question(**fields)
+        told[name] = tuple(told.get(name, ()))
+    question = Question(**told)
+    texts = [question.id, question.text, question.group]
+    texts += [text for example in question.examples for text in (example.text, example.right, example.wrong)]
+    texts += [text for text in (question.gold, question.instruction) if text is not None]
+    objects = [question.data, *question.context, *question.after, *([] if question.turn is None else [question.turn])]
+    if question.kind not in KINDS or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{body[:80]!r} is no question")
+    if not all(isinstance(value, dict) for value in objects):
+        raise ValueError(f"{body[:80]!r} is no question")
+    return question
+
+
+def question_row(position: int, question: Question) -> tuple[Any, ...]:
+    """Values for ``INSERT_QUESTION``."""
+    return position, storable(question.id), question_body(question)
+
+
+def score_row(question: int, member: Member, note: str) -> tuple[Any, ...]:
+    """Values for ``INSERT_SCORE``; what a scorer gave that is no score between 0 and 1 is noted and not kept."""
+    score = member.score
+    if score is not None and not 0 <= score <= 1:  # NaN too
+        score, note = None, f"{note}; " * bool(note) + f"the scorer gave {score}, which is no score from 0 to 1"
+    return question, member.t, member.i, member.answer, score, note
+
+
+def check_configuration(configuration: Mapping[str, Any]) -> None:
+    """Looks whether a run's configuration is one.
+
+    Raises:
+        ValueError: It is none.
+    """
+    method = configuration.get("method")
+    wanted = {"model": str, "seed": int, "source": str, "candidate": str, "sampling": dict}
+    if not isinstance(method, dict) or not isinstance(method.get("name"), str):
+        raise ValueError("a configuration without a method")
+    if not all(type(method.get(size)) is int and method[size] >= 1 for size in ("n", "t")):
+        raise ValueError("a method without n and t")
+    if wrong := [key for key, kind in wanted.items() if type(configuration.get(key)) is not kind]:
+        raise ValueError(f"a configuration with a wrong {wrong[0]}")

@@ -1,9 +1,11 @@
-"""Reads a record again without a model: new scores, another vote, a smaller run out of a larger one."""
+"""Reads a record again without a model: new scores, another vote, a smaller run out of a larger one; what changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record
@@ -12,7 +14,7 @@ from selfagg.errors import ModelError, UsageError
 from selfagg.methods import method_named
 from selfagg.methods.base import Method
 from selfagg.models.base import AlwaysOpen
-from selfagg.types import Message, Reply, Request, Sampling
+from selfagg.types import Message, Reply, Request
 
 
 class NoModel(AlwaysOpen):
@@ -95,11 +97,63 @@ async def replay(source: Record, method: Method, out: Path | None = None) -> Rec
     try:
         record.begin({**configuration, "method": dict(method.settings())}, questions, source.about)
         record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
-        sampling = Sampling(**{**configuration["sampling"], "stop": tuple(configuration["sampling"]["stop"])})
-        settings = Settings(sampling, configuration["seed"], configuration["candidate"])
+        settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"])
         engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:
         record.close()
         raise
     return record
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A member whose answer or score is another one in a replay than in the record.
+
+    Attributes:
+        question: Id of its question.
+        t: Its population.
+        i: Its place.
+        answer: The answer before and after; None where there is none.
+        score: The score before and after; None where there is none.
+    """
+
+    question: str
+    t: int
+    i: int
+    answer: tuple[str | None, str | None]
+    score: tuple[float | None, float | None]
+
+    @property
+    def verdicts(self) -> tuple[str, str]:
+        """Before and after in a word: ``right``, ``wrong``, ``partly right``, ``no answer`` or ``unscored``."""
+        before, after = map(_verdict, self.answer, self.score)
+        return before, after
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of ``changed`` in what ``selfagg replay --json`` prints."""
+        named = {"question": self.question, "t": self.t, "i": self.i}
+        return {**named, "answer": list(self.answer), "score": list(self.score)}
+
+
+def changes(source: Record, replayed: Record) -> Iterator[Change]:
+    """The members that a replay reads or scores otherwise than the record, in order.
+
+    Members that were never scored in the record are left out.
+    """
+    scored = "SELECT t, i, answer, score FROM scores WHERE question = ? ORDER BY t, i"
+    for position, name in replayed.query("SELECT position, id FROM questions WHERE weights IS NOT NULL"):
+        before = {(t, i): (answer, score) for t, i, answer, score in source.query(scored, (position,))}
+        for t, i, answer, score in replayed.query(scored, (position,)):
+            if (old := before.get((t, i))) and old != (answer, score):
+                yield Change(name, t, i, (old[0], answer), (old[1], score))
+
+
+def _verdict(answer: str | None, score: float | None) -> str:
+    if score is not None and score >= 1:
+        return "right"
+    if answer is None:
+        return "no answer"
+    if score is None:
+        return "unscored"
+    return "partly right" if score > 0 else "wrong"

@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from selfagg.files import write_whole
 from selfagg.lab.experiment import Experiment, Told
 from selfagg.lab.figure import draw
 from selfagg.lab.findings import paragraph, tables
@@ -45,8 +46,8 @@ def run_lab(setting: str, seeds: Sequence[int], out: Path, *, quick: bool, told:
     findings = f"{paragraph(results)}\n\n{tables(results)}\n"
     if quick:
         findings = f"Too small to show anything (quick).\n\n{findings}"
-    (out / RESULTS).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    (out / FINDINGS).write_text(findings, "utf-8")
+    write_whole(out / RESULTS, json.dumps(results, indent=1) + "\n")
+    write_whole(out / FINDINGS, findings)
     draw(results, out)
     return findings
 

@@ -45,9 +45,8 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
         raise UsageError("a report needs at least one record")
     with ExitStack() as opened:
         given = [opened.enter_context(Record(path, read_only=True)) for path in records]
-        for path, record in zip(records, given, strict=True):
-            if not record.configuration:
-                raise UsageError(f"record {path} is empty: no run was begun in it")
+        for record in given:
+            record.check_run()
         told = [figures.record_figures(record) for record in given]
         between = compared(given, told)
         for entry, record in zip(told, given, strict=True):
@@ -86,22 +85,26 @@ def _packed(path: Path, record: Record) -> Iterator[str]:
     ((count,),) = record.query("SELECT count(*) FROM questions")
     ((size,),) = record.query("SELECT coalesce(sum(length(text)), 0) FROM generations")
     batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
-    if size < ALONE or len(batches) < 2:
+    if size < ALONE or len(batches) < 2 or record.copied:
         for batch in batches:
-            yield from _batch(path, batch)
+            yield from _batch(record, batch)
         return
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as workers:
-        for texts in workers.map(partial(_batch, path), batches):
+        for texts in workers.map(partial(_batch_of, path), batches):
             yield from texts
 
 
-def _batch(path: Path, positions: range) -> list[str]:
-    with Record(path, read_only=True) as record:
-        view = view_named(record.configuration.get("candidate", "response"))
-        return [
-            packed(record, position, question, view)
-            for position, question in zip(positions, record.questions(positions), strict=True)
-        ]
+def _batch_of(path: Path, positions: range) -> list[str]:
+    with Record(path, read_only=True, trusted=True) as record:
+        return _batch(record, positions)
+
+
+def _batch(record: Record, positions: range) -> list[str]:
+    view = view_named(record.configuration.get("candidate", "response"))
+    return [
+        packed(record, position, question, view)
+        for position, question in zip(positions, record.questions(positions), strict=True)
+    ]
 
 
 def _write(out: Path, page: Iterator[str]) -> None:

@@ -36,7 +36,7 @@ def questions(record: Record, sizes: Mapping[int, int]) -> list[dict[str, Any]]:
     return [
         _question(question, by_question.get(position, []), sizes, bool(weights[position]))
         | {"weights": record.weights(position)}
-        for position, question in enumerate(record.questions())
+        for position, question in record.numbered()
     ]
 
 

@@ -2,66 +2,104 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import secrets
 import shutil
+from functools import cache
 from pathlib import Path
 
-from selfagg.sandbox.base import (
-    GUEST,
-    Command,
-    Limits,
-    guest_environment,
-    host_python,
-    package_folders,
-    python_arguments,
-    python_folders,
-)
+from selfagg.sandbox import cgroup
+from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
 from selfagg.sandbox.probe import probe
+from selfagg.sandbox.view import covered_folders, host_python, package_folders, python_folders
 
 _ROOT, _PACKAGES = "/guest", "/packages"
-_FIRST_USER = 2_000_000_000
-_USERS = itertools.count(os.getpid() % 10_000 * 1_000)
-"""Users for guests when we are root: far above those of any system, and a new one for each guest."""
+_BOX = "/box"
+"""The one folder that can be written to: the worker's, with the program's in it."""
+
+_FREE_USERS = range(0x70000000, 0x7FFFFFFF)
+"""Users that no system has, by systemd's list (UIDS-GIDS)."""
+
+_COUNTS_BY_NAMESPACE = (5, 14)
+"""The version of Linux since which a limit on processes counts those of a user namespace alone."""
 
 
 class Bubblewrap:
-    """Everything of the host is out of sight but the interpreter, read-only; no network, no other processes."""
+    """Everything of the host is out of sight but the interpreter, read-only; no network, no other processes.
+
+    There is no ``/proc``, by which a program could reach other processes. When the first process of the sandbox
+    dies, the kernel ends all others.
+    """
 
     name = "bubblewrap"
-    protects = True
 
     def __init__(self, program: str = "bwrap") -> None:
         self._program = program
 
+    @property
+    def limits(self) -> str:
+        """A few words on who enforces the limits here."""
+        counted = "" if _counts_threads() else " (of threads, none: Linux before 5.14)"
+        return f"{cgroup.said()}{counted}"
+
     def trouble(self) -> str | None:
-        """Why it cannot be used on this machine, or None."""
+        """Return why it cannot be used on this machine, or None."""
         if shutil.which(self._program) is None:
             return "bubblewrap is not installed (Debian, Ubuntu, Fedora: the package bubblewrap)"
         failure = probe(self)
         return failure and f"bubblewrap does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """How to start a guest."""
-        root = os.geteuid() == 0
+        """Return how to start a guest."""
+        user = _free_user()
         arguments = [
             shutil.which(self._program) or self._program,
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
             *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"),
             # As root a guest keeps what it takes to become a user whose processes can be counted; that user
-            # has no capability. Else a user namespace does the same.
-            *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID") if root else ("--unshare-user",)),
-            *_mounts(limits),
+            # has no capability, and no power over bwrap's first process, which stays root. Else a user namespace
+            # does the same, and the guest is the first process: bwrap's would be of the program's own user.
+            *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID") if user else ("--unshare-user", "--as-pid-1")),
+            *_mounts(),
+            *("--perms", "1777", "--size", str(limits.disk), "--tmpfs", _BOX),
+            *("--remount-ro", "/", "--chdir", _BOX),
         ]
         for name, value in guest_environment().items():
             arguments += ["--setenv", name, value]
         arguments += ["--", *python_arguments(str(host_python()), guest, _ROOT, _PACKAGES)]
-        user = _FIRST_USER + next(_USERS) % 100_000_000 if root else None
-        # No environment for bwrap itself: a guest could read it in /proc/1.
-        return Command(tuple(arguments), user=user, count_threads=True)
+        group = cgroup.make(limits)
+        return Command(
+            cgroup.inside(group, tuple(arguments)),
+            user=user,
+            count_threads=_counts_threads(),
+            count_entries=True,
+            group=group,
+        )
 
 
-def _mounts(limits: Limits) -> list[str]:
+def _counts_threads() -> bool:
+    version = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    return os.geteuid() == 0 or version >= _COUNTS_BY_NAMESPACE
+
+
+def _free_user() -> int | None:
+    """Return a user that no other guest has, here or in another container of this kernel; None if not root."""
+    if os.geteuid() != 0:
+        return None
+    users = _free_users(Path("/proc/self/uid_map").read_text())
+    return secrets.choice(users) if users else None
+
+
+def _free_users(uid_map: str) -> range:
+    """Return the users nobody has, or the upper half of the widest range where a user namespace lacks them."""
+    lines = [[int(number) for number in line.split()] for line in uid_map.splitlines()]
+    first, _, count = max(lines, key=lambda line: line[2])
+    users = range(first, first + count)
+    return _FREE_USERS if _FREE_USERS[0] in users and _FREE_USERS[-1] in users else users[(count + 1) // 2 :]
+
+
+@cache
+def _mounts() -> tuple[str, ...]:
     binds = [(folder, folder) for folder in python_folders()]
     binds += [(host_python(), host_python())]
     binds += [(folder, Path(_PACKAGES) / folder.name) for folder in package_folders()]
@@ -77,10 +115,11 @@ def _mounts(limits: Limits) -> list[str]:
     for source, inside in binds:
         if inside not in links:
             arguments += ["--ro-bind", str(source), str(inside)]
-    arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--proc", "/proc", "--dir", "/dev"]
+    for covered in covered_folders():
+        arguments += ["--tmpfs", str(covered), "--remount-ro", str(covered)]
+    arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dir", "/dev"]
     for device in ("null", "zero", "random", "urandom"):
         arguments += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
-    for number, stream in enumerate(("stdin", "stdout", "stderr")):
-        arguments += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{stream}"]
-    arguments += ["--perms", "1777", "--size", str(limits.disk), "--tmpfs", "/tmp"]  # noqa: S108
-    return [*arguments, "--remount-ro", "/", "--chdir", "/tmp"]  # noqa: S108
+    for stream in ("stdin", "stdout", "stderr"):
+        arguments += ["--symlink", f"{_BOX}/{stream}", f"/dev/{stream}"]
+    return (*arguments, "--symlink", f"{_BOX}/tmp", "/tmp")  # noqa: S108

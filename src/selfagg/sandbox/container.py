@@ -8,8 +8,9 @@ import subprocess
 import sys
 import uuid
 
-from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, package_folders, python_arguments
+from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
 from selfagg.sandbox.probe import probe
+from selfagg.sandbox.view import package_folders
 
 _ROOT, _PACKAGES = "/guest", "/packages"
 _NOBODY = 65534
@@ -25,7 +26,7 @@ class Container:
             of this machine can be shown in it. It must be on the machine already: nothing is fetched.
     """
 
-    protects = True
+    limits = "memory, threads and processor are bounded by the engine's control groups, and by resource limits"
 
     def __init__(self, engine: str, image: str | None = None) -> None:
         version = sys.version_info
@@ -33,7 +34,7 @@ class Container:
         self.image = image or f"docker.io/library/python:{version.major}.{version.minor}-slim"
 
     def trouble(self) -> str | None:
-        """Why it cannot be used on this machine, or None."""
+        """Return why it cannot be used on this machine, or None."""
         if shutil.which(self.name) is None:
             return f"{self.name} is not installed"
         if not self._succeeds("info"):
@@ -44,9 +45,9 @@ class Container:
         return failure and f"{self.name} does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """How to start a guest."""
+        """Return how to start a guest."""
         label = f"selfagg-{uuid.uuid4().hex}"
-        memory = str(limits.memory + limits.disk + (256 << 20))
+        memory = str(limits.total_memory)
         mounts = [(GUEST, f"{_ROOT}/selfagg/sandbox/guest")]
         mounts += [(folder, f"{_PACKAGES}/{folder.name}") for folder in package_folders()]
         arguments = [
@@ -65,7 +66,7 @@ class Container:
         arguments += [self.image, *python_arguments("python3", guest, _ROOT, _PACKAGES)]
         # The client is killed like any process; the container is not its child and must be told.
         stop = (self.name, "rm", "--force", label)
-        return Command(tuple(arguments), environment=_client_environment(), stop=stop)
+        return Command(tuple(arguments), environment=_client_environment(), count_entries=True, stop=stop)
 
     def _succeeds(self, *arguments: str) -> bool:
         try:
@@ -78,6 +79,6 @@ class Container:
 
 
 def _client_environment() -> dict[str, str]:
-    """What the client needs of our environment to find its engine; none of it gets into the container."""
+    """Return what the client needs of our environment to find its engine; none of it gets into the container."""
     names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
     return {name: os.environ[name] for name in names if name in os.environ}

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import Limits
 from selfagg.sandbox.guest.frames import pack
 
@@ -37,6 +38,8 @@ def probe(sandbox: Sandbox) -> str | None:
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     finally:
+        if command.group is not None:
+            cgroup.remove(command.group)
         if command.remove is not None:
             shutil.rmtree(command.remove, ignore_errors=True)
     if done.returncode == 0 and b'"status": "done"' in done.stdout:

@@ -98,6 +98,8 @@ def _read(report: dict[str, Any]) -> Outcome:
         return Outcome(output, _text(report, "value"))
     if status == "time":
         return Outcome(output, failure="it ran past the time limit")
+    if status == "files":
+        return Outcome(output, failure="it made too many files")
     last = errors.strip().rpartition("\n")[2]
     return Outcome(output, failure=last if status == "error" and last else "it crashed")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
+import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from typing import Any
 
 from selfagg.errors import SelfaggError
+from selfagg.sandbox import cgroup
 from selfagg.sandbox.aside import aside
 from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.frames import HEADER, pack
@@ -103,18 +106,32 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | None = None) -> AsyncIterator[Session]:
-    """Starts a guest, and ends it with all that it started.
+    """Start a guest, and end it with all that it started.
 
     Args:
         sandbox: Where it runs.
         guest: Its name.
-        limits: What it may use.
+        limits: Its bounds.
         cpu: The processor it stays on, or None for any.
+
+    Raises:
+        SandboxFailedError: The machine has no room for another process, or the sandbox's program is gone.
     """
-    command = sandbox.command(guest, limits)
-    process: Process | None = None
     try:
-        process = await asyncio.create_subprocess_exec(
+        command = sandbox.command(guest, limits)
+        process = await _started(command)
+    except OSError as error:
+        raise SandboxFailedError(f"the sandbox did not start: {error}") from error
+    try:
+        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
+    finally:
+        # Shielded: who cancels us a second time must not leave a guest behind.
+        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
+
+
+async def _started(command: Command) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
             *command.arguments,
             stdin=PIPE,
             stdout=PIPE,
@@ -123,21 +140,24 @@ async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | 
             cwd=command.folder,
             start_new_session=True,
         )
-        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
-    finally:
-        # Shielded: who cancels us a second time must not leave a guest behind.
-        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
+    except BaseException:
+        await asyncio.shield(asyncio.ensure_future(_end(command, None)))
+        raise
 
 
 async def _end(command: Command, process: Process | None) -> None:
     if process is not None:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        if process.returncode is None:
+            # Not process.kill(): that looks for the end itself, and may take it from asyncio's own wait.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         if process.stdin is not None:
             process.stdin.close()
+        await process.wait()
     if command.stop is not None:
         stopping = await asyncio.create_subprocess_exec(*command.stop, stdout=DEVNULL, stderr=DEVNULL)
         await stopping.wait()
+    if command.group is not None:
+        await asyncio.to_thread(cgroup.remove, command.group)
     if command.remove is not None:
         await asyncio.to_thread(shutil.rmtree, command.remove, ignore_errors=True)

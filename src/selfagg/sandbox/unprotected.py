@@ -6,15 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from selfagg.sandbox.base import (
-    GUEST,
-    Command,
-    Limits,
-    guest_environment,
-    host_python,
-    package_folders,
-    python_arguments,
-)
+from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
+from selfagg.sandbox.view import host_python, package_folders
 
 
 class Unprotected:
@@ -24,14 +17,14 @@ class Unprotected:
     """
 
     name = "unprotected"
-    protects = False
+    limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
 
     def trouble(self) -> str | None:
-        """None: it works everywhere."""
+        """Return None: it works everywhere."""
         return None
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """How to start a guest. Makes a folder, which goes when the guest does."""
+        """Return how to start a guest. Make a folder, which goes when the guest does."""
         folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
         shutil.copytree(
             GUEST, folder / "root" / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__")
@@ -42,5 +35,5 @@ class Unprotected:
         work = folder / "work"
         work.mkdir()
         arguments = python_arguments(str(host_python()), guest, str(folder / "root"), str(folder / "packages"))
-        environment = guest_environment() | {"HOME": str(work), "TMPDIR": str(work)}
+        environment = guest_environment() | {"HOME": str(work / "tmp"), "TMPDIR": str(work / "tmp")}
         return Command(arguments, environment, folder=work, remove=folder)

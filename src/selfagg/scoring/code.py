@@ -35,6 +35,9 @@ from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
 from selfagg.types import Question
 
 _MOST_CALLS = 10_000
+_PAUSES_S = (0.5, 2.0, 8.0)
+"""Pauses before a sandbox that did not start is tried again: the machine may be out of processes for a moment."""
+
 _CHECK_LIMITS = Limits(seconds=10)
 """What a benchmark's own test may use."""
 
@@ -67,6 +70,7 @@ class CodeScorer:
 
         Raises:
             UsageError: No sandbox works here, or the question's tests are broken.
+            SandboxFailedError: The sandbox stopped working; nothing was found out about the program.
         """
         if not question.data:
             return Verdict(self.answer(question, text))
@@ -75,14 +79,27 @@ class CodeScorer:
         code = self.answer(question, text)
         if code is None:
             return Verdict(None, 0.0)
-        try:
-            async with cpu_seat() as cpu:
-                # Here and not before the seat: tests may be large, and many programs wait.
-                tests = await asyncio.to_thread(read_tests, question.data)
-                failure = await self._failure(tests, code, self.sandbox, cpu)
-        except SandboxFailedError as error:
-            return Verdict(code, None, str(error))
+        failure = await self._patient_failure(question, code, self.sandbox)
         return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
+
+    async def _patient_failure(self, question: Question, code: str, sandbox: Sandbox) -> str | None:
+        """As `_failure`, but try a sandbox that does not start again, a few times."""
+        pauses = iter(_PAUSES_S)
+        while True:
+            try:
+                async with cpu_seat() as cpu:
+                    # Here and not before the seat: tests may be large, and many programs wait.
+                    tests = await asyncio.to_thread(read_tests, question.data)
+                    return await self._failure(tests, code, sandbox, cpu)
+            except SandboxFailedError as error:
+                pause_s = next(pauses, None)
+                if pause_s is None:
+                    why = await asyncio.to_thread(sandbox.trouble)
+                    raise SandboxFailedError(
+                        f"question {question.id}: a program could not be scored, tried {len(_PAUSES_S) + 1} times: "
+                        f"{why or error}; mend the sandbox and give the same command again to go on"
+                    ) from error
+                await asyncio.sleep(pause_s)
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Programs are the same if their text is, but for blank lines and space at the ends of lines."""
@@ -155,8 +172,8 @@ def _normalised(code: str) -> str:
     return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
 
 
-def use_sandbox(name: str | None) -> None:
-    """Finds where this process runs programs, before the first one is scored.
+def use_sandbox(name: str | None) -> Sandbox:
+    """Find where this process runs programs, before the first one is scored.
 
     Args:
         name: As for `choose_sandbox`.
@@ -169,3 +186,4 @@ def use_sandbox(name: str | None) -> None:
     scorer = scorer_for("code")
     assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
     scorer.sandbox = choose_sandbox(name)
+    return scorer.sandbox

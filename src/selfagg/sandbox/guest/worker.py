@@ -1,8 +1,8 @@
-"""Runs one program again and again, each time in a fresh process: forked, confined, in an empty folder.
+"""Run one program again and again, each time in a fresh process: forked, confined, in an empty folder.
 
-The program shares a user and a folder with this worker, so nothing that decides about it is here: neither the
-expected outputs nor the verdict. Whatever it does to the worker, it can only change what the worker reports of
-its own output.
+The program shares a user and a file system with this worker, so nothing that decides about it is here: neither
+the expected outputs nor the verdict. Whatever it does to the worker, it can only change what the worker reports
+of its own output.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import builtins
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import resource
 import signal
 import sys
-from types import CodeType, FrameType, ModuleType
+import time
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple, NoReturn
 
 # Imports cost a large part of a session's start: what is rarely needed is imported where it is.
@@ -33,10 +35,15 @@ _STAR_IMPORTS = (
 _RECURSION_LIMIT = 50_000
 _INTEGER_DIGITS = 50_000
 _ERROR_BYTES = 4_000
+_HOME = "tmp"
+"""The program's folder, in the worker's, which holds the files of its streams beside it."""
+
+_WATCH_SECONDS = 0.02
+_sigtimedwait = getattr(signal, "sigtimedwait", lambda _, seconds: time.sleep(seconds / 4))  # macOS has none
 
 
 class _Files(NamedTuple):
-    """Descriptors of what goes into a run and what comes out of it: files that have no name any more."""
+    """Descriptors of what goes into a run and what comes out of it."""
 
     stdin: int
     stdout: int
@@ -45,9 +52,10 @@ class _Files(NamedTuple):
 
 
 def main() -> None:
-    """Serves one session: the program first, then a run for each message."""
+    """Serve one session: the program first, then a run for each message."""
     channel = Channel.take_over_stdio()
-    limits = begin(channel)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # waited for
+    limits, folder = begin(channel), os.getcwd()  # noqa: PTH109
     start = channel.receive()
     if start is None:
         return
@@ -62,8 +70,9 @@ def main() -> None:
     gc.freeze()  # else the first collection in each process would copy every page
     channel.send({"error": None})
     while (request := channel.receive()) is not None:
-        _empty(".")
-        files = _Files(*map(_nameless_file, _Files._fields))
+        _empty(folder)
+        os.mkdir(_HOME)  # noqa: PTH102
+        files = _Files(*map(_new_file, _Files._fields))
         _write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
         os.lseek(files.stdin, 0, os.SEEK_SET)
         pid = os.fork()
@@ -75,7 +84,7 @@ def main() -> None:
 
 
 def _contest_names() -> dict[str, Any]:
-    """The names that LiveCodeBench's own harness puts before a program, so that ``List`` or ``heapq`` is there."""
+    """Return the names that LiveCodeBench's own harness puts before a program: ``List``, ``heapq``, ..."""
     names: dict[str, Any] = {}
     for module in _STAR_IMPORTS:
         exec(f"from {module} import *", names)  # noqa: S102
@@ -87,19 +96,27 @@ def _contest_names() -> dict[str, Any]:
 
 
 def _empty(folder: str) -> None:
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            import shutil
+    """Remove all that is in a folder: of any depth and any mode, which shutil.rmtree does not."""
+    with contextlib.suppress(PermissionError):  # where it is root's, no program can have changed its mode
+        os.chmod(folder, 0o700)  # noqa: PTH101
+    names = (f"{folder}/emptied{number}" for number in itertools.count())
+    while entries := [*os.scandir(folder)]:
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry)  # noqa: PTH108 - pathlib is slow to import
+                continue
+            os.chmod(entry, 0o700)  # noqa: PTH101
+            for inner in os.scandir(entry):
+                if inner.is_dir(follow_symlinks=False):
+                    os.chmod(inner, 0o700)  # noqa: PTH101
+                    os.rename(inner, next(name for name in names if not os.path.lexists(name)))  # noqa: PTH104
+                else:
+                    os.unlink(inner)  # noqa: PTH108
+            os.rmdir(entry)  # noqa: PTH106
 
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            os.unlink(entry)  # noqa: PTH108 - pathlib is slow to import
 
-
-def _nameless_file(name: str) -> int:
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.unlink(name)  # noqa: PTH108
-    return descriptor
+def _new_file(name: str) -> int:
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -108,30 +125,33 @@ def _write(descriptor: int, content: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-class _TimeOutError(Exception):
-    pass
-
-
-def _time_is_up(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _TimeOutError
-
-
 def _wait(pid: int, limits: dict[str, Any]) -> str:
-    """Waits for a process, kills it if it takes too long, and says how it ended."""
-    signal.signal(signal.SIGALRM, _time_is_up)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, limits["wall_seconds"])
-        _, status, used = os.wait4(pid, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except _TimeOutError:
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it ended in the last moment
+    """Wait for a process, kill it if it takes too long or makes too many files, and say how it ended."""
+    deadline, most = time.monotonic() + limits["wall_seconds"], limits["entries"]
+    before = _entries()
+    while True:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return _ending(status, used, limits["seconds"])
+        late, full = time.monotonic() > deadline, most is not None and _entries() - before > most
+        if late or full:
             os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        return "time"
+            os.wait4(pid, 0)
+            return "time" if late else "files"
+        _sigtimedwait({signal.SIGCHLD}, _WATCH_SECONDS)
+
+
+def _entries() -> int:
+    """Return how many files, folders and links the file system of the worker's folder has."""
+    system = os.statvfs(".")
+    return system.f_files - system.f_ffree
+
+
+def _ending(status: int, used: resource.struct_rusage, seconds: float) -> str:
     if os.WIFEXITED(status):
         return "done" if os.WEXITSTATUS(status) == 0 else "error"
     # Past its processor time the kernel sends SIGXCPU, and SIGKILL a second later if that is ignored.
-    out_of_time = os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > limits["seconds"]
+    out_of_time = os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > seconds
     return "time" if out_of_time else "killed"
 
 
@@ -157,8 +177,10 @@ def _contents(descriptor: int, most: int, start: int = 0) -> str:
 def _become_program(
     code: CodeType, names: dict[str, Any], request: dict[str, Any], limits: dict[str, Any], files: _Files
 ) -> int:
-    """In the forked process: runs the program; gives its exit code."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    """In the forked process: run the program; return its exit code."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+    os.chdir(_HOME)
     _take_over(files)
     confine_program(limits)
     call = request.get("call")
@@ -182,7 +204,7 @@ def _become_program(
 
 
 def _end(code: int) -> NoReturn:
-    """Ends the process as an interpreter does, but for its clearing up, which takes longer than most programs.
+    """End the process as an interpreter does, but for its clearing up, which takes longer than most programs.
 
     The same calls as in multiprocessing's forked processes.
     """
@@ -198,7 +220,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _take_over(files: _Files) -> None:
-    """Makes the files of this run the process's standard streams, and closes all else but the value's."""
+    """Make the files of this run the process's standard streams, and close all else but the value's."""
     os.setsid()
     for standard in range(3):
         os.dup2(files[standard], standard)
@@ -213,7 +235,7 @@ def _take_over(files: _Files) -> None:
 
 
 def _call(module: ModuleType, name: str, request: dict[str, Any]) -> Any:
-    """Calls the method of a LeetCode ``Solution``, or the function, with the request's arguments."""
+    """Call the method of a LeetCode ``Solution``, or the function, with the request's arguments."""
     has_method = hasattr(getattr(module, "Solution", None), name)
     function = getattr(module.Solution() if has_method else module, name)
     return function(*decode(request["args"]), **decode(request["kwargs"]))

@@ -1,0 +1,33 @@
+"""One spelling of LaTeX."""
+
+from __future__ import annotations
+
+import pytest
+
+from selfagg.scoring.answers.normalise import normalise
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        (r"\frac2\pi", r"\frac{2}{\pi}"),
+        (r"\frac 12", r"\frac{1}{2}"),
+        (r"\sqrt\frac12", r"\sqrt{\frac{1}{2}}"),
+        (r"\sqrt[3]4", r"\sqrt[3]{4}"),
+        (r"\binom n2", r"\binom{n}{2}"),
+        ("x²", "x^{2}"),
+        ("√2", r"\sqrt{2}"),
+        ("２", "2"),
+        ("1e5", r"1 \cdot 10^{5}"),
+        ("2**10", "2^{10}"),
+        (r"0.1\overline{6}", r"\frac{15}{90}"),
+        (r"\textcolor{red}{5}", "5"),
+        (r"\textbf{5 cm}", "5 cm"),
+        (r"30~\mathrm{cm}^2", r"30 \text{cm}^2"),
+        ("`5`", "5"),
+        (r"5 \checkmark", "5"),
+        (r"\begin{aligned}x&=2+3\\&=5\end{aligned}", "x=2+3 =5"),
+    ],
+)
+def test_normalise(written: str, normal: str) -> None:
+    assert normalise(written) == normal
