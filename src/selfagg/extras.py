@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
 
@@ -13,7 +14,7 @@ _MODULES = {
     "server": "fastapi starlette pydantic uvicorn prometheus_client",
     "plots": "matplotlib",
     "local": "xllamacpp",
-    "hub": "huggingface_hub",
+    "hub": "huggingface_hub httpx2",
     "hf": "torch transformers accelerate gguf peft safetensors tokenizers",
     "train": "trl datasets",
     "vllm": "vllm",
@@ -26,9 +27,27 @@ EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
 """Top-level module -> extra."""
 
 
+def need(extra: str) -> None:
+    """Raise UsageError if a package of an extra is missing: before a run is paid for, not at its end."""
+    for module in _MODULES[extra].split():
+        if not _is_there(module):
+            raise _sentence(module)
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # of a module that was set to None: it must not be imported
+        return False
+
+
 def missing_extra(error: ModuleNotFoundError) -> UsageError | None:
     """Return an error that names the extra to install, or None if the module belongs to no extra."""
     module = (error.name or "").partition(".")[0]
     if module not in EXTRAS:
         return None
+    return _sentence(module)
+
+
+def _sentence(module: str) -> UsageError:
     return UsageError(f"this needs the package {module}: pip install 'selfagg[{EXTRAS[module]}]'")

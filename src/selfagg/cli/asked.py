@@ -35,10 +35,12 @@ def load_asked(source: str, options: QuestionOptions) -> Asked:
     Raises:
         UsageError: There is no such source, or it cannot give what is asked.
     """
+    from selfagg import extras
     from selfagg.benchmarks import load_questions
     from selfagg.cli import values
     from selfagg.errors import UsageError
 
+    extras.need("eval")  # statistics come at the end of a run, which should not be paid for in vain
     if not source:
         raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
     settings = values.pairs("--set", options.set_ or ())

@@ -190,7 +190,7 @@ class Thinking:
         """Pass text on; of a reply with reasoning without the white space before its first word."""
         if self._blank:
             if not text.strip():
-                self._space.append(text)
+                self._space += [text] if text else []
                 return
             text = "".join([*self._space, text])
             text, self._blank = text.lstrip() if self._split else text, False
