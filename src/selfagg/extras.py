@@ -10,7 +10,7 @@ from typing import Final
 from selfagg.errors import UsageError
 
 _MODULES = {
-    "eval": "numpy scipy statsmodels pandas pyarrow math_verify latex2sympy2_extended sympy reasoning_gym",
+    "eval": "numpy scipy statsmodels pandas pyarrow math_verify latex2sympy2_extended sympy mpmath reasoning_gym",
     "server": "fastapi starlette pydantic uvicorn prometheus_client",
     "plots": "matplotlib",
     "local": "xllamacpp",
