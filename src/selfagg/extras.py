@@ -15,7 +15,7 @@ _MODULES = {
     "plots": "matplotlib",
     "local": "xllamacpp",
     "hub": "huggingface_hub httpx2",
-    "hf": "torch transformers accelerate gguf peft safetensors tokenizers",
+    "hf": "torch transformers accelerate gguf peft safetensors tokenizers jinja2",
     "train": "trl datasets",
     "vllm": "vllm",
     "ray": "ray",
