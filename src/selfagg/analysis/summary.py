@@ -117,7 +117,7 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
-        "coalesce(sum(reasoning_tokens), 0), coalesce(sum(prompt_tokens IS NULL), 0) FROM generations"
+        "coalesce(sum(reasoning_tokens), 0) FROM generations"
     )[0]
     ((total,),) = record.query("SELECT count(*) FROM questions")
     missing = Missing.of(record)
