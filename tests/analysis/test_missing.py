@@ -108,7 +108,9 @@ def test_where_no_tokens_are_told_none_are_claimed(write: Write, earlier: bool) 
     record = write([["~~", "~~"], ["~~", "~~"]])
     if earlier:  # a version that did not tell unknown from 0
         with record.transaction() as database:
-            database.execute("UPDATE generations SET prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0")
+            database.execute(
+                "UPDATE generations SET prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0"
+            )
     summary = summarise(record)
     assert [population.mean_tokens for population in summary.populations] == [None, None]
     assert summary.as_json()["usage"] == dict.fromkeys(("prompt", "cached", "completion", "reasoning")) | {"unknown": 8}

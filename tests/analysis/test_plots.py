@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -95,14 +94,7 @@ def test_what_cannot_be_drawn_is_said(write: Write, tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *args: Any) -> Any:
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *args)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"pip install 'selfagg\[plots\]'"):
         plot([write([["Ra"]], method=SINGLE)], tmp_path / "figure.png")
 

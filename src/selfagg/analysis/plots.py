@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from selfagg import extras
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.labels import labels_for, settings_of
@@ -102,6 +103,7 @@ def figure(records: Sequence[Record]) -> Figure:
     Raises:
         UsageError: As for `plot`.
     """
+    extras.need("plots")
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
