@@ -31,7 +31,7 @@ def _as_before(configuration: dict[str, Any], top_p: float | None = None) -> dic
 @pytest.mark.parametrize(("sampling", "top_p"), [({}, 1.0), ({"top_p": 0.9}, 0.9), ({"server_defaults": True}, None)])
 def test_the_record_tells_what_is_sampled(sampling: dict[str, Any], top_p: float | None) -> None:
     told = _configuration("openai:m", **sampling)["sampling"]
-    assert (told["top_p"], told["server_defaults"]) == (top_p, sampling.get("server_defaults", False))
+    assert (told.get("top_p"), told["server_defaults"]) == (top_p, sampling.get("server_defaults", False))
 
 
 @pytest.mark.parametrize(

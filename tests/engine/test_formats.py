@@ -102,13 +102,16 @@ def test_an_old_record_is_gone_on_with(old: Path) -> None:
     assert json.loads(bodies["c"]) == {"id": "c", "text": "C?", "kind": "text", "gold": "3", "instruction": ""}
 
 
+SAMPLED = {"temperature": 1.0, "top_p": 1.0, "server_defaults": False}
+
+
 def test_an_old_record_is_read_and_stays_as_it_is(old: Path, tmp_path: Path) -> None:
     before, files = old.read_bytes(), set(tmp_path.iterdir())
     with Record(old, read_only=True) as record:
         assert record.copied
         assert list(record.questions()) == QUESTIONS
         assert summarise(record).questions == 2
-        assert record.configuration["sampling"] == {"temperature": 1.0}
+        assert record.configuration["sampling"] == SAMPLED
         record.check_run()
     assert old.read_bytes() == before
     assert set(tmp_path.iterdir()) == files

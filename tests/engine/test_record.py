@@ -111,8 +111,10 @@ def test_fields_that_nobody_has_set_are_not_stored() -> None:
     assert json.loads(question_body(Question("a", "A?"))) == {"id": "a", "text": "A?", "kind": "text"}
     assert json.loads(question_body(Question("a", "A?", gold="", instruction="")))["instruction"] == ""
     method = RSA(n=4, k=2, t=3)
-    assert configuration(method, "m", Settings(), "s")["sampling"] == {"temperature": 1.0}
-    assert configuration(method, "m", Settings(Sampling(temperature=0.0)), "s")["sampling"] == {"temperature": 0.0}
+    neutral = {"top_p": 1.0, "server_defaults": False}  # what is sent is recorded
+    assert configuration(method, "m", Settings(), "s")["sampling"] == {"temperature": 1.0, **neutral}
+    cold = Settings(Sampling(temperature=0.0))
+    assert configuration(method, "m", cold, "s")["sampling"] == {"temperature": 0.0, **neutral}
 
 
 async def test_roles_do_not_mix() -> None:

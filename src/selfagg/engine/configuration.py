@@ -53,7 +53,7 @@ def as_meant(recorded: dict[str, Any]) -> dict[str, Any]:
 
 def about(**more: Any) -> Mapping[str, Any]:
     """Versions that results may depend on, and what else the caller knows: told, not compared."""
-    packages = ("selfagg", "math-verify", "reasoning-gym", "openai", "xllamacpp")
+    packages = ("selfagg", "math-verify", "reasoning-gym", "aiohttp", "xllamacpp")
     versions: dict[str, str] = {}
     for package in packages:
         try:
