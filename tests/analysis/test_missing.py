@@ -108,9 +108,8 @@ def test_where_no_tokens_are_told_none_are_claimed(write: Write, earlier: bool) 
     record = write([["~~", "~~"], ["~~", "~~"]])
     if earlier:  # a version that did not tell unknown from 0
         with record.transaction() as database:
-            database.execute(
-                "UPDATE generations SET prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, reasoning_tokens = 0"
-            )
+            columns = ", ".join(f"{kind}_tokens = 0" for kind in ("prompt", "cached", "completion", "reasoning"))
+            database.execute(f"UPDATE generations SET {columns}")
     summary = summarise(record)
     assert [population.mean_tokens for population in summary.populations] == [None, None]
     assert summary.as_json()["usage"] == dict.fromkeys(("prompt", "cached", "completion", "reasoning")) | {"unknown": 8}

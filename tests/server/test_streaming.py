@@ -136,7 +136,7 @@ async def test_a_silent_stream_shows_that_it_lives() -> None:
 
 async def test_where_no_answer_can_come_the_error_has_its_status() -> None:
     async with (
-        FaultServer(*[refuse(503, "no")] * 20) as backend,
+        FaultServer(*[refuse(503, "no")] * 2000) as backend,
         serving(connected(backend.url)) as served,
         AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as asking,
     ):
