@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfagg.lab.arms import ARMS
-from selfagg.lab.findings import margins, over_seeds, paragraph, tables
+from examples.lab.arms import ARMS
+from examples.lab.findings import margins, over_seeds, paragraph, tables
 
 
 def arm(single: float, rsa: float, vote: float = 0.1) -> dict[str, Any]:

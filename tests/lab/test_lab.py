@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.lab.arms import ARMS
+from examples.lab.experiment import Experiment
+from examples.lab.settings import QUICK
 from typer.testing import CliRunner
 
 from selfagg.cli import app
 from selfagg.errors import UsageError
-from selfagg.lab.arms import ARMS
-from selfagg.lab.experiment import Experiment
-from selfagg.lab.settings import QUICK
 
 
 def command(out: Path) -> list[str]:

@@ -4,10 +4,9 @@ import random
 from typing import Any
 
 import pytest
-
-from selfagg.lab.model import make_model, make_tokenizer
-from selfagg.lab.supervised import Example, Habits, Schooling, _habit, _lesson, school, share_walked
-from selfagg.lab.task import World
+from examples.lab.model import make_model, make_tokenizer
+from examples.lab.supervised import Example, Habits, Schooling, _habit, _lesson, school, share_walked
+from examples.lab.task import World
 
 WORLD = World(places=6, rules=3, steps=2, seed=4)
 TOKENIZER = make_tokenizer(WORLD)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from examples.lab.model import make_tokenizer
+from examples.lab.task import World, candidate, written
+
 from selfagg.engine.sets import address_random
-from selfagg.lab.model import make_tokenizer
-from selfagg.lab.task import World, candidate, written
 from selfagg.prompts import aggregation, first
 from selfagg.scoring import scorer_for
 

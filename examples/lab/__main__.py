@@ -25,9 +25,8 @@ def lab(
     Takes one core and about five minutes a seed. The same command goes on where it was stopped. The folder gets
     findings.md, the figure (lab.png, lab.svg), results.json, and for each seed its models, records and rollouts.
     """
+    from examples.lab.lab import FINDINGS, run_lab
     from rich.console import Console
-
-    from selfagg.lab.lab import FINDINGS, run_lab
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, and the lab writes a folder")

@@ -11,15 +11,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from examples.lab.arms import ARMS, Arm
+from examples.lab.measure import AT_ONCE, SOURCE, read_candidates, run_rsa, run_vote, sampling
+from examples.lab.settings import Size, setting_named
+from examples.lab.supervised import K, school
+from examples.lab.task import Problem, World
+
 from selfagg.engine.differences import differences
 from selfagg.engine.engine import Settings
 from selfagg.errors import UsageError
 from selfagg.files import write_whole
-from selfagg.lab.arms import ARMS, Arm
-from selfagg.lab.measure import AT_ONCE, SOURCE, read_candidates, run_rsa, run_vote, sampling
-from selfagg.lab.settings import Size, setting_named
-from selfagg.lab.supervised import K, school
-from selfagg.lab.task import Problem, World
 from selfagg.methods import RSA, Majority
 from selfagg.training.data import Plan, Problems, make_set
 from selfagg.training.recipe import Recipe
@@ -115,7 +116,8 @@ class Experiment:
         return result
 
     def _base(self) -> dict[str, Any]:
-        from selfagg.lab.model import make_model, make_tokenizer
+        from examples.lab.model import make_model, make_tokenizer
+
         from selfagg.models.checkpoints import save
 
         tokenizer = make_tokenizer(self.world)

@@ -13,11 +13,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from examples.lab.experiment import Experiment, Told
+from examples.lab.figure import draw
+from examples.lab.findings import paragraph, tables
+from examples.lab.settings import FULL, QUICK, setting_named
+
 from selfagg.files import write_whole
-from selfagg.lab.experiment import Experiment, Told
-from selfagg.lab.figure import draw
-from selfagg.lab.findings import paragraph, tables
-from selfagg.lab.settings import FULL, QUICK, setting_named
 from selfagg.machine import cores
 
 RESULTS, FINDINGS = "results.json", "findings.md"

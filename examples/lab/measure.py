@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from examples.lab.supervised import K
+from examples.lab.task import Problem, Walk, World, candidate
+
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.population import interval, mean
 from selfagg.analysis.summary import summarise
@@ -17,8 +20,6 @@ from selfagg.engine.run import evaluate
 from selfagg.engine.sets import address_random
 from selfagg.errors import SelfaggError
 from selfagg.experiments.share import share_first_samples
-from selfagg.lab.supervised import K
-from selfagg.lab.task import Problem, Walk, World, candidate
 from selfagg.methods import RSA, Majority
 from selfagg.methods.base import Method
 from selfagg.models.hf import HFModel

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from selfagg.lab.task import Problem, Walk, World, candidate, written
+from examples.lab.task import Problem, Walk, World, candidate, written
+
 from selfagg.prompts import aggregation, first
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from selfagg.lab.arms import ARMS
-from selfagg.lab.settings import setting_named
-from selfagg.lab.supervised import K
+from examples.lab.arms import ARMS
+from examples.lab.settings import setting_named
+from examples.lab.supervised import K
 
 Results = Sequence[Mapping[str, Any]]
 """What `Experiment.run` gave, an entry a seed."""

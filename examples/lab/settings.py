@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from examples.lab.supervised import Habits, Schooling
+
 from selfagg.errors import UsageError
-from selfagg.lab.supervised import Habits, Schooling
 
 
 @dataclass(frozen=True, slots=True)

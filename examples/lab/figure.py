@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from examples.lab.arms import ARMS
+from examples.lab.findings import Interval, Results, entry, of_arm, reads_right
+
 from selfagg.analysis.plots import COLOURS, MARKERS, STYLE
-from selfagg.lab.arms import ARMS
-from selfagg.lab.findings import Interval, Results, entry, of_arm, reads_right
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
