@@ -37,7 +37,7 @@ demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal c
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
-	$(BIN)/selfagg lab $(ARGS)
+	$(BIN)/python -m examples.lab $(ARGS)
 
 test: $(VENV)/dev-ready  ## what must pass on every machine
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -1,4 +1,4 @@
-"""``selfagg lab``: why training a model to aggregate helps, shown with a tiny model that is trained here in minutes."""
+"""``python -m examples.lab``: why training a model to aggregate helps, shown with a tiny model trained in minutes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from selfagg.cli import run_app
 from selfagg.cli.terminal import results, say
 from selfagg.errors import UsageError
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def lab(
     out: Annotated[Path, typer.Option(help="The folder of the lab: a new one, or one to go on with.")] = Path("lab"),
     setting: Annotated[
@@ -34,3 +38,7 @@ def lab(
     findings = run_lab(setting, range(seed, seed + seeds), out, quick=quick, told=lambda line: say(line, console))
     results().print(findings, markup=False, highlight=False, soft_wrap=True)
     say(f"figure {out / 'lab.png'}, text {out / FINDINGS}", console)
+
+
+if __name__ == "__main__":
+    run_app(app)

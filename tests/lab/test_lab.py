@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.lab.__main__ import app
 from examples.lab.arms import ARMS
 from examples.lab.experiment import Experiment
 from examples.lab.settings import QUICK
 from typer.testing import CliRunner
 
-from selfagg.cli import app
 from selfagg.errors import UsageError
 
 
 def command(out: Path) -> list[str]:
-    return [sys.executable, "-m", "selfagg", "lab", "--quick", "--out", str(out)]
+    return [sys.executable, "-m", "examples.lab", "--quick", "--out", str(out)]
 
 
 def numbers(out: Path) -> Any:
@@ -56,7 +56,7 @@ def test_a_finished_lab_does_nothing_again(whole: Path) -> None:
     lines: list[str] = []
     Experiment("claim", QUICK, 0, whole / "seed-0", lines.append).run()
     assert lines == []
-    result = CliRunner().invoke(app, ["lab", "--quick", "--out", str(whole)])
+    result = CliRunner().invoke(app, ["--quick", "--out", str(whole)])
     assert result.exit_code == 0
     assert (whole / "findings.md").read_text("utf-8") == before
 

@@ -19,7 +19,6 @@ import typer
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
-from selfagg.cli.lab import lab
 from selfagg.cli.models import models
 from selfagg.cli.plot import plot
 from selfagg.cli.replay import replay
@@ -44,7 +43,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report,
     "plot": plot,
     "validate": validate,
-    "lab": lab,
     "models": models,
     "serve": serve,
 }
@@ -87,6 +85,11 @@ def main() -> None:
     Exit codes: 0 done, 1 the run failed, or members have no reply or no score, 2 something given cannot work,
     130 Ctrl-C, 143 SIGTERM.
     """
+    run_app(app)
+
+
+def run_app(app: typer.Typer) -> NoReturn:
+    """Run a command line, say an error in one sentence, and end the process."""
     _keep_standard_descriptors()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
