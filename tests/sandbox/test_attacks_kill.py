@@ -62,3 +62,14 @@ def test_a_process_that_gets_little_of_the_processor_is_not_taken_for_one_that_s
     assert not _sleeps(os.getpid(), 9.0, limits | {"least_share": 1e9})
     assert not _sleeps(os.getpid(), used / 0.02 + 10.0, limits | {"least_share": 1e-6})
     assert _sleeps(os.getpid(), 10_000 * (used + 10), limits)
+
+
+async def test_past_its_time_by_the_clock_a_program_at_work_goes_on(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limits, "wall_seconds", 0.01)
+    works = "import time\nwhile time.process_time() < 0.5: pass\nprint(1)"
+    async with load_program(sandbox, works, Limits()) as program:
+        assert (await program.run("")).output == "1\n"
+    async with load_program(sandbox, ENDLESS, Limits()) as program:
+        assert "time limit" in str((await program.run("")).failure)
