@@ -10,6 +10,9 @@ from typing import Any, Protocol
 GUEST = Path(__file__).parent / "guest"
 """The files that run inside."""
 
+LEAST_SHARE = 0.02
+"""Share of a processor that tells a program at work on a machine with 50 jobs a core from one that sleeps."""
+
 _START = (
     "import sys; sys.path[:0] = [{root!r}]; sys.path.append({packages!r}); "
     "from selfagg.sandbox.guest.{guest} import main; main()"
@@ -40,8 +43,13 @@ class Limits:
 
     @property
     def wall_seconds(self) -> float:
-        """Most time that one run may take by the clock: a busy machine must make no right program wrong."""
+        """Time by the clock that any run may take. After that, it must have a share of the processor to go on."""
         return 10 * self.seconds + 10
+
+    @property
+    def longest_seconds(self) -> float:
+        """Most time by the clock of a run that has the least share of the processor all the time."""
+        return max(self.wall_seconds, self.seconds / LEAST_SHARE)
 
     @property
     def total_memory(self) -> int:
@@ -78,7 +86,7 @@ class Command:
     def guest_limits(self, limits: Limits, cpu: int | None) -> dict[str, Any]:
         """Return what the guest is told to limit itself to; ``cpu``: the processor to stay on."""
         own = {"cpu": cpu, "user": self.user, "count_threads": self.count_threads}
-        told = asdict(limits) | {"wall_seconds": limits.wall_seconds} | own
+        told = asdict(limits) | {"wall_seconds": limits.wall_seconds, "least_share": LEAST_SHARE} | own
         return told if self.count_entries else told | {"entries": None}
 
 

@@ -91,6 +91,15 @@ def inside(group: Path | None, arguments: tuple[str, ...]) -> tuple[str, ...]:
     return arguments if group is None else ("/bin/sh", "-c", _ENTER, str(group), *arguments)
 
 
+def exhausted(group: Path) -> bool:
+    """Tell if a group has met its own limit of memory."""
+    try:
+        events = dict(line.split() for line in (group / "memory.events").read_text().splitlines())
+    except OSError:
+        return False
+    return events.get("oom", "0") != "0"
+
+
 def remove(group: Path) -> None:
     """End all processes of a group, and the group."""
     deadline = time.monotonic() + _PATIENCE_SECONDS

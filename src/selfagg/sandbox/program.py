@@ -10,7 +10,7 @@ from typing import Any
 
 from selfagg.sandbox.aside import aside
 from selfagg.sandbox.base import Limits, Sandbox
-from selfagg.sandbox.session import START_SECONDS, Session, SessionLost, open_session
+from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 
 _GRACE_SECONDS = 5.0
 """What a worker may take beside the run itself: to empty the folder, to hand in a large output."""
@@ -58,7 +58,7 @@ class Program:
             return Outcome(failure=self._failure)
         try:
             await self._session.send(request)
-            report = await self._session.receive(self._limits.wall_seconds + _GRACE_SECONDS)
+            report = await self._session.receive(self._limits.longest_seconds + _GRACE_SECONDS)
             return await aside(_read, report, size=len(str(report.get("output"))))
         except SessionLost as lost:
             # Nothing more can be had from this session, nor be taken for the answer to a later request.
@@ -98,6 +98,8 @@ def _read(report: dict[str, Any]) -> Outcome:
         return Outcome(output, _text(report, "value"))
     if status == "time":
         return Outcome(output, failure="it ran past the time limit")
+    if status == "lost":
+        raise SandboxFailedError("something outside ended the program: is the machine out of memory?")
     if status == "files":
         return Outcome(output, failure="it made too many files")
     last = errors.strip().rpartition("\n")[2]

@@ -22,12 +22,19 @@ START_SECONDS = 30.0
 """How long a guest may take to start, or to read a message; on a quiet machine it starts in 0.05 s."""
 
 
+_END_SECONDS = 5.0
+"""How long a guest that has closed its channel may take to be gone."""
+
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""How a killed process ends, and how bubblewrap tells it of the one inside."""
+
+
 class SessionLost(Exception):
     """The guest is gone, silent, or talks nonsense; the text says which, in a few words."""
 
 
 class SandboxFailedError(SelfaggError):
-    """The guest did not start, before any program had a part in it: the sandbox's failure, not the program's."""
+    """The guest did not start, or something outside ended it: the sandbox's failure, not the program's."""
 
 
 class Session:
@@ -35,12 +42,14 @@ class Session:
 
     Args:
         process: The started process, its input and output the channel.
+        command: How it was started.
         limits: What the guest is to be told of its limits, in its first message.
         most: Most bytes of one message from the guest.
     """
 
-    def __init__(self, process: Process, limits: dict[str, Any], most: int) -> None:
+    def __init__(self, process: Process, command: Command, limits: dict[str, Any], most: int) -> None:
         self._process = process
+        self._command = command
         self._limits = limits
         self._most = most
 
@@ -73,13 +82,14 @@ class Session:
         except TimeoutError as error:
             raise SessionLost("it ran past the time limit") from error
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise SessionLost("it ended before its time") from error
+            raise await self._end_of_guest() from error
 
     async def receive(self, seconds: float) -> dict[str, Any]:
         """The guest's next message: an object, but of any content.
 
         Raises:
             SessionLost: The guest is gone or silent, or what it says is too long or no message.
+            SandboxFailedError: Something outside ended the guest.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -87,7 +97,7 @@ class Session:
         except TimeoutError as error:
             raise SessionLost("it ran past the time limit") from error
         except asyncio.IncompleteReadError as error:
-            raise SessionLost("it ended before its time") from error
+            raise await self._end_of_guest() from error
         try:
             message = await aside(json.loads, body, size=len(body))
         except (ValueError, RecursionError) as error:
@@ -95,6 +105,15 @@ class Session:
         if not isinstance(message, dict):
             raise SessionLost("it sent no proper message")
         return message
+
+    async def _end_of_guest(self) -> SelfaggError | SessionLost:
+        """Return why the guest is gone: no program can kill it but by taking more memory than its group has."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+        group, own = self._command.group, self._command.stop is None  # a container's limits are not seen from here
+        if own and self._process.returncode in _KILLED and not (group and cgroup.exhausted(group)):
+            return SandboxFailedError("something outside ended the sandbox: is the machine out of memory?")
+        return SessionLost("it ended before its time")
 
     async def _read(self) -> bytes:
         assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
@@ -123,7 +142,7 @@ async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | 
     except OSError as error:
         raise SandboxFailedError(f"the sandbox did not start: {error}") from error
     try:
-        yield Session(process, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
+        yield Session(process, command, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
     finally:
         # Shielded: who cancels us a second time must not leave a guest behind.
         await asyncio.shield(asyncio.ensure_future(_end(command, process)))

@@ -152,7 +152,7 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
         calls = 0
         try:
             await checker.start({"prompt": check.prompt, "test": check.test, "function": check.function})
-            while "failure" not in (message := await checker.receive(_CHECK_LIMITS.wall_seconds)):
+            while "failure" not in (message := await checker.receive(_CHECK_LIMITS.longest_seconds)):
                 calls += 1
                 if calls > _MOST_CALLS:
                     return f"the test made more than {_MOST_CALLS} calls"

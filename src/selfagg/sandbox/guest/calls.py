@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
+import signal
 import struct
 from collections.abc import Iterable
 
@@ -53,11 +55,14 @@ _ALWAYS = (
     # Itself and the machine. Not: set*id, capset, personality, ptrace, process_vm_*, pidfd_*, keyctl, bpf, perf.
     "getpid 39/172 getppid 110/173 getuid 102/174 geteuid 107/175 getgid 104/176 getegid 108/177 getgroups 115/158",
     "getresuid 118/148 getresgid 120/150 getpgid 121/155 getpgrp 111/- getsid 124/156 setsid 112/157 uname 63/160",
-    "sysinfo 99/179 getrusage 98/165 getrlimit 97/163 setrlimit 160/164 getrandom 318/278",
+    "sysinfo 99/179 getrusage 98/165 getrlimit 97/163 getrandom 318/278",
     # The pair of sockets by which asyncio wakes itself. Not: socket, connect; sendmsg, which can hold open files.
     "recvfrom 45/207 shutdown 48/210 getsockname 51/204 getsockopt 55/209",
 )
-_IN_PART = "clone 56/220 fork 57/- kill 62/129 tgkill 234/131 fcntl 72/25 ioctl 16/29 prctl 157/167 prlimit64 302/261"
+_IN_PART = (
+    "clone 56/220 fork 57/- kill 62/129 tgkill 234/131 fcntl 72/25 ioctl 16/29 prctl 157/167 setrlimit 160/164",
+    "prlimit64 302/261",
+)
 _SOCKETS_IN_PART = "socketpair 53/199 sendto 44/206"
 
 _FCNTL = (0, 1, 2, 3, 4, 1030)
@@ -102,7 +107,7 @@ def _install(code: bytes) -> None:
 def _sandbox_filter(machine: str) -> bytes:
     if machine not in _MACHINES:
         raise OSError(f"system calls cannot be filtered on {machine}")
-    number = _numbers(machine, (_IN_PART, _SOCKETS_IN_PART))
+    number = _numbers(machine, (*_IN_PART, _SOCKETS_IN_PART))
     steps = [
         _step(_LOAD, _ARCHITECTURE),
         _step(_EQUAL, _MACHINES[machine], 1, 0),
@@ -115,7 +120,7 @@ def _sandbox_filter(machine: str) -> bytes:
         steps += _call(always)
     steps += _call(number["clone"], _no_bit(0, _CLONE_OUTSIDE))
     steps += _call(number["fork"]) if "fork" in number else []
-    steps += _call(number["kill"]) + _call(number["tgkill"])
+    steps += _call(number["kill"]) + _call(number["tgkill"]) + _call(number["setrlimit"])
     steps += _call(number["fcntl"], _one_of(1, _FCNTL)) + _call(number["ioctl"], _one_of(1, _IOCTL))
     options = (_PR_SET_NAME, _PR_GET_NAME, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS)
     steps += _call(number["prctl"], _one_of(0, options))
@@ -128,11 +133,15 @@ def _sandbox_filter(machine: str) -> bytes:
 
 
 def _program_filter(machine: str, pid: int) -> bytes:
-    number = _numbers(machine, (_IN_PART,))
+    number = _numbers(machine, _IN_PART)
     steps = [_step(_LOAD, _NUMBER)]
     steps += _call(number["clone"], _a_bit(0, _CLONE_THREAD))
     steps += _call(number["fork"], [_step(_RETURN, _REFUSE)]) if "fork" in number else []
-    steps += _call(number["kill"], _one_of(0, (pid,))) + _call(number["tgkill"], _one_of(0, (pid,)))
+    # Not SIGKILL, nor a limit that sends it: to the worker it says that something outside ended the program.
+    steps += _call(number["kill"], _one_of(0, (pid,)), _none_of(1, signal.SIGKILL))
+    steps += _call(number["tgkill"], _one_of(0, (pid,)), _none_of(2, signal.SIGKILL))
+    for limit, place in (("setrlimit", 0), ("prlimit64", 1)):
+        steps += _call(number[limit], _none_of(place, resource.RLIMIT_CPU))
     steps += _call(number["prctl"], _one_of(0, (_PR_SET_NAME, _PR_GET_NAME)))
     return b"".join([*steps, _step(_RETURN, _ALLOW)])
 
@@ -163,6 +172,10 @@ def _one_of(place: int, values: Iterable[int], upper: bool = False) -> list[byte
     wanted = list(values)
     tests = [_step(_EQUAL, value, len(wanted) - n) for n, value in enumerate(wanted)]
     return [_argument(place, upper), *tests, _step(_RETURN, _REFUSE)]
+
+
+def _none_of(place: int, value: int) -> list[bytes]:
+    return [_argument(place), _step(_EQUAL, value, 0, 1), _step(_RETURN, _REFUSE)]
 
 
 def _no_bit(place: int, mask: int) -> list[bytes]:

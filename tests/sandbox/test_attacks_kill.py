@@ -1,0 +1,75 @@
+"""What something outside ends (a machine out of memory) is no fault of the program; what the program does is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from selfagg.sandbox import Limits, Sandbox, SandboxFailedError, load_program
+from selfagg.sandbox.guest.worker import _sleeps
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the filter of system calls is Linux's")
+ENDLESS = "import time\ntime.sleep(600)"
+
+
+def _below(pid: int) -> list[int]:
+    """Return a process and all below it, from the top down."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(below for child in children for below in _below(int(child)))]
+
+
+@pytest.mark.parametrize("place", [0, -2, -1], ids=["the sandbox", "the worker", "the program"])
+async def test_a_guest_killed_from_outside_is_the_sandbox_s_failure(sandbox: Sandbox, place: int) -> None:
+    before = set(_below(os.getpid()))
+    async with load_program(sandbox, ENDLESS, Limits()) as program:
+        quiet = [pid for pid in _below(os.getpid()) if pid not in before]
+        run = asyncio.create_task(program.run(""))
+        while len(guests := [pid for pid in _below(os.getpid()) if pid not in before]) <= len(quiet):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        os.kill(guests[place], signal.SIGKILL)
+        with pytest.raises(SandboxFailedError, match="outside"):
+            await run
+
+
+ENDS_ITSELF = {
+    "kill": "import os\nos.kill(os.getpid(), 9)",
+    "tgkill": "import signal, threading\nsignal.pthread_kill(threading.get_ident(), 9)",
+    "a lower limit": "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (0, 0))\nwhile True: pass",
+    "setrlimit by its number": (
+        "import ctypes\nassert ctypes.CDLL(None).syscall(160, 0, (ctypes.c_ulong * 2)(0, 0)) == 0\nwhile True: pass"
+    ),
+    "a limit that is ignored": "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass",
+    "abort": "import os\nos.abort()",
+    "memory": "x = []\nwhile True: x.append(bytearray(1 << 24))",
+}
+
+
+@pytest.mark.parametrize("how", ENDS_ITSELF)
+async def test_no_program_ends_itself_as_if_from_outside(sandbox: Sandbox, how: str) -> None:
+    async with load_program(sandbox, ENDS_ITSELF[how], Limits(seconds=1)) as program:
+        assert (await program.run("")).failure is not None
+
+
+def test_a_process_that_gets_little_of_the_processor_is_not_taken_for_one_that_sleeps() -> None:
+    limits = {"wall_seconds": 10.0, "least_share": 0.02}
+    used = time.process_time()
+    assert not _sleeps(os.getpid(), 9.0, limits | {"least_share": 1e9})
+    assert not _sleeps(os.getpid(), used / 0.02 + 10.0, limits | {"least_share": 1e-6})
+    assert _sleeps(os.getpid(), 10_000 * (used + 10), limits)
+
+
+async def test_past_its_time_by_the_clock_a_program_at_work_goes_on(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limits, "wall_seconds", 0.01)
+    works = "import time\nwhile time.process_time() < 0.5: pass\nprint(1)"
+    async with load_program(sandbox, works, Limits()) as program:
+        assert (await program.run("")).output == "1\n"
+    async with load_program(sandbox, ENDLESS, Limits()) as program:
+        assert "time limit" in str((await program.run("")).failure)
