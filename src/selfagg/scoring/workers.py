@@ -23,11 +23,13 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from selfagg.errors import SelfaggError
@@ -137,15 +139,17 @@ class _Process:
     """One worker process and the pipes to it."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join(entry for entry in sys.path if entry)
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        self._folder = tempfile.TemporaryDirectory(prefix="selfagg-")  # some Reasoning Gym tasks write files
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "selfagg.scoring.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                cwd=self._folder.name,
                 bufsize=0,
                 env=kept | one_thread | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
@@ -213,6 +217,7 @@ class _Process:
         self._process.wait()
         for pipe in self._pipes:
             pipe.close()
+        self._folder.cleanup()
         with _lock:
             _processes.discard(self)
 

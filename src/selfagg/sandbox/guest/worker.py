@@ -149,8 +149,8 @@ def _sleeps(pid: int, elapsed: float, limits: dict[str, Any]) -> bool:
     if sys.platform != "linux":
         return True
     # The kernel's number for the clock of another process (clock_getcpuclockid in the C library).
-    used = time.clock_gettime((~pid << 3) | 2)
-    return used < limits["least_share"] * elapsed
+    used: float = time.clock_gettime((~pid << 3) | 2)
+    return bool(used < limits["least_share"] * elapsed)
 
 
 def _entries() -> int:
