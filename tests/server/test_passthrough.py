@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from backends import connected, tool_call
 from openai_faults import Fault, FaultServer, completion, garbage, half, hang, refuse, reset, send
 from serving import Served, serving
@@ -226,3 +229,39 @@ async def test_the_whole_conversation_is_in_every_prompt() -> None:
     assert image in last[3]["content"]
     assert "what is this?" in str(last[3]["content"])
     assert str(last[3]["content"]).count("four") == 2
+
+
+async def test_a_backends_error_reaches_the_client_without_keys() -> None:
+    words = "no parameter 'x' for backend-key, sk-0123456789abcdef"
+    async with FaultServer(refuse(400, words, param="x")) as backend, serving(connected(backend.url)) as served:
+        status, _, got = await post(served, rsa=False)
+    assert (status, json.loads(got)) == (400, {"error": {"message": "no parameter 'x' for ***, ***", "param": "x"}})
+
+
+def dripping(*, stream: bool) -> Fault:
+    """An answer that moves all the time and has no end."""
+
+    async def fault(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream" if stream else "application/json"})
+        await response.prepare(request)
+        while True:
+            piece = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n' if stream else b" "
+            await response.write(piece)
+            await asyncio.sleep(0.01)
+
+    return fault
+
+
+@pytest.mark.parametrize("rsa", [False, {"n": 1, "k": 1, "t": 1}])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_reply_that_never_ends_is_ended(rsa: object, stream: bool) -> None:
+    async with (
+        FaultServer(*[dripping(stream=stream)] * 9) as backend,
+        serving(connected(backend.url, timeout_s=0.3, whole_s=0.3)) as served,
+    ):
+        status, _, got = await post(served, rsa=rsa, stream=stream)
+        if stream:
+            assert b'"error"' in got
+            assert b"within 0.3 s" in got
+        else:
+            assert (status, json.loads(got)["error"]["code"]) == (504, "backend_timeout")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Access:
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
         timeout_s: Longest silence within one reply of an ``openai:`` model; None: an hour.
+        whole_s: Longest time of a whole reply of an ``openai:`` model, however it comes.
         patience_s: Seconds to wait for a server that limits the rate, loads or is gone; None: 300.
         retries: When a call to it is tried again, for those who need more than ``patience_s`` to differ.
     """
@@ -43,6 +45,7 @@ class Access:
     patience_s: float | None = None
     retries: RetryPolicy | None = None
     headers: tuple[str, ...] = ()
+    whole_s: float = math.inf
 
 
 CONNECTIONS: dict[str, str] = {

@@ -49,10 +49,15 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
 
 
 def access_of(given: Access) -> Access:
-    """Return how this server gets at its model: no call is tried later than ``patience_s`` after its first try."""
+    """Return how this server gets at its model.
+
+    No call is tried later than ``patience_s`` after its first try, and ``timeout_s`` is for a whole reply: a client
+    waits for it, however many pieces come meanwhile.
+    """
     patience_s = PATIENCE_S if given.patience_s is None else given.patience_s
     policy = RetryPolicy(tries=4, first_s=0.5, longest_s=5.0, patience_s=patience_s, overall_s=patience_s)
-    return replace(given, timeout_s=given.timeout_s or TIMEOUT_S, retries=policy)
+    timeout_s = given.timeout_s or TIMEOUT_S
+    return replace(given, timeout_s=timeout_s, whole_s=timeout_s, retries=policy)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

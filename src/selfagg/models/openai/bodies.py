@@ -150,7 +150,11 @@ def tidy(text: str, secrets: Sequence[str]) -> str:
 
 
 def _scrubbed(text: str, secrets: Sequence[str]) -> str:
-    text = text[:10_000]
+    return " ".join(_CONTROL.sub(" ", without_keys(text[:10_000], secrets)).split())
+
+
+def without_keys(text: str, secrets: Sequence[str]) -> str:
+    """Return a text with secrets, and all that looks like a key, blotted out."""
     for secret in secrets:
         text = text.replace(secret, "***")
-    return " ".join(_KEY_LIKE.sub("***", _CONTROL.sub(" ", text)).split())
+    return _KEY_LIKE.sub("***", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import math
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from selfagg.errors import UsageError
 from selfagg.models.base import Forwarded
 from selfagg.models.openai import network
 from selfagg.models.openai.address import Address
-from selfagg.models.openai.bodies import error_status, refusal, refusal_of, tidy
+from selfagg.models.openai.bodies import error_status, refusal, refusal_of, tidy, without_keys
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.sse import DONE, EventReader
@@ -55,6 +56,7 @@ class Server:
         credentials: Credentials,
         *,
         timeout_s: float,
+        whole_s: float = math.inf,
         policy: RetryPolicy | None = None,
         keep_connections: bool = True,
     ) -> None:
@@ -64,13 +66,14 @@ class Server:
             address: Where it is.
             credentials: Key and headers.
             timeout_s: Longest silence: of a whole answer, or between two events of a stream.
+            whole_s: Longest time of a whole reply, however it comes.
             policy: How calls are tried again; the pauses follow it.
             keep_connections: Whether a connection serves several requests.
         """
         self.address = self.given = address
         self.pace = Pace(policy or RetryPolicy())
         self.credentials = credentials
-        self._timeout_s = timeout_s
+        self._timeout_s, self._whole_s = timeout_s, whole_s
         self._more = {} if keep_connections else {"Connection": "close"}
         self._proxy = network.proxy_for(address.url)
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
@@ -135,7 +138,7 @@ class Server:
             ended: Tells whether the reply is whole, after which little is waited for what may follow.
         """
         with self._failures(self._timeout_s):
-            limit = _Limit(self._timeout_s)
+            limit = _Limit(self._timeout_s, self._whole_s)
             async with limit.running():
                 response = await self._request("POST", path, _encode(body))
             async with response:
@@ -175,18 +178,25 @@ class Server:
         Raises:
             Passing: No answer, or one that breaks off.
         """
-        limit = _Limit(self._timeout_s)
+        limit = _Limit(self._timeout_s, self._whole_s)
         with self._failures(self._timeout_s):
             async with limit.running():
                 response = await self._request("POST", path, _encode(body), key)
         async with response:
             unpacked = ("content-encoding", "content-length") if "Content-Encoding" in response.headers else ()
             headers = {name: value for name, value in response.headers.items() if name.lower() not in unpacked}
-            yield Forwarded(response.status, {name.lower(): headers[name] for name in headers}, self._pieces(response))
+            yield Forwarded(
+                response.status, {name.lower(): headers[name] for name in headers}, self._pieces(response, limit, key)
+            )
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        limit = _Limit(self._timeout_s)
+    async def _pieces(self, response: aiohttp.ClientResponse, limit: _Limit, key: str | None) -> AsyncIterator[bytes]:
         with self._failures(self._timeout_s):
+            if response.status >= 400:  # an error may repeat a key
+                async with limit.running():
+                    told = (await _whole(response)).decode("utf-8", "replace")
+                yield without_keys(told, [*self._secrets, *([key] if key else [])]).encode()
+                return
+            limit.begin()
             async for chunk in _chunks(response, limit):
                 limit.begin()
                 yield chunk
@@ -270,14 +280,16 @@ class Server:
 
 
 class _Limit:
-    """A limit on silence: begins anew with each sign of life."""
+    """A limit on silence, which begins anew with each sign of life, and one on the whole."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, whole_s: float = math.inf) -> None:
         self._seconds = seconds
+        self._last = asyncio.get_running_loop().time() + whole_s
         self.begin()
 
     def begin(self, seconds: float | None = None) -> None:
-        self._end = asyncio.get_running_loop().time() + (self._seconds if seconds is None else seconds)
+        silence = asyncio.get_running_loop().time() + (self._seconds if seconds is None else seconds)
+        self._end = min(silence, self._last)
 
     def running(self) -> asyncio.Timeout:
         """A time-out around one wait; none is open while a consumer works on what it got."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections import Counter
@@ -55,6 +56,7 @@ def connect(name: str, access: Access) -> OpenAIModel:
         concurrency=access.concurrency,
         context=access.context,
         timeout_s=access.timeout_s or TIMEOUT_S,
+        whole_s=access.whole_s,
         patience_s=access.patience_s,
         retries=access.retries,
     )
@@ -78,6 +80,7 @@ class OpenAIModel:
         concurrency: int | None = None,
         context: int | None = None,
         timeout_s: float = TIMEOUT_S,
+        whole_s: float = math.inf,
         patience_s: float | None = None,
         retries: RetryPolicy | None = None,
     ) -> None:
@@ -94,6 +97,7 @@ class OpenAIModel:
             context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
             timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. Long by default,
                 as a busy server on a small machine may take most of an hour for a reply of 8192 tokens.
+            whole_s: Longest time of a whole reply, however it comes. No limit by default.
             patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
                 300 by default.
             retries: When to try again, in place of ``patience_s``.
@@ -110,7 +114,8 @@ class OpenAIModel:
             raise UsageError(f"{OFFICIAL_URL} needs an API key: set OPENAI_API_KEY, or name a key file or a base URL")
         policy = retries or patient(patience_s)
         self._servers = [
-            Server(address, credentials, timeout_s=timeout_s, policy=policy) for address in addresses.values()
+            Server(address, credentials, timeout_s=timeout_s, whole_s=whole_s, policy=policy)
+            for address in addresses.values()
         ]
         self.limiter: Limiter[Server] = Limiter(policy, self._servers)
         self._credentials = credentials
