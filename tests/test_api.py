@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import selfagg
 from selfagg.api import Result
 from selfagg.engine.sets import draw_set
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.types import Usage
+from selfagg.types import Reply, Request, Stop, Usage
 
 
 def ancestors(result: Result, n: int, k: int) -> set[tuple[int, int]]:
@@ -169,3 +170,19 @@ async def test_what_the_work_lacks_is_told() -> None:
     assert missing.without_usage == found.usage.unknown
     assert 0 < missing.failed < missing.members
     assert 0 < missing.without_usage < missing.replies == missing.members - missing.failed
+
+
+async def test_a_reply_that_a_filter_left_empty_is_not_the_answer() -> None:
+    class Filtering(SimulatedModel):
+        """A simulated model of whose replies a filter leaves nothing, but for the last."""
+
+        calls = 0
+
+        async def sample(self, request: Request) -> Reply:
+            self.calls += 1
+            reply = await super().sample(request)
+            return reply if self.calls == 3 else replace(reply, text="", stop=Stop.FILTERED)
+
+    model = Filtering(Simulation())
+    result = await selfagg.asolve("what?", model=model, method="single", n=4)
+    assert (model.calls, bool(result.text)) == (3, True)

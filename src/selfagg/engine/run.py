@@ -15,7 +15,7 @@ from selfagg.engine.trial import Trial
 from selfagg.errors import ModelError, UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import first
-from selfagg.types import Member, Question
+from selfagg.types import Member, Question, Stop
 
 Schedule = Literal["free", "stepwise"]
 Choice = Literal["sample", "majority"]
@@ -185,10 +185,10 @@ async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedu
     if choice == "sample" and method.uniform:
         drawn = iter(draw_order(trial, method))
 
-        async def one() -> Member | None:  # the next one drawn, unless it failed
+        async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
             for i in drawn:
                 chosen = await member(method.t, i)
-                if chosen.reply:
+                if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
                     return chosen
             return None
 
