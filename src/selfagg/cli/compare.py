@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.analysis.compare import Comparison
-    from selfagg.cli.asked import Asked
+    from selfagg.benchmarks.given import QuestionSet
     from selfagg.engine.engine import Settings
     from selfagg.engine.record import Record
     from selfagg.engine.run import Schedule
@@ -116,7 +116,7 @@ def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
 class _Plan:
     """What is to be run."""
 
-    asked: Asked
+    asked: QuestionSet
     contenders: Sequence[Contender]
     match: Match
     seeds: Sequence[int]

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.analysis.summary import Summary
-    from selfagg.cli.asked import Asked
+    from selfagg.benchmarks.given import QuestionSet
     from selfagg.cli.progress import Progress
     from selfagg.engine.engine import Settings
-    from selfagg.engine.record import Record
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
 
@@ -92,7 +91,7 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    asked: Asked
+    asked: QuestionSet
     method: Method
     settings: Settings
     schedule: Schedule
@@ -101,31 +100,42 @@ class _Evaluation:
 
     async def run(self, console: Console) -> Summary:
         """In this process."""
-        from selfagg.analysis.summary import summarise
         from selfagg.cli.opening import opened_model
+        from selfagg.cli.stopping import command_line
+        from selfagg.cli.terminal import say
         from selfagg.cli.view import shown
-        from selfagg.engine.engine import Engine
-        from selfagg.engine.record import Record
-        from selfagg.engine.run import evaluate as evaluate_all
+        from selfagg.evaluation import aevaluate
 
-        progress = self._progress()
+        progress, settings = self._progress(), self.settings
         async with opened_model(self.model, console) as model:
-            with Record(self.path) as record:
-                self._begin(record, model.name, model.context, progress, console)
-                engine = Engine(model, self.settings, record, concurrency=self.model.concurrency, watcher=progress)
-                with shown(progress, self.method, self.asked.source, model.name, console):
-                    await evaluate_all(engine, self.method, self.asked.questions, schedule=self.schedule)
-                return summarise(record)
+            with shown(progress, self.method, self.asked.source, model.name, console):
+                say(f"record {self.path}", console)
+                evaluation = await aevaluate(
+                    self.asked,
+                    model=model,
+                    method=self.method,
+                    candidate=settings.candidate,
+                    sampling=settings.sampling,
+                    seed=settings.seed,
+                    schedule=self.schedule,
+                    record=self.path,
+                    concurrency=self.model.concurrency,
+                    callback=progress,
+                    about={"command": command_line()},
+                )
+            return evaluation.summary
 
     async def run_over(self, cluster: ClusterOptions, code: CodeOptions, console: Console) -> Summary:
         """Over the workers of a Ray cluster."""
         from rich.text import Text
 
         from selfagg.analysis.summary import summarise
+        from selfagg.cli.stopping import command_line
         from selfagg.cli.terminal import say
         from selfagg.cli.view import shown
         from selfagg.cluster.connection import connected
         from selfagg.cluster.run import Split
+        from selfagg.engine.configuration import about, configuration
         from selfagg.engine.record import Record
 
         questions, source = self.asked.questions, self.asked.source
@@ -136,7 +146,13 @@ class _Evaluation:
                 facts = await split.first()
                 opening.stop()
                 with Record(self.path) as record:
-                    self._begin(record, facts.model, facts.context, progress, console)
+                    record.begin(
+                        configuration(self.method, facts.model, self.settings, source),
+                        questions,
+                        about(command=command_line(), context=facts.context),
+                    )
+                    progress.resume(record)
+                    say(f"record {self.path}", console)
                     with shown(progress, self.method, source, facts.model, console):
                         await split.evaluate(record)
                     return summarise(record)
@@ -145,16 +161,3 @@ class _Evaluation:
         from selfagg.cli.progress import Progress
 
         return Progress([self.method.size(t) for t in range(1, self.method.t + 1)], len(self.asked.questions))
-
-    def _begin(self, record: Record, model: str, context: int | None, progress: Progress, console: Console) -> None:
-        from selfagg.cli.stopping import command_line
-        from selfagg.cli.terminal import say
-        from selfagg.engine.configuration import about, configuration
-
-        record.begin(
-            configuration(self.method, model, self.settings, self.asked.source),
-            self.asked.questions,
-            about(command=command_line(), context=context),
-        )
-        progress.resume(record)
-        say(f"record {self.path}", console)

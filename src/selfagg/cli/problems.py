@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfagg.cli.asked import Asked, load_asked
+from selfagg.benchmarks.given import QuestionSet
+from selfagg.cli.asked import load_asked
 from selfagg.cli.options import QuestionOptions
 from selfagg.errors import UsageError
 
@@ -59,7 +60,7 @@ def _own(source: str, size: str | None, options: QuestionOptions, sources: int) 
     )
 
 
-def _origins(asked: Asked) -> list[str]:
+def _origins(asked: QuestionSet) -> list[str]:
     """The source's name for each question; of Reasoning Gym with its task, so that trainers tell tasks apart."""
     gym = asked.name.startswith(GYM)
     return [f"{GYM}{question.group}" if gym else asked.name for question in asked.questions]

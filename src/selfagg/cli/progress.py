@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from selfagg.engine.engine import Watcher
-from selfagg.engine.record import CANDIDATE, Record
+from selfagg.engine.keeping import Keeper
+from selfagg.engine.rows import CANDIDATE
 from selfagg.engine.run import INCOMPLETE
 from selfagg.types import Member
 
@@ -79,7 +80,7 @@ class Progress(Watcher):
         self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
         self._fresh_members = 0
 
-    def resume(self, record: Record) -> None:
+    def resume(self, record: Keeper) -> None:
         """Counts the questions that a record has done already: the engine passes over them in silence."""
         for t, done, right, wrong, unanswered in record.query(_FINISHED):
             tally = self.tallies[t - 1]
@@ -94,6 +95,9 @@ class Progress(Watcher):
         self._past = deque([(self._begun, self.tokens)])
 
     # -- told by the engine
+
+    def begun(self, record: Keeper) -> None:
+        self.resume(record)
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:

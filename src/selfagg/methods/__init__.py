@@ -29,6 +29,7 @@ __all__ = [
     "Rejection",
     "SelfRefine",
     "Single",
+    "method_given",
     "method_named",
 ]
 
@@ -62,3 +63,19 @@ def method_named(name: str, **settings: Any) -> Method:
         if key not in known:
             raise UsageError(f"method {name} has no setting {key}; it has {', '.join(known)}")
     return method(**given)
+
+
+def method_given(method: object, **sizes: Any) -> Method:
+    """Return a method that is given as an instance, or by its name and sizes.
+
+    Raises:
+        UsageError: It is neither, an instance comes with sizes beside it, or `method_named` refuses the name.
+    """
+    if isinstance(method, str):
+        return method_named(method, **sizes)
+    if not isinstance(method, Method):
+        hint = f": write {method.__name__}()" if isinstance(method, type) else ""
+        raise UsageError(f"the method must be a name, as 'rsa', or a Method, not {method!r}{hint}")
+    if beside := [name for name, value in sizes.items() if value is not None]:
+        raise UsageError(f"{' and '.join(beside)} goes with a method's name; {method!r} has its own settings")
+    return method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ class Access:
     Attributes:
         base_urls: Where an ``openai:`` model is served; several replicas may serve it.
         api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
+        api_key: The key itself, for those who have it at hand; before ``api_key_file``.
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
         timeout_s: Longest wait for one reply of an ``openai:`` model; None: an hour.
@@ -41,6 +42,7 @@ class Access:
     timeout_s: float | None = None
     patience_s: float | None = None
     retries: RetryPolicy | None = None
+    api_key: str | None = field(default=None, repr=False)
 
 
 CONNECTIONS: dict[str, str] = {
@@ -51,6 +53,8 @@ CONNECTIONS: dict[str, str] = {
     "vllm": "selfagg.models.vllm",
 }
 """Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
+
+_IN_PROCESS = frozenset({"hf", "local", "simulated", "vllm"})
 
 
 def connect(name: str, access: Access | None = None) -> Model:
@@ -75,7 +79,7 @@ def connect(name: str, access: Access | None = None) -> Model:
             forms = f"a name begins with {', '.join(CONNECTIONS)}, or is a folder that holds a model"
             hint = meant(kind, CONNECTIONS) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
-    if access and kind != "openai" and (access.base_urls or access.api_key_file):
+    if access and kind in _IN_PROCESS and (access.base_urls or access.api_key or access.api_key_file):
         given = "base URL" if access.base_urls else "API key"
         raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
     make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
@@ -84,17 +88,10 @@ def connect(name: str, access: Access | None = None) -> Model:
 
 
 @asynccontextmanager
-async def opened(
-    model: str | Model,
-    *,
-    base_url: str | None = None,
-    concurrency: int | None = None,
-    patience_s: float | None = None,
-) -> AsyncIterator[Model]:
-    """A model ready to sample: a name is connected and closed at the end, a connection is used as it is."""
+async def opened(model: str | Model, access: Access | None = None) -> AsyncIterator[Model]:
+    """Give a model that is ready to sample: a name is connected and closed at the end, a connection stays as it is."""
     if not isinstance(model, str):
         yield model
         return
-    access = Access(base_urls=(base_url,) if base_url else (), concurrency=concurrency, patience_s=patience_s)
     async with connect(model, access) as connection:
         yield connection
