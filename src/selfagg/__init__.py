@@ -13,16 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from selfagg.analysis.overview import Analysis
     from selfagg.api import Population, Result, asolve, solve
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.engine.engine import Watcher as Callback
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation import EvaluatedQuestion, Evaluation, aevaluate, evaluate
+    from selfagg.experiments.compared import Compared
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
+    from selfagg.records import Replay, analyze, build_report, compare, replay
     from selfagg.scoring.base import Scorer, Verdict
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
@@ -37,8 +40,11 @@ _MODULES = {
     "evaluation": "EvaluatedQuestion Evaluation aevaluate evaluate",
     "methods": "RSA Method",
     "models": "Access Model connect",
+    "experiments.compared": "Compared",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
+    "analysis.overview": "Analysis",
+    "records": "Replay analyze build_report compare replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -47,8 +53,10 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names.s
 __all__ = [
     "RSA",
     "Access",
+    "Analysis",
     "Benchmark",
     "Callback",
+    "Compared",
     "ContextOverflow",
     "EvaluatedQuestion",
     "Evaluation",
@@ -58,6 +66,7 @@ __all__ = [
     "ModelError",
     "Population",
     "Question",
+    "Replay",
     "Reply",
     "Request",
     "Result",
@@ -73,11 +82,15 @@ __all__ = [
     "Wording",
     "aevaluate",
     "aggregation",
+    "analyze",
     "asolve",
+    "build_report",
+    "compare",
     "connect",
     "evaluate",
     "first",
     "load_questions",
+    "replay",
     "solve",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from selfagg.types import Question, Sampling, Usage
 if TYPE_CHECKING:
     from selfagg.analysis.costs import Cost
     from selfagg.analysis.missing import Missing
+    from selfagg.analysis.outcomes import Answered
     from selfagg.analysis.population import PopulationSummary
     from selfagg.analysis.statistics import Estimate
     from selfagg.analysis.summary import Summary
@@ -63,8 +64,12 @@ class Evaluation:
     _kept: Sequence[EvaluatedQuestion] | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, record: Record) -> Evaluation:
+    def of(cls, record: Record, questions: Iterable[Answered] | None = None) -> Evaluation:
         """Return the evaluation that an open record holds; texts of a file are read when they are asked for.
+
+        Args:
+            record: The record.
+            questions: `answered` of it, where that is there already.
 
         Raises:
             UsageError: A package of the extra ``eval`` is missing.
@@ -74,7 +79,7 @@ class Evaluation:
 
         with extras_named():
             kept = list(_evaluated(record)) if record.path is None else None
-            return cls(summarise(record), costs_by_population(record), record.path, kept)
+            return cls(summarise(record, questions), costs_by_population(record), record.path, kept)
 
     @property
     def populations(self) -> Sequence[PopulationSummary]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -106,10 +108,15 @@ class _Evaluation:
         from selfagg.cli.view import shown
         from selfagg.evaluation import aevaluate
 
-        progress, settings = self._progress(), self.settings
+        settings = self.settings
         async with opened_model(self.model, console) as model:
-            with shown(progress, self.method, self.asked.source, model.name, console):
-                say(f"record {self.path}", console)
+            with ExitStack() as view:
+
+                def show() -> None:
+                    say(f"record {self.path}", console)
+                    view.enter_context(shown(progress, self.method, self.asked.source, model.name, console))
+
+                progress = self._progress(show)
                 evaluation = await aevaluate(
                     self.asked,
                     model=model,
@@ -157,7 +164,8 @@ class _Evaluation:
                         await split.evaluate(record)
                     return summarise(record)
 
-    def _progress(self) -> Progress:
+    def _progress(self, show: Callable[[], None] | None = None) -> Progress:
         from selfagg.cli.progress import Progress
 
-        return Progress([self.method.size(t) for t in range(1, self.method.t + 1)], len(self.asked.questions))
+        sizes = [self.method.size(t) for t in range(1, self.method.t + 1)]
+        return Progress(sizes, len(self.asked.questions), show=show)

@@ -65,7 +65,22 @@ class Progress(Watcher):
         obstacle: Why no call is made now, or None.
     """
 
-    def __init__(self, sizes: Sequence[int], questions: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        questions: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        show: Callable[[], None] | None = None,
+    ) -> None:
+        """Count from zero.
+
+        Args:
+            sizes: Members of each population of a question.
+            questions: Questions in all.
+            clock: Seconds since whenever.
+            show: Called once the run has begun, and with it what its record holds already.
+        """
         self.tallies = [Tally(size * questions) for size in sizes]
         self.questions = questions
         self.finished_questions = 0
@@ -74,6 +89,7 @@ class Progress(Watcher):
         self.tokens = 0
         self.untold = 0
         self.obstacle: str | None = None
+        self._show = show
         self._clock = clock
         self._begun = clock()
         self._heard = self._begun
@@ -98,6 +114,8 @@ class Progress(Watcher):
 
     def begun(self, record: Keeper) -> None:
         self.resume(record)
+        if self._show:
+            self._show()
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:

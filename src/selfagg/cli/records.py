@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,6 @@ from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
 
 FOLDER = Path("runs")
-_SQLITE = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -64,31 +63,6 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
         if new and not finished_generations(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def is_record(path: Path) -> bool:
-    """Whether a path looks like a record, or like a folder of records."""
-    if path.is_dir():
-        return any(path.glob("*.sqlite"))
-    if path.suffix == ".sqlite" or not path.is_file():
-        return path.suffix == ".sqlite"
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
-
-
-def records_of(paths: Sequence[Path]) -> list[Path]:
-    """The records that the user names, those of a folder in the order of their names, RSA's first.
-
-    Raises:
-        UsageError: A folder has none.
-    """
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith("rsa-"), file.name))
-        if path.is_dir() and not inside:
-            raise UsageError(f"the folder {path} holds no record (*.sqlite)")
-        found += inside if path.is_dir() else [path]
-    return found
 
 
 def _new(folder: Path, name: str) -> Path:

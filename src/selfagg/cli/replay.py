@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from selfagg.cli.options import CodeOptions, Json, spread
 from selfagg.cli.terminal import results, show
-
-if TYPE_CHECKING:
-    from selfagg.analysis.summary import Summary
-    from selfagg.engine.record import Record
-    from selfagg.methods import Method
 
 
 @spread
@@ -36,30 +30,17 @@ def replay(
     """
     from rich.console import Console
 
-    from selfagg.analysis.summary import summarise
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.tables import summary_table
-    from selfagg.engine.record import Record as OpenRecord
-    from selfagg.errors import UsageError
-    from selfagg.experiments.replay import replayed_method
+    from selfagg.records import opened_record
+    from selfagg.records import replay as replay_record
 
-    if out is not None and out.exists():
-        raise UsageError(f"{out} exists already: a replay is written to a new file")
-    with OpenRecord(record, read_only=True) as source:
-        if not source.configuration:
-            raise UsageError(f"record {record} is empty: no run was begun in it")
-        chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
-        if chosen.judgements and chosen.name != source.configuration["method"]["name"]:
-            raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")
+    with opened_record(record) as source:
         prepare_code(code, list(source.questions()), Console(stderr=True))
-        recorded = summarise(source)
-        replayed = asyncio.run(_replayed(source, chosen, out))
-    missing = replace(replayed.missing, failed=0)  # a replay makes no call again
-    found = {
-        "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
-        "replayed": replayed.as_json(),
-    }
+    replayed = replay_record(record, method=method, n=n, k=k, t=t, out=out)
+    missing = replace(replayed.replayed.missing, failed=0)  # a replay makes no call again
+    found = replayed.to_dict()
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
@@ -67,20 +48,6 @@ def replay(
         show(summary_table(found["replayed"]), console)
         console.print(_before_and_after(found), markup=False, highlight=False)
     stopping.check_complete(missing)
-
-
-async def _replayed(source: Record, method: Method, out: Path | None) -> Summary:
-    from selfagg.analysis.summary import summarise
-    from selfagg.experiments.replay import replay as replay_record
-
-    try:
-        with await replay_record(source, method, out) as replayed:
-            return summarise(replayed)
-    except BaseException:
-        if out is not None:
-            for file in out.parent.glob(f"{out.name}*"):
-                file.unlink()
-        raise
 
 
 def _before_and_after(found: dict[str, Any]) -> str:
