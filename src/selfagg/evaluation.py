@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -122,7 +123,7 @@ class Evaluation:
             UsageError: pandas is not installed.
         """
         with extras_named():
-            import pandas
+            pandas = import_module("pandas")
         return pandas.DataFrame([row for question in self.questions for row in _rows(question)])
 
 
@@ -206,7 +207,8 @@ async def aevaluate(
         schedule: ``free``, or ``stepwise`` to wait for whole populations.
         size: Number of questions to take; None: the source's own default, or all of a list.
         scorer: A function ``(question, text) -> score``, async or not, that returns a number from 0 to 1, a bool or a
-            `Verdict`; or an object with ``answer``, ``same`` and, where it likes, ``score``. None: by kind.
+            `Verdict`; or an object with ``answer``, ``same`` and, where it likes, ``score``; or a registered name.
+            None: by kind.
         wording: The words of the prompts; None: our own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
         base_url: Where the model is served. For a model's name, as the next three.
@@ -234,6 +236,7 @@ async def aevaluate(
     from selfagg.methods import method_given
     from selfagg.models import Access, opened
     from selfagg.prompts.wording import Wording
+    from selfagg.scoring.code import find_sandbox
     from selfagg.scoring.given import scorer_given
 
     check_words({"schedule": (schedule, get_args(Schedule))})
@@ -248,6 +251,8 @@ async def aevaluate(
         import scipy  # noqa: F401
 
         asked = question_set(questions, size=size)
+    if settings.scorer is None and any(question.kind == "code" for question in asked.questions):
+        find_sandbox()
     urls = (base_url,) if base_url else ()
     access = Access(urls, api_key=api_key, concurrency=concurrency, timeout_s=timeout_s, patience_s=patience_s)
     async with opened(model, access) as connection:

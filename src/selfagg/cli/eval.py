@@ -20,6 +20,7 @@ from selfagg.cli.options import (
     QuestionOptions,
     RunOptions,
     SamplingOptions,
+    ScorerName,
     spread,
 )
 from selfagg.cli.presets import PresetOption
@@ -51,6 +52,7 @@ def evaluate(
     dry: DryRunOptions,
     cluster: ClusterOptions,
     preset: PresetOption = None,
+    scorer: ScorerName = None,
     logprobs: Annotated[bool, typer.Option(help="Record the log-probability of each token written.")] = False,
 ) -> None:
     """Evaluate a method on a benchmark or a file of questions.
@@ -67,8 +69,11 @@ def evaluate(
     from selfagg.cli.presets import preset_method, preset_sampling
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
+    from selfagg.errors import UsageError
 
     cluster.check()
+    if scorer is not None and cluster.ray is not None:
+        raise UsageError("--scorer does not go with --ray: workers score by the questions' kinds")
     chosen = preset_method(preset, method).build()
     settings = preset_sampling(preset, sampling, model.model).settings(method.candidate, logprobs=logprobs)
     asked = load_asked(source, questions)
@@ -78,7 +83,7 @@ def evaluate(
     console = Console(stderr=True)
     prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
     with record_file(run.record, asked.name, chosen.name) as path:
-        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path)
+        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path, scorer)
         work = evaluation.run(console) if cluster.ray is None else evaluation.run_over(cluster, code, console)
         summary = stopping.run(work, path)
     found = summary.as_json()
@@ -99,6 +104,7 @@ class _Evaluation:
     schedule: Schedule
     model: ModelOptions
     path: Path
+    scorer: str | None = None
 
     async def run(self, console: Console) -> Summary:
         """In this process."""
@@ -125,6 +131,7 @@ class _Evaluation:
                     sampling=settings.sampling,
                     seed=settings.seed,
                     schedule=self.schedule,
+                    scorer=self.scorer,
                     record=self.path,
                     concurrency=self.model.concurrency,
                     callback=progress,

@@ -48,14 +48,14 @@ def _sizes(sources: Sequence[str], options: QuestionOptions) -> list[tuple[str, 
 
 
 def _own(source: str, size: str | None, options: QuestionOptions, sources: int) -> QuestionOptions:
-    from selfagg.benchmarks import BENCHMARKS
+    from selfagg.benchmarks import benchmark_names
 
     own = dataclasses.replace(options, size=size)
     if sources == 1:
         return own
     return dataclasses.replace(
         own,
-        data=options.data if source in BENCHMARKS else None,
+        data=options.data if source in benchmark_names() else None,
         set_=options.set_ if source.startswith(GYM) else None,
     )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from selfagg.cli.options import CodeOptions, Json, spread
+from selfagg.cli.options import CodeOptions, Json, ScorerName, spread
 from selfagg.cli.terminal import results, show
 
 
@@ -22,6 +22,7 @@ def replay(
     k: Annotated[int | None, typer.Option("-k", help="The recorded one.")] = None,
     t: Annotated[int | None, typer.Option("-t", help="Fewer populations.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the replay as a record of its own.")] = None,
+    scorer: ScorerName = None,
     as_json: Json = False,
 ) -> None:
     """Score, vote or select anew from what a record holds, without a model.
@@ -38,7 +39,7 @@ def replay(
 
     with opened_record(record) as source:
         prepare_code(code, list(source.questions()), Console(stderr=True))
-    replayed = replay_record(record, method=method, n=n, k=k, t=t, out=out)
+    replayed = replay_record(record, method=method, n=n, k=k, t=t, scorer=scorer, out=out)
     missing = replace(replayed.replayed.missing, failed=0)  # a replay makes no call again
     found = replayed.to_dict()
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from selfagg import registry
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.methods.best_of_n import BestOfN
@@ -29,6 +30,8 @@ __all__ = [
     "Rejection",
     "SelfRefine",
     "Single",
+    "is_uniform",
+    "method_class",
     "method_given",
     "method_named",
 ]
@@ -48,15 +51,35 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
+def method_class(name: str) -> type[Method]:
+    """Return the class of a method, our own or one that a package registers as ``selfagg.methods``.
+
+    Raises:
+        UsageError: There is none, or it cannot be loaded.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    found = registry.load("methods", name, type)
+    if found is None:
+        raise UsageError(f"there is no method {name!r}; {near(name, [*METHODS, *registry.registered('methods')])}")
+    if not issubclass(found, Method):
+        raise UsageError(f"the method {name} must be a subclass of selfagg.Method, not {found.__name__}")
+    return found
+
+
+def is_uniform(name: str) -> bool:
+    """Return `Method.uniform` of a recorded method; False for a user's own method that no package registers."""
+    known = name in METHODS or name in registry.registered("methods")
+    return known and method_class(name).uniform
+
+
 def method_named(name: str, **settings: Any) -> Method:
     """A method by its name; settings that are None keep its defaults.
 
     Raises:
         UsageError: No such method, no such setting, or an impossible value.
     """
-    if name not in METHODS:
-        raise UsageError(f"there is no method {name!r}; {near(name, METHODS)}")
-    method = METHODS[name]
+    method = method_class(name)
     given = {key: value for key, value in settings.items() if value is not None}
     known = [field.name for field in dataclasses.fields(method)]
     for key in given:

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from selfagg import registry
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Streams
 from selfagg.models.checkpoints import is_checkpoint
@@ -63,27 +64,39 @@ def connect(name: str, access: Access | None = None) -> Model:
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
             hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, or a folder that holds a model, which
-            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``.
+            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that registers a
+            function ``connect(name, access) -> Model`` as ``selfagg.models``.
         access: Where and with which key.
 
     Raises:
         UsageError: There is no such kind of model, its name cannot be read, or it is not behind a base URL.
     """
     kind, _, rest = name.partition(":")
+    foreign = registry.load("models", kind, object) if kind not in CONNECTIONS else None
+    if foreign is not None:
+        return _foreign(kind, foreign, rest, access or Access())
     if kind not in CONNECTIONS and is_checkpoint(Path(name).expanduser()):
         kind, rest = "hf", name
     if kind not in CONNECTIONS:
+        kinds = [*CONNECTIONS, *registry.registered("models")]
         if Path(name).expanduser().is_dir():
             hint = "that folder holds no model (no config.json)"
         else:
-            forms = f"a name begins with {', '.join(CONNECTIONS)}, or is a folder that holds a model"
-            hint = meant(kind, CONNECTIONS) or forms
+            forms = f"a name begins with {', '.join(kinds)}, or is a folder that holds a model"
+            hint = meant(kind, kinds) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
     if access and kind in _IN_PROCESS and (access.base_urls or access.api_key or access.api_key_file):
         given = "base URL" if access.base_urls else "API key"
         raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
-    make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
-    model: Model = make(rest, access or Access())
+    make: Callable[[str, Access], Model] = import_module(CONNECTIONS[kind]).connect
+    return make(rest, access or Access())
+
+
+def _foreign(kind: str, registered: object, name: str, access: Access) -> Model:
+    make = getattr(registered, "connect", registered)
+    model = make(name, access) if callable(make) else make
+    if not isinstance(model, Model):
+        raise UsageError(f"{kind}: the package that registers it must give a Model, not {type(model).__name__}")
     return model
 
 

@@ -164,8 +164,22 @@ def use_sandbox(name: str | None) -> None:
     Raises:
         UsageError: It does not work here.
     """
+    _code_scorer().sandbox = choose_sandbox(name)
+
+
+def find_sandbox() -> None:
+    """Find a sandbox before any token is paid for, where none is in use yet.
+
+    Raises:
+        UsageError: None works here.
+    """
+    if _code_scorer().sandbox is None:
+        use_sandbox(None)
+
+
+def _code_scorer() -> CodeScorer:
     from selfagg.scoring import scorer_for
 
     scorer = scorer_for("code")
     assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
-    scorer.sandbox = choose_sandbox(name)
+    return scorer

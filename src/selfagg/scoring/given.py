@@ -8,7 +8,9 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from selfagg import registry
 from selfagg.errors import UsageError
+from selfagg.near import near
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Scorer, Verdict
 from selfagg.types import Question
@@ -30,17 +32,20 @@ class Answers(Protocol):
         ...
 
 
-GivenScorer = ScoreFunction | Answers | Scorer
+GivenScorer = ScoreFunction | Answers | Scorer | str
+"""A function, an object, or the name of a scorer that a package registers as ``selfagg.scorers``."""
 
 
 def scorer_given(given: GivenScorer | None) -> Scorer | None:
     """Return a scorer made of what a user gives; None for None.
 
     Raises:
-        UsageError: It is neither a callable nor an object with ``answer`` and ``same``.
+        UsageError: It is neither a callable, nor an object with ``answer`` and ``same``, nor a registered name.
     """
     if given is None or isinstance(given, _Given):
         return given
+    if isinstance(given, str):
+        return _registered(given)
     if isinstance(given, type):
         raise UsageError(f"the scorer is the class {given.__name__}: write {given.__name__}()")
     if isinstance(given, Answers):
@@ -50,6 +55,17 @@ def scorer_given(given: GivenScorer | None) -> Scorer | None:
     raise UsageError(
         f"the scorer must be a function (question, text) -> score, or an object with answer and same, not {given!r}"
     )
+
+
+def _registered(name: str) -> Scorer:
+    found = registry.load("scorers", name, object)
+    if found is None or isinstance(found, str):
+        known = registry.registered("scorers")
+        hint = near(name, known) if known else "no package registers one"
+        raise UsageError(f"there is no scorer {name!r}; {hint}")
+    scorer = scorer_given(found() if isinstance(found, type) else found)  # type: ignore[arg-type]
+    assert scorer is not None  # noqa: S101 - for the type checker
+    return scorer
 
 
 def _name(given: object) -> str:
