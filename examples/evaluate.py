@@ -1,4 +1,4 @@
-"""Evaluate RSA on a few questions. Runs against a SIMULATED model; name another: python evaluate.py local"""
+"""Evaluate RSA on a few questions, by a SIMULATED model or the one that is named: python evaluate.py local."""
 
 import sys
 

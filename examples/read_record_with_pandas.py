@@ -1,4 +1,4 @@
-"""Read a record into pandas. A SIMULATED model makes one first; name your own: python read_record_with_pandas.py FILE"""
+"""Read a record with pandas: the one that is named, or one that a SIMULATED model makes here."""
 
 import sys
 import tempfile

@@ -191,8 +191,8 @@ def test_words_of_ones_own_reach_the_model_and_the_record(tmp_path: Path) -> Non
     assert all(text.startswith("2 of What is 0 + 0?: [Candidate 1]\nSimulated") for text in model.heard[4:])
     with pytest.raises(selfagg.UsageError, match="wording is"):
         selfagg.evaluate(QUESTIONS[:1], model=model, method=RSA, record=record)
+    other = selfagg.Wording("mine", first="Q {question}")
     with pytest.raises(selfagg.UsageError, match=r"wording\.fingerprint"):
-        other = selfagg.Wording("mine", first="Q {question}")
         selfagg.evaluate(QUESTIONS[:1], model=model, method=RSA, wording=other, record=record)
 
 

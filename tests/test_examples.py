@@ -19,7 +19,7 @@ def run(*command: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short_and_runs(example: Path, tmp_path: Path) -> None:
-    assert len(example.read_text().splitlines()) <= 45
+    assert len(example.read_text().splitlines()) <= 40
     assert run(str(example), folder=tmp_path).strip()
 
 

@@ -86,22 +86,8 @@ def test_our_own_names_stay_ours(package: Path) -> None:
 
 
 def test_a_record_of_a_method_that_is_gone_can_be_read(package: Path) -> None:
-    done = selfagg(
-        package,
-        "eval",
-        "squares",
-        "--size",
-        "2",
-        "--method",
-        "half",
-        "-n",
-        "4",
-        "-t",
-        "2",
-        "-m",
-        "simulated:",
-        "--json",
-    )
+    command = ["eval", "squares", "--size", "2", "--method", "half", "-n", "4", "-t", "2", "-m", "simulated:", "--json"]
+    done = selfagg(package, *command)
     record = json.loads(done.stdout)["record"]
     (package / "outside-1.0.dist-info" / "entry_points.txt").write_text("")
     for reading in (["analyze", record], ["report", record], ["compare", record], ["plot", record]):

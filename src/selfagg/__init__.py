@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from selfagg.experiments.compared import Compared
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
+    from selfagg.models.base import AlwaysOpen
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
     from selfagg.records import Replay, analyze, build_report, compare, replay
@@ -39,6 +40,7 @@ _MODULES = {
     "errors": "ContextOverflow ModelError RunStopped SelfaggError UsageError",
     "evaluation": "EvaluatedQuestion Evaluation aevaluate evaluate",
     "methods": "RSA Method",
+    "models.base": "AlwaysOpen",
     "models": "Access Model connect",
     "experiments.compared": "Compared",
     "prompts": "aggregation first",
@@ -53,6 +55,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names.s
 __all__ = [
     "RSA",
     "Access",
+    "AlwaysOpen",
     "Analysis",
     "Benchmark",
     "Callback",
