@@ -96,8 +96,8 @@ def test_a_callback_hears_of_everything() -> None:
         def __init__(self) -> None:
             self.heard: list[str] = []
 
-        def begun(self, record: object) -> None:
-            self.heard.append("begun")
+        def started(self, record: object) -> None:
+            self.heard.append("started")
 
         def generated(self, question: int, member: selfagg.Member, role: str, *, fresh: bool) -> None:
             self.heard.append("generated")
@@ -110,8 +110,8 @@ def test_a_callback_hears_of_everything() -> None:
 
     count = Count()
     selfagg.evaluate(QUESTIONS, model="simulated:", method=RSA, callback=count)
-    assert count.heard[0] == "begun"
-    assert [count.heard.count(word) for word in ("begun", "generated", "scored", "finished")] == [1, 60, 60, 5]
+    assert count.heard[0] == "started"
+    assert [count.heard.count(word) for word in ("started", "generated", "scored", "finished")] == [1, 60, 60, 5]
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -158,7 +158,7 @@ def test_an_object_reads_compares_and_votes() -> None:
     ],
 )
 def test_a_scorer_that_fails_leaves_answers_unscored(scorer: object, why: str) -> None:
-    found = selfagg.evaluate(QUESTIONS, model="simulated:", method=RSA, scorer=scorer)  # type: ignore[arg-type]
+    found = selfagg.evaluate(QUESTIONS, model="simulated:", method=RSA, scorer=scorer)
     assert found.missing.unscored == 60
     assert why in found.missing.why
     assert found.answer is None

@@ -260,7 +260,7 @@ async def aevaluate(
             known = circumstances(context=connection.context, **(about or {}))
             written.begin(configuration(chosen, connection.name, settings, asked.source), asked.questions, known)
             engine = Engine(connection, settings, written, concurrency=concurrency, watcher=callback)
-            engine.watcher.begun(written)
+            engine.watcher.started(written)
             await evaluate_all(engine, chosen, asked.questions, schedule=schedule)
             return Evaluation.of(written)
 

@@ -54,7 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 class _Group(TyperGroup):
     """Lists below the commands what other packages add."""
 
-    def format_help(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
 
         added = [f"{group}: {', '.join(registered(group))}" for group in GROUPS if registered(group)]

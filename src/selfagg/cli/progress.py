@@ -112,7 +112,7 @@ class Progress(Watcher):
 
     # -- told by the engine
 
-    def begun(self, record: Keeper) -> None:
+    def started(self, record: Keeper) -> None:
         self.resume(record)
         if self._show:
             self._show()

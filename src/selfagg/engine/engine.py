@@ -68,7 +68,7 @@ class Finale:
 class Watcher:
     """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
 
-    def begun(self, record: Keeper) -> None:
+    def started(self, record: Keeper) -> None:
         """Hear that a run begins, or goes on with what the record has."""
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
