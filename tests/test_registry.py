@@ -90,6 +90,6 @@ def test_a_record_of_a_method_that_is_gone_can_be_read(package: Path) -> None:
     done = selfagg(package, *command)
     record = json.loads(done.stdout)["record"]
     (package / "outside-1.0.dist-info" / "entry_points.txt").write_text("")
-    for reading in (["analyze", record], ["report", record], ["compare", record], ["plot", record, "--out", "figure.svg"]):
-        read = selfagg(package, *reading)
+    for reading in (["analyze"], ["report"], ["compare"], ["plot", "--out", "figure.svg"]):
+        read = selfagg(package, *reading, record)
         assert read.returncode == 0, (reading, read.stderr)
