@@ -200,6 +200,9 @@ def test_words_of_ones_own_reach_the_model_and_the_record(tmp_path: Path) -> Non
     ("given", "sentence"),
     [
         ({"questions": []}, "there is no question"),
+        ({"questions": QUESTIONS[0]}, "questions must be a source's name or a list of questions, not Question"),
+        ({"questions": {"question": "1+1"}}, "questions must be a source's name or a list of questions, not dict"),
+        ({"questions": None}, "questions must be a source's name or a list of questions, not NoneType"),
         ({"questions": [1]}, "question 1: it must be a Question, a dictionary or a text, not int"),
         ({"questions": [{"answer": "4"}]}, "question 1: there is no column 'question'"),
         ({"questions": [QUESTIONS[0], QUESTIONS[0]]}, "question 2: the id 'q0' is taken already by question 1"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ Questions = str | Path | QuestionSet | Sequence[Question | Mapping[str, Any] | s
 """A source's name, a file, or the questions themselves; a text alone is a question without a gold answer."""
 
 
-def question_set(questions: Questions, *, size: Size = None) -> QuestionSet:
+def question_set(questions: Questions | object, *, size: Size = None) -> QuestionSet:
     """Return the questions that a caller gives, checked.
 
     Args:
@@ -55,6 +55,8 @@ def question_set(questions: Questions, *, size: Size = None) -> QuestionSet:
         return questions
     if isinstance(questions, str | Path):
         return loaded_set(str(questions), size=size)
+    if isinstance(questions, Mapping | Question | bytes) or not isinstance(questions, Iterable):
+        raise UsageError(f"questions must be a source's name or a list of questions, not {type(questions).__name__}")
     found = [_question(item, place) for place, item in enumerate(questions)]
     if size is not None and size != "all":
         if not 1 <= size <= len(found):
