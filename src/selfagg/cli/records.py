@@ -51,7 +51,7 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
     Raises:
         UsageError: It is a file, or cannot be made.
     """
-    folder = given or FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}"
+    folder = given or _unused(FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}")
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,12 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
         if new and not finished_generations(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _unused(folder: Path) -> Path:
+    """Return a name that no other run of the same second has taken."""
+    names = (folder.with_name(f"{folder.name}{f'-{number}' if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _new(folder: Path, name: str) -> Path:
