@@ -34,7 +34,7 @@ from selfagg.methods.base import Members, Method
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai.network import allow_many_connections
 from selfagg.prompts import aggregation
-from selfagg.prompts.wording import aggregation_words
+from selfagg.prompts.wording import Wording
 from selfagg.types import Member, Question, Reply
 
 DELAY_S = 0.05
@@ -131,7 +131,7 @@ async def bare(call: Call, in_flight: int, calls: int) -> None:
 
     async def work() -> None:
         for number in numbers:
-            text = await call(number, aggregation_words(question(number), candidates))
+            text = await call(number, Wording().aggregation_words(question(number), candidates))
             texts.append(text)
 
     await asyncio.gather(*(work() for _ in range(in_flight)))

@@ -24,7 +24,7 @@ from typing import TypeVar
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.cli.analyse import analysis_json
+from selfagg.analysis.overview import Analysis
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings, Watcher
 from selfagg.engine.gate import Gate
@@ -128,7 +128,7 @@ def analyse(path: Path) -> dict[str, float]:
     """Seconds for all that ``selfagg analyse`` tells."""
     begun = time.perf_counter()
     with Record(path, read_only=True) as record:
-        json.dumps(analysis_json(record))
+        json.dumps(Analysis.of(record).to_dict())
     return {"seconds": time.perf_counter() - begun, "peak GB": peak_gb()}
 
 

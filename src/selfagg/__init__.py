@@ -3,27 +3,108 @@
 >>> import selfagg
 >>> result = selfagg.solve("What is 17 * 23?", model="local", kind="math", n=8, k=4, t=3)
 >>> result.answer, result.text, result.populations[0][0].text
+>>> evaluation = selfagg.evaluate("questions.jsonl", model="local", method=selfagg.RSA(n=8, k=4, t=3))
+>>> evaluation.answer, evaluation.populations[-1].accuracy, evaluation.questions[0].populations[0][0].text
+
+A name is loaded when it is first used, so that importing selfagg stays quick.
 """
 
-from selfagg.api import Population, Result, asolve, solve
-from selfagg.errors import ContextOverflow, ModelError, SelfaggError, UsageError
-from selfagg.types import Member, Question, Reply, Sampling, Stop, Usage
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfagg.analysis.overview import Analysis
+    from selfagg.api import Population, Result, asolve, solve
+    from selfagg.benchmarks import Benchmark, load_questions
+    from selfagg.benchmarks.base import Selection
+    from selfagg.engine.engine import Watcher as Callback
+    from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
+    from selfagg.evaluation import EvaluatedQuestion, Evaluation, aevaluate, evaluate
+    from selfagg.experiments.compared import Compared
+    from selfagg.methods import RSA, Method
+    from selfagg.models import Access, Model, connect
+    from selfagg.models.base import AlwaysOpen
+    from selfagg.prompts import aggregation, first
+    from selfagg.prompts.wording import Wording
+    from selfagg.records import Replay, analyze, build_report, compare, replay
+    from selfagg.scoring.base import Scorer, Verdict
+    from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    "api": "Population Result asolve solve",
+    "benchmarks": "Benchmark load_questions",
+    "benchmarks.base": "Selection",
+    "engine.engine": "Callback",
+    "errors": "ContextOverflow ModelError RunStopped SelfaggError UsageError",
+    "evaluation": "EvaluatedQuestion Evaluation aevaluate evaluate",
+    "methods": "RSA Method",
+    "models.base": "AlwaysOpen",
+    "models": "Access Model connect",
+    "experiments.compared": "Compared",
+    "prompts": "aggregation first",
+    "prompts.wording": "Wording",
+    "analysis.overview": "Analysis",
+    "records": "Replay analyze build_report compare replay",
+    "scoring.base": "Scorer Verdict",
+    "types": "Member Question Reply Request Sampling Stop Usage",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
 __all__ = [
+    "RSA",
+    "Access",
+    "AlwaysOpen",
+    "Analysis",
+    "Benchmark",
+    "Callback",
+    "Compared",
     "ContextOverflow",
+    "EvaluatedQuestion",
+    "Evaluation",
     "Member",
+    "Method",
+    "Model",
     "ModelError",
     "Population",
     "Question",
+    "Replay",
     "Reply",
+    "Request",
     "Result",
+    "RunStopped",
     "Sampling",
+    "Scorer",
+    "Selection",
     "SelfaggError",
     "Stop",
     "Usage",
     "UsageError",
+    "Verdict",
+    "Wording",
+    "aevaluate",
+    "aggregation",
+    "analyze",
     "asolve",
+    "build_report",
+    "compare",
+    "connect",
+    "evaluate",
+    "first",
+    "load_questions",
+    "replay",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'selfagg' has no attribute {name!r}")
+    module = import_module(f"selfagg.{_HOMES[name]}")
+    found = globals()[name] = getattr(module, "Watcher" if name == "Callback" else name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from selfagg.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
 
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from selfagg.engine.trial import Trial
     from selfagg.methods import Method
     from selfagg.models import Model
+    from selfagg.prompts.wording import Wording
+    from selfagg.scoring.given import GivenScorer
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ async def asolve(
     question: str | Question,
     *,
     model: str | Model = "local",
-    method: str = "rsa",
+    method: str | Method = "rsa",
     n: int | None = None,
     k: int | None = None,
     t: int | None = None,
@@ -99,14 +98,19 @@ async def asolve(
     patience_s: float | None = None,
     record: str | Path | None = None,
     base_url: str | None = None,
-    watcher: Watcher | None = None,
+    api_key: str | None = None,
+    timeout_s: float | None = None,
+    scorer: GivenScorer | None = None,
+    wording: Wording | None = None,
+    callback: Watcher | None = None,
 ) -> Result:
-    r"""Answers one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
+    r"""Answer one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
 
     Args:
         question: The problem's text, or a `Question` with more to say.
         model: A model's name (``local``, ``openai:NAME``, ...) or an open connection, which stays open.
-        method: ``rsa``, ``single``, ``majority``, ``self-refine``, ...
+        method: A method with its sizes, as ``selfagg.RSA(n=8, k=4, t=3)``, or a name: ``rsa``, ``single``,
+            ``majority``, ``self-refine``, ...
         n: Members of a population; None: the method's own default, 16 for RSA.
         k: Candidates of an aggregation set; None: 4.
         t: Populations, the first included; None: 10.
@@ -125,8 +129,12 @@ async def asolve(
         patience_s: Seconds to wait for an ``openai:`` server that limits the rate, loads or is gone, while it answers
             nobody. 300 by default. For a model's name; an open connection has its own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Where an ``openai:`` model is served.
-        watcher: Told of each member as it comes; see `selfagg.engine.engine.Watcher`.
+        base_url: Where the model is served. For a model's name, as the next two.
+        api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
+        timeout_s: Longest wait for one reply, in seconds; None: an hour.
+        scorer: Reads, scores and compares answers; see `selfagg.evaluate`. None: by the question's kind.
+        wording: The words of the prompts; None: `selfagg.Wording`, our own.
+        callback: Told of each member as it comes; see `selfagg.Callback`.
 
     Returns:
         Answer, text, and how they came about.
@@ -141,22 +149,32 @@ async def asolve(
     from selfagg.engine.run import Choice, Schedule
     from selfagg.engine.run import answer as answer_trial
     from selfagg.engine.trial import Trial
-    from selfagg.methods import method_named
-    from selfagg.models import opened
+    from selfagg.methods import method_given
+    from selfagg.models import Access, opened
+    from selfagg.prompts.wording import Wording
+    from selfagg.scoring.given import scorer_given
 
-    _check({"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))})
-    _check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
-    _check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
-    _check_times(sampling or Sampling(), deadline_s=deadline_s, patience_s=patience_s)
-    _check_model(model)
+    words = {"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))}
+    check_words(words)
+    check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
+    check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
+    check_times(sampling or Sampling(), deadline_s=deadline_s, patience_s=patience_s, timeout_s=timeout_s)
+    check_model(model, base_url=base_url, api_key=api_key, patience_s=patience_s, timeout_s=timeout_s)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
-    chosen = method_named(method, n=n, k=k, t=t, order=order)
-    settings = Settings(sampling or Sampling(), seed, candidate)
-    async with opened(model, base_url=base_url, concurrency=concurrency, patience_s=patience_s) as connection:
+    chosen = method_given(method, n=n, k=k, t=t, order=order)
+    settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
+    access = Access(
+        (base_url,) if base_url else (),
+        api_key=api_key,
+        concurrency=concurrency,
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+    )
+    async with opened(model, access) as connection:
         with Record(Path(record) if record is not None else None) as written:
             known = about(context=connection.context)
             written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
-            engine = Engine(connection, settings, written, concurrency=concurrency, watcher=watcher)
+            engine = Engine(connection, settings, written, concurrency=concurrency, watcher=callback)
             trial = Trial(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
             try:
                 await trial.load()
@@ -166,48 +184,6 @@ async def asolve(
                 await trial.close()
                 await engine.close()
             return _result(trial, chosen, outcome.member, outcome.cut_short, written.path)
-
-
-def _check(chosen: Mapping[str, tuple[str, Sequence[str]]]) -> None:
-    for name, (value, known) in chosen.items():
-        if value not in known:
-            raise UsageError(f"{name} is {value!r}, but it must be one of {', '.join(known)}")
-
-
-def _check_whole(**numbers: int | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UsageError(f"{name} is {value!r}, but it must be a whole number")
-
-
-def _check_amounts(**amounts: int | None) -> None:
-    for name, value in amounts.items():
-        if value is not None and value < 1:
-            raise UsageError(f"{name} is {value}, but it must be at least 1")
-
-
-def _check_times(sampling: Sampling, **seconds: float | None) -> None:
-    _check_whole(max_tokens=sampling.max_tokens)
-    _check_amounts(max_tokens=sampling.max_tokens)
-    for name, number, most in (
-        *((name, number, math.inf) for name, number in seconds.items()),
-        ("temperature", sampling.temperature, math.inf),
-        ("top_p", sampling.top_p, 1.0),
-    ):
-        if number is None and name != "temperature":
-            continue
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise UsageError(f"{name} is {number!r}, but it must be a number")
-        if not (0 <= number <= most and math.isfinite(number)):
-            raise UsageError(f"{name} is {number}, but it must be {'a number from 0' if most > 1 else 'from 0 to 1'}")
-
-
-def _check_model(model: object) -> None:
-    from selfagg.models.base import Model
-
-    if not isinstance(model, str | Model):
-        kind = "None" if model is None else f"of type {type(model).__name__}"
-        raise UsageError(f"the model must be a name, as 'local' or 'openai:NAME', or an open connection; it is {kind}")
 
 
 def _text(question: object) -> str:
@@ -244,38 +220,8 @@ def _result(trial: Trial, method: Method, member: Member, cut_short: bool, recor
 
 
 def solve(question: str | Question, **settings: Any) -> Result:
-    """`asolve` for code that is not asynchronous, a notebook's running event loop included.
+    """Answer one question, as `asolve` does, in code that is not asynchronous; a notebook too.
 
     Takes the arguments of `asolve`, returns and raises the same.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(asolve(question, **settings))
-    # A loop runs in this thread (a notebook): work in a thread of its own, which has none.
-    outcome: Future[Result] = Future()
-    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
-
-    async def work() -> Result:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker
-        begun.set_result((asyncio.get_running_loop(), task))
-        return await asolve(question, **settings)
-
-    def run() -> None:
-        try:
-            outcome.set_result(asyncio.run(work()))
-        except BaseException as error:  # handed to the caller's thread
-            outcome.set_exception(error)
-
-    thread = threading.Thread(target=run, name="selfagg-solve")
-    thread.start()
-    try:
-        return outcome.result()
-    except KeyboardInterrupt:  # the cell was interrupted: end the calls with it
-        loop, task = begun.result()
-        with suppress(RuntimeError):  # the loop may be closed by now
-            loop.call_soon_threadsafe(task.cancel)
-        raise
-    finally:
-        thread.join()
+    return blocking(lambda: asolve(question, **settings))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Final
@@ -51,3 +52,14 @@ def missing_extra(error: ModuleNotFoundError) -> UsageError | None:
 
 def _sentence(module: str) -> UsageError:
     return UsageError(f"this needs the package {module}: pip install 'selfagg[{EXTRAS[module]}]'")
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Raise UsageError that names the extra where the block lacks an optional package."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        raise missing from None

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from selfagg.analysis.summary import summarise
-from selfagg.cli.analyse import analysis_json
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Generation, InUse, Record
@@ -24,6 +23,7 @@ from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.records import analyze
 from selfagg.report import build_report
 from selfagg.types import Member, Question, Reply
 
@@ -41,9 +41,7 @@ def run(path: Path) -> dict[str, object]:
 
 
 def analysed(path: Path) -> str:
-    with Record(path, read_only=True) as record:
-        record.check_run()
-        found = analysis_json(record)
+    found = analyze(path).to_dict()
     found["run"] |= {"seconds": 0, "record": ""}
     return json.dumps(found)
 

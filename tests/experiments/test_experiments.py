@@ -158,9 +158,9 @@ async def test_a_replay_scores_anew(tmp_path: Path) -> None:
         {"t": 4},
         {"n": 5},
         {"k": 3},
-        {"name": "self-refine"},
-        {"name": "majority", "n": 7},
-        {"name": "one-step"},
+        {"given": "self-refine"},
+        {"given": "majority", "n": 7},
+        {"given": "one-step"},
     ],
 )
 def test_what_a_record_does_not_hold_is_refused(asked: dict[str, str | int]) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.statistics import LEVEL, Estimate
 from selfagg.engine.record import Record
-from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +32,7 @@ class Aggregations:
     A parent whose call failed counts as not right.
 
     Attributes:
-        k: Parents of an aggregation.
+        k: Parents of an aggregation. A member with fewer is none: a method may draw some of its members anew.
         sizes: Members of each population.
         right: Right members, of shape (Q, T).
         tried: Aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1).
@@ -45,6 +44,11 @@ class Aggregations:
     right: Counts
     tried: Counts
     succeeded: Counts
+
+    @property
+    def everywhere(self) -> bool:
+        """Return whether every member of the later populations is an aggregation, as in RSA."""
+        return int(self.tried.sum()) == len(self.right) * sum(self.sizes[1:])
 
     def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
         """r_0 to r_K, over all aggregations or those that made population ``t``; None for a c that never occurred."""
@@ -63,23 +67,13 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
     """
     import numpy as np
 
-    right: list[list[int]] = []
-    outcomes: list[Counts] = []
-    sizes: tuple[int, ...] = ()
-    k = 0
-    for question in questions or answered(record):
-        if not question.whole or len(question.populations) < 2:
-            continue
-        sizes = tuple(map(len, question.populations))
-        sets = {len(member.parents) for population in question.populations[1:] for member in population}
-        k = k or max(sets)
-        if sets != {k}:
-            raise UsageError(f"record {record.path} is damaged: question {question.id} has sets of several sizes")
-        right.append([sum(member.right for member in population) for population in question.populations])
-        outcomes.append(_count(question, k))
-    if not outcomes:
+    whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
+    k = max((len(m.parents) for one in whole for population in one.populations[1:] for m in population), default=0)
+    if not k:
         return None
-    counts = np.stack(outcomes)
+    right = [[sum(member.right for member in population) for population in one.populations] for one in whole]
+    counts = np.stack([_count(question, k) for question in whole])
+    sizes = tuple(map(len, whole[0].populations))
     return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1])
 
 
@@ -89,7 +83,7 @@ def _count(question: Answered, k: int) -> Counts:
 
     counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)
     for step, (before, after) in enumerate(pairwise(question.populations)):
-        for child in after:
+        for child in (child for child in after if len(child.parents) == k):
             counts[step, sum(before[parent].right for parent in child.parents), int(child.right)] += 1
     return counts
 

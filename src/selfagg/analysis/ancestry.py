@@ -64,8 +64,12 @@ def _shares(question: Answered) -> Sequence[Floats]:
 
     shares = [np.eye(len(question.populations[0]))]
     for population in question.populations[1:]:
-        parents = np.array([member.parents for member in population])
-        shares.append(shares[-1][parents].mean(axis=1))
+        before, parents = shares[-1], [member.parents for member in population]
+        if len(set(map(len, parents))) == 1 and parents[0]:
+            shares.append(before[np.array(parents)].mean(axis=1))
+        else:  # a member that was drawn anew has no ancestors
+            rows = [before[list(places)].mean(axis=0) if places else np.zeros(len(before[0])) for places in parents]
+            shares.append(np.stack(rows))
     return shares
 
 
@@ -74,7 +78,8 @@ def _measure(shares: Floats) -> tuple[float, float, float]:
 
     members = len(shares)
     reached = float((shares > 0).mean())
-    effective = 1 / float((shares.mean(axis=0) ** 2).sum())
+    squares = float((shares.mean(axis=0) ** 2).sum())
+    effective = 1 / squares if squares else 0.0
     if members == 1:
         return reached, effective, float("nan")
     # Over all pairs the smaller share of each first member: sorted, a share is the smaller one in every later pair.

@@ -17,7 +17,7 @@ from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.files import whole
-from selfagg.methods import METHODS
+from selfagg.methods import is_uniform
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +164,7 @@ def _by_tokens(ax: Axes, runs: Sequence[_Run]) -> None:
         tokens = [cost.tokens / 1000 for cost in run.costs if cost.tokens is not None]
         if len(tokens) < len(run.costs):
             continue  # no server told them
-        if METHODS[run.summary.method].uniform:
+        if is_uniform(run.summary.method):
             _banded(ax, run, tokens, [population.accuracy for population in run.summary.populations])
         else:  # the method chooses among its members: there is no answer before the last population
             _point(ax, run, tokens[-1], run.summary.answer_accuracy)

@@ -93,7 +93,7 @@ class Trajectory:
 
 
 def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregations | None = None) -> Trajectory | None:
-    """The trajectory of a run that aggregates; None where it does not, or where right and wrong are not known.
+    """The trajectory of a run all of whose later members are aggregations; None for others, and without gold answers.
 
     Populations beyond the run's own are predicted too if its populations are all of one size.
 
@@ -105,7 +105,7 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
     import numpy as np
 
     counts = counts or aggregations(record)
-    if counts is None:
+    if counts is None or not counts.everywhere:
         return None
     run = counts.sizes
     sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))

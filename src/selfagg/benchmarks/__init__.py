@@ -10,12 +10,22 @@ from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 
+from selfagg import registry
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size
 from selfagg.errors import UsageError
 from selfagg.near import near
 from selfagg.types import Question
 
-__all__ = ["BENCHMARKS", "Benchmark", "HubSource", "Selection", "Size", "benchmark", "load_questions"]
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "HubSource",
+    "Selection",
+    "Size",
+    "benchmark",
+    "benchmark_names",
+    "load_questions",
+]
 
 BENCHMARKS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,15 +51,22 @@ def benchmark(name: str) -> Benchmark:
     Raises:
         UsageError: There is none; the message names the near ones.
     """
+    if found := registry.load("benchmarks", name, Benchmark) if name not in BENCHMARKS else None:
+        return found
     if name not in BENCHMARKS:
         from selfagg.benchmarks.reasoning_gym import task_names
 
         if name in task_names():
             raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}")
-        raise UsageError(f"there is no benchmark {name!r}; {near(name, BENCHMARKS)}")
-    found = resolve_name(BENCHMARKS[name])
-    assert isinstance(found, Benchmark)  # noqa: S101 - a wrong line in the table above
-    return found
+        raise UsageError(f"there is no benchmark {name!r}; {near(name, benchmark_names())}")
+    own = resolve_name(BENCHMARKS[name])
+    assert isinstance(own, Benchmark)  # noqa: S101 - a wrong line in the table above
+    return own
+
+
+def benchmark_names() -> list[str]:
+    """Return the names of our own benchmarks, then those that packages register as ``selfagg.benchmarks``."""
+    return list(dict.fromkeys([*BENCHMARKS, *registry.registered("benchmarks")]))
 
 
 def load_questions(
@@ -82,7 +99,7 @@ def load_questions(
         from selfagg.benchmarks import reasoning_gym
 
         return reasoning_gym.load_tasks(source.removeprefix("reasoning_gym:"), selection)
-    if source not in BENCHMARKS and _names_a_file(source):
+    if source not in benchmark_names() and _names_a_file(source):
         from selfagg.benchmarks import file
 
         _refuse_settings(source, settings, known=())

@@ -43,7 +43,7 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
             break
         found = read_rows(file, max(most - len(rows), 1) if most is not None else None)
         rows += found
-        questions += [_question(row, name=stem(file)) for row in found]
+        questions += [question_of_row(row, name=stem(file)) for row in found]
     return choose(unique(questions, rows), selection, default=len(questions), source=path.name)
 
 
@@ -53,7 +53,12 @@ def list_options(question: str, options: list[str]) -> str:
     return "\n\n".join([question, *listed])
 
 
-def _question(row: Row, *, name: str) -> Question:
+def question_of_row(row: Row, *, name: str) -> Question:
+    """Return the question in a row; one without an id gets ``NAME-NUMBER``.
+
+    Raises:
+        UsageError: A column is missing or holds what it must not; the message names row and column.
+    """
     if is_verl(row):
         return verl_question(row, name=name)
     text, kind = row.text("question"), _kind(row)

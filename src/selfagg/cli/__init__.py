@@ -12,9 +12,10 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
@@ -38,7 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "compare": compare,
     "sweep": sweep,
-    "analyse": analyse,
+    "analyze": analyse,
     "replay": replay,
     "report": report,
     "plot": plot,
@@ -47,8 +48,21 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve,
 }
 
+
+class _Group(TyperGroup):
+    """Lists below the commands what other packages add."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from selfagg.registry import GROUPS, registered
+
+        added = [f"{group}: {', '.join(registered(group))}" for group in GROUPS if registered(group)]
+        self.epilog = f"Added by other packages: {'; '.join(added)}." if added else None
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
     name="selfagg",
+    cls=_Group,
     help="Recursive Self-Aggregation (arXiv 2509.26626): deeper thinking from the language model you already have.",
     no_args_is_help=True,
     add_completion=False,
@@ -76,6 +90,7 @@ def _common(
 
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.command("analyse", hidden=True)(analyse)
 app.add_typer(train, name="train", no_args_is_help=True)
 
 

@@ -20,7 +20,7 @@ def analysis_tables(found: Mapping[str, Any]) -> Group:
     """Everything, section by section; one that a run has nothing to say of is left out.
 
     Args:
-        found: As `selfagg.cli.analyse.analysis_json` gives it.
+        found: As `selfagg.analysis.overview.Analysis.to_dict` gives it.
     """
     parts: list[RenderableType] = [summary_table(found["run"]), *_populations(found["populations"])]
     if found["transitions"]:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfagg.cli.asked import Asked
+from selfagg.benchmarks.given import QuestionSet
 from selfagg.cli.opening import opened_model
 from selfagg.cli.options import ModelOptions
 from selfagg.cli.progress import Progress
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened_experiment(
-    asked: Asked, settings: Settings, schedule: Schedule, model: ModelOptions, folder: Path, console: Console
+    asked: QuestionSet, settings: Settings, schedule: Schedule, model: ModelOptions, folder: Path, console: Console
 ) -> AsyncIterator[tuple[Experiment, Watching]]:
     """The experiment with its model open, and what shows each of its runs.
 

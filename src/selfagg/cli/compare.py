@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,10 +27,8 @@ from selfagg.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.analysis.compare import Comparison
-    from selfagg.cli.asked import Asked
+    from selfagg.benchmarks.given import QuestionSet
     from selfagg.engine.engine import Settings
-    from selfagg.engine.record import Record
     from selfagg.engine.run import Schedule
 
 
@@ -67,19 +64,20 @@ def compare(
     """
     from rich.console import Console
 
-    from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping
     from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
-    from selfagg.cli.records import is_record, out_folder, records_of
+    from selfagg.cli.records import out_folder
+    from selfagg.records import compare as compare_records
+    from selfagg.records import is_record
 
     if all(is_record(Path(source)) for source in sources):
         if dry.dry_run:
             raise UsageError("--dry-run says what a run would cost; these are records already")
         if methods != ContenderOptions() or preset or seeds > 1 or batch.out:
             raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
-        paths = records_of([Path(source) for source in sources])
-        _print({**_compared(paths, reference), "where": ", ".join(sources)}, batch.as_json, results())
+        compared = compare_records(sources, reference=reference)
+        _print({**compared.to_dict(), "where": ", ".join(sources)}, batch.as_json, results())
         return
     if len(sources) > 1:
         known = ", ".join(source for source in sources if not is_record(Path(source)))
@@ -98,9 +96,9 @@ def compare(
     prepare_code(code, asked.questions, console)
     with out_folder(batch.out, asked.name, "compare") as folder:
         paths = stopping.run(plan.run(folder, console), folder)
-    compared = _compared(paths, reference)
-    _print({**compared, "match": match, "where": str(folder)}, batch.as_json, results())
-    stopping.check_complete(sum((Missing.read(entry["missing"]) for entry in compared["entries"]), Missing()), folder)
+    compared = compare_records(paths, reference=reference)
+    _print({**compared.to_dict(), "match": match, "where": str(folder)}, batch.as_json, results())
+    stopping.check_complete(compared.missing, folder)
 
 
 def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
@@ -116,7 +114,7 @@ def _print(found: dict[str, Any], as_json: bool, console: Console) -> None:
 class _Plan:
     """What is to be run."""
 
-    asked: Asked
+    asked: QuestionSet
     contenders: Sequence[Contender]
     match: Match
     seeds: Sequence[int]
@@ -162,33 +160,3 @@ class _Plan:
                     say(f"note: tokens were {words}; each is taken to be like the others", console)
             methods = matched(self.contenders, self.match, tokens, lengths)
             return await experiment.run_all(methods, self.seeds, watching)
-
-
-def _compared(paths: Sequence[Path], reference: str | None) -> dict[str, Any]:
-    from selfagg.analysis.compare import compare as compare_records
-    from selfagg.engine.record import Record
-
-    with ExitStack() as opened:
-        records = [opened.enter_context(Record(path, read_only=True)) for path in paths]
-        for record in records:
-            record.check_run()
-        return comparison_json(compare_records(records, reference=reference), records)
-
-
-def comparison_json(comparison: Comparison, records: Sequence[Record]) -> dict[str, Any]:
-    """The object that ``selfagg compare --json`` prints, but for ``where``: what the user named."""
-    models = list(dict.fromkeys(str(record.configuration["model"]) for record in records))
-    counts = [
-        record.query(
-            "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"
-        )[0]
-        for record in records
-    ]
-    return {
-        **comparison.as_json(),
-        "models": models,
-        "simulated": any(model.startswith("simulated") for model in models),
-        "failures": sum(failures for failures, _ in counts),
-        "shortened": sum(shortened for _, shortened in counts),
-        "records": [str(record.path) for record in records],
-    }

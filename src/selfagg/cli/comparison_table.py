@@ -18,7 +18,7 @@ def comparison_table(found: Mapping[str, Any]) -> Group:
     """What each method came to and cost, then how the others differ from the reference.
 
     Args:
-        found: As `selfagg.cli.compare.comparison_json` gives it.
+        found: As `selfagg.experiments.compared.Compared.to_dict` gives it.
     """
     parts: list[Any] = [Text(_title(found), "bold"), _accuracies(found)]
     others = [entry for entry in found["entries"] if entry["difference"]]

@@ -13,7 +13,7 @@ from selfagg.cli.options import METHOD, MethodOptions
 from selfagg.cli.presets import Preset, applicable, preset_sizes
 from selfagg.errors import UsageError
 from selfagg.experiments.budget import Lengths, at_calls, at_tokens
-from selfagg.methods import METHODS, Method, method_named
+from selfagg.methods import Method, method_class, method_named
 
 Match = Literal["calls", "tokens", "none"]
 
@@ -61,9 +61,7 @@ def contenders(options: ContenderOptions, preset: Preset | None) -> list[Contend
 
 def _contender(words: str, options: ContenderOptions, preset: Preset | None) -> Contender:
     name, *spelled = words.split(":")
-    if name not in METHODS:
-        method_named(name)  # says which there are
-    kind = METHODS[name]
+    kind = method_class(name)
     given = {key: getattr(options, key) for key in ("n", "k", "t", "order")}
     own = {key: _value(f"--methods {name}", key, value) for key, value in values.pairs("--methods", spelled).items()}
     sizes = {**preset_sizes(preset, kind), **applicable(kind, given), **own}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from selfagg.cli.asked import Asked
+from selfagg.benchmarks.given import QuestionSet
 from selfagg.cli.options import DryRunOptions
 from selfagg.cli.terminal import results, say, show
 
@@ -26,7 +26,7 @@ def reply_tokens(options: DryRunOptions, max_tokens: int | None) -> int:
 
 
 def print_costs(
-    methods: Sequence[Method], asked: Asked, reply: int, *, seeds: int = 1, as_json: bool = False, note: str = ""
+    methods: Sequence[Method], asked: QuestionSet, reply: int, *, seeds: int = 1, as_json: bool = False, note: str = ""
 ) -> None:
     """Prints calls and tokens of each method, and of all together where they share their first samples.
 
@@ -62,7 +62,7 @@ def _seeds(seeds: int) -> str:
     return "1 seed" if seeds == 1 else f"{seeds} seeds"
 
 
-def _shared(methods: Sequence[Method], asked: Asked, reply: int) -> Cost:
+def _shared(methods: Sequence[Method], asked: QuestionSet, reply: int) -> Cost:
     """Of all methods with one seed: the largest first population serves all."""
     from selfagg.analysis.costs import Cost
     from selfagg.experiments.estimate import expected_cost
@@ -105,7 +105,7 @@ def _json(
     methods: Sequence[Method],
     costs: Sequence[Cost],
     total: Cost,
-    asked: Asked,
+    asked: QuestionSet,
     reply: int,
     prompt: float,
     seeds: int,

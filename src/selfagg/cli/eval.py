@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,7 @@ from selfagg.cli.options import (
     QuestionOptions,
     RunOptions,
     SamplingOptions,
+    ScorerName,
     spread,
 )
 from selfagg.cli.presets import PresetOption
@@ -27,10 +30,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.analysis.summary import Summary
-    from selfagg.cli.asked import Asked
+    from selfagg.benchmarks.given import QuestionSet
     from selfagg.cli.progress import Progress
     from selfagg.engine.engine import Settings
-    from selfagg.engine.record import Record
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
 
@@ -50,6 +52,7 @@ def evaluate(
     dry: DryRunOptions,
     cluster: ClusterOptions,
     preset: PresetOption = None,
+    scorer: ScorerName = None,
     logprobs: Annotated[bool, typer.Option(help="Record the log-probability of each token written.")] = False,
 ) -> None:
     """Evaluate a method on a benchmark or a file of questions.
@@ -66,8 +69,11 @@ def evaluate(
     from selfagg.cli.presets import preset_method, preset_sampling
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
+    from selfagg.errors import UsageError
 
     cluster.check()
+    if scorer is not None and cluster.ray is not None:
+        raise UsageError("--scorer does not go with --ray: workers score by the questions' kinds")
     chosen = preset_method(preset, method).build()
     settings = preset_sampling(preset, sampling, model.model).settings(method.candidate, logprobs=logprobs)
     asked = load_asked(source, questions)
@@ -77,7 +83,7 @@ def evaluate(
     console = Console(stderr=True)
     prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
     with record_file(run.record, asked.name, chosen.name) as path:
-        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path)
+        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path, scorer)
         work = evaluation.run(console) if cluster.ray is None else evaluation.run_over(cluster, code, console)
         summary = stopping.run(work, path)
     found = summary.as_json()
@@ -92,40 +98,58 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    asked: Asked
+    asked: QuestionSet
     method: Method
     settings: Settings
     schedule: Schedule
     model: ModelOptions
     path: Path
+    scorer: str | None = None
 
     async def run(self, console: Console) -> Summary:
         """In this process."""
-        from selfagg.analysis.summary import summarise
         from selfagg.cli.opening import opened_model
+        from selfagg.cli.stopping import command_line
+        from selfagg.cli.terminal import say
         from selfagg.cli.view import shown
-        from selfagg.engine.engine import Engine
-        from selfagg.engine.record import Record
-        from selfagg.engine.run import evaluate as evaluate_all
+        from selfagg.evaluation import aevaluate
 
-        progress = self._progress()
+        settings = self.settings
         async with opened_model(self.model, console) as model:
-            with Record(self.path) as record:
-                self._begin(record, model.name, model.context, progress, console)
-                engine = Engine(model, self.settings, record, concurrency=self.model.concurrency, watcher=progress)
-                with shown(progress, self.method, self.asked.source, model.name, console):
-                    await evaluate_all(engine, self.method, self.asked.questions, schedule=self.schedule)
-                return summarise(record)
+            with ExitStack() as view:
+
+                def show() -> None:
+                    say(f"record {self.path}", console)
+                    view.enter_context(shown(progress, self.method, self.asked.source, model.name, console))
+
+                progress = self._progress(show)
+                evaluation = await aevaluate(
+                    self.asked,
+                    model=model,
+                    method=self.method,
+                    candidate=settings.candidate,
+                    sampling=settings.sampling,
+                    seed=settings.seed,
+                    schedule=self.schedule,
+                    scorer=self.scorer,
+                    record=self.path,
+                    concurrency=self.model.concurrency,
+                    callback=progress,
+                    about={"command": command_line()},
+                )
+            return evaluation.summary
 
     async def run_over(self, cluster: ClusterOptions, code: CodeOptions, console: Console) -> Summary:
         """Over the workers of a Ray cluster."""
         from rich.text import Text
 
         from selfagg.analysis.summary import summarise
+        from selfagg.cli.stopping import command_line
         from selfagg.cli.terminal import say
         from selfagg.cli.view import shown
         from selfagg.cluster.connection import connected
         from selfagg.cluster.run import Split
+        from selfagg.engine.configuration import about, configuration
         from selfagg.engine.record import Record
 
         questions, source = self.asked.questions, self.asked.source
@@ -136,25 +160,19 @@ class _Evaluation:
                 facts = await split.first()
                 opening.stop()
                 with Record(self.path) as record:
-                    self._begin(record, facts.model, facts.context, progress, console)
+                    record.begin(
+                        configuration(self.method, facts.model, self.settings, source),
+                        questions,
+                        about(command=command_line(), context=facts.context),
+                    )
+                    progress.resume(record)
+                    say(f"record {self.path}", console)
                     with shown(progress, self.method, source, facts.model, console):
                         await split.evaluate(record)
                     return summarise(record)
 
-    def _progress(self) -> Progress:
+    def _progress(self, show: Callable[[], None] | None = None) -> Progress:
         from selfagg.cli.progress import Progress
 
-        return Progress([self.method.size(t) for t in range(1, self.method.t + 1)], len(self.asked.questions))
-
-    def _begin(self, record: Record, model: str, context: int | None, progress: Progress, console: Console) -> None:
-        from selfagg.cli.stopping import command_line
-        from selfagg.cli.terminal import say
-        from selfagg.engine.configuration import about, configuration
-
-        record.begin(
-            configuration(self.method, model, self.settings, self.asked.source),
-            self.asked.questions,
-            about(command=command_line(), context=context),
-        )
-        progress.resume(record)
-        say(f"record {self.path}", console)
+        sizes = [self.method.size(t) for t in range(1, self.method.t + 1)]
+        return Progress(sizes, len(self.asked.questions), show=show)

@@ -48,7 +48,8 @@ def models(
     from rich.table import Table
     from rich.text import Text
 
-    entries = [*_local(), *asyncio.run(_served(base_url, api_key_file, header)), *_in_process(), _simulated()]
+    served = asyncio.run(_served(base_url, api_key_file, header))
+    entries = [*_local(), *served, *_in_process(), _simulated(), *_registered()]
     if as_json:
         typer.echo(json.dumps({"models": [asdict(entry) for entry in entries]}, ensure_ascii=False))
         return
@@ -132,6 +133,15 @@ def _in_process() -> list[Entry]:
 
 def _simulated() -> Entry:
     return Entry("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4")
+
+
+def _registered() -> list[Entry]:
+    from selfagg.registry import registered
+
+    return [
+        Entry(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
+        for name, entry in registered("models").items()
+    ]
 
 
 def _version(package: str) -> str | None:

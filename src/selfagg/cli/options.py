@@ -47,6 +47,12 @@ Sampled = Annotated[
         "server or the checkpoint has it.",
     ),
 ]
+ScorerName = Annotated[
+    str | None,
+    typer.Option(
+        "--scorer", rich_help_panel=RUN, help="A scorer that a package registers (default: by the question's kind)."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", rich_help_panel=RUN, help="Print one JSON object on stdout.")]
 
 
@@ -343,6 +349,7 @@ __all__ = [
     "RunOptions",
     "Sampled",
     "SamplingOptions",
+    "ScorerName",
     "Shown",
     "spread",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from selfagg.cli.options import METHOD, MethodOptions, SamplingOptions
-from selfagg.methods import METHODS, Method, MixtureOfAgents
+from selfagg.methods import Method, MixtureOfAgents, method_class
 
 Preset = Literal["paper", "quick"]
 PresetOption = Annotated[
@@ -52,9 +52,9 @@ def preset_sizes(preset: Preset | None, method: type[Method]) -> dict[str, Any]:
 
 def preset_method(preset: Preset | None, options: MethodOptions) -> MethodOptions:
     """The options with the preset's sizes where the user names none."""
-    if preset is None or options.method not in METHODS:
+    if preset is None:
         return options
-    sizes = preset_sizes(preset, METHODS[options.method])
+    sizes = preset_sizes(preset, method_class(options.method))
     return dataclasses.replace(options, **{key: value for key, value in sizes.items() if getattr(options, key) is None})
 
 

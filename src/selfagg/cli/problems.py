@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfagg.cli.asked import Asked, load_asked
+from selfagg.benchmarks.given import QuestionSet
+from selfagg.cli.asked import load_asked
 from selfagg.cli.options import QuestionOptions
 from selfagg.errors import UsageError
 
@@ -47,19 +48,19 @@ def _sizes(sources: Sequence[str], options: QuestionOptions) -> list[tuple[str, 
 
 
 def _own(source: str, size: str | None, options: QuestionOptions, sources: int) -> QuestionOptions:
-    from selfagg.benchmarks import BENCHMARKS
+    from selfagg.benchmarks import benchmark_names
 
     own = dataclasses.replace(options, size=size)
     if sources == 1:
         return own
     return dataclasses.replace(
         own,
-        data=options.data if source in BENCHMARKS else None,
+        data=options.data if source in benchmark_names() else None,
         set_=options.set_ if source.startswith(GYM) else None,
     )
 
 
-def _origins(asked: Asked) -> list[str]:
+def _origins(asked: QuestionSet) -> list[str]:
     """The source's name for each question; of Reasoning Gym with its task, so that trainers tell tasks apart."""
     gym = asked.name.startswith(GYM)
     return [f"{GYM}{question.group}" if gym else asked.name for question in asked.questions]

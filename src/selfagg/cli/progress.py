@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from selfagg.engine.engine import Watcher
-from selfagg.engine.record import CANDIDATE, Record
+from selfagg.engine.keeping import Keeper
+from selfagg.engine.rows import CANDIDATE
 from selfagg.engine.run import INCOMPLETE
 from selfagg.types import Member
 
@@ -64,7 +65,22 @@ class Progress(Watcher):
         obstacle: Why no call is made now, or None.
     """
 
-    def __init__(self, sizes: Sequence[int], questions: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        questions: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        show: Callable[[], None] | None = None,
+    ) -> None:
+        """Count from zero.
+
+        Args:
+            sizes: Members of each population of a question.
+            questions: Questions in all.
+            clock: Seconds since whenever.
+            show: Called once the run has begun, and with it what its record holds already.
+        """
         self.tallies = [Tally(size * questions) for size in sizes]
         self.questions = questions
         self.finished_questions = 0
@@ -73,13 +89,14 @@ class Progress(Watcher):
         self.tokens = 0
         self.untold = 0
         self.obstacle: str | None = None
+        self._show = show
         self._clock = clock
         self._begun = clock()
         self._heard = self._begun
         self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
         self._fresh_members = 0
 
-    def resume(self, record: Record) -> None:
+    def resume(self, record: Keeper) -> None:
         """Counts the questions that a record has done already: the engine passes over them in silence."""
         for t, done, right, wrong, unanswered in record.query(_FINISHED):
             tally = self.tallies[t - 1]
@@ -94,6 +111,11 @@ class Progress(Watcher):
         self._past = deque([(self._begun, self.tokens)])
 
     # -- told by the engine
+
+    def started(self, record: Keeper) -> None:
+        self.resume(record)
+        if self._show:
+            self._show()
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:

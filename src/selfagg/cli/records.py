@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
-from selfagg.files import kind_of
 
 FOLDER = Path("runs")
-_SQLITE = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -53,7 +51,7 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
     Raises:
         UsageError: It is a file, or cannot be made.
     """
-    folder = given or FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}"
+    folder = given or _unused(FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}")
     new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,32 +65,10 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
         raise
 
 
-def is_record(path: Path) -> bool:
-    """Whether a path looks like a record, or like a folder of records."""
-    if path.is_dir():
-        return any(path.glob("*.sqlite"))
-    if path.suffix == ".sqlite" or kind_of(path):
-        return path.suffix == ".sqlite"
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError:
-        return False
-
-
-def records_of(paths: Sequence[Path]) -> list[Path]:
-    """The records that the user names, those of a folder in the order of their names, RSA's first.
-
-    Raises:
-        UsageError: A folder has none.
-    """
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith("rsa-"), file.name))
-        if path.is_dir() and not inside:
-            raise UsageError(f"the folder {path} holds no record (*.sqlite)")
-        found += inside if path.is_dir() else [path]
-    return found
+def _unused(folder: Path) -> Path:
+    """Return a name that no other run of the same second has taken."""
+    names = (folder.with_name(f"{folder.name}{f'-{number}' if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _new(folder: Path, name: str) -> Path:

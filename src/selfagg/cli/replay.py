@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,14 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfagg.cli.options import CodeOptions, Json, spread
+from selfagg.cli.options import CodeOptions, Json, ScorerName, spread
 from selfagg.cli.terminal import one_line, results, show
 
 if TYPE_CHECKING:
-    from selfagg.analysis.summary import Summary
-    from selfagg.engine.record import Record
     from selfagg.experiments.replay import Change
-    from selfagg.methods import Method
 
 SHOWN = 10
 """So many changed members are listed; ``--json`` has all."""
@@ -35,6 +30,7 @@ def replay(
     k: Annotated[int | None, typer.Option("-k", help="The recorded one.")] = None,
     t: Annotated[int | None, typer.Option("-t", help="Fewer populations.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the replay as a record of its own.")] = None,
+    scorer: ScorerName = None,
     as_json: Json = False,
 ) -> None:
     """Score, vote or select anew from what a record holds, without a model.
@@ -44,53 +40,25 @@ def replay(
     """
     from rich.console import Console
 
-    from selfagg.analysis.summary import summarise
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.tables import summary_table
-    from selfagg.engine.record import Record as OpenRecord
-    from selfagg.errors import UsageError
-    from selfagg.experiments.replay import replayed_method
+    from selfagg.records import opened_record
+    from selfagg.records import replay as replay_record
 
-    if out is not None and os.path.lexists(out):
-        raise UsageError(f"{out} exists already: a replay is written to a new file")
-    with OpenRecord(record, read_only=True) as source:
-        source.check_run()
-        chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
-        if chosen.judgements and chosen.name != source.configuration["method"]["name"]:
-            raise UsageError(f"{chosen.name} asks the model what it thinks of its answers, and a replay has no model")
+    with opened_record(record) as source:
         prepare_code(code, list(source.questions()), Console(stderr=True))
-        recorded = summarise(source)
-        replayed, changed = asyncio.run(_replayed(source, chosen, out))
-    missing = replace(replayed.missing, failed=0)  # a replay makes no call again
-    found: dict[str, Any] = {
-        "recorded": {name: recorded.as_json()[name] for name in ("method", "answer_accuracy", "answer_interval")},
-        "replayed": replayed.as_json(),
-        "changed": [change.as_json() for change in changed],
-    }
+    replayed = replay_record(record, method=method, n=n, k=k, t=t, scorer=scorer, out=out)
+    missing = replace(replayed.replayed.missing, failed=0)  # a replay makes no call again
+    found = replayed.to_dict()
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         console = results()
         show(summary_table(found["replayed"]), console)
-        for line in (_before_and_after(found), *_listed(changed)):
+        for line in (_before_and_after(found), *_listed(replayed.changed)):
             console.print(line, markup=False, highlight=False)
     stopping.check_complete(missing)
-
-
-async def _replayed(source: Record, method: Method, out: Path | None) -> tuple[Summary, list[Change]]:
-    from selfagg.analysis.summary import summarise
-    from selfagg.experiments.replay import changes
-    from selfagg.experiments.replay import replay as replay_record
-
-    try:
-        with await replay_record(source, method, out) as replayed:
-            return summarise(replayed), list(changes(source, replayed))
-    except BaseException:
-        if out is not None:
-            for ending in ("", "-wal", "-shm"):
-                out.with_name(out.name + ending).unlink(missing_ok=True)
-        raise
 
 
 def _before_and_after(found: dict[str, Any]) -> str:

@@ -16,10 +16,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
 ) -> None:
     """Write one self-contained HTML file: the comparison, the curves, and every question with all its members."""
-    from selfagg.cli.records import records_of
-    from selfagg.report import build_report
+    from selfagg.records import build_report, records_of
 
-    found = records_of(records)
-    written = out or found[0].with_suffix(".html")
-    build_report(found, written, title=title)
-    typer.echo(str(written))
+    written = out or records_of(records)[0].with_suffix(".html")
+    typer.echo(str(build_report(records, written, title=title)))

@@ -93,7 +93,7 @@ async def _solve(
             say(f"record {path}", console)
         with shown(progress, plan.method, "one question", connection.name, console):
             return await asolve(
-                text, model=connection, concurrency=model.concurrency, record=path, watcher=progress, **asked
+                text, model=connection, concurrency=model.concurrency, record=path, callback=progress, **asked
             )
 
 

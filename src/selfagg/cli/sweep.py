@@ -28,7 +28,7 @@ from selfagg.cli.terminal import results, show
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.cli.asked import Asked
+    from selfagg.benchmarks.given import QuestionSet
     from selfagg.engine.engine import Settings
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
@@ -136,7 +136,7 @@ class Grid:
 
 async def _runs(
     methods: Sequence[Method],
-    asked: Asked,
+    asked: QuestionSet,
     settings: Settings,
     schedule: Schedule,
     model: ModelOptions,

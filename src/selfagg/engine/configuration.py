@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def configuration(method: Method, model: str, settings: Settings, source: str) -> dict[str, Any]:
-    """All that the generations of a run depend on. Not how fast they come: schedule and concurrency stay out."""
+    """Return all that a run's generations and scores depend on.
+
+    Schedule and concurrency stay out, and what is as in every run: our own words, the scorers of the kinds.
+    """
+    own = {"wording": settings.wording.told, "scorer": getattr(settings.scorer, "name", None)}
     return {
         "method": dict(method.settings()),
         "model": model,
@@ -24,6 +28,7 @@ def configuration(method: Method, model: str, settings: Settings, source: str) -
         "seed": settings.seed,
         "candidate": settings.candidate,
         "source": source,
+        **{key: value for key, value in own.items() if value is not None},
     }
 
 

@@ -18,6 +18,8 @@ from selfagg.models.base import Limited, Model, Streams, fingerprint
 from selfagg.prompts.candidates import View, view_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
+from selfagg.prompts.wording import Wording
+from selfagg.scoring.base import Scorer
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
 
 TIGHTENED = 0.6
@@ -37,11 +39,15 @@ class Settings:
         sampling: Temperature and what goes with it.
         seed: All sets and all members' seeds follow from it (1234 in the paper's scripts).
         candidate: What of a candidate an aggregation shows; see `selfagg.prompts.candidates.view_named`.
+        wording: The words of the prompts.
+        scorer: Reads, scores and compares answers; None: the scorer of each question's kind.
     """
 
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 1234
     candidate: str = "response"
+    wording: Wording = field(default_factory=Wording)
+    scorer: Scorer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ class Finale:
 
 class Watcher:
     """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
+
+    def started(self, record: Keeper) -> None:
+        """Hear that a run begins, or goes on with what the record has."""
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         """A generation is there: ``fresh`` from the model, else from the record."""
@@ -216,11 +225,12 @@ class Engine:
         room = reply_room(self.settings.sampling.max_tokens, context)
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
-        return await fit(prompt, self.view, self.model, room, context)
+        return await fit(replace(prompt, wording=self.settings.wording), self.view, self.model, room, context)
 
     async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
         """Return about the tokens of a call whose server did not tell them; candidates are taken to be shown whole."""
-        messages = prompt.messages([self.view(candidate) for candidate in prompt.shown])
+        worded = replace(prompt, wording=self.settings.wording)
+        messages = worded.messages([self.view(candidate) for candidate in prompt.shown])
         written = {"role": "assistant", "content": reply.reasoning + reply.text}
         counted = await asyncio.gather(self.model.count_tokens(messages), self.model.count_tokens([written]))
         return Usage(prompt=counted[0], completion=counted[1])

@@ -56,7 +56,8 @@ class Trial:
         self._engine = engine
         self._position = position
         self._method = method
-        self._scorer = scorer_for(question.kind)
+        self._given = engine.settings.scorer
+        self._scorer = self._given or scorer_for(question.kind)
         self._stored: dict[tuple[str, int, int], Member] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
@@ -110,7 +111,7 @@ class Trial:
             )
         await self._count(member, prompt)
         if role == CANDIDATE:
-            answer = stated_answer(self.question, member.reply) if member.reply else None
+            answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
             member = replace(member, answer=answer)
             self.members[t, i] = member
             self._scoring[t, i] = asyncio.create_task(self._score(member, again=stored is not None))
@@ -137,7 +138,7 @@ class Trial:
     async def _score(self, member: Member, *, again: bool) -> Member:
         if member.score is None:
             try:
-                verdict = await score_reply(self.question, member.reply or Reply(""))
+                verdict = await score_reply(self.question, member.reply or Reply(""), self._given)
             except SelfaggError as error:
                 self._unscorable = error
                 raise

@@ -11,9 +11,10 @@ from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record
 from selfagg.engine.run import evaluate
 from selfagg.errors import ModelError, UsageError
-from selfagg.methods import method_named
+from selfagg.methods import method_given, method_named
 from selfagg.methods.base import Method
 from selfagg.models.base import AlwaysOpen
+from selfagg.scoring.base import Scorer
 from selfagg.types import Message, Reply, Request
 
 
@@ -40,7 +41,7 @@ class NoModel(AlwaysOpen):
 
 def replayed_method(
     recorded: dict[str, object],
-    name: str | None = None,
+    given: str | Method | None = None,
     *,
     n: int | None = None,
     k: int | None = None,
@@ -51,11 +52,7 @@ def replayed_method(
     Raises:
         UsageError: The recorded generations cannot serve it.
     """
-    settings = {key: value for key, value in recorded.items() if key != "name"}
-    if name is not None and name != recorded["name"]:
-        settings = {"n": settings["n"]}
-    asked = {key: value for key, value in (("n", n), ("k", k), ("t", t)) if value is not None}
-    method = method_named(name or str(recorded["name"]), **{**settings, **asked})
+    method = _resized(recorded, given, {"n": n, "k": k, "t": t})
     same = method.name == recorded["name"] and all(
         value == recorded.get(key) for key, value in method.settings().items() if key not in ("name", "t")
     )
@@ -67,16 +64,29 @@ def replayed_method(
             f"a record of {dict(recorded)} cannot be replayed as {dict(method.settings())}: it serves the same method "
             "with a smaller t, or methods of one population with n up to its own"
         )
+    if method.judgements and method.name != recorded["name"]:
+        raise UsageError(f"{method.name} asks the model what it thinks of its answers, and a replay has no model")
     return method
 
 
-async def replay(source: Record, method: Method, out: Path | None = None) -> Record:
+def _resized(recorded: dict[str, object], given: str | Method | None, sizes: dict[str, int | None]) -> Method:
+    if given is not None and not isinstance(given, str):
+        return method_given(given, **sizes)
+    settings = {key: value for key, value in recorded.items() if key != "name"}
+    if given is not None and given != recorded["name"]:
+        settings = {"n": settings["n"]}
+    asked = {key: value for key, value in sizes.items() if value is not None}
+    return method_named(given or str(recorded["name"]), **{**settings, **asked})
+
+
+async def replay(source: Record, method: Method, out: Path | None = None, *, scorer: Scorer | None = None) -> Record:
     """Scores, groups and weighs a record's generations anew.
 
     Args:
         source: The record; it is not changed.
         method: From `replayed_method`.
         out: The new record's file; None: in memory.
+        scorer: Scores in place of the kinds' scorers.
 
     Returns:
         The new record, open; questions that are not complete in ``source`` are left out.
@@ -95,9 +105,11 @@ async def replay(source: Record, method: Method, out: Path | None = None) -> Rec
     questions = list(source.questions())
     record = Record(out)
     try:
-        record.begin({**configuration, "method": dict(method.settings())}, questions, source.about)
+        named = {} if scorer is None else {"scorer": getattr(scorer, "name", None)}
+        kept = {key: value for key, value in configuration.items() if key != "scorer"}
+        record.begin({**kept, "method": dict(method.settings()), **named}, questions, source.about)
         record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
-        settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"])
+        settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"], scorer=scorer)
         engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from selfagg import registry
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
 from selfagg.models.checkpoints import is_checkpoint
@@ -29,6 +30,7 @@ class Access:
         base_urls: Where an ``openai:`` model is served; several replicas may serve it.
         api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
         headers: Further headers of requests to an ``openai:`` model, ``NAME=VALUE`` or ``NAME=@FILE``.
+        api_key: The key itself, for those who have it at hand; before ``api_key_file``.
         context: Tokens of context, where the server does not say or should not be believed.
         concurrency: Most calls at once.
         timeout_s: Longest silence within one reply of an ``openai:`` model; None: an hour.
@@ -46,6 +48,7 @@ class Access:
     retries: RetryPolicy | None = None
     headers: tuple[str, ...] = ()
     whole_s: float = math.inf
+    api_key: str | None = field(default=None, repr=False)
 
 
 CONNECTIONS: dict[str, str] = {
@@ -57,6 +60,8 @@ CONNECTIONS: dict[str, str] = {
 }
 """Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
 
+_IN_PROCESS = frozenset({"hf", "local", "simulated", "vllm"})
+
 
 def connect(name: str, access: Access | None = None) -> Model:
     """The connection to a model, not yet entered.
@@ -64,38 +69,44 @@ def connect(name: str, access: Access | None = None) -> Model:
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
             hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, or a folder that holds a model, which
-            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``.
+            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that registers a
+            function ``connect(name, access) -> Model`` as ``selfagg.models``.
         access: Where and with which key.
 
     Raises:
         UsageError: There is no such kind of model, its name cannot be read, or it is not behind a base URL.
     """
     kind, _, rest = name.partition(":")
+    foreign = registry.load("models", kind, object) if kind not in CONNECTIONS else None
+    if foreign is not None:
+        return _foreign(kind, foreign, rest, access or Access())
     if kind not in CONNECTIONS and is_checkpoint(Path(name).expanduser()):
         kind, rest = "hf", name
     if kind not in CONNECTIONS:
+        kinds = [*CONNECTIONS, *registry.registered("models")]
         if Path(name).expanduser().is_dir():
             hint = "that folder holds no model (no config.json)"
         else:
-            forms = f"a name begins with {', '.join(CONNECTIONS)}, or is a folder that holds a model"
-            hint = meant(kind, CONNECTIONS) or forms
+            forms = f"a name begins with {', '.join(kinds)}, or is a folder that holds a model"
+            hint = meant(kind, kinds) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
-    if access and kind != "openai" and (access.base_urls or access.api_key_file or access.headers):
-        given = "base URL" if access.base_urls else "API key" if access.api_key_file else "header"
+    if access and kind in _IN_PROCESS and (access.base_urls or access.api_key or access.api_key_file or access.headers):
+        given = "base URL" if access.base_urls else "header" if access.headers else "API key"
         raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
-    make: Callable[[str, Access], Any] = import_module(CONNECTIONS[kind]).connect
-    model: Model = make(rest, access or Access())
+    make: Callable[[str, Access], Model] = import_module(CONNECTIONS[kind]).connect
+    return make(rest, access or Access())
+
+
+def _foreign(kind: str, registered: object, name: str, access: Access) -> Model:
+    make = getattr(registered, "connect", registered)
+    model = make(name, access) if callable(make) else make
+    if not isinstance(model, Model):
+        raise UsageError(f"{kind}: the package that registers it must give a Model, not {type(model).__name__}")
     return model
 
 
 @asynccontextmanager
-async def opened(
-    model: str | Model,
-    *,
-    base_url: str | None = None,
-    concurrency: int | None = None,
-    patience_s: float | None = None,
-) -> AsyncIterator[Model]:
+async def opened(model: str | Model, access: Access | None = None) -> AsyncIterator[Model]:
     """Give a model that is ready to sample: a name is connected and closed at the end, a connection stays as it is."""
     if isinstance(model, Portable):
         async with model.here() as connection:
@@ -104,6 +115,5 @@ async def opened(
     if not isinstance(model, str):
         yield model
         return
-    access = Access(base_urls=(base_url,) if base_url else (), concurrency=concurrency, patience_s=patience_s)
     async with connect(model, access) as connection:
         yield connection

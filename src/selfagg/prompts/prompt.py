@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from selfagg.prompts.wording import (
-    aggregation_words,
-    first_words,
-    grading_words,
-    refinement_words,
-    verification_words,
-)
+from selfagg.prompts.wording import Wording
 from selfagg.types import Member, Message, Question
 
-Words = Callable[[Question, Sequence[str]], str]
+Words = Callable[[Wording, Question, Sequence[str]], str]
+
+_Written = Callable[[Question, Sequence[str]], str]
 
 _PLACE = "\ue000"  # a private-use character
 
@@ -30,6 +26,7 @@ class Prompt:
         words: Writes the user's turn from the question and the candidates' texts.
         temperature: Sampled at this temperature rather than the run's.
         max_tokens: A bound on the reply's tokens below the run's.
+        wording: The words of the run; the engine sets them.
     """
 
     question: Question
@@ -37,6 +34,7 @@ class Prompt:
     words: Words
     temperature: float | None = None
     max_tokens: int | None = None
+    wording: Wording = field(default_factory=Wording)
 
     @property
     def shown(self) -> tuple[Member, ...]:
@@ -46,18 +44,21 @@ class Prompt:
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:
         """The conversation, with these texts in the place of the candidates."""
         question = self.question
-        context = _with_examples(question, self.words, len(texts))
+        context = _with_examples(question, self._written, len(texts))
         if question.turn is None and not question.after:
-            return (*context, {"role": "user", "content": self.words(question, texts)})
+            return (*context, {"role": "user", "content": self._written(question, texts)})
         asked = question.turn or {"role": "user", "content": question.text}
         if question.after and self.candidates:  # the conversation as it stands, then what is asked about it
-            last: Message = {"role": "user", "content": _around(question, self.words, texts)}
+            last: Message = {"role": "user", "content": _around(question, self._written, texts)}
             return (*context, asked, *question.after, last)
-        asked = {**asked, "content": _around(question, self.words, texts)}
+        asked = {**asked, "content": _around(question, self._written, texts)}
         return (*context, asked, *question.after)
 
+    def _written(self, question: Question, texts: Sequence[str]) -> str:
+        return self.words(self.wording, question, texts)
 
-def _with_examples(question: Question, words: Words, candidates: int) -> tuple[Message, ...]:
+
+def _with_examples(question: Question, words: _Written, candidates: int) -> tuple[Message, ...]:
     """The question's context, its examples asked in the very words that the question is asked in.
 
     Of an example's candidates one is wrong, in a place that moves from example to example.
@@ -76,7 +77,7 @@ def _with_examples(question: Question, words: Words, candidates: int) -> tuple[M
     return (*system, *turns, *others)
 
 
-def _around(question: Question, words: Words, texts: Sequence[str]) -> Any:
+def _around(question: Question, words: _Written, texts: Sequence[str]) -> Any:
     """The words, with the question's own parts (its images) in the place of its text."""
     parts = question.turn.get("content") if question.turn else None
     if not isinstance(parts, list):
@@ -92,23 +93,19 @@ def _text(words: str) -> list[dict[str, str]]:
 
 def first(question: Question) -> Prompt:
     """The prompt of the first population."""
-    return Prompt(question, (), lambda question, texts: first_words(question))
+    return Prompt(question, (), lambda words, question, _: words.first_words(question))
 
 
 def aggregation(question: Question, candidates: Sequence[Member]) -> Prompt:
     """The prompt that makes one better response out of ``candidates``; for a single one, the refine wording."""
-    return Prompt(question, tuple(candidates), _aggregate)
+    return Prompt(question, tuple(candidates), Wording.aggregation_words)
 
 
 def verification(question: Question, candidate: Member) -> Prompt:
     """Asks whether a candidate is right, True or False: sampled as in the paper, at 0.1, in 10 tokens."""
-    return Prompt(question, (candidate,), lambda q, texts: verification_words(q, texts[0]), 0.1, 10)
+    return Prompt(question, (candidate,), lambda words, q, texts: words.verification_words(q, texts[0]), 0.1, 10)
 
 
 def grading(question: Question, candidate: Member) -> Prompt:
     """Asks for a grade of a candidate from 0 to 10, a number alone."""
-    return Prompt(question, (candidate,), lambda q, texts: grading_words(q, texts[0]), 0.1, 10)
-
-
-def _aggregate(question: Question, texts: Sequence[str]) -> str:
-    return aggregation_words(question, texts) if len(texts) > 1 else refinement_words(question, texts[0])
+    return Prompt(question, (candidate,), lambda words, q, texts: words.grading_words(q, texts[0]), 0.1, 10)

@@ -6,8 +6,16 @@ cache can serve that part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from string import Formatter
 
+from selfagg.errors import UsageError
+from selfagg.near import near
 from selfagg.types import Kind, Question
 
 INSTRUCTIONS: dict[Kind, str] = {
@@ -30,8 +38,143 @@ _NOUNS: dict[Kind, tuple[str, str]] = {
 }
 
 
+_AGGREGATE = (
+    "You are given a {task} and {count} candidate {noun}s. Some of the candidates may be wrong or "
+    "incomplete. Combine what is useful in them into one better {noun}. Where they disagree, reason carefully to "
+    "find out which is right; if all of them are wrong, try another strategy.\n\n"
+    "Problem:\n{problem}\n\nCandidates:\n\n{candidates}\n\nNow write one single improved {noun}. {reminder}"
+)
+_REFINE = (
+    "You are given a {task} and a candidate {noun}, which may be wrong or incomplete. Check it carefully, keep "
+    "what is right, mend what is wrong, and try another strategy if it leads nowhere.\n\n"
+    "Problem:\n{problem}\n\nCandidate:\n{candidate}\n\nNow write one improved {noun}. {reminder}"
+)
+_VERIFY = (
+    "Judge whether a candidate {noun} to a {task} is correct.\n\nProblem:\n{question}\n\n"
+    "Candidate:\n{candidate}\n\nIs the candidate's final answer correct? Reply with one word, True or False."
+)
+_GRADE = (
+    "Grade a candidate {noun} to a {task}.\n\nProblem:\n{question}\n\nCandidate:\n{candidate}\n\n"
+    "How good is it, from 0 (certainly wrong) to 10 (certainly right)? Reply with the number alone."
+)
+
+_FIELDS = {"task", "noun", "problem", "question", "instruction", "reminder"}
+_ONE = _FIELDS | {"candidate"}
+_KNOWN = {
+    "first": _FIELDS,
+    "aggregate": _FIELDS | {"count", "candidates"},
+    "refine": _ONE,
+    "verify": _ONE,
+    "grade": _ONE,
+}
+
+Template = str | Mapping[str, str]
+"""A template for all kinds of questions, or one for each kind; kinds without one get ours."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words of all prompts, as templates in the form of `str.format`.
+
+    Every template knows ``{question}`` (the question's text), ``{instruction}`` (how the answer is to be written),
+    ``{problem}`` (both), ``{reminder}`` (the instruction for the end of a long prompt), ``{task}`` ("math problem") and
+    ``{noun}`` ("solution").
+
+    Attributes:
+        name: The name that a record keeps, with a fingerprint of the templates.
+        first: The prompt of the first population.
+        aggregate: The prompt over several candidates; knows ``{candidates}`` and ``{count}``.
+        refine: The prompt for one candidate alone; knows ``{candidate}``.
+        verify: The prompt that asks whether a ``{candidate}`` is right, True or False.
+        grade: The prompt that asks for the grade of a ``{candidate}``, from 0 to 10.
+
+    Raises:
+        UsageError: A template names a field that it does not know, or a kind that there is not.
+    """
+
+    name: str = "selfagg"
+    first: Template = "{problem}"
+    aggregate: Template = _AGGREGATE
+    refine: Template = _REFINE
+    verify: Template = _VERIFY
+    grade: Template = _GRADE
+
+    def __post_init__(self) -> None:
+        for which, known in _KNOWN.items():
+            given: Template = getattr(self, which)
+            for kind, template in given.items() if isinstance(given, Mapping) else [(None, given)]:
+                if kind is not None and kind not in INSTRUCTIONS:
+                    raise UsageError(
+                        f"wording {self.name}, {which}: there is no kind {kind!r}; {near(kind, INSTRUCTIONS)}"
+                    )
+                _check_template(f"wording {self.name}, {which}", template, known)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Wording:
+        """Return the wording of a TOML file whose keys are this class's attributes.
+
+        Raises:
+            UsageError: The file cannot be read, or holds another key or a wrong template.
+        """
+        try:
+            found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read the wording {path}: {error}") from None
+        known = [field.name for field in fields(cls)]
+        for key in found:
+            if key not in known:
+                raise UsageError(f"the wording {path} has no key {key!r}; {near(key, known)}")
+        return cls(**{"name": Path(path).stem, **found})
+
+    @property
+    def told(self) -> dict[str, str] | None:
+        """Return name and fingerprint for a record; None for our own words."""
+        if self == Wording():
+            return None
+        text = json.dumps([type(self).__qualname__, asdict(self)], sort_keys=True)
+        return {"name": self.name, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    def first_words(self, question: Question) -> str:
+        """Return the first population's prompt; in ours, the question as its benchmark states it."""
+        return self._filled("first", question)
+
+    def aggregation_words(self, question: Question, candidates: Sequence[str]) -> str:
+        """Return an aggregation prompt over these candidates; for a single one, the refine prompt."""
+        if len(candidates) == 1:
+            return self._filled("refine", question, candidate=candidates[0]).rstrip()
+        shown = "\n\n".join(f"[Candidate {i}]\n{text}" for i, text in enumerate(candidates, 1))
+        return self._filled("aggregate", question, candidates=shown, count=len(candidates)).rstrip()
+
+    def verification_words(self, question: Question, candidate: str) -> str:
+        """Return the prompt that asks whether a candidate is right."""
+        return self._filled("verify", question, candidate=candidate)
+
+    def grading_words(self, question: Question, candidate: str) -> str:
+        """Return the prompt that asks for a candidate's grade."""
+        return self._filled("grade", question, candidate=candidate)
+
+    def _filled(self, which: str, question: Question, **more: object) -> str:
+        template: Template = getattr(self, which)
+        if isinstance(template, Mapping):
+            template = template.get(question.kind, _OURS[which])
+        task, noun = _NOUNS[question.kind]
+        asked = instruction(question)
+        return template.format(
+            task=task,
+            noun=noun,
+            problem=_join(question.text, asked),
+            question=question.text,
+            instruction=asked,
+            reminder=_reminder(question),
+            **more,
+        )
+
+
+_OURS = {"first": "{problem}", "aggregate": _AGGREGATE, "refine": _REFINE, "verify": _VERIFY, "grade": _GRADE}
+
+
 def instruction(question: Question) -> str:
-    """The sentence that says how the final answer is to be written, or ``""``."""
+    """Return the sentence that says how the final answer is to be written, or ``""``."""
     if question.instruction is not None:
         return question.instruction
     if question.kind == "text" and question.gold is not None:
@@ -39,55 +182,8 @@ def instruction(question: Question) -> str:
     return INSTRUCTIONS[question.kind]
 
 
-def first_words(question: Question) -> str:
-    """The first population's prompt: the question as its benchmark states it."""
-    return _join(question.text, instruction(question))
-
-
-def aggregation_words(question: Question, candidates: Sequence[str]) -> str:
-    """An aggregation prompt over several candidates."""
-    problem, noun = _NOUNS[question.kind]
-    opening = (
-        f"You are given a {problem} and {len(candidates)} candidate {noun}s. Some of the candidates may be wrong or "
-        f"incomplete. Combine what is useful in them into one better {noun}. Where they disagree, reason carefully to "
-        "find out which is right; if all of them are wrong, try another strategy."
-    )
-    shown = "\n\n".join(f"[Candidate {i}]\n{text}" for i, text in enumerate(candidates, 1))
-    closing = f"Now write one single improved {noun}. {_last_words(question)}"
-    return f"{opening}\n\nProblem:\n{first_words(question)}\n\nCandidates:\n\n{shown}\n\n{closing.strip()}"
-
-
-def refinement_words(question: Question, candidate: str) -> str:
-    """The prompt for one candidate alone: self-refinement, and aggregation with K = 1."""
-    problem, noun = _NOUNS[question.kind]
-    opening = (
-        f"You are given a {problem} and a candidate {noun}, which may be wrong or incomplete. Check it carefully, keep "
-        "what is right, mend what is wrong, and try another strategy if it leads nowhere."
-    )
-    closing = f"Now write one improved {noun}. {_last_words(question)}"
-    return f"{opening}\n\nProblem:\n{first_words(question)}\n\nCandidate:\n{candidate}\n\n{closing.strip()}"
-
-
-def verification_words(question: Question, candidate: str) -> str:
-    """The prompt that asks whether a candidate is right."""
-    problem, noun = _NOUNS[question.kind]
-    return (
-        f"Judge whether a candidate {noun} to a {problem} is correct.\n\nProblem:\n{question.text}\n\n"
-        f"Candidate:\n{candidate}\n\nIs the candidate's final answer correct? Reply with one word, True or False."
-    )
-
-
-def grading_words(question: Question, candidate: str) -> str:
-    """The prompt that asks for a candidate's grade."""
-    problem, noun = _NOUNS[question.kind]
-    return (
-        f"Grade a candidate {noun} to a {problem}.\n\nProblem:\n{question.text}\n\nCandidate:\n{candidate}\n\n"
-        "How good is it, from 0 (certainly wrong) to 10 (certainly right)? Reply with the number alone."
-    )
-
-
-def _last_words(question: Question) -> str:
-    """The answer's format once more, at the very end, where models follow it best."""
+def _reminder(question: Question) -> str:
+    """Return the answer's format once more, for the very end, where models follow it best."""
     if question.kind == "text" and question.gold is None:
         return ""
     return instruction(question) or INSTRUCTIONS[question.kind] or _TEXT_WITH_GOLD
@@ -95,3 +191,14 @@ def _last_words(question: Question) -> str:
 
 def _join(*parts: str) -> str:
     return "\n\n".join(part for part in parts if part)
+
+
+def _check_template(where: str, template: object, known: set[str]) -> None:
+    if not isinstance(template, str):
+        raise UsageError(f"{where}: the template must be text, not {type(template).__name__}")
+    try:
+        named = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise UsageError(f"{where}: {error} (write {{{{ and }}}} for braces)") from None
+    if unknown := sorted(named - known):
+        raise UsageError(f"{where}: there is no field {{{unknown[0]}}}; there are {', '.join(sorted(known))}")

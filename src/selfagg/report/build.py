@@ -60,7 +60,10 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
 def _sizes(record: Record) -> dict[int, int]:
     """Members of each population, as the method has them and not only as far as they are there."""
     settings = record.configuration["method"]
-    method = method_named(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+    try:
+        method = method_named(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+    except UsageError:  # a user's own method that no package registers
+        return dict(record.query("SELECT t, max(i) + 1 FROM generations WHERE role = 'candidate' GROUP BY t"))
     return {t: method.size(t) for t in range(1, method.t + 1)}
 
 

@@ -17,7 +17,7 @@ from selfagg.analysis.summary import Summary, summarise
 from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.analysis.transitions import transitions
 from selfagg.engine.record import Record
-from selfagg.methods import METHODS
+from selfagg.methods import is_uniform
 
 
 def record_figures(record: Record) -> dict[str, Any]:
@@ -26,7 +26,6 @@ def record_figures(record: Record) -> dict[str, Any]:
     summary = summarise(record, questions)
     configuration = record.configuration
     costs, chains = costs_by_population(record), chain_seconds(record, questions)
-    method = METHODS.get(summary.method)
     return {
         "method": summary.method,
         "setting": _setting(configuration),
@@ -35,7 +34,7 @@ def record_figures(record: Record) -> dict[str, Any]:
         "simulated": summary.simulated,
         "source": configuration.get("source", ""),
         "done": summary.questions,
-        "uniform": method.uniform if method else False,
+        "uniform": is_uniform(summary.method),
         "answer": triple(summary.answer_accuracy),
         "calls": summary.calls,
         "usage": usage_json(summary.usage, summary.missing.replies),

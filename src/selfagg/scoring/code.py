@@ -181,9 +181,23 @@ def use_sandbox(name: str | None) -> Sandbox:
     Raises:
         UsageError: It does not work here.
     """
+    sandbox = _code_scorer().sandbox = choose_sandbox(name)
+    return sandbox
+
+
+def find_sandbox() -> None:
+    """Find a sandbox before any token is paid for, where none is in use yet.
+
+    Raises:
+        UsageError: None works here.
+    """
+    if _code_scorer().sandbox is None:
+        use_sandbox(None)
+
+
+def _code_scorer() -> CodeScorer:
     from selfagg.scoring import scorer_for
 
     scorer = scorer_for("code")
     assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
-    scorer.sandbox = choose_sandbox(name)
-    return scorer.sandbox
+    return scorer

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from selfagg.scoring import scorer_for
-from selfagg.scoring.base import Verdict
+from selfagg.scoring.base import Scorer, Verdict
 from selfagg.scoring.code_blocks import before_open_block
 from selfagg.scoring.extract import last_answer_tag, last_box
 from selfagg.types import Question, Reply, Stop
 
 
-def stated_answer(question: Question, reply: Reply) -> str | None:
-    """Return the final answer that a reply states, or None."""
-    return scorer_for(question.kind).answer(question, _finished_part(question, reply))
+def stated_answer(question: Question, reply: Reply, scorer: Scorer | None = None) -> str | None:
+    """Return the final answer that a reply states, or None; ``scorer`` None: that of the question's kind."""
+    return (scorer or scorer_for(question.kind)).answer(question, _finished_part(question, reply))
 
 
-async def score_reply(question: Question, reply: Reply) -> Verdict:
+async def score_reply(question: Question, reply: Reply, scorer: Scorer | None = None) -> Verdict:
     """Score one reply; one that states no answer scores what an empty response scores.
+
+    A scorer that a user gives sees the whole reply, and decides itself what of it counts.
 
     Raises:
         SelfaggError: The question cannot be scored here: its data is broken, or a check cannot be run at all.
     """
-    if stated_answer(question, reply) is not None:
-        return await scorer_for(question.kind).score(question, _finished_part(question, reply))
-    verdict = await scorer_for(question.kind).score(question, "")
+    text = _finished_part(question, reply)
+    if scorer is not None:
+        verdict = await scorer.score(question, reply.text)
+        return verdict if text == reply.text else replace(verdict, answer=scorer.answer(question, text))
+    scorer = scorer_for(question.kind)
+    if scorer.answer(question, text) is not None:
+        return await scorer.score(question, text)
+    verdict = await scorer.score(question, "")
     return Verdict(None, verdict.score, verdict.note)
 
 

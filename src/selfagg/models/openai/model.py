@@ -51,6 +51,7 @@ def connect(name: str, access: Access) -> OpenAIModel:
     return OpenAIModel(
         name,
         base_urls=access.base_urls,
+        api_key=access.api_key,
         api_key_file=access.api_key_file,
         headers=access.headers,
         concurrency=access.concurrency,

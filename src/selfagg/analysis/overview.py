@@ -1,0 +1,141 @@
+"""All that a record tells about its run, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from selfagg.analysis.aggregation import Aggregations, aggregations
+from selfagg.analysis.ancestry import Ancestry, ancestry
+from selfagg.analysis.costs import chain_seconds
+from selfagg.analysis.outcomes import Answered, answered
+from selfagg.analysis.population import PopulationSummary, interval, mean
+from selfagg.analysis.summary import GroupSummary, summarise_groups
+from selfagg.analysis.trajectory import Trajectory, trajectory
+from selfagg.analysis.transitions import Transition, fates, transitions
+from selfagg.engine.record import Record
+from selfagg.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The analysis of one run; see `selfagg.analyze`.
+
+    Attributes:
+        evaluation: Populations, answer, costs and questions.
+        seed: The run's seed.
+        source: Where the questions are from.
+        chain_seconds: Seconds until each population is there on an idle model, as a mean over questions.
+        transitions: Questions that gained or lost their right answers, from each population to the next.
+        fates: Ids of the questions whose right answers ``died_out``, were ``rescued`` or came ``never_right``, and of
+            those with ``no_reply`` or ``unscored`` members.
+        aggregations: How often an aggregation of c right candidates is right; None where nothing was aggregated.
+        trajectory: Accuracies of further populations, as predicted; None where nothing was aggregated.
+        ancestry: How many first members are left in each population's ancestry.
+        groups: The same numbers, task by task.
+    """
+
+    evaluation: Evaluation
+    seed: int
+    source: str
+    chain_seconds: Sequence[float]
+    transitions: Sequence[Transition]
+    fates: dict[str, list[str]]
+    aggregations: Aggregations | None
+    trajectory: Trajectory | None
+    ancestry: Sequence[Ancestry]
+    groups: Sequence[GroupSummary]
+
+    @classmethod
+    def of(cls, record: Record) -> Analysis:
+        """Return the analysis of an open record."""
+        questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
+        counts = aggregations(record, questions)
+        evaluation = Evaluation.of(record, questions)
+        return cls(
+            evaluation=evaluation,
+            seed=record.configuration["seed"],
+            source=record.configuration["source"],
+            chain_seconds=chain_seconds(record, questions),
+            transitions=transitions(record, questions),
+            fates=_fates(record, questions),
+            aggregations=counts,
+            trajectory=trajectory(record, counts=counts) if counts else None,
+            ancestry=ancestry(record, questions) if len(evaluation.populations) > 1 else [],
+            groups=summarise_groups(record, questions),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``selfagg analyze --json`` prints."""
+        run = self.evaluation
+        return {
+            "run": {**run.to_dict(), "seed": self.seed, "source": self.source},
+            "populations": [
+                _population(population) | {"cost": cost.as_json(), "chain_seconds": chain}
+                for population, cost, chain in zip(run.populations, run.costs, self.chain_seconds, strict=True)
+            ],
+            "transitions": [_transition(step) for step in self.transitions],
+            "fates": self.fates,
+            "r_c": _rates(self.aggregations),
+            "trajectory": self.trajectory.as_json() if self.trajectory else None,
+            "ancestry": [asdict(one) for one in self.ancestry],
+            "groups": [_group(group) for group in self.groups] if len(self.groups) > 1 else [],
+        }
+
+
+def _population(population: PopulationSummary) -> dict[str, Any]:
+    ks = [2**power for power in range(population.size.bit_length()) if 2**power < population.size] + [population.size]
+    chances = {k: mean(population.pass_at(k)) for k in ks}
+    return {
+        **population.as_json(),
+        "size": population.size,
+        "pass_at_k": {str(k): chance for k, chance in chances.items() if chance is not None},
+        "majority_interval": interval(population.majority),
+        "replies_cut": population.replies_cut,
+        "token_quantiles": {str(share): length for share, length in population.token_quantiles.items()},
+    }
+
+
+def _transition(step: Transition) -> dict[str, Any]:
+    return {
+        **asdict(step),
+        "lost": mean(step.lost),
+        "lost_interval": interval(step.lost),
+        "gained": mean(step.gained),
+        "gained_interval": interval(step.gained),
+    }
+
+
+def _group(group: GroupSummary) -> dict[str, Any]:
+    return {
+        "group": group.group,
+        "questions": group.questions,
+        "accuracies": [mean(population.accuracy) for population in group.populations],
+        "majority": mean(group.populations[-1].majority),
+        "answer_accuracy": mean(group.answer_accuracy),
+        "answer_interval": interval(group.answer_accuracy),
+    }
+
+
+def _fates(record: Record, questions: Sequence[Answered]) -> dict[str, list[str]]:
+    """Return the questions whose right answers died out, were rescued or never came, and those nothing is known of."""
+    found = fates(record, questions)
+    silent = [q.id for q in questions if all(m.failed for population in q.populations for m in population)]
+    return {
+        "died_out": [fate.id for fate in found if fate.died_out and not fate.right[-1]],
+        "rescued": [fate.id for fate in found if fate.rescued and fate.right[-1]],
+        "never_right": [fate.id for fate in found if not any(fate.right) and fate.id not in silent],
+        "no_reply": silent,
+        "unscored": [question.id for question in questions if question.scored and not question.whole],
+    }
+
+
+def _rates(counts: Aggregations | None) -> list[dict[str, Any]]:
+    if counts is None:
+        return []
+    tried: Sequence[int] = counts.tried.sum(axis=(0, 1))
+    return [
+        {"c": c, "k": counts.k, "share": mean(rate), "interval": interval(rate), "aggregations": int(tried[c])}
+        for c, rate in enumerate(counts.right_by_parents())
+    ]

@@ -1,0 +1,60 @@
+"""Checks of what a caller of the Python API gives, each with one clear sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from selfagg.errors import UsageError
+from selfagg.types import Sampling
+
+
+def check_words(chosen: Mapping[str, tuple[object, Sequence[str]]]) -> None:
+    """Raise UsageError if a value is none of the words that its setting knows."""
+    for name, (value, known) in chosen.items():
+        if value not in known:
+            raise UsageError(f"{name} is {value!r}, but it must be one of {', '.join(known)}")
+
+
+def check_whole(**numbers: int | None) -> None:
+    """Raise UsageError if a value is neither None nor a whole number."""
+    for name, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UsageError(f"{name} is {value!r}, but it must be a whole number")
+
+
+def check_amounts(**amounts: int | None) -> None:
+    """Raise UsageError if a value is below 1."""
+    for name, value in amounts.items():
+        if value is not None and value < 1:
+            raise UsageError(f"{name} is {value}, but it must be at least 1")
+
+
+def check_times(sampling: Sampling, **seconds: float | None) -> None:
+    """Raise UsageError if a number of the sampling, or a number of seconds, is impossible."""
+    check_whole(max_tokens=sampling.max_tokens)
+    check_amounts(max_tokens=sampling.max_tokens)
+    for name, number, most in (
+        *((name, number, math.inf) for name, number in seconds.items()),
+        ("temperature", sampling.temperature, math.inf),
+        ("top_p", sampling.top_p, 1.0),
+    ):
+        if number is None and name != "temperature":
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise UsageError(f"{name} is {number!r}, but it must be a number")
+        if not (0 <= number <= most and math.isfinite(number)):
+            raise UsageError(f"{name} is {number}, but it must be {'a number from 0' if most > 1 else 'from 0 to 1'}")
+
+
+def check_model(model: object, **access: object) -> None:
+    """Raise UsageError if the model is neither a name nor a connection, or if a connection comes with an address."""
+    from selfagg.models.base import Model
+
+    if isinstance(model, str):
+        return
+    if not isinstance(model, Model):
+        kind = "None" if model is None else f"of type {type(model).__name__}"
+        raise UsageError(f"the model must be a name, as 'local' or 'openai:NAME', or an open connection; it is {kind}")
+    if given := [name for name, value in access.items() if value is not None]:
+        raise UsageError(f"{' and '.join(given)} goes with a model's name; an open connection has its own")

@@ -1,0 +1,122 @@
+"""Questions that a caller gives: a source's name, a file, or a list of questions, of dictionaries or of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfagg import extras
+from selfagg.benchmarks import load_questions
+from selfagg.benchmarks.base import Size
+from selfagg.errors import UsageError
+from selfagg.types import Question
+
+_OTHER_NAMES = {"text": "question", "gold": "answer"}
+"""Names of `Question`'s own fields that a dictionary may use for a file's columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """The questions of a run.
+
+    Attributes:
+        questions: The questions, in their order.
+        source: Where the questions are from, in words, for records.
+        name: The source's name, for the names of files.
+    """
+
+    questions: Sequence[Question]
+    source: str
+    name: str
+
+    @property
+    def count(self) -> str:
+        """Return how many there are, in words."""
+        return "1 question" if len(self.questions) == 1 else f"{len(self.questions):,} questions"
+
+
+Questions = str | Path | QuestionSet | Sequence[Question | Mapping[str, Any] | str]
+"""A source's name, a file, or the questions themselves; a text alone is a question without a gold answer."""
+
+
+def question_set(questions: Questions | object, *, size: Size = None) -> QuestionSet:
+    """Return the questions that a caller gives, checked.
+
+    Args:
+        questions: See `Questions`. A dictionary has the columns of a file (``question``, ``answer``, ``kind``, ``id``,
+            ``options``, ...); ``text`` and ``gold`` stand for the first two.
+        size: Number of questions to take, ``"all"``, or None: the source's own default, or all of a list.
+
+    Raises:
+        UsageError: There is no question, one cannot be read, or two have one id.
+    """
+    if isinstance(questions, QuestionSet):
+        return questions
+    if isinstance(questions, str | Path):
+        return loaded_set(str(questions), size=size)
+    if isinstance(questions, Mapping | Question | bytes) or not isinstance(questions, Iterable):
+        raise UsageError(f"questions must be a source's name or a list of questions, not {type(questions).__name__}")
+    found = [_question(item, place) for place, item in enumerate(questions)]
+    if size is not None and size != "all":
+        if not 1 <= size <= len(found):
+            raise UsageError(f"size is {size}, but {len(found)} questions are given")
+        found = found[:size]
+    if not found:
+        raise UsageError("there is no question: the list is empty")
+    _check_ids(found)
+    return QuestionSet(found, f"{len(found)} given questions" if len(found) > 1 else "1 given question", "given")
+
+
+def loaded_set(
+    source: str,
+    *,
+    size: Size = None,
+    data: Path | None = None,
+    data_seed: int = 0,
+    settings: Mapping[str, str] | None = None,
+    examples: int = 0,
+) -> QuestionSet:
+    """Return the questions of a source with its description; the arguments are those of `load_questions`."""
+    extras.need("eval")  # statistics come at the end of a run, which should not be paid for in vain
+    if not source:
+        raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
+    settings = settings or {}
+    questions = load_questions(source, size=size, data=data, data_seed=data_seed, settings=settings, examples=examples)
+    parts = [
+        Path(source).name if Path(source).exists() else source,
+        f"{len(questions)} questions" if len(questions) > 1 else "1 question",
+        *([f"data seed {data_seed}"] if data_seed else []),
+        *(f"{key}={value}" for key, value in sorted(settings.items())),
+        *([f"{examples} examples"] if examples else []),
+    ]
+    return QuestionSet(questions, ", ".join(parts), Path(source).stem if Path(source).is_file() else source)
+
+
+def _question(item: object, place: int) -> Question:
+    if isinstance(item, Question):
+        return item
+    where = f"question {place + 1}"
+    if isinstance(item, str):
+        return Question(f"question-{place + 1}", item)
+    if not isinstance(item, Mapping):
+        raise UsageError(f"{where}: it must be a Question, a dictionary or a text, not {type(item).__name__}")
+    from selfagg.benchmarks.file import question_of_row
+    from selfagg.benchmarks.rows import Row
+
+    columns = {str(key): value for key, value in item.items()}
+    for ours, column in _OTHER_NAMES.items():
+        if ours in columns and column not in columns:
+            columns[column] = columns.pop(ours)
+    return question_of_row(Row(where, place, columns), name="question")
+
+
+def _check_ids(questions: Sequence[Question]) -> None:
+    places: dict[str, int] = {}
+    for place, question in enumerate(questions, 1):
+        if question.id in places:
+            raise UsageError(
+                f"question {place}: the id {question.id!r} is taken already by question {places[question.id]}"
+            )
+        places[question.id] = place

@@ -1,0 +1,141 @@
+"""Makes a scorer of a function or an object that a user gives."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from selfagg import registry
+from selfagg.errors import UsageError
+from selfagg.near import near
+from selfagg.scoring import scorer_for
+from selfagg.scoring.base import Scorer, Verdict
+from selfagg.types import Question
+
+Score = float | bool | Verdict
+ScoreFunction = Callable[[Question, str], Score | Awaitable[Score]]
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """An object that reads and compares answers; it may have ``score`` too, as `ScoreFunction`."""
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """Return the final answer that a response states, or None."""
+        ...
+
+    def same(self, question: Question, answers: Sequence[str]) -> Sequence[int] | Awaitable[Sequence[int]]:
+        """Return for each answer the position of the first answer equal to it."""
+        ...
+
+
+GivenScorer = ScoreFunction | Answers | Scorer | str
+"""A function, an object, or the name of a scorer that a package registers as ``selfagg.scorers``."""
+
+
+def scorer_given(given: GivenScorer | None) -> Scorer | None:
+    """Return a scorer made of what a user gives; None for None.
+
+    Raises:
+        UsageError: It is neither a callable, nor an object with ``answer`` and ``same``, nor a registered name.
+    """
+    if given is None or isinstance(given, _Given):
+        return given
+    if isinstance(given, str):
+        return _registered(given)
+    if isinstance(given, type):
+        raise UsageError(f"the scorer is the class {given.__name__}: write {given.__name__}()")
+    if isinstance(given, Answers):
+        return _ObjectScorer(given)
+    if callable(given):
+        return _Given(given, _name(given))
+    raise UsageError(
+        f"the scorer must be a function (question, text) -> score, or an object with answer and same, not {given!r}"
+    )
+
+
+def _registered(name: str) -> Scorer:
+    found = registry.load("scorers", name, object)
+    if found is None or isinstance(found, str):
+        known = registry.registered("scorers")
+        hint = near(name, known) if known else "no package registers one"
+        raise UsageError(f"there is no scorer {name!r}; {hint}")
+    scorer = scorer_given(found() if isinstance(found, type) else found)  # type: ignore[arg-type]
+    assert scorer is not None  # noqa: S101 - for the type checker
+    return scorer
+
+
+def _name(given: object) -> str:
+    named = given if inspect.isroutine(given) else type(given)
+    return str(getattr(given, "name", None) or f"{named.__module__}.{named.__qualname__}")
+
+
+class _Given:
+    """Scores by a function; answers are read and compared as the question's kind does.
+
+    What the function raises, or returns that is no score, leaves the answer unscored, which is counted and shown. A
+    function that is not async runs in a thread, one call at a time.
+    """
+
+    def __init__(self, function: Callable[[Question, str], Any], name: str) -> None:
+        self.name = name
+        self._function = function
+        self._turn = asyncio.Lock()
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """Return the final answer, read as the question's kind does."""
+        return scorer_for(question.kind).answer(question, text)
+
+    async def score(self, question: Question, text: str) -> Verdict:
+        """Return what the function says of a response; an empty one is wrong without being asked about."""
+        answer = self.answer(question, text)
+        if not text:
+            return Verdict(None, 0.0)
+        try:
+            found = await self._called(self._function, question, text)
+        except Exception as error:  # the user's code may raise anything
+            return Verdict(answer, None, f"the scorer {self.name} raised {type(error).__name__}: {error}"[:500])
+        if isinstance(found, Verdict):
+            return found
+        if isinstance(found, int | float) and 0 <= found <= 1 and math.isfinite(found):
+            return Verdict(answer, float(found))
+        return Verdict(answer, None, f"the scorer {self.name} returned {found!r}, no number from 0 to 1"[:500])
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Return groups of equal answers, compared as the question's kind does."""
+        return await scorer_for(question.kind).same(question, answers)
+
+    async def _called(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(*arguments)
+        async with self._turn:
+            found = await asyncio.to_thread(function, *arguments)
+        return await found if inspect.isawaitable(found) else found
+
+
+class _ObjectScorer(_Given):
+    """Reads, compares and scores by an object; without ``score`` an answer equal to the gold one is right."""
+
+    def __init__(self, given: Answers) -> None:
+        super().__init__(getattr(given, "score", self._equal), _name(given))
+        self._given = given
+
+    def answer(self, question: Question, text: str) -> str | None:
+        """Return the final answer as the object reads it."""
+        return self._given.answer(question, text)
+
+    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
+        """Return groups of equal answers, as the object compares them."""
+        return list(await self._called(self._given.same, question, list(answers)))
+
+    async def _equal(self, question: Question, text: str) -> Verdict:
+        answer = self.answer(question, text)
+        if question.gold is None:
+            return Verdict(answer)
+        if answer is None:
+            return Verdict(None, 0.0)
+        first, second = await self.same(question, [question.gold, answer])
+        return Verdict(answer, float(first == second))
