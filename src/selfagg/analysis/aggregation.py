@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.statistics import LEVEL, Estimate
 from selfagg.engine.record import Record
+from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,10 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
     import numpy as np
 
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
-    k = max((len(m.parents) for one in whole for population in one.populations[1:] for m in population), default=0)
+    drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population} - {0}
+    if "k" in record.configuration.get("method", {}) and len(drawn) > 1:
+        raise UsageError(f"record {record.path} is damaged: it has aggregation sets of several sizes")
+    k = max(drawn, default=0)
     if not k:
         return None
     right = [[sum(member.right for member in population) for population in one.populations] for one in whole]
