@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
-SLOW = ["--model", "simulated:tokens=400,speed=2000,slots=2", "-n", "8", "-k", "4", "-t", "4"]
+SLOW = ["--model", "simulated:tokens=400,speed=800,slots=2", "-n", "8", "-k", "4", "-t", "4"]
 
 
 def started(questions: Path, record: Path, environment: dict[str, str], redirections: str) -> subprocess.Popen[bytes]:
@@ -45,7 +46,10 @@ def test_a_record_deleted_during_a_run_is_no_success(
 ) -> None:
     record = tmp_path / "run.sqlite"
     process = started(questions, record, environment, f"2>{tmp_path / 'said'} >/dev/null")
+    process.send_signal(signal.SIGSTOP)  # on a busy machine it might be done before the file is gone
+    assert process.poll() is None
     record.unlink()
+    process.send_signal(signal.SIGCONT)
     assert process.wait(60) == 2
     said = (tmp_path / "said").read_text()
     assert f"record {record} was deleted, moved or cut short while it was being written" in said
