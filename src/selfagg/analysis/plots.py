@@ -150,7 +150,7 @@ def _by_population(ax: Axes, runs: Sequence[_Run]) -> None:
     for place, run in enumerate(runs):
         populations = run.summary.populations
         _banded(ax, run, run.populations, [population.accuracy for population in populations])
-        shift = 0.05 * (place + 1)  # so that bars do not hide each other
+        shift = 0.4 * (place + 1) / max(len(runs), 8)  # so that bars hide neither each other nor the next population's
         after, before = ([t + side * shift for t in run.populations] for side in (1, -1))
         _barred(ax, run, after, [population.majority for population in populations], "--")
         _barred(ax, run, before, [population.pass_at_n for population in populations], ":")

@@ -89,9 +89,8 @@ def _changes(record: Record, questions: Sequence[Answered]) -> list[str]:
     return [
         f"Against the vote of their own candidates, {sum(step.gained_count for step in steps):,} aggregations turned "
         f"wrong into right and {sum(step.lost_count for step in steps):,} right into wrong.",
-        f"From one population to the next, a question lost its last right answer "
-        f"{_times(sum(step.died_out for step in steps))} and found a first one "
-        f"{_times(sum(step.rescued for step in steps))}.",
+        f"From one population to the next, {sum(step.died_out for step in steps):,} times a question lost its last "
+        f"right answer, and {sum(step.rescued for step in steps):,} times one without a right answer found one.",
     ]
 
 
@@ -110,10 +109,6 @@ def _worth(predicted: Trajectory) -> str:
         f"By r_c, populations after the {_ordinal(predicted.enough)} gain less than "
         f"{100 * predicted.least_gain:g} point of accuracy each: not worth their tokens."
     )
-
-
-def _times(number: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number:,} times")
 
 
 def _ordinal(number: int) -> str:
