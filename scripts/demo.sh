@@ -10,6 +10,6 @@ selfagg compare reasoning_gym:chain_sum \
   --methods rsa,majority,self-refine -n 4 -k 2 -t 3 --match calls --max-tokens 80 \
   --model "${MODEL:-local}" --concurrency 4 --out "$out"
 for record in "$out"/rsa*.sqlite; do
-  selfagg analyse "$record"
+  selfagg analyze "$record"
 done
 selfagg report "$out" --out "$out/report.html"
