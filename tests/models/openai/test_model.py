@@ -638,3 +638,28 @@ class TestLlamaCpp:
         async with OpenAIModel("smollm3", base_urls=[llama_server], api_key="none") as model:
             assert (await model.sample(ask("Say hello.", max_tokens=8))).text
         assert "did you mean smollm2" in caplog.text
+
+
+async def test_a_server_that_refuses_streams_loses_no_call() -> None:
+    async def chat(http: web.Request) -> web.Response:
+        streamed = (await http.json())["stream"]
+        await asyncio.sleep(0.05)  # so that all calls are out before the first one is refused
+        words = {"error": {"message": "streaming is not supported for this model"}}
+        return web.json_response(words, status=400) if streamed else web.json_response(completion("4"))
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", chat)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        async with OpenAIModel("fake", base_urls=[url], api_key=KEY, retries=QUICK) as model:
+            replies = await asyncio.gather(*(model.sample(ask()) for _ in range(8)))
+            items = [item async for item in model.stream(ask())]
+    finally:
+        await runner.cleanup()
+    assert [reply.text for reply in replies] == ["4"] * 8
+    assert isinstance(items[-1], Reply)
+    assert items[-1].text == "4"

@@ -287,6 +287,8 @@ def test_where_the_prompt_fills_the_context_the_request_is_not_sent_again() -> N
             True,
             False,
         ),
+        ("Your organization must be verified to stream this model.", None, True, False),
+        ("This value is not for you", "stream", True, False),
         ("streaming is not supported for this model", None, True, False),
         ("Streaming not available", None, True, False),
         ("This model does not support streaming.", None, True, False),
@@ -297,6 +299,14 @@ def test_whether_to_stream_is_learnt(message: str, param: str | None, stream: bo
     again = profile.learn(refused(400, openai(message, param)), request, profile.body("m", request, stream=stream))
     assert again is request
     assert profile.streams(request) is then
+
+
+def test_calls_in_flight_while_streaming_is_refused_all_go_out_again() -> None:
+    profile, request = Profile("host"), ask()
+    body = profile.body("m", request, stream=True)
+    refusal = refused(400, openai("streaming is not supported for this model"))
+    assert [profile.learn(refusal, request, body) for _ in range(3)] == [request] * 3
+    assert profile.learn(refusal, request, profile.body("m", request, stream=False)) is None
 
 
 def test_a_lesson_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

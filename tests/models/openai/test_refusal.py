@@ -60,6 +60,7 @@ def test_a_prompt_too_long_in_every_dialect(server: str, status: int, error: dic
         (400, "temperature must be non-negative"),
         (429, "Rate limit reached: tokens per minute exceeded"),
         (503, "Loading model"),
+        (400, "ThrottlingException: Too many tokens, please wait before trying again."),
         (404, "The model `context` does not exist"),
     ],
 )
@@ -77,6 +78,7 @@ def test_other_refusals_are_no_overflow(status: int, message: str) -> None:
         ('{"detail": [{"loc": ["body", "seed"], "msg": "extra"}, {"msg": "many"}, 1]}', "body.seed: extra: many"),
         ("<html><head><title>502</title></head><body><h1>Bad  Gateway</h1>\n</body></html>", "Bad Gateway"),
         ("just text", "just text"),
+        ("404: Not Found", "404: Not Found"),
         ("", ""),
         ("[1, 2]", ""),
         ("null", ""),
@@ -176,3 +178,24 @@ def test_any_answer_can_be_read(status: int, body: str, headers: dict[str, str])
     assert found.status == status
     assert found.wait_s >= 0
     assert isinstance(found.error("host", proven=False), Passing | ModelError)
+
+
+def test_a_throttled_call_passes_whatever_its_status() -> None:
+    assert refusal(400, '{"message": "ThrottlingException: Too many tokens, please wait."}', {}, []).passing
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "DeploymentNotFound", "message": "Not here."},
+        {"message": "The API deployment for this resource does not exist."},
+    ],
+)
+def test_a_deployment_that_is_not_there_is_no_wrong_address(error: dict[str, Any]) -> None:
+    assert refusal(404, json.dumps({"error": error}), {}, []).no_model
+
+
+def test_the_length_that_a_request_has_is_read() -> None:
+    words = "Please reduce the length of the messages or completion. Current length is 8292 while limit is 8192"
+    found = refusal(400, json.dumps({"message": words}), {}, [])
+    assert (found.limit, found.requested_tokens) == (8192, 8292)

@@ -168,3 +168,9 @@ def test_thoughts_within_thoughts_to_any_depth_are_nobodys() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}, inner]}
     reply = read_reply(answered([thinking, {"type": "text", "text": "a"}]), seconds=1.0)
     assert (reply.reasoning, reply.text) == ("hm", "a")
+
+
+def test_nothing_at_all_with_a_reason_nobody_knows_is_no_reply() -> None:
+    with pytest.raises(Passing, match="MALFORMED_RESPONSE"):
+        read_reply(answer({"content": ""}, finish_reason="MALFORMED_RESPONSE"), seconds=0.0)
+    assert read_reply(answer({"content": "4"}, finish_reason="new_reason"), seconds=0.0).stop is Stop.UNKNOWN

@@ -126,10 +126,15 @@ class _Found:
 
 
 def _loaded(text: str, otherwise: object = ...) -> object:
-    """Read the JSON value that a text begins with; where there is none, the text itself or ``otherwise``."""
+    """Read the JSON value that a text begins with; where there is none, the text itself or ``otherwise``.
+
+    A number is none: "404: Not Found" begins with one.
+    """
     try:
         value: object = json.JSONDecoder().raw_decode(text.lstrip("\ufeff \t\r\n"))[0]
     except (ValueError, RecursionError):
+        value = 0
+    if isinstance(value, int | float):
         return text if otherwise is ... else otherwise
     return value
 

@@ -20,7 +20,8 @@ _ONLY_STREAMS = re.compile(
 )
 _NO_STREAM = re.compile(
     r"stream\w*\W{0,2} .{0,30}(not|n't|un)\W?(be )?(support|allow|available|enabled|permitted|implemented)"
-    r"|(not|n't) (support|allow|implement)\w* stream|unsupported.{0,20}\bstream",
+    r"|(not|n't) (support|allow|implement)\w* stream|unsupported.{0,20}\bstream"
+    r"|must be verified to stream",
     re.IGNORECASE,
 )
 _COMPLAINT = re.compile(
@@ -42,6 +43,8 @@ _PLAIN_WORDS = {"stop": r"(parameter|argument|field|property|model:|->)\W{0,3}st
 
 def of_streaming(refusal: Refusal, *, stream: bool) -> bool:
     """Return whether a refusal is about a reply being streamed, or not being streamed."""
+    if stream and refusal.param == "stream":
+        return True
     return bool((_NO_STREAM if stream else _ONLY_STREAMS).search(refusal.words))
 
 

@@ -302,7 +302,7 @@ class OpenAIModel:
         tried: set[str] = set()
         begun = False
         for _ in range(_MOST_LESSONS):
-            body = self._profile.body(self._model, request, stream=True)
+            body = self._profile.body(self._model, request, stream=self._profile.can_stream)
             key = self._credentials.key
             tried.add(server.url)
             try:

@@ -65,6 +65,11 @@ class Profile:
 
     # -- what is sent
 
+    @property
+    def can_stream(self) -> bool:
+        """Return whether the server has not refused to stream."""
+        return self._streams is not False
+
     def streams(self, request: Request) -> bool:
         """Return whether to stream a reply that nobody watches.
 
@@ -131,10 +136,12 @@ class Profile:
         self._whole = self._whole or self._unfinished > 1
 
     def _learn_streaming(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
-        if self._streams is not None or not complaints.of_streaming(refusal, stream=body["stream"]):
+        """Turn streaming on or off; a call that went out before another one learnt it goes out again as well."""
+        if not complaints.of_streaming(refusal, stream=body["stream"]):
             return False
-        self._streams = not body["stream"]
-        return True
+        if self._streams is None:
+            self._streams = not body["stream"]
+        return self._streams != body["stream"]
 
     def _learn_length(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
         """Keep to the longest reply that a refusal names."""

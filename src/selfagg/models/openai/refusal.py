@@ -26,6 +26,7 @@ _OVERFLOW_WORDS = re.compile(
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)  # for a limit a minute: OpenAI says 429, Groq 413
+_THROTTLED = re.compile(r"throttl|too many requests|please wait", re.IGNORECASE)  # Bedrock: "Too many tokens, ..."
 _MONEY = re.compile(
     r"insufficient[_ ]?(account )?(balance|credits?|funds?|quota)|out of credits?|no (remaining )?credits?"
     r"|(balance|credits?|funds?) (is |are )?(too low|insufficient|not enough|exhausted|used up|depleted)"
@@ -41,7 +42,7 @@ _CROWDED = re.compile(
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"model.{0,80}(not (found|exist|available|supported)|does(n't| not) exist|no longer)"
+    r"(model|deployment).{0,80}(not (found|exist|available|supported)|does(n't| not) exist|no longer)"
     r"|(unknown|invalid|no such|unsupported) model|not a valid model|no (available )?(channel|endpoints?|provider)",
     re.IGNORECASE,
 )
@@ -61,7 +62,7 @@ _PROMPT = re.compile(
     rf"|(?:request|prompt|input) \({_NUMBER} tokens|(?:input|prompt) (?:has|contains)[^\d]{{0,20}}{_NUMBER}",
     re.IGNORECASE,
 )
-_REQUESTED = re.compile(rf"request(?:ed|ing)?[^\d]{{0,12}}{_NUMBER}", re.IGNORECASE)
+_REQUESTED = re.compile(rf"(?:request(?:ed|ing)?|current length is)[^\d]{{0,12}}{_NUMBER}", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -99,7 +100,9 @@ class Refusal(Exception):
             return True
         if self.status in (400, 422, 429) and _TOO_LARGE.search(self.words):
             return True
-        return self.status in (400, 422, 500) and bool(_OVERFLOW_WORDS.search(self.words))
+        if self.status not in (400, 422, 500) or _THROTTLED.search(self.words):
+            return False
+        return bool(_OVERFLOW_WORDS.search(self.words))
 
     @property
     def money(self) -> bool:
@@ -116,7 +119,9 @@ class Refusal(Exception):
     @property
     def no_model(self) -> bool:
         """Whether the server says that it has no such model."""
-        return bool(_NO_MODEL.search(self.words) or self.code & {"model_not_found", "model_not_exist"})
+        return bool(
+            _NO_MODEL.search(self.words) or self.code & {"model_not_found", "model_not_exist", "DeploymentNotFound"}
+        )
 
     @property
     def passing(self) -> bool:

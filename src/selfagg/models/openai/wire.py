@@ -56,10 +56,13 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
         raise Passing(f"the server broke the reply off ({finish})")
     message = mapping(choice.get("message")) or {"content": choice.get("text")}
     text, reasoning = split(message.get("content") or message.get("refusal"), thoughts(message))
+    stop = Stop.FINISHED if not finish else STOPS.get(str(finish).lower(), Stop.UNKNOWN)
+    if stop is Stop.UNKNOWN and not (text or reasoning or message.get("tool_calls")):
+        raise Passing(f"the server sent an empty reply ({finish})")
     return Reply(
         text=text,
         reasoning=reasoning,
-        stop=Stop.FINISHED if not finish else STOPS.get(str(finish).lower(), Stop.UNKNOWN),
+        stop=stop,
         usage=read_usage(data.get("usage") or choice.get("usage"), text or reasoning),
         logprobs=_logprobs(choice.get("logprobs")),
         seconds=seconds,
