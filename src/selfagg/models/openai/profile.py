@@ -141,7 +141,7 @@ class Profile:
             return False
         if self._streams is None:
             self._streams = not body["stream"]
-        return self._streams != body["stream"]
+        return self._streams is not bool(body["stream"])
 
     def _learn_length(self, refusal: Refusal, body: Mapping[str, Any]) -> bool:
         """Keep to the longest reply that a refusal names."""
