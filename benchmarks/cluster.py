@@ -20,14 +20,14 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Settings
-from selfagg.engine.merge import Part, merge
-from selfagg.engine.record import Record
-from selfagg.engine.rows import Generation, generation_row, question_body
-from selfagg.engine.run import questions_at_once
-from selfagg.engine.sets import Order, Set, draw_sets
 from selfagg.methods import RSA
+from selfagg.record.configuration import configuration
+from selfagg.record.merge import Part, merge
+from selfagg.record.record import Record
+from selfagg.record.rows import Generation, generation_row, question_body
+from selfagg.run.engine import Settings
+from selfagg.run.runner import questions_at_once
+from selfagg.run.subsets import Order, Set, draw_sets
 from selfagg.types import Member, Question, Reply, Usage
 
 METHOD = RSA()

@@ -9,12 +9,12 @@ import time
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
 from selfagg.methods import Single
 from selfagg.models import Model, connect
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Question, Request, Sampling
 
 TOKENS = 64

@@ -24,17 +24,17 @@ from rich.table import Table
 
 from benchmarks.null_server import MODEL, REPLY, STREAMED, null_server
 from benchmarks.printing import show
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.keeping import Keeper, Nowhere
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
-from selfagg.engine.trial import Trial
 from selfagg.methods.base import Members, Method
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai.network import allow_many_connections
 from selfagg.prompts import aggregation
 from selfagg.prompts.wording import Wording
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.record.store import NullStore, Store
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.question_run import QuestionRun
+from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply
 
 DELAY_S = 0.05
@@ -58,10 +58,10 @@ class Aggregations(Method):
 
     name = "aggregations"
 
-    def members(self, trial: Trial) -> Members:
-        @trial.memoised
+    def members(self, question_run: QuestionRun) -> Members:
+        @question_run.memoised
         async def member(t: int, i: int) -> Member:
-            return await trial.sample(t, i, aggregation(trial.question, CANDIDATES))
+            return await question_run.sample(t, i, aggregation(question_run.question, CANDIDATES))
 
         return member
 
@@ -137,7 +137,7 @@ async def bare(call: Call, in_flight: int, calls: int) -> None:
     await asyncio.gather(*(work() for _ in range(in_flight)))
 
 
-async def under_engine(url: str, keeper: Keeper, in_flight: int, calls: int, name: str = MODEL) -> None:
+async def under_engine(url: str, keeper: Store, in_flight: int, calls: int, name: str = MODEL) -> None:
     method, settings = Aggregations(n=POPULATION, t=1), Settings()
     questions = [question(number) for number in range(calls // POPULATION)]
     async with OpenAIModel(name, base_urls=(url,), concurrency=in_flight) as model:
@@ -158,7 +158,7 @@ async def run(contender: str, url: str, in_flight: int, calls: int) -> None:
             async with bare_aiohttp_streamed(url) as call:
                 await bare(call, in_flight, calls)
         case "selfagg, no record":
-            await under_engine(url, Nowhere(), in_flight, calls)
+            await under_engine(url, NullStore(), in_flight, calls)
         case "selfagg":
             with tempfile.TemporaryDirectory() as folder, Record(Path(folder) / "record.sqlite") as record:
                 await under_engine(url, record, in_flight, calls)

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.engine.sets import Set, address_random, along_prefix_tree, draw_sets
 from selfagg.models import Access, Model, connect
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.discovery import served_models
 from selfagg.prompts import aggregation
+from selfagg.run.subsets import Set, address_random, along_prefix_tree, draw_sets
 from selfagg.types import Member, Question, Reply, Request, Sampling, Usage
 
 PLANS = ((16, 4), (8, 4))

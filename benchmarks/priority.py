@@ -17,13 +17,13 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from benchmarks.virtual_time import run
-from selfagg.engine.engine import Engine, Settings, Watcher
-from selfagg.engine.gate import Gate, Priority
-from selfagg.engine.keeping import Nowhere
-from selfagg.engine.run import answer, evaluate
-from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.store import NullStore
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.limiter import Priority, PriorityLimiter
+from selfagg.run.question_run import QuestionRun
+from selfagg.run.runner import answer, evaluate
 from selfagg.types import Member, Question, Sampling
 
 Order = Callable[[Priority], Priority]
@@ -52,14 +52,14 @@ class Ordered:
 
     def __init__(self, slots: int, order: Order, limit: int | None = None) -> None:
         self.limit = limit or slots
-        self._gate = Gate(slots)
+        self._gate = PriorityLimiter(slots)
         self._order = order
 
     def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
         return self._gate.enter(self._order(priority))
 
 
-class Times(Watcher):
+class Times(Callback):
     """When each question was done, and how many were begun and not done at most."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ async def evaluation(order: Order, seed: int, limit: int | None) -> tuple[float,
         Question(f"q{i}", f"A simulated question, number {i}?", "text", gold="right") for i in range(QUESTIONS)
     ]
     settings, times = Settings(Sampling(max_tokens=10**6), seed), Times()
-    engine = Engine(simulated(SLOTS), settings, Nowhere(), gate=Ordered(SLOTS, order, limit), watcher=times)
+    engine = Engine(simulated(SLOTS), settings, NullStore(), call_limiter=Ordered(SLOTS, order, limit), callback=times)
     await evaluate(engine, METHOD, questions)
     return times.now() - times.begun, statistics.mean(times.done), times.most_open
 
@@ -97,11 +97,11 @@ async def one_answer(order: Order, seed: int, slots: int) -> float:
     """Seconds to one answer."""
     question = Question("q", "A simulated question?", "text", gold="right")
     settings, now = Settings(Sampling(max_tokens=10**6), seed), asyncio.get_running_loop().time
-    engine, begun = Engine(simulated(slots), settings, Nowhere(), gate=Ordered(slots, order)), now()
-    trial = Trial(engine, question, 0, METHOD)
-    await answer(trial, METHOD)
+    engine, begun = Engine(simulated(slots), settings, NullStore(), call_limiter=Ordered(slots, order)), now()
+    question_run = QuestionRun(engine, question, 0, METHOD)
+    await answer(question_run, METHOD)
     seconds = now() - begun
-    await trial.close()
+    await question_run.close()
     return seconds
 
 

@@ -25,14 +25,14 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from selfagg.analysis.overview import Analysis
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings, Watcher
-from selfagg.engine.gate import Gate
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
+from selfagg.html_report import build_report
 from selfagg.methods import RSA, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.report import build_report
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.limiter import PriorityLimiter
+from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply, Request, Sampling
 
 T = TypeVar("T")
@@ -62,13 +62,13 @@ def questions(count: int, size: int = 0) -> list[Question]:
 
 
 async def recorded(
-    method: Method, asked: Sequence[Question], path: Path | None, watcher: Watcher | None = None
+    method: Method, asked: Sequence[Question], path: Path | None, callback: Callback | None = None
 ) -> None:
     """Evaluates with a model that answers at once, into this record."""
     model, settings = Wordy(Simulation(slots=SLOTS)), Settings(Sampling(max_tokens=10_000))
     with Record(path) as record:
         record.begin(configuration(method, model.name, settings, "bench"), asked)
-        await evaluate(Engine(model, settings, record, watcher=watcher), method, asked)
+        await evaluate(Engine(model, settings, record, callback=callback), method, asked)
 
 
 def in_flight(members: int) -> dict[str, float]:
@@ -80,10 +80,12 @@ def in_flight(members: int) -> dict[str, float]:
     async def run() -> int:
         with Record(None) as record:
             record.begin(configuration(method, model.name, settings, "bench"), asked)
-            gate, most = Gate(members), 0
-            work = asyncio.create_task(evaluate(Engine(model, settings, record, gate=gate), method, asked))
+            call_limiter, most = PriorityLimiter(members), 0
+            work = asyncio.create_task(
+                evaluate(Engine(model, settings, record, call_limiter=call_limiter), method, asked)
+            )
             while not work.done():
-                most = max(most, gate.inside)
+                most = max(most, call_limiter.inside)
                 await asyncio.sleep(0.1)
             await work
             return most
@@ -101,7 +103,7 @@ def record_many(path: Path, members: int) -> dict[str, float]:
     return {"members/s": members / seconds, "bytes a member": size / members, "GB": size / 1e9, "peak GB": peak_gb()}
 
 
-class FirstCall(Watcher):
+class FirstCall(Callback):
     """Notes when the first member came from the model rather than from the record."""
 
     at: float | None = None

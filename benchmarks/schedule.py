@@ -16,14 +16,14 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from benchmarks.virtual_time import run
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.keeping import Nowhere
-from selfagg.engine.rows import Generation
-from selfagg.engine.run import Schedule, answer, evaluate_question
-from selfagg.engine.trial import Trial
 from selfagg.methods import RSA
 from selfagg.models import Model
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.rows import Generation
+from selfagg.record.store import NullStore
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.question_run import QuestionRun
+from selfagg.run.runner import Schedule, answer, evaluate_question
 from selfagg.types import Question, Sampling
 
 SEEDS = range(100)
@@ -43,7 +43,7 @@ class Cost:
         return self.seconds / of.seconds, self.calls / of.calls, self.tokens / of.tokens
 
 
-class Counting(Nowhere):
+class Counting(NullStore):
     """Keeps how many calls there were, and of how many tokens."""
 
     def __init__(self) -> None:
@@ -63,10 +63,10 @@ async def asked(model: Model, method: RSA, question: Question, settings: Setting
         await evaluate_question(engine, method, question, 0, schedule=schedule)
         seconds = now() - begun
     else:
-        trial = Trial(engine, question, 0, method)
-        await answer(trial, method)
+        question_run = QuestionRun(engine, question, 0, method)
+        await answer(question_run, method)
         seconds = now() - begun
-        await trial.close()
+        await question_run.close()
     await engine.close()
     return Cost(seconds, counts.calls, counts.tokens)
 

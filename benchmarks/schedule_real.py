@@ -16,10 +16,10 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from benchmarks.schedule import asked
-from selfagg.engine.engine import Settings
-from selfagg.engine.run import Schedule
 from selfagg.methods import RSA
 from selfagg.models import Access, Model, connect
+from selfagg.run.engine import Settings
+from selfagg.run.runner import Schedule
 from selfagg.types import Question, Sampling
 
 QUESTION = Question(

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.machine import cores
+from selfagg._internal.machine import cores
 from selfagg.sandbox import choose_sandbox
 from selfagg.scoring import workers
 from selfagg.scoring.code import CodeScorer

@@ -26,13 +26,13 @@ import aiohttp
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings, Watcher
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models.openai import OpenAIModel
 from selfagg.models.retries import RetryPolicy
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question
 
 SAMPLES = 60
@@ -94,14 +94,14 @@ async def soak_eval(url: str, seconds: float, folder: Path, seed: int) -> Trace:
                 settings = Settings(seed=seed + round_)
                 with Record(folder / f"{round_}.sqlite") as record:
                     record.begin(configuration(METHOD, model.name, settings, "soak"), questions)
-                    engine = Engine(model, settings, record, concurrency=64, watcher=counted)
+                    engine = Engine(model, settings, record, concurrency=64, callback=counted)
                     await evaluate(engine, METHOD, questions)
 
     await _watched(work(), trace, os.getpid(), seconds, lambda: counted.generations)
     return trace
 
 
-class _Counted(Watcher):
+class _Counted(Callback):
     generations = 0
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:

@@ -22,13 +22,13 @@ class Half(selfagg.Method):
     def parents(self) -> int:
         return self.k
 
-    def members(self, trial):
-        @trial.memoised
+    def members(self, run):
+        @run.memoised
         async def member(t, i):
             if t == 1 or i % 2:
-                return await trial.sample(t, i, selfagg.first(trial.question))
+                return await run.sample(t, i, selfagg.first(run.question))
             candidates = await gather(*(member(t - 1, (i + step) % self.n) for step in range(self.k)))
-            return await trial.sample(t, i, selfagg.aggregation(trial.question, candidates))
+            return await run.sample(t, i, selfagg.aggregation(run.question, candidates))
 
         return member
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import selfagg
 from selfagg.api import Result
-from selfagg.engine.sets import draw_set
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.run.subsets import draw_set
 from selfagg.types import Reply, Request, Stop, Usage
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from selfagg.training.rows import Row
+from selfagg.training.rows import TrainingRow
 
-Prompts = Callable[[Sequence[Row], Sequence[Row]], list[Row]]
+Prompts = Callable[[Sequence[TrainingRow], Sequence[TrainingRow]], list[TrainingRow]]
 """Puts an arm's training prompts together, of the plain rows and of those with candidates."""
 
 
@@ -29,7 +29,7 @@ class Arm:
 def _mixed(share: float) -> Prompts:
     """Rows with candidates as they are, and plain ones as often as the share of the former asks for."""
 
-    def prompts(plain: Sequence[Row], aggregation: Sequence[Row]) -> list[Row]:
+    def prompts(plain: Sequence[TrainingRow], aggregation: Sequence[TrainingRow]) -> list[TrainingRow]:
         wanted = round(len(aggregation) * (1 - share) / share)
         times, rest = divmod(wanted, len(plain))
         return [*plain] * times + [*plain[:rest], *aggregation]

@@ -17,17 +17,17 @@ from examples.lab.settings import Size, setting_named
 from examples.lab.supervised import K, school
 from examples.lab.task import Problem, World
 
-from selfagg.engine.differences import differences
-from selfagg.engine.engine import Settings
+from selfagg._internal.files import write_whole
 from selfagg.errors import UsageError
-from selfagg.files import write_whole
 from selfagg.methods import RSA, Majority
-from selfagg.training.data import Plan, Problems, make_set
+from selfagg.record.differences import differences
+from selfagg.run.engine import Settings
+from selfagg.training.data import DataPlan, Problems, make_set
 from selfagg.training.recipe import Recipe
 from selfagg.training.rows import read_rows
 
 if TYPE_CHECKING:
-    from selfagg.models.checkpoints import Checkpoint
+    from selfagg.models.transformers.checkpoints import Checkpoint
 
 Told = Callable[[str], None]
 
@@ -118,7 +118,7 @@ class Experiment:
     def _base(self) -> dict[str, Any]:
         from examples.lab.model import make_model, make_tokenizer
 
-        from selfagg.models.checkpoints import save
+        from selfagg.models.transformers.checkpoints import save
 
         tokenizer = make_tokenizer(self.world)
         model = make_model(tokenizer, self.seed)
@@ -132,10 +132,10 @@ class Experiment:
         recipe = Recipe(
             k=K, pool=self.size.pool, draws=self.size.draws, fraction=self.size.draws / (self.size.draws + 1)
         )
-        plan = Plan(Problems(questions, [SOURCE] * len(questions), SOURCE), recipe, self._settings, "base")
+        plan = DataPlan(Problems(questions, [SOURCE] * len(questions), SOURCE), recipe, self._settings, "base")
 
         async def make() -> dict[str, Any]:
-            from selfagg.models.hf import HFModel
+            from selfagg.models.transformers.model import HFModel
 
             base = self._load("base")
             async with HFModel(base.model, base.tokenizer, name="base", concurrency=AT_ONCE) as model:
@@ -186,7 +186,7 @@ class Experiment:
         return self.folder / "base-model" if name == "base" else self.folder / name / "final"
 
     def _load(self, name: str) -> Checkpoint:
-        from selfagg.models.checkpoints import load
+        from selfagg.models.transformers.checkpoints import load
 
         return replace(load(str(self._model(name)), device="cpu", dtype="float32"), name=name)
 

@@ -18,8 +18,8 @@ from examples.lab.figure import draw
 from examples.lab.findings import paragraph, tables
 from examples.lab.settings import FULL, QUICK, setting_named
 
-from selfagg.files import write_whole
-from selfagg.machine import cores
+from selfagg._internal.files import write_whole
+from selfagg._internal.machine import cores
 
 RESULTS, FINDINGS = "results.json", "findings.md"
 

@@ -13,21 +13,21 @@ from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.population import interval, mean
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
-from selfagg.engine.sets import address_random
 from selfagg.errors import SelfaggError
-from selfagg.experiments.share import share_first_samples
+from selfagg.evaluation.shared_samples import share_first_samples
 from selfagg.methods import RSA, Majority
 from selfagg.methods.base import Method
-from selfagg.models.hf import HFModel
+from selfagg.models.transformers.model import HFModel
 from selfagg.prompts import aggregation, first
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
+from selfagg.run.subsets import address_random
 from selfagg.types import Question, Sampling
 
 if TYPE_CHECKING:
-    from selfagg.models.checkpoints import Checkpoint
+    from selfagg.models.transformers.checkpoints import Checkpoint
 
 AT_ONCE = 1024
 """Calls at once: what suits a model of a tenth of a million weights."""

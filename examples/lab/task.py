@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfagg.engine.sets import address_random
+from selfagg.run.subsets import address_random
 from selfagg.types import Member, Question, Reply
 
 Walk = tuple[int, ...]

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from selfagg.api import Population, Result, asolve, solve
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
-    from selfagg.engine.engine import Watcher as Callback
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
-    from selfagg.evaluation import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.experiments.compared import Compared
+    from selfagg.evaluation.compared import Compared
+    from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
+    from selfagg.evaluation.records import Replay, analyze, build_report, compare, replay
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
     from selfagg.models.base import AlwaysOpen
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
-    from selfagg.records import Replay, analyze, build_report, compare, replay
+    from selfagg.run.engine import Callback
     from selfagg.scoring.base import Scorer, Verdict
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
@@ -36,17 +36,17 @@ _MODULES = {
     "api": "Population Result asolve solve",
     "benchmarks": "Benchmark load_questions",
     "benchmarks.base": "Selection",
-    "engine.engine": "Callback",
+    "run.engine": "Callback",
     "errors": "ContextOverflow ModelError RunStopped SelfaggError UsageError",
-    "evaluation": "EvaluatedQuestion Evaluation aevaluate evaluate",
+    "evaluation.evaluate": "EvaluatedQuestion Evaluation aevaluate evaluate",
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
-    "experiments.compared": "Compared",
+    "evaluation.compared": "Compared",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "records": "Replay analyze build_report compare replay",
+    "evaluation.records": "Replay analyze build_report compare replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -102,7 +102,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'selfagg' has no attribute {name!r}")
     module = import_module(f"selfagg.{_HOMES[name]}")
-    found = globals()[name] = getattr(module, "Watcher" if name == "Callback" else name)
+    found = globals()[name] = getattr(module, "Callback" if name == "Callback" else name)
     return found
 
 

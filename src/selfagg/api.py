@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from selfagg.arguments import check_amounts, check_model, check_times, check_whole, check_words
-from selfagg.blocking import blocking
+from selfagg._internal.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg._internal.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
 
 if TYPE_CHECKING:
     from selfagg.analysis.missing import Missing
-    from selfagg.engine.engine import Watcher
-    from selfagg.engine.run import Choice, Schedule
-    from selfagg.engine.trial import Trial
     from selfagg.methods import Method
     from selfagg.models import Model
     from selfagg.prompts.wording import Wording
+    from selfagg.run.engine import Callback
+    from selfagg.run.question_run import QuestionRun
+    from selfagg.run.runner import Choice, Schedule
     from selfagg.scoring.given import GivenScorer
 
 
@@ -102,7 +102,7 @@ async def asolve(
     timeout_s: float | None = None,
     scorer: GivenScorer | None = None,
     wording: Wording | None = None,
-    callback: Watcher | None = None,
+    callback: Callback | None = None,
 ) -> Result:
     r"""Answer one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
 
@@ -143,15 +143,15 @@ async def asolve(
         UsageError: A setting cannot work, or the model cannot be reached.
         ModelError: No call gave a reply.
     """
-    from selfagg.engine.configuration import about, configuration
-    from selfagg.engine.engine import Engine, Settings
-    from selfagg.engine.record import Record
-    from selfagg.engine.run import Choice, Schedule
-    from selfagg.engine.run import answer as answer_trial
-    from selfagg.engine.trial import Trial
     from selfagg.methods import method_given
     from selfagg.models import Access, opened
     from selfagg.prompts.wording import Wording
+    from selfagg.record.configuration import about, configuration
+    from selfagg.record.record import Record
+    from selfagg.run.engine import Engine, Settings
+    from selfagg.run.question_run import QuestionRun
+    from selfagg.run.runner import Choice, Schedule
+    from selfagg.run.runner import answer as answer_trial
     from selfagg.scoring.given import scorer_given
 
     words = {"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))}
@@ -174,16 +174,18 @@ async def asolve(
         with Record(Path(record) if record is not None else None) as written:
             known = about(context=connection.context)
             written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
-            engine = Engine(connection, settings, written, concurrency=concurrency, watcher=callback)
-            trial = Trial(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
+            engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
+            question_run = QuestionRun(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
             try:
-                await trial.load()
-                outcome = await answer_trial(trial, chosen, choice=answer, schedule=schedule, deadline_s=deadline_s)
-                await trial.scored()
+                await question_run.load()
+                outcome = await answer_trial(
+                    question_run, chosen, choice=answer, schedule=schedule, deadline_s=deadline_s
+                )
+                await question_run.scored()
             finally:
-                await trial.close()
+                await question_run.close()
                 await engine.close()
-            return _result(trial, chosen, outcome.member, outcome.cut_short, written.path)
+            return _result(question_run, chosen, outcome.member, outcome.cut_short, written.path)
 
 
 def _text(question: object) -> str:
@@ -194,15 +196,15 @@ def _text(question: object) -> str:
     return question
 
 
-def _result(trial: Trial, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
+def _result(question_run: QuestionRun, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
     from selfagg.analysis.missing import Missing
 
-    member = trial.members[member.t, member.i]
-    made = trial.members.values()
+    member = question_run.members[member.t, member.i]
+    made = question_run.members.values()
     failed = sum(one.reply is None for one in made)
-    missing = Missing(len(made), failed, replies=trial.replies, without_usage=trial.usage.unknown)
+    missing = Missing(len(made), failed, replies=question_run.replies, without_usage=question_run.usage.unknown)
     populations = [
-        Population(t, {i: trial.members[t, i] for i in range(method.size(t)) if (t, i) in trial.members})
+        Population(t, {i: question_run.members[t, i] for i in range(method.size(t)) if (t, i) in question_run.members})
         for t in range(1, method.t + 1)
     ]
     return Result(
@@ -211,8 +213,8 @@ def _result(trial: Trial, method: Method, member: Member, cut_short: bool, recor
         member=member,
         populations=populations,
         method=method,
-        calls=trial.calls,
-        usage=trial.usage,
+        calls=question_run.calls,
+        usage=question_run.usage,
         cut_short=cut_short,
         record=record,
         missing=missing,

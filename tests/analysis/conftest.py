@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Generation, Record
-from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Generation, Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply, Stop, Usage
 
 Parents = Sequence[Sequence[Sequence[int]]]

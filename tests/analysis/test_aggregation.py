@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from selfagg.analysis.aggregation import aggregations, share
 from selfagg.analysis.statistics import Estimate
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 Share = st.floats(0, 1)

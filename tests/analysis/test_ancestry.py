@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from selfagg.analysis.ancestry import ancestry
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 

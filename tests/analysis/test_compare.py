@@ -9,8 +9,8 @@ import pytest
 
 from selfagg.analysis.compare import compare
 from selfagg.analysis.statistics import correct_for_many, mean_interval, paired_difference
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population, costs_by_question, mean_cost
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 

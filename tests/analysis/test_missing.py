@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.compare import compare
 from selfagg.analysis.costs import costs_by_population, costs_by_question
+from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.missing import Missing, usage_json
-from selfagg.analysis.outcomes import answered
 from selfagg.analysis.statistics import mean_interval
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
 from selfagg.analysis.transitions import fates, transitions
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 from selfagg.types import Usage
 
 Write = Callable[..., Record]

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from selfagg.analysis.plots import figure, plot
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 MAJORITY = {"name": "majority", "n": 2, "t": 1}

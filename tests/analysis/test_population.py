@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from selfagg.analysis.population import entropy
 from selfagg.analysis.summary import summarise, summarise_groups
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 

@@ -9,12 +9,12 @@ import pytest
 
 from selfagg.analysis.statistics import mean_interval
 from selfagg.analysis.summary import summarise
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
 from selfagg.methods import METHODS
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Question, Usage
 
 Write = Callable[..., Record]

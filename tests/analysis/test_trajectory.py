@@ -18,7 +18,7 @@ from selfagg.analysis.costs import costs_by_population
 from selfagg.analysis.skill import skill_of
 from selfagg.analysis.statistics import wilson
 from selfagg.analysis.trajectory import FURTHER, enough, over_questions, predict, trajectory
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 Shares = st.floats(0, 1)

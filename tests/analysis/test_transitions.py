@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from selfagg.analysis.transitions import fates, transitions
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Write = Callable[..., Record]
 

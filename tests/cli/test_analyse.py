@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.analysis.transitions import transitions
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

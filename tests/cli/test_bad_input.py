@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 Run = Callable[..., subprocess.CompletedProcess[str]]

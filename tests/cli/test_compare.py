@@ -16,9 +16,9 @@ import pytest
 from openai_faults import FaultServer
 
 from selfagg.cli.contenders import ContenderOptions, contenders, matched
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
-from selfagg.experiments.budget import Lengths
+from selfagg.evaluation.budget import Lengths
+from selfagg.record.record import Record
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 MODEL = ["--model", "simulated:p=0.4"]

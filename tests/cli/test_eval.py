@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
 from openai_faults import FaultServer, refuse
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 SMALL = ["--model", "simulated:unanswered=0.2", "-n", "4", "-k", "2", "-t", "3"]

@@ -11,7 +11,7 @@ import pytest
 
 from selfagg.cli.options import MethodOptions, SamplingOptions
 from selfagg.cli.presets import Preset, preset_method, preset_sampling
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from selfagg.cli.live_view import line
 from selfagg.cli.progress import WINDOW_S, Progress
-from selfagg.cli.view import line
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import CANDIDATE, Record
-from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models import connect
+from selfagg.record.record import CANDIDATE, Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply, Usage
 
 
@@ -115,7 +115,7 @@ async def test_a_continued_run_starts_from_what_the_record_has() -> None:
         record.begin({}, questions)
         seen = Progress([4, 4, 4], 5)
         async with connect("simulated:unanswered=0.3") as model:
-            await evaluate(Engine(model, Settings(), record, watcher=seen), method, questions)
+            await evaluate(Engine(model, Settings(), record, callback=seen), method, questions)
             again = Progress([4, 4, 4], 5)
             again.resume(record)
             assert [(t.done, t.right, t.wrong, t.unanswered) for t in again.tallies] == [
@@ -131,6 +131,6 @@ async def test_a_continued_run_starts_from_what_the_record_has() -> None:
             half = Progress([4, 4, 4], 5)
             half.resume(record)
             assert (half.finished_questions, half.done) == (4, 48)
-            await evaluate(Engine(model, Settings(), record, watcher=half), method, questions)
+            await evaluate(Engine(model, Settings(), record, callback=half), method, questions)
             assert (half.finished_questions, half.done, half.calls) == (5, 60, 4)
             assert [t.right for t in half.tallies] == [t.right for t in seen.tallies]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

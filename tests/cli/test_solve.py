@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 from selfagg.types import KINDS
 
 SMALL = ["--model", "simulated:p=1,keep=1,spread=0", "--kind", "math", "-n", "8", "-k", "2", "-t", "3"]

@@ -24,14 +24,14 @@ from selfagg import __version__
 from selfagg.cli.progress import Progress
 from selfagg.cluster.connection import Cluster, connected
 from selfagg.cluster.job import Job
-from selfagg.cluster.run import Split
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
+from selfagg.cluster.run import RunSplit
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import Access, connect
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.types import Question
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
@@ -155,7 +155,7 @@ async def test_workers_killed_in_the_middle_cost_nothing_that_was_finished(
 ) -> None:
     progress, told = Progress([8] * 4, len(QUESTIONS)), list[str]()
     with begun(tmp_path / "run.sqlite") as record:
-        async with Split(cluster, job(server.url), QUESTIONS, progress, told.append) as split:
+        async with RunSplit(cluster, job(server.url), QUESTIONS, progress, told.append) as split:
             facts = await split.first()
             assert (facts.context, facts.concurrency) == (8192, 3)
             work = asyncio.ensure_future(split.evaluate(record))
@@ -184,7 +184,7 @@ async def test_a_model_that_refuses_everybody_stops_the_run(
     cluster: Cluster, server: CountingServer, tmp_path: Path
 ) -> None:
     with begun(tmp_path / "run.sqlite") as record:
-        async with Split(cluster, job(server.url), QUESTIONS, Progress([8] * 4, 15), print) as split:
+        async with RunSplit(cluster, job(server.url), QUESTIONS, Progress([8] * 4, 15), print) as split:
             await split.first()
             server.refuses = True
             with pytest.raises(RunStopped, match="key") as stopped:

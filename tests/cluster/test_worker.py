@@ -15,12 +15,12 @@ from selfagg.cluster.connection import gpus_of
 from selfagg.cluster.folder import forget, leftovers, run_folder
 from selfagg.cluster.job import Gone, Job, News
 from selfagg.cluster.worker import Worker
-from selfagg.engine.engine import Settings
-from selfagg.engine.merge import Part
-from selfagg.engine.rows import question_body
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
 from selfagg.models import Access
+from selfagg.record.merge import Part
+from selfagg.record.rows import question_body
+from selfagg.run.engine import Settings
 from selfagg.types import Question
 
 QUESTION = Question("q", "Simulated question?", "text", gold="right")

@@ -23,26 +23,26 @@ from aiohttp import web
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.file import load_file
 from selfagg.cli.values import json_object
-from selfagg.engine.formats import SCHEMA
-from selfagg.engine.record import Record
-from selfagg.engine.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
 from selfagg.errors import ModelError, SelfaggError
+from selfagg.html_report.markup import nodes
 from selfagg.models import Access, simulated
 from selfagg.models.openai.address import read_address
-from selfagg.models.openai.assembly import Assembly
+from selfagg.models.openai.assembly import ReplyAssembly
 from selfagg.models.openai.bodies import refusal
 from selfagg.models.openai.client import Server
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
-from selfagg.models.retries import Passing
-from selfagg.report.markup import nodes
+from selfagg.models.retries import TransientError
+from selfagg.record.migrations import SCHEMA
+from selfagg.record.record import Record
+from selfagg.record.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
 from selfagg.scoring import scorer_for
 from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.text import text_key
-from selfagg.server.errors import ApiError
+from selfagg.server.errors import APIError
 from selfagg.server.schemas import ChatRequest, parse, read
 from selfagg.types import KINDS, Member, Question, Reply
 
@@ -98,7 +98,7 @@ def reply(data: bytes) -> None:
     """A whole answer of a server: the first byte decides its status."""
     server, answers = _server()
     answers["it"] = ((200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200, "application/json", data[1:])
-    with suppress(Passing, ModelError):
+    with suppress(TransientError, ModelError):
         try:
             answer = _LOOP.run_until_complete(server.post("chat/completions", {}))
             _keep_reply(read_reply(answer, seconds=1.0, verbatim=True))
@@ -112,13 +112,13 @@ def stream(data: bytes) -> None:
     answers["it"] = (200, "text/event-stream", data)
 
     async def ask() -> Reply:
-        assembly = Assembly(verbatim=True)
+        assembly = ReplyAssembly(verbatim=True)
         async for event in server.events("chat/completions", {}):
             list(assembly.add(event))
         list(assembly.rest())
         return assembly.reply(seconds=1.0)
 
-    with suppress(Passing, Refusal):
+    with suppress(TransientError, Refusal):
         _keep_reply(_LOOP.run_until_complete(ask()))
 
 
@@ -126,7 +126,7 @@ def refused(data: bytes) -> None:
     """A refusal's body and its headers."""
     text = data.decode("utf-8", "replace")
     headers = {"retry-after": text[:40], "retry-after-ms": text[40:60]}
-    with suppress(Passing, ModelError):
+    with suppress(TransientError, ModelError):
         raise refusal(400 + len(data) % 200, text, headers, ["key"]).error("host", proven=False)
 
 
@@ -184,7 +184,7 @@ def options(data: bytes) -> None:
 
 def body(data: bytes) -> None:
     """The body of a request to the server."""
-    with suppress(ApiError):
+    with suppress(APIError):
         read(ChatRequest, parse(data))
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from examples.lab.model import make_tokenizer
 from examples.lab.task import World, candidate, written
 
-from selfagg.engine.sets import address_random
 from selfagg.prompts import aggregation, first
+from selfagg.run.subsets import address_random
 from selfagg.scoring import scorer_for
 
 WORLD = World(places=6, rules=3, steps=2, seed=4)

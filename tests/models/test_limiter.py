@@ -15,7 +15,7 @@ import pytest
 from selfagg.errors import ModelError
 from selfagg.models.limiter import Limiter, seconds
 from selfagg.models.pace import Pace
-from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.models.retries import RetryPolicy, TransientError
 
 T = TypeVar("T")
 Rule = Callable[["Simulated", float], Exception | None]
@@ -94,7 +94,7 @@ async def run(
 
 def in_flight(most: int) -> Rule:
     """A limit on the calls at once."""
-    return lambda server, now: Passing("too many at once", status=429) if server.busy >= most else None
+    return lambda server, now: TransientError("too many at once", status=429) if server.busy >= most else None
 
 
 def a_minute(most: int) -> Rule:
@@ -105,7 +105,7 @@ def a_minute(most: int) -> Rule:
         if now // 60 != used["minute"]:
             used.update(minute=int(now // 60), calls=0)
         used["calls"] += 1
-        return Passing(f"{most} requests a minute", status=429) if used["calls"] > most else None
+        return TransientError(f"{most} requests a minute", status=429) if used["calls"] > most else None
 
     return rule
 
@@ -119,14 +119,14 @@ def tokens_a_minute(most: float) -> Rule:
         cost = chance.uniform(500, 3_000)
         fits = cost <= tokens
         bucket.update(at=now, tokens=tokens - cost * fits)
-        return None if fits else Passing("tokens a minute", status=429)
+        return None if fits else TransientError("tokens a minute", status=429)
 
     return rule
 
 
 def outage(begin: float, end: float, **kind: Any) -> Rule:
     """Nothing but this failure for a time."""
-    return lambda server, now: Passing("outage", **kind) if begin <= now < end else None
+    return lambda server, now: TransientError("outage", **kind) if begin <= now < end else None
 
 
 @pytest.mark.parametrize(("most", "wasted"), [(1, 40), (2, 40), (8, 30)])
@@ -267,7 +267,7 @@ def test_a_call_that_fails_among_others_ends_after_its_tries() -> None:
             nonlocal tries
             tries += 1
             await asyncio.sleep(0.1)
-            raise Passing("poison", status=500)
+            raise TransientError("poison", status=500)
 
         others = asyncio.gather(*(limiter.run(Simulated.ask) for _ in range(64)))
         beside = asyncio.create_task(_steady(limiter))

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.models.pace import FAULTS_IN_A_ROW, Pace
-from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.models.retries import RetryPolicy, TransientError
 
-LIMIT = Passing("too many", status=429)
-FAULT = Passing("fault", status=500)
+LIMIT = TransientError("too many", status=429)
+FAULT = TransientError("fault", status=500)
 
 
 def pace(*starts: float) -> Pace:
@@ -90,7 +90,7 @@ def test_a_limit_that_is_not_reached_does_not_rise() -> None:
 
 def test_all_wait_as_long_as_the_server_says_and_a_little_more() -> None:
     one = pace(0.0, 0.0)
-    assert one.failed(0, Passing("wait", status=429, wait_s=40.0), 5.0)
+    assert one.failed(0, TransientError("wait", status=429, wait_s=40.0), 5.0)
     assert 45.5 <= one.closed_until <= 46.0
 
 
@@ -109,12 +109,12 @@ def test_one_fault_closes_nothing_and_some_in_a_row_do() -> None:
 def test_pauses_grow_with_each_try_that_fails_and_not_with_each_call() -> None:
     one = pace(*[0.0] * 50)
     for number in range(50):
-        one.failed(number, Passing("gone", unreachable=True), 1.0)
+        one.failed(number, TransientError("gone", unreachable=True), 1.0)
     assert one.closed_until <= 2.0
     now = 2.0
     for number, longest in enumerate([2, 4, 8, 16, 30, 30], 100):
         one.start(number, now)
-        one.failed(number, Passing("gone", unreachable=True), now)
+        one.failed(number, TransientError("gone", unreachable=True), now)
         assert longest / 2 <= one.closed_until - now <= longest
         now = one.closed_until
     one.start("back", now)
@@ -158,7 +158,7 @@ def test_a_refusal_beside_others_is_no_rate() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, LIMIT, FAULT])), max_size=200))
-def test_there_is_always_room_for_one(events: list[tuple[int, Passing | None]]) -> None:
+def test_there_is_always_room_for_one(events: list[tuple[int, TransientError | None]]) -> None:
     one, now = pace(*[0.0] * 10), 0.0
     for call, error in events:
         now += 0.5

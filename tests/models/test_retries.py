@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.models.retries import Passing, RetryPolicy, may_pass, patient
+from selfagg.models.retries import RetryPolicy, TransientError, may_pass, patient
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
@@ -22,17 +22,17 @@ def test_these_do_not(status: int) -> None:
 @pytest.mark.parametrize(
     ("error", "busy", "away"),
     [
-        (Passing("limit", status=429), True, False),
-        (Passing("loading", status=503), True, False),
-        (Passing("overloaded", status=529), True, False),
-        (Passing("a fault that names a wait", status=500, wait_s=3.0), True, False),
-        (Passing("refused", status=503, unreachable=True), False, True),
-        (Passing("bad gateway", status=502), False, True),
-        (Passing("fault", status=500), False, False),
-        (Passing("broken off"), False, False),
+        (TransientError("limit", status=429), True, False),
+        (TransientError("loading", status=503), True, False),
+        (TransientError("overloaded", status=529), True, False),
+        (TransientError("a fault that names a wait", status=500, wait_s=3.0), True, False),
+        (TransientError("refused", status=503, unreachable=True), False, True),
+        (TransientError("bad gateway", status=502), False, True),
+        (TransientError("fault", status=500), False, False),
+        (TransientError("broken off"), False, False),
     ],
 )
-def test_a_server_is_busy_or_away_or_fails(error: Passing, busy: bool, away: bool) -> None:
+def test_a_server_is_busy_or_away_or_fails(error: TransientError, busy: bool, away: bool) -> None:
     assert (error.busy, error.away) == (busy, away)
 
 

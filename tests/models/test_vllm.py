@@ -59,7 +59,7 @@ async def test_a_seed_decides_a_reply_whatever_is_written_beside_it(model: VLLMM
 async def test_greedy_replies_are_those_of_transformers(model: VLLMModel) -> None:
     from tiny_models import tiny_model, tiny_tokenizer
 
-    from selfagg.models.hf import HFModel
+    from selfagg.models.transformers.model import HFModel
 
     texts = ["one", "a longer question", "?"]
     requests = [_request(text, temperature=0.0) for text in texts]

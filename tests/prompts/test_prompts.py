@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first, verification
-from selfagg.prompts.candidates import CUT, shorten, view_named
+from selfagg.prompts.candidates import CUT, candidate_format_named, shorten
 from selfagg.prompts.fit import LEAST_REPLY, fit, reply_room
 from selfagg.types import Example, Kind, Member, Question, Reply
 
@@ -87,19 +87,19 @@ def test_the_papers_verification_setting() -> None:
 
 def test_views() -> None:
     thought = member(0, "So \\boxed{42}.", "Let me think.", "42")
-    assert view_named("response")(thought) == "So \\boxed{42}."
-    assert view_named("reasoning")(thought) == "Let me think.\n\nSo \\boxed{42}."
-    assert view_named("answer")(thought) == "42"
-    assert view_named("answer")(member(0, "no idea")) == "(no final answer)"
-    assert view_named("tail:1")(thought) == CUT + "42}."[-4:]
-    assert view_named("response")(member(0, "", "cut while thinking")) == "cut while thinking"
-    assert view_named("response")(member(0, " ")) == "(empty)"
+    assert candidate_format_named("response")(thought) == "So \\boxed{42}."
+    assert candidate_format_named("reasoning")(thought) == "Let me think.\n\nSo \\boxed{42}."
+    assert candidate_format_named("answer")(thought) == "42"
+    assert candidate_format_named("answer")(member(0, "no idea")) == "(no final answer)"
+    assert candidate_format_named("tail:1")(thought) == CUT + "42}."[-4:]
+    assert candidate_format_named("response")(member(0, "", "cut while thinking")) == "cut while thinking"
+    assert candidate_format_named("response")(member(0, " ")) == "(empty)"
 
 
 @pytest.mark.parametrize("name", ["", "tail", "tail:0", "tail:-3", "tail:x", "whole", "tail:9999999999"])
 def test_unknown_views_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="candidate view"):
-        view_named(name)
+        candidate_format_named(name)
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,7 +114,7 @@ async def test_a_fitted_prompt_fits_and_cuts_evenly_from_the_front(
     model = SimulatedModel(Simulation())
     texts = [f"{'x' * length}end{i}" for i, length in enumerate(lengths)]
     prompt = aggregation(QUESTION, [member(i, text) for i, text in enumerate(texts)])
-    fitted = await fit(prompt, view_named("response"), model, max_tokens, context)
+    fitted = await fit(prompt, candidate_format_named("response"), model, max_tokens, context)
     content = fitted.messages[-1]["content"]
     assert await model.count_tokens(fitted.messages) + fitted.max_tokens <= context
     assert 0 < fitted.max_tokens <= max_tokens
@@ -130,14 +130,16 @@ async def test_prompts_that_fit_are_not_counted() -> None:
         async def count_tokens(self, messages: object) -> int:
             raise AssertionError("counted")
 
-    fitted = await fit(first(QUESTION), view_named("response"), Uncountable(Simulation()), 100, 1000)
+    fitted = await fit(first(QUESTION), candidate_format_named("response"), Uncountable(Simulation()), 100, 1000)
     assert (fitted.max_tokens, fitted.cut) == (100, 0)
 
 
 async def test_a_question_that_leaves_no_room_is_named() -> None:
     long = dataclasses.replace(QUESTION, id="long one", text="word " * 1000)
     with pytest.raises(UsageError, match="question long one: its prompt takes"):
-        await fit(first(long), view_named("response"), SimulatedModel(Simulation()), 100, 1250 + LEAST_REPLY)
+        await fit(
+            first(long), candidate_format_named("response"), SimulatedModel(Simulation()), 100, 1250 + LEAST_REPLY
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from selfagg.sandbox import Limits, Outcome, Sandbox, load_program
+from selfagg.sandbox import Limits, ProgramResult, Sandbox, load_program
 from selfagg.sandbox.guest import calls
 
 BEGIN = """
@@ -31,7 +31,7 @@ OF_PROBES = {335, 336}
 """uretprobe and uprobe, which Linux keeps from filters; they end a process that was not made to call them."""
 
 
-async def run(sandbox: Sandbox, code: str, limits: Limits) -> Outcome:
+async def run(sandbox: Sandbox, code: str, limits: Limits) -> ProgramResult:
     async with load_program(sandbox, BEGIN + textwrap.dedent(code), limits) as program:
         return await program.run("")
 
@@ -46,7 +46,7 @@ async def test_a_call_that_is_not_listed_is_not_there(sandbox: Sandbox, limits: 
                 if error.errno != errno.ENOSYS: print("ESCAPED", number, error)
         print("done")
     """
-    assert await run(sandbox, code, limits) == Outcome("done\n")
+    assert await run(sandbox, code, limits) == ProgramResult("done\n")
 
 
 REFUSED = {
@@ -105,7 +105,7 @@ async def test_is_refused(what: str, sandbox: Sandbox, limits: Limits) -> None:
         except OSError:
             print("refused")
     """
-    assert await run(sandbox, code, limits) == Outcome("refused\n")
+    assert await run(sandbox, code, limits) == ProgramResult("refused\n")
 
 
 @pytest.mark.skipif(MACHINE != "x86_64", reason="other machines have one way to call the kernel")
@@ -117,7 +117,7 @@ async def test_older_ways_to_call_the_kernel_are_closed(sandbox: Sandbox, limits
         page.write(bytes.fromhex("b814000000cd80c3"))
         print("ESCAPED", ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))())
     """
-    assert await run(sandbox, old, limits) == Outcome(failure="it crashed")
+    assert await run(sandbox, old, limits) == ProgramResult(failure="it crashed")
 
 
 async def test_what_computing_needs_is_allowed(sandbox: Sandbox) -> None:
@@ -142,7 +142,7 @@ async def test_what_computing_needs_is_allowed(sandbox: Sandbox) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(1)
     """
     expected = "[(1,)] 1.0\n3\nb'x'\nthread\nalarm\n"
-    assert await run(sandbox, code, Limits(seconds=20)) == Outcome(expected)
+    assert await run(sandbox, code, Limits(seconds=20)) == ProgramResult(expected)
 
 
 def of_a_process(pid: str) -> dict[str, str]:

@@ -8,18 +8,18 @@ import textwrap
 
 import pytest
 
-from selfagg.sandbox import Limits, Outcome, Program, Sandbox, load_program
+from selfagg.sandbox import Limits, Program, ProgramResult, Sandbox, load_program
 
 TIME = "it ran past the time limit"
 MEBIBYTE = 1 << 20
 
 
-async def run(sandbox: Sandbox, code: str, limits: Limits) -> Outcome:
+async def run(sandbox: Sandbox, code: str, limits: Limits) -> ProgramResult:
     async with load_program(sandbox, textwrap.dedent(code), limits) as program:
         return await program.run("")
 
 
-async def both(program: Program) -> tuple[Outcome, Outcome]:
+async def both(program: Program) -> tuple[ProgramResult, ProgramResult]:
     return await program.run("attack"), await program.run("behave")
 
 
@@ -42,7 +42,7 @@ ENDLESS = {
 
 
 async def test_endless_programs_end(sandbox: Sandbox, limits: Limits) -> None:
-    async def attack(body: str) -> tuple[Outcome, Outcome]:
+    async def attack(body: str) -> tuple[ProgramResult, ProgramResult]:
         indented = textwrap.indent(body, "    ")
         code = f"def loop():\n    while True: pass\nif input() == 'attack':\n{indented}\nelse:\n    print('fine')"
         async with load_program(sandbox, code, limits) as program:
@@ -77,7 +77,7 @@ async def test_using_up_ends_in_an_error_of_the_program(what: str, sandbox: Sand
         attacked, next_one = await both(program)
     assert attacked.failure is not None
     assert attacked.failure != TIME
-    assert next_one == Outcome("fine\n")
+    assert next_one == ProgramResult("fine\n")
 
 
 ENTRIES = {
@@ -196,7 +196,7 @@ async def test_a_crash_is_a_failure(how: str, sandbox: Sandbox, limits: Limits) 
     async with load_program(sandbox, code, limits) as program:
         attacked, next_one = await both(program)
     assert attacked.failure is not None
-    assert next_one == Outcome("fine\n")
+    assert next_one == ProgramResult("fine\n")
 
 
 SOURCES = {

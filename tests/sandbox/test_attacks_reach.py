@@ -16,12 +16,12 @@ import pytest
 from waiting import until
 
 import selfagg
-from selfagg.sandbox import Limits, Outcome, Sandbox, load_program
+from selfagg.sandbox import Limits, ProgramResult, Sandbox, load_program
 
 SECRET = "the-secret-of-the-host"
 
 
-async def run(sandbox: Sandbox, code: str, limits: Limits, stdin: str = "") -> Outcome:
+async def run(sandbox: Sandbox, code: str, limits: Limits, stdin: str = "") -> ProgramResult:
     async with load_program(sandbox, textwrap.dedent(code), limits) as program:
         return await program.run(stdin)
 
@@ -37,7 +37,7 @@ def secret(tmp_path: Path) -> Path:
 
 async def test_what_an_escape_looks_like(sandbox: Sandbox, limits: Limits) -> None:
     outcome = await run(sandbox, "print('ESCAPED', input())", limits, "now")
-    assert outcome == Outcome(output="ESCAPED now\n")
+    assert outcome == ProgramResult(output="ESCAPED now\n")
 
 
 READS = {
@@ -65,7 +65,7 @@ async def test_cannot_read_a_file_of_the_host(how: str, sandbox: Sandbox, limits
 )
 async def test_cannot_see_the_system(path: str, sandbox: Sandbox, limits: Limits) -> None:
     code = f"import os\nif os.path.lexists({path!r}): print('ESCAPED')"
-    assert await run(sandbox, code, limits) == Outcome()
+    assert await run(sandbox, code, limits) == ProgramResult()
 
 
 async def test_cannot_see_selfagg_or_its_packages(sandbox: Sandbox, limits: Limits) -> None:
@@ -79,7 +79,7 @@ async def test_cannot_see_selfagg_or_its_packages(sandbox: Sandbox, limits: Limi
         except ImportError:
             pass
     """
-    assert await run(sandbox, code, limits) == Outcome()
+    assert await run(sandbox, code, limits) == ProgramResult()
 
 
 async def test_cannot_read_keys_in_the_environment(
@@ -143,7 +143,7 @@ async def test_cannot_write_outside_its_folder(sandbox: Sandbox, limits: Limits)
             except OSError:
                 pass
     """
-    assert await run(sandbox, code, limits) == Outcome()
+    assert await run(sandbox, code, limits) == ProgramResult()
 
 
 CALLS = {
@@ -248,7 +248,7 @@ async def test_sees_no_package_and_writes_nowhere_else(sandbox: Sandbox, limits:
                 pass
     """
     outcome = await run(sandbox, code, replace(limits, seconds=10))
-    assert outcome == Outcome("/box\n/box/tmp\n")
+    assert outcome == ProgramResult("/box\n/box/tmp\n")
 
 
 def names_itself(name: str) -> str:

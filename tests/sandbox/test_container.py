@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.sandbox import Limits, Outcome, load_program
+from selfagg.sandbox import Limits, ProgramResult, load_program
 from selfagg.sandbox.container import Container
 
 STAND_IN = """#!{python}
@@ -85,7 +85,7 @@ async def test_programs_run_and_containers_are_removed(engine: Path) -> None:
     container = Container("docker")
     assert container.trouble() is None
     async with load_program(container, "print(int(input()) + 1)", Limits()) as program:
-        assert await program.run("1") == Outcome("2\n")
+        assert await program.run("1") == ProgramResult("2\n")
     calls = await asyncio.to_thread(engine.read_text)
     assert "'info'" in calls
     assert "'image', 'inspect', 'docker.io/library/python:" in calls

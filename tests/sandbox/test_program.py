@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.sandbox import Limits, Outcome, Sandbox, choose_sandbox, load_program
+from selfagg.sandbox import Limits, ProgramResult, Sandbox, choose_sandbox, load_program
 from selfagg.sandbox.guest.values import decode, encode
 from selfagg.sandbox.unprotected import Unprotected
 
@@ -48,7 +48,7 @@ def any_sandbox(request: pytest.FixtureRequest) -> Sandbox:
 )
 async def test_scripts_run(code: str, stdin: str, output: str, any_sandbox: Sandbox) -> None:
     async with load_program(any_sandbox, code, Limits()) as program:
-        assert await program.run(stdin) == Outcome(output)
+        assert await program.run(stdin) == ProgramResult(output)
 
 
 async def test_each_run_is_new(any_sandbox: Sandbox) -> None:

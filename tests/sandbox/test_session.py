@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from selfagg.sandbox import Limits, Outcome, SandboxFailedError, SessionLost, load_program, open_session
+from selfagg.sandbox import Limits, ProgramResult, SandboxFailedError, SessionLost, load_program, open_session
 from selfagg.sandbox.base import Command
 from selfagg.sandbox.guest.frames import pack
 
@@ -96,5 +96,5 @@ async def test_a_lost_session_stays_lost() -> None:
     late = pack({"status": "done", "output": "", "value": ""})
     said = READY + LOADED + struct.pack(">I", 2) + b"[]" + late
     async with load_program(Says(said, then="sys.stdin.read()"), "", LIMITS) as program:
-        lost = Outcome(failure="it sent no proper message")
+        lost = ProgramResult(failure="it sent no proper message")
         assert [await program.run(""), await program.run("")] == [lost, lost]

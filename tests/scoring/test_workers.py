@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from selfagg._internal.machine import cores
 from selfagg.errors import SelfaggError
-from selfagg.machine import cores
 from selfagg.scoring import workers
 
 

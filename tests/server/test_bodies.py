@@ -11,7 +11,7 @@ from waiting import until
 
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.server import bodies
-from selfagg.server.settings import Limits, ServeSettings
+from selfagg.server.settings import ServerLimits, ServeSettings
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -31,7 +31,7 @@ async def status(reader: asyncio.StreamReader) -> int:
 
 
 async def test_an_upload_takes_its_place_before_it_is_read() -> None:
-    settings = ServeSettings(limits=Limits(open_requests=1))
+    settings = ServeSettings(limits=ServerLimits(open_requests=1))
     async with serving(SimulatedModel(Simulation()), settings) as served:
         _, first = await uploading(served, 1000, 1)
         await until(lambda: served.service.admission.open == 1)
@@ -43,7 +43,7 @@ async def test_an_upload_takes_its_place_before_it_is_read() -> None:
 
 
 async def test_all_bodies_together_are_bounded_and_let_go_of() -> None:
-    settings = ServeSettings(limits=Limits(body_bytes=1000, bodies_at_once=2))
+    settings = ServeSettings(limits=ServerLimits(body_bytes=1000, bodies_at_once=2))
     async with serving(SimulatedModel(Simulation()), settings) as served:
         held = [await uploading(served, 1000, 900) for _ in range(2)]
         await until(lambda: served.service.admission.open == 2)

@@ -14,10 +14,10 @@ from openai import AsyncOpenAI
 from serving import serving
 
 import selfagg
-from selfagg.engine.record import Record
+from selfagg.html_report import build_report
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.report import build_report
-from selfagg.server.settings import Limits, ServeSettings
+from selfagg.record.record import Record
+from selfagg.server.settings import ServerLimits, ServeSettings
 
 NAME = "simulated:"
 ASKED: Any = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "what?"}]
@@ -219,7 +219,7 @@ async def test_models_health_metrics_and_what_is_not_there() -> None:
 
 
 async def test_requests_become_questions_of_a_record_that_is_gone_on_with(tmp_path: Path) -> None:
-    settings = ServeSettings(n=3, k=2, t=2, record=tmp_path / "served.sqlite", limits=Limits(n=8))
+    settings = ServeSettings(n=3, k=2, t=2, record=tmp_path / "served.sqlite", limits=ServerLimits(n=8))
     names = []
     for _ in range(2):
         async with client(settings) as asking:

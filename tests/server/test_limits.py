@@ -14,7 +14,7 @@ from waiting import until
 from selfagg.cli.serve import check_address, read_keys
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server.settings import Limits, ServeSettings
+from selfagg.server.settings import ServerLimits, ServeSettings
 
 BODY = {"model": "simulated:", "messages": [{"role": "user", "content": "what?"}]}
 
@@ -80,7 +80,7 @@ async def test_a_body_that_is_too_large_is_not_read(chunked: bool) -> None:
         for _ in range(100):
             yield b"x" * 1000
 
-    settings = ServeSettings(limits=Limits(body_bytes=10_000))
+    settings = ServeSettings(limits=ServerLimits(body_bytes=10_000))
     async with serving(SimulatedModel(Simulation()), settings) as served, aiohttp.ClientSession() as session:
         data = pieces() if chunked else b"x" * 100_000
         async with session.post(f"{served.url}/v1/chat/completions", data=data) as answer:
@@ -90,7 +90,7 @@ async def test_a_body_that_is_too_large_is_not_read(chunked: bool) -> None:
 
 
 async def test_past_the_bound_clients_are_asked_to_come_back() -> None:
-    settings = ServeSettings(limits=Limits(open_requests=3))
+    settings = ServeSettings(limits=ServerLimits(open_requests=3))
     async with serving(SimulatedModel(Simulation(speed=400, tokens=100, cv=0)), settings) as served:
         answers = await asyncio.gather(*(post(served, rsa=False) for _ in range(10)))
         assert sorted(status for status, _, _ in answers) == [200] * 3 + [429] * 7
@@ -103,7 +103,7 @@ async def test_past_the_bound_clients_are_asked_to_come_back() -> None:
 async def test_a_small_request_does_not_wait_for_a_large_one() -> None:
     async with serving(SimulatedModel(Simulation(speed=2000, tokens=100, cv=0)), concurrency=2) as served:
         large = asyncio.create_task(post(served, rsa={"n": 32, "k": 2, "t": 4, "answer": "majority"}))
-        await until(lambda: served.service.gate.waiting >= 10, 5)
+        await until(lambda: served.service.call_limiter.waiting >= 10, 5)
         small = [post(served, rsa=False) for _ in range(4)]
         assert all(status == 200 for status, _, _ in await asyncio.gather(*small))
         assert not large.done()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from selfagg.training.rows import Row, question_text
+from selfagg.training.rows import TrainingRow, question_text
 from selfagg.types import Question
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def fresh_model(tokenizer: PreTrainedTokenizerBase) -> Callable[[], PreTrainedMo
 
 
 @pytest.fixture(scope="session")
-def rows() -> list[Row]:
+def rows() -> list[TrainingRow]:
     """Sixteen prompts, every second one with two candidates."""
     made = []
     for place in range(16):
@@ -77,7 +77,7 @@ def rows() -> list[Row]:
         shown = place % 2 == 1
         asked = f"{question.text} 1 + 2 + 3 + 4 + 5 + 6" if shown else question.text
         made.append(
-            Row(
+            TrainingRow(
                 "selfagg/sums",
                 ({"role": "user", "content": asked},),
                 "text",

@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfagg.benchmarks import load_questions
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
 from selfagg.errors import ModelError, UsageError
 from selfagg.methods import Majority
 from selfagg.models import Access, connect
 from selfagg.models.base import fingerprint
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first
-from selfagg.training.data import CANDIDATES, Plan, Problems, finished_set, make_set
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
+from selfagg.training.data import CANDIDATES, DataPlan, Problems, finished_set, make_set
 from selfagg.training.recipe import Recipe, draw_subsets, mixture
-from selfagg.training.rows import Row, question_of, read_rows
+from selfagg.training.rows import TrainingRow, question_of, read_rows
 from selfagg.types import Question, Reply, Request, Sampling
 
 SETTINGS = Settings(seed=7)
@@ -42,15 +42,17 @@ def problems(count: int, length: int = 0) -> Problems:
     return Problems(questions, ["sums"] * count, f"sums, {count} questions")
 
 
-def plan_of(model: SimulatedModel, count: int = 12, settings: Settings = SETTINGS, **recipe: Any) -> Plan:
-    return Plan(problems(count), Recipe(**recipe), settings, model.name)
+def plan_of(model: SimulatedModel, count: int = 12, settings: Settings = SETTINGS, **recipe: Any) -> DataPlan:
+    return DataPlan(problems(count), Recipe(**recipe), settings, model.name)
 
 
 def simulated(**simulation: Any) -> SimulatedModel:
     return SimulatedModel(Simulation(**simulation))
 
 
-async def made(folder: Path, model: SimulatedModel, count: int = 12, **recipe: Any) -> tuple[dict[str, Any], list[Row]]:
+async def made(
+    folder: Path, model: SimulatedModel, count: int = 12, **recipe: Any
+) -> tuple[dict[str, Any], list[TrainingRow]]:
     facts = await make_set(folder, plan_of(model, count, **recipe), model)
     return facts, read_rows(folder)
 
@@ -119,10 +121,10 @@ class Capturing(SimulatedModel):
 @pytest.mark.parametrize("context", [0, 262])
 @pytest.mark.parametrize("view", ["response", "answer", "tail:4"])
 async def test_prompts_are_those_that_inference_sends_for_the_same_candidates(
-    tmp_path: Path, k: int, context: int, view: str
+    tmp_path: Path, k: int, context: int, candidate_format: str
 ) -> None:
     model = Capturing(Simulation(p=0.5, tokens=40, unanswered=0.3, context=context))
-    settings = Settings(Sampling(max_tokens=100), seed=7, candidate=view)
+    settings = Settings(Sampling(max_tokens=100), seed=7, candidate=candidate_format)
     plan = plan_of(model, 6, settings, k=k, pool=4, fraction=1)
     facts = await make_set(tmp_path / "set", plan, model)
     rows = read_rows(tmp_path / "set")
@@ -137,7 +139,7 @@ async def test_prompts_are_those_that_inference_sends_for_the_same_candidates(
             assert row.prompt == model.asked
             assert row.c == sum(members[i].right for i in chosen)
     assert len(rows) == 6
-    assert (facts["shortened"]["prompts"] > 0) == bool(context and k == 4 and view != "answer")
+    assert (facts["shortened"]["prompts"] > 0) == bool(context and k == 4 and candidate_format != "answer")
 
 
 async def test_the_first_samples_are_those_of_an_evaluation(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ async def test_plain_sets_ask_no_model_and_train_on_the_same_problems(tmp_path: 
     await make_set(tmp_path / "half", plan_of(model, held_out=4), model)
     asked = len(model.calls)
     assert asked == 8 * 4  # none for those held out
-    plan = Plan(problems(12), Recipe(fraction=0, held_out=4), SETTINGS)
+    plan = DataPlan(problems(12), Recipe(fraction=0, held_out=4), SETTINGS)
     facts = await make_set(tmp_path / "plain", plan)
     assert len(model.calls) == asked
     assert facts["rows"] == {"plain": 8, "aggregation": 0, "test": 4}
@@ -307,7 +309,7 @@ async def test_long_prompts_are_shortened_as_at_inference_or_dropped(tmp_path: P
 async def test_problems_that_do_not_fit_are_left_out_and_counted(tmp_path: Path, bound: int | None) -> None:
     model = simulated(context=0 if bound else 104)
     short, long = problems(4).questions, problems(8, length=300).questions[4:]
-    plan = Plan(
+    plan = DataPlan(
         Problems([*short, *long], ["s"] * 8, "mixed"),
         Recipe(fraction=0.0, max_prompt_tokens=bound),
         SETTINGS,
@@ -316,7 +318,7 @@ async def test_problems_that_do_not_fit_are_left_out_and_counted(tmp_path: Path,
     facts = await make_set(tmp_path / "a", plan, model)
     assert facts["problems"]["too_long"] == 4
     assert {row.id for row in read_rows(tmp_path / "a")} == {question.id for question in short}
-    plan = Plan(Problems(long, ["s"] * 4, "long"), Recipe(max_prompt_tokens=bound), SETTINGS, model.name)
+    plan = DataPlan(Problems(long, ["s"] * 4, "long"), Recipe(max_prompt_tokens=bound), SETTINGS, model.name)
     with pytest.raises(UsageError, match="no problem is left to train on: the prompts of all 4 are longer than"):
         await make_set(tmp_path / "b", plan, model)
 
@@ -383,7 +385,7 @@ async def test_candidates_of_another_set_serve_here_too(tmp_path: Path) -> None:
     assert len({row.id for row in read_rows(tmp_path / "b")}) == 10
     with pytest.raises(UsageError, match="differs in seed, so its candidates cannot serve here"):
         await make_set(tmp_path / "c", plan_of(model, settings=Settings(seed=8)), model, reused=record)
-    other = Plan(problems(11), Recipe(), SETTINGS, model.name)
+    other = DataPlan(problems(11), Recipe(), SETTINGS, model.name)
     with pytest.raises(UsageError, match="is of other problems"):
         await make_set(tmp_path / "d", other, model, reused=record)
 
@@ -430,7 +432,7 @@ def test_problems_that_no_reward_can_be_given_for_are_refused() -> None:
 async def test_more_than_text_is_refused(tmp_path: Path) -> None:
     image = [{"type": "image_url", "image_url": {"url": "data:,"}}]
     question = Question("q", "What is it?", gold="cat", turn={"role": "user", "content": image})
-    plan = Plan(Problems([question], ["s"], "s"), Recipe(fraction=0), SETTINGS)
+    plan = DataPlan(Problems([question], ["s"], "s"), Recipe(fraction=0), SETTINGS)
     with pytest.raises(UsageError, match="problem q has a message that is more than a role and a text"):
         await make_set(tmp_path / "set", plan)
 
@@ -440,7 +442,7 @@ async def test_datasets_reads_the_folder_as_its_card_says(tmp_path: Path) -> Non
     await made(tmp_path / "set", simulated(p=0.5), held_out=3)
     loaded = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert {name: len(split) for name, split in loaded.items()} == {"train": 18, "test": 3}
-    assert [Row.of(row) for row in loaded["train"]] == read_rows(tmp_path / "set")
+    assert [TrainingRow.of(row) for row in loaded["train"]] == read_rows(tmp_path / "set")
 
 
 async def test_the_embedded_model_on_reasoning_gym(tmp_path: Path) -> None:
@@ -449,7 +451,7 @@ async def test_the_embedded_model_on_reasoning_gym(tmp_path: Path) -> None:
     small = {"min_terms": "2", "max_terms": "2", "min_digits": "1", "max_digits": "1"}
     questions = load_questions("reasoning_gym:chain_sum", size=2, settings=small, examples=1)
     model = connect("local", Access(context=1024))
-    plan = Plan(
+    plan = DataPlan(
         Problems(questions, ["reasoning_gym:chain_sum"] * 2, "sums"),
         Recipe(k=2, pool=2),
         Settings(Sampling(max_tokens=24)),

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.engine.sets import Set
 from selfagg.errors import UsageError
+from selfagg.run.subsets import Set
 from selfagg.training.loop import Loops, descended, step_seed
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rollouts import read_rollouts
-from selfagg.training.rows import Row, question_of
+from selfagg.training.rows import TrainingRow, question_of
 from selfagg.types import Question
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_a_whole_loop_is_a_rollout(
     tmp_path: Path,
     fresh_model: "Callable[[], PreTrainedModel]",
     tokenizer: "PreTrainedTokenizerBase",
-    rows: list[Row],
+    rows: list[TrainingRow],
     one_thread: None,
 ) -> None:
     seen: list[Any] = []

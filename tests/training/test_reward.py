@@ -12,21 +12,21 @@ import pytest
 
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.reasoning_gym import load_tasks
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.rows import question_body
-from selfagg.engine.run import evaluate
 from selfagg.errors import UsageError
 from selfagg.methods import Majority
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
+from selfagg.record.rows import question_body
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Verdict
 from selfagg.training import reward as rewards
 from selfagg.training.reward import Rewards, reply_of, trl_reward, try_scoring
-from selfagg.training.rows import Row
+from selfagg.training.rows import TrainingRow
 from selfagg.training.verl_reward import Unscorable, compute_score
 from selfagg.types import Question, Reply, Request, Usage
 
@@ -235,7 +235,7 @@ class TestBeforeARun:
 
 
 def test_trl_goes_on_where_a_response_has_no_reward(
-    rows: list[Row],
+    rows: list[TrainingRow],
     tokenizer: "PreTrainedTokenizerBase",
     fresh_model: "Callable[[], PreTrainedModel]",
     tmp_path: Path,

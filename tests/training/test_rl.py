@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.methods.rsa import RSA
+from selfagg.record.record import Record
 from selfagg.training.arguments import arguments
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rollouts import Rollout, read_rollouts
-from selfagg.training.rows import Row, question_of, write_rows
+from selfagg.training.rows import TrainingRow, question_of, write_rows
 from selfagg.training.run_folder import RunFolder
 from selfagg.types import Sampling
 
@@ -58,7 +58,7 @@ def same(one: RunFolder, other: RunFolder) -> bool:
 
 
 def test_a_step_follows_the_leave_one_out_gradient(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     """Against the formula, one unpadded response at a time: advantage, sequence log-probability, AdamW's first step."""
     import torch
@@ -103,7 +103,7 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from selfagg.models.checkpoints import load
+from selfagg.models.transformers.checkpoints import load
 from selfagg.training.arguments import arguments
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rows import read_rows
@@ -119,9 +119,9 @@ train(loaded.model, loaded.tokenizer, read_rows(base), settings, out, reward=lam
 
 @pytest.mark.parametrize("lora", [0, 2])
 def test_killed_and_called_again_it_repeats_bit_by_bit(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row], lora: int
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow], lora: int
 ) -> None:
-    from selfagg.models.checkpoints import load, save
+    from selfagg.models.transformers.checkpoints import load, save
 
     save(fresh_model(), tokenizer, tmp_path / "model")
     write_rows(tmp_path, "train", rows)
@@ -155,7 +155,7 @@ def test_killed_and_called_again_it_repeats_bit_by_bit(
 
 
 def test_more_steps_go_on_as_if_they_had_been_asked_for_at_once(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     def call(steps: int, name: str) -> RunFolder:
         settings = RLSettings(
@@ -171,7 +171,7 @@ def test_more_steps_go_on_as_if_they_had_been_asked_for_at_once(
 
 
 def test_every_prompt_comes_once_before_any_comes_again(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     folder = train(fresh_model(), tokenizer, rows, SETTINGS, tmp_path / "run", reward=variety)
     kept = rollouts(folder)
@@ -187,7 +187,7 @@ def test_every_prompt_comes_once_before_any_comes_again(
 
 
 def test_rewards_are_selfaggs_own_scores(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     from selfagg.scoring import scorer_for
     from selfagg.training.waiting import waited_for
@@ -206,12 +206,12 @@ def test_other_ways_to_train_give_a_model_that_loads(
     tmp_path: Path,
     fresh_model: "Fresh",
     tokenizer: "PreTrainedTokenizerBase",
-    rows: list[Row],
+    rows: list[TrainingRow],
     changed: dict[str, Any],
 ) -> None:
     import torch
 
-    from selfagg.models.checkpoints import load
+    from selfagg.models.transformers.checkpoints import load
 
     asked: dict[str, Any] = {"steps": 2, "prompts": 4, "rollouts": 2, "max_tokens": 5, "micro_batch": 4}
     settings = RLSettings(**(asked | {"learning_rate": 3e-3} | changed))
@@ -227,11 +227,13 @@ def test_other_ways_to_train_give_a_model_that_loads(
 
 
 def test_an_evaluation_keeps_its_records_and_changes_nothing(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
-    from selfagg.training.evaluation import Evaluation
+    from selfagg.training.evaluation import HeldOutEvaluation
 
-    evaluation = Evaluation([question_of(row) for row in rows[:2]], 2, RSA(n=3, k=2, t=2), Sampling(max_tokens=5))
+    evaluation = HeldOutEvaluation(
+        [question_of(row) for row in rows[:2]], 2, RSA(n=3, k=2, t=2), Sampling(max_tokens=5)
+    )
     plain = train(fresh_model(), tokenizer, rows, SETTINGS, tmp_path / "plain", reward=variety)
     watched: list[dict[str, Any]] = []
     folder = train(
@@ -242,7 +244,7 @@ def test_an_evaluation_keeps_its_records_and_changes_nothing(
         tmp_path / "run",
         reward=variety,
         evaluation=evaluation,
-        watcher=watched.append,
+        callback=watched.append,
     )
     lines = folder.metrics.lines()
     assert watched == lines
@@ -257,7 +259,7 @@ def test_an_evaluation_keeps_its_records_and_changes_nothing(
 
 
 def test_a_reward_that_raises_ends_in_a_sentence_and_loses_nothing(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     from selfagg.training.trainer import RewardFailed
 
@@ -292,11 +294,11 @@ def test_a_step_is_taken_in_the_largest_equal_parts_allowed(
 
 
 def test_what_cannot_work_is_said_in_one_sentence(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     model = fresh_model()
 
-    def call(settings: RLSettings = SETTINGS, *, rows: list[Row] = rows, out: str = "new") -> None:
+    def call(settings: RLSettings = SETTINGS, *, rows: list[TrainingRow] = rows, out: str = "new") -> None:
         train(model, tokenizer, rows, settings, tmp_path / out, reward=variety)
 
     with pytest.raises(
@@ -321,12 +323,12 @@ def test_what_cannot_work_is_said_in_one_sentence(
 
 
 def test_the_command_trains_and_says_what_it_cannot(
-    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[Row]
+    tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     from typer.testing import CliRunner
 
     from selfagg.cli import app
-    from selfagg.models.checkpoints import save
+    from selfagg.models.transformers.checkpoints import save
 
     save(fresh_model(), tokenizer, tmp_path / "model")
     (tmp_path / "set").mkdir()

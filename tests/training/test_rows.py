@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import UsageError
-from selfagg.training.rows import BATCH, Row, question_of, question_text, read_rows, schema, write_rows
+from selfagg.training.rows import BATCH, TrainingRow, question_of, question_text, read_rows, schema, write_rows
 from selfagg.types import Example, Question
 
 QUESTION = Question(
@@ -24,7 +24,7 @@ QUESTION = Question(
     data={"task": "chain_sum", "entry": {"question": "2 + 2?", "answer": "4", "metadata": {"terms": [2, 2]}}},
     group="chain_sum",
 )
-ROW = Row(
+ROW = TrainingRow(
     data_source="selfagg/reasoning_gym:chain_sum",
     prompt=({"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2? é ∑ \u2028 \U0001f600"}),
     ability="reasoning_gym",
@@ -51,7 +51,7 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
 def test_any_text_survives_the_columns(text: str, c: int) -> None:
     row = replace(ROW, prompt=({"role": "user", "content": text},), ground_truth=text, id=text, c=c)
     [kept] = pa.Table.from_pylist([row.columns()], schema=schema()).to_pylist()
-    assert Row.of(kept) == row
+    assert TrainingRow.of(kept) == row
 
 
 def test_the_whole_question_comes_back(tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_datasets_reads_the_right_types(tmp_path: Path) -> None:
     info = row["extra_info"]
     assert (info["aggregation"], info["k"], info["c"], info["prompt_tokens"]) == (True, 4, 3, 77)
     assert [type(info[name]) for name in ("aggregation", "k", "c", "index")] == [bool, int, int, int]
-    assert Row.of(row) == ROW
+    assert TrainingRow.of(row) == ROW

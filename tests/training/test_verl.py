@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from selfagg.cli import app
 from selfagg.errors import SelfaggError, UsageError
 from selfagg.training.reward import Rewards, reply_of
-from selfagg.training.rows import Row, Split, question_text, rows_file, write_rows
+from selfagg.training.rows import Split, TrainingRow, question_text, rows_file, write_rows
 from selfagg.training.verl import VerlRun
 from selfagg.types import Question
 
@@ -43,12 +43,12 @@ ANSWERS = [
 needs_verl = pytest.mark.skipif(not PYTHON, reason="verl is not installed, and SELFAGG_VERL_PYTHON is not set")
 
 
-def row(i: int, split: Split = "train", tokens: int = 20) -> Row:
+def row(i: int, split: Split = "train", tokens: int = 20) -> TrainingRow:
     question = Question(f"sum-{i}", f"What is {i} + {i}?", "math", gold=str(2 * i))
     shown = i % 2 == 1
     prompt = question.text + shown * " Candidates: one, two."
     counts = (True, 4, 2) if shown else (False, 0, -1)
-    return Row(
+    return TrainingRow(
         "selfagg/sums",
         ({"role": "user", "content": prompt},),
         "math",

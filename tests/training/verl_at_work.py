@@ -18,7 +18,7 @@ from verl.trainer.ppo.reward import load_reward_manager  # type: ignore[import-n
 from verl.trainer.ppo.utils import create_rl_dataset  # type: ignore[import-not-found,unused-ignore]
 from verl.utils import hf_tokenizer  # type: ignore[import-not-found,unused-ignore]
 
-from selfagg.engine.rows import question_body
+from selfagg.record.rows import question_body
 from selfagg.training.reward import REWARDS, reply_of
 from selfagg.training.verl_check import compose
 from selfagg.types import Question

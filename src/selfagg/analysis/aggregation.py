@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from selfagg.analysis.outcomes import Answered, answered
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.statistics import LEVEL, Estimate
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.record.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ class Aggregations:
         return [share(succeeded[:, c], tried[:, c]) for c in range(self.k + 1)]
 
 
-def aggregations(record: Record, questions: Iterable[Answered] | None = None) -> Aggregations | None:
+def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Aggregations | None:
     """Counts a run's aggregations over the questions that are done; None if there is none with a known outcome.
 
     Args:
@@ -81,7 +81,7 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
     return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1])
 
 
-def _count(question: Answered, k: int) -> Counts:
+def _count(question: QuestionOutcome, k: int) -> Counts:
     """Aggregations by population, right parents, and whether they are right; of shape (T - 1, K + 1, 2)."""
     import numpy as np
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfagg.analysis.outcomes import Answered, answered
-from selfagg.engine.record import Record
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
+from selfagg.record.record import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ class Ancestry:
     overlap: float | None
 
 
-def ancestry(record: Record, questions: Iterable[Answered] | None = None) -> list[Ancestry]:
+def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Ancestry]:
     """The ancestry of each population, over the questions that are done.
 
     Args:
@@ -58,7 +58,7 @@ def ancestry(record: Record, questions: Iterable[Answered] | None = None) -> lis
     ]
 
 
-def _shares(question: Answered) -> Sequence[Floats]:
+def _shares(question: QuestionOutcome) -> Sequence[Floats]:
     """For each population the shares of the first population's members (columns) in each member (rows)."""
     import numpy as np
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.missing import Missing
-from selfagg.analysis.outcomes import answered
 from selfagg.analysis.population import estimate, mean
 from selfagg.analysis.statistics import (
     Estimate,
@@ -19,12 +19,12 @@ from selfagg.analysis.statistics import (
     mean_interval,
     paired_difference,
 )
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
+from selfagg.record.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MethodResult:
     """One method with its settings, over all its seeds.
 
     Attributes:
@@ -85,7 +85,7 @@ class Comparison:
     """
 
     reference: str
-    entries: Sequence[Entry]
+    entries: Sequence[MethodResult]
     questions: int
     questions_total: int
 
@@ -131,7 +131,7 @@ def compare(
     return Comparison(
         reference=labels[chosen],
         entries=[
-            Entry(
+            MethodResult(
                 label=label,
                 method=same[0].settings["name"],
                 seeds=tuple(run.seed for run in same),
@@ -149,7 +149,7 @@ def compare(
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _RecordedRun:
     """One record, as far as a comparison needs it; what it has of questions goes by their names."""
 
     settings: Mapping[str, Any]
@@ -160,7 +160,7 @@ class _Run:
     cost: Mapping[str, Cost]
 
 
-def _run(record: Record, until: int | None) -> _Run:
+def _run(record: Record, until: int | None) -> _RecordedRun:
     costs = costs_by_question(record, until)
     worth: dict[str, list[float]] = {}
     replied: dict[str, list[float]] = {}
@@ -169,7 +169,9 @@ def _run(record: Record, until: int | None) -> _Run:
         if question.scored and (found := question.worth):
             worth[question.id], replied[question.id] = found, question.worth_replied
             cost[question.id] = costs[question.position]
-    return _Run(settings_of(record, until), record.configuration["seed"], worth, replied, Missing.of(record), cost)
+    return _RecordedRun(
+        settings_of(record, until), record.configuration["seed"], worth, replied, Missing.of(record), cost
+    )
 
 
 def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
@@ -177,13 +179,13 @@ def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
     return [fmean(worth[0] for worth in worths if worth)] * sum(map(len, worths)) if any(worths) else []
 
 
-def _entries(runs: Sequence[_Run]) -> list[list[_Run]]:
+def _entries(runs: Sequence[_RecordedRun]) -> list[list[_RecordedRun]]:
     """Runs that differ in nothing but the seed, together.
 
     Raises:
         UsageError: Two of them have the same seed too: one run counted twice would pass for two.
     """
-    entries: list[list[_Run]] = []
+    entries: list[list[_RecordedRun]] = []
     for run in runs:
         for same in entries:
             if same[0].settings == run.settings:

@@ -8,9 +8,9 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import UNTOLD
-from selfagg.analysis.outcomes import Answered, answered
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 _SUMS = (
     "sum(tries > 0), total(prompt_tokens), total(cached_tokens), "
@@ -92,7 +92,7 @@ def costs_by_population(record: Record) -> list[Cost]:
     return list(accumulate(Cost(*(value / done for value in sums)) for _, *sums in rows))
 
 
-def chain_seconds(record: Record, questions: Iterable[Answered] | None = None) -> list[float]:
+def chain_seconds(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[float]:
     """Seconds until each population is there if no call ever waits for another that is not its parent.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 ALWAYS = ("n", "k", "t")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 from selfagg.types import Usage
 
 UNTOLD = "coalesce(prompt_tokens + completion_tokens, 0) = 0"

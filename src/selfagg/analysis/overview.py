@@ -9,13 +9,13 @@ from typing import Any
 from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.ancestry import Ancestry, ancestry
 from selfagg.analysis.costs import chain_seconds
-from selfagg.analysis.outcomes import Answered, answered
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.population import PopulationSummary, interval, mean
 from selfagg.analysis.summary import GroupSummary, summarise_groups
 from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.analysis.transitions import Transition, fates, transitions
-from selfagg.engine.record import Record
-from selfagg.evaluation import Evaluation
+from selfagg.evaluation.evaluate import Evaluation
+from selfagg.record.record import Record
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _group(group: GroupSummary) -> dict[str, Any]:
     }
 
 
-def _fates(record: Record, questions: Sequence[Answered]) -> dict[str, list[str]]:
+def _fates(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, list[str]]:
     """Return the questions whose right answers died out, were rescued or never came, and those nothing is known of."""
     found = fates(record, questions)
     silent = [q.id for q in questions if all(m.failed for population in q.populations for m in population)]

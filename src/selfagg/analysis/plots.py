@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from selfagg import extras
+from selfagg._internal import extras
+from selfagg._internal.files import whole
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.labels import labels_for, settings_of
 from selfagg.analysis.statistics import Estimate
 from selfagg.analysis.summary import Summary, summarise
 from selfagg.analysis.trajectory import Trajectory, trajectory
-from selfagg.engine.record import Record
 from selfagg.errors import UsageError
-from selfagg.files import whole
 from selfagg.methods import is_uniform
+from selfagg.record.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class _Run:
+class _PlottedRun:
     """One record's numbers, and how it is drawn."""
 
     label: str
@@ -122,7 +122,7 @@ def figure(records: Sequence[Record]) -> Figure:
     return drawn
 
 
-def _runs(records: Sequence[Record]) -> list[_Run]:
+def _runs(records: Sequence[Record]) -> list[_PlottedRun]:
     summaries = [summarise(record) for record in records]
     for summary in summaries:
         if summary.answer_accuracy is None:
@@ -133,7 +133,7 @@ def _runs(records: Sequence[Record]) -> list[_Run]:
     for record, summary, label in zip(records, summaries, labels, strict=True):
         counts = aggregations(record)
         runs.append(
-            _Run(
+            _PlottedRun(
                 label=f"{label} (simulated)" if summary.simulated else label,
                 colour=COLOURS[places[label] % len(COLOURS)],
                 marker=MARKERS[places[label] % len(MARKERS)],
@@ -146,7 +146,7 @@ def _runs(records: Sequence[Record]) -> list[_Run]:
     return runs
 
 
-def _by_population(ax: Axes, runs: Sequence[_Run]) -> None:
+def _by_population(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     for place, run in enumerate(runs):
         populations = run.summary.populations
         _banded(ax, run, run.populations, [population.accuracy for population in populations])
@@ -159,7 +159,7 @@ def _by_population(ax: Axes, runs: Sequence[_Run]) -> None:
     _population_axis(ax)
 
 
-def _by_tokens(ax: Axes, runs: Sequence[_Run]) -> None:
+def _by_tokens(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     for run in runs:
         tokens = [cost.tokens / 1000 for cost in run.costs if cost.tokens is not None]
         if len(tokens) < len(run.costs):
@@ -173,7 +173,7 @@ def _by_tokens(ax: Axes, runs: Sequence[_Run]) -> None:
     ax.set_xlabel("thousand tokens a question, prompts included")
 
 
-def _distinct(ax: Axes, runs: Sequence[_Run]) -> None:
+def _distinct(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     for run in runs:
         values = [population.distinct for population in run.summary.populations]
         ax.plot(run.populations, values, color=run.colour, marker=run.marker)
@@ -182,7 +182,7 @@ def _distinct(ax: Axes, runs: Sequence[_Run]) -> None:
     _population_axis(ax)
 
 
-def _lengths(ax: Axes, runs: Sequence[_Run]) -> None:
+def _lengths(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     for run in runs:
         quantiles = [population.token_quantiles for population in run.summary.populations]
         known = [(t, found) for t, found in zip(run.populations, quantiles, strict=True) if found]
@@ -195,7 +195,7 @@ def _lengths(ax: Axes, runs: Sequence[_Run]) -> None:
     _population_axis(ax)
 
 
-def _rates(ax: Axes, runs: Sequence[_Run]) -> None:
+def _rates(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     drawn = [run for run in runs if run.rates]
     for place, run in enumerate(drawn):
         shift = 0.012 * (place - (len(drawn) - 1) / 2)  # so that bars do not hide each other
@@ -211,7 +211,7 @@ def _rates(ax: Axes, runs: Sequence[_Run]) -> None:
     ax.set_xlabel("share c / K of right parents")
 
 
-def _predicted(ax: Axes, runs: Sequence[_Run]) -> None:
+def _predicted(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
     for run in runs:
         if run.trajectory is None:
             continue
@@ -230,7 +230,7 @@ def _predicted(ax: Axes, runs: Sequence[_Run]) -> None:
     _population_axis(ax)
 
 
-def _banded(ax: Axes, run: _Run, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
+def _banded(ax: Axes, run: _PlottedRun, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
     known = [(x, estimate) for x, estimate in zip(xs, estimates, strict=True) if estimate is not None]
     if len(known) == 1:
         _point(ax, run, *known[0])
@@ -241,7 +241,7 @@ def _banded(ax: Axes, run: _Run, xs: Sequence[float], estimates: Sequence[Estima
     ax.fill_between(at, low, high, color=run.colour, alpha=0.15, linewidth=0)
 
 
-def _barred(ax: Axes, run: _Run, xs: Sequence[float], estimates: Sequence[Estimate | None], style: Line) -> None:
+def _barred(ax: Axes, run: _PlottedRun, xs: Sequence[float], estimates: Sequence[Estimate | None], style: Line) -> None:
     """A thin line with thin bars, for what is not the main thing; the marker is the same for every run."""
     known = [(x, estimate) for x, estimate in zip(xs, estimates, strict=True) if estimate is not None]
     at, means = [x for x, _ in known], [estimate.mean for _, estimate in known]
@@ -250,7 +250,7 @@ def _barred(ax: Axes, run: _Run, xs: Sequence[float], estimates: Sequence[Estima
     ax.vlines(at, low, high, color=run.colour, linewidth=0.5, alpha=0.6)
 
 
-def _point(ax: Axes, run: _Run, x: float, estimate: Estimate | None) -> None:
+def _point(ax: Axes, run: _PlottedRun, x: float, estimate: Estimate | None) -> None:
     if estimate is not None:
         below, above = max(estimate.mean - estimate.low, 0), max(estimate.high - estimate.mean, 0)
         ax.errorbar(x, estimate.mean, [[below], [above]], color=run.colour, marker=run.marker, elinewidth=1, capsize=2)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from selfagg.analysis.outcomes import Answered, Population, elected, votes
+from selfagg.analysis.member_outcomes import Population, QuestionOutcome, elected, votes
 from selfagg.analysis.statistics import Estimate, mean_interval, pass_at_k
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -92,7 +92,7 @@ class PopulationSummary:
 
 
 @dataclass
-class Tally:
+class PopulationCounts:
     """One population's numbers, added up question by question."""
 
     size: int = 0
@@ -110,7 +110,7 @@ class Tally:
     replies_cut: int = 0
     lengths: array[int] = field(default_factory=lambda: array("q"))
 
-    def add(self, question: Answered, population: Population) -> None:
+    def add(self, question: QuestionOutcome, population: Population) -> None:
         """Adds this population of one question."""
         self.size = len(population)
         counts = votes(population)
@@ -167,15 +167,15 @@ class Tallies:
     """All populations and the method's own answer, added up question by question."""
 
     questions: int = 0
-    by_population: list[Tally] = field(default_factory=list)
+    by_population: list[PopulationCounts] = field(default_factory=list)
     worth: list[list[float]] = field(default_factory=list)
     worth_replied: list[list[float]] = field(default_factory=list)
 
-    def add(self, question: Answered) -> None:
+    def add(self, question: QuestionOutcome) -> None:
         """Adds one question."""
         self.questions += 1
         missing = len(question.populations) - len(self.by_population)
-        self.by_population += [Tally() for _ in range(missing)]
+        self.by_population += [PopulationCounts() for _ in range(missing)]
         for tally, population in zip(self.by_population, question.populations, strict=True):
             tally.add(question, population)
         if question.scored:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import Missing, usage_json
-from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary, Tallies, interval, mean
 from selfagg.analysis.statistics import Estimate
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 from selfagg.types import Usage
 
 
@@ -102,7 +102,7 @@ class Summary:
         }
 
 
-def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Summary:
+def summarise(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Summary:
     """Adds a run up. One that was interrupted too: its questions that are done.
 
     Args:
@@ -165,7 +165,7 @@ class GroupSummary:
     answer_accuracy: Estimate | None
 
 
-def summarise_groups(record: Record, questions: Iterable[Answered] | None = None) -> list[GroupSummary]:
+def summarise_groups(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[GroupSummary]:
     """Adds a run up task by task, in the order of their names; ``questions`` as in `summarise`."""
     groups = {position: question.group for position, question in record.numbered()}
     tallies: dict[str, Tallies] = {}

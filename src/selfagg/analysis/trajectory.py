@@ -23,7 +23,7 @@ from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.skill import Skill, skill_of
 from selfagg.analysis.statistics import wilson
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 if TYPE_CHECKING:
     import numpy as np

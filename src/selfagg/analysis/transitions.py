@@ -8,16 +8,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from selfagg.analysis.aggregation import share
-from selfagg.analysis.outcomes import Answered, Population, answered, elected
+from selfagg.analysis.member_outcomes import Population, QuestionOutcome, answered, elected
 from selfagg.analysis.statistics import Estimate
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 
 if TYPE_CHECKING:
     from selfagg.analysis.aggregation import Counts
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class QuestionChange:
     """How a question fared.
 
     Attributes:
@@ -72,12 +72,12 @@ class Transition:
     rescued: int
 
 
-def fates(record: Record, questions: Iterable[Answered] | None = None) -> list[Fate]:
+def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
     """Return how each question fared whose members are all scored; ``questions``: `answered`, where it is there."""
     return [_fate(question) for question in questions or answered(record) if question.whole]
 
 
-def transitions(record: Record, questions: Iterable[Answered] | None = None) -> list[Transition]:
+def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Transition]:
     """What changed at each aggregation step, over the questions that are done; none without gold answers.
 
     Args:
@@ -86,7 +86,7 @@ def transitions(record: Record, questions: Iterable[Answered] | None = None) -> 
     """
     import numpy as np
 
-    fared: list[Fate] = []
+    fared: list[QuestionChange] = []
     flows: list[Counts] = []
     for question in questions or answered(record):
         if question.whole and len(question.populations) > 1:
@@ -98,7 +98,7 @@ def transitions(record: Record, questions: Iterable[Answered] | None = None) -> 
     return [_transition(t, fared, counts[:, t - 2]) for t in range(2, len(fared[0].right) + 1)]
 
 
-def _transition(t: int, fared: Sequence[Fate], flow: Counts) -> Transition:
+def _transition(t: int, fared: Sequence[QuestionChange], flow: Counts) -> Transition:
     from_wrong, from_right = flow[:, 0], flow[:, 1]
     return Transition(
         t=t,
@@ -113,8 +113,8 @@ def _transition(t: int, fared: Sequence[Fate], flow: Counts) -> Transition:
     )
 
 
-def _fate(question: Answered) -> Fate:
-    return Fate(
+def _fate(question: QuestionOutcome) -> QuestionChange:
+    return QuestionChange(
         question.position,
         question.id,
         tuple(sum(member.right for member in population) for population in question.populations),
@@ -122,7 +122,7 @@ def _fate(question: Answered) -> Fate:
     )
 
 
-def _flow(question: Answered) -> Counts:
+def _flow(question: QuestionOutcome) -> Counts:
     """Aggregations by step, whether the vote of their parents is right, and whether they are; (T - 1, 2, 2)."""
     import numpy as np
 

@@ -11,9 +11,9 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 
 from selfagg import registry
+from selfagg._internal.suggest import suggest
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size
 from selfagg.errors import UsageError
-from selfagg.near import near
 from selfagg.types import Question
 
 __all__ = [
@@ -58,7 +58,7 @@ def benchmark(name: str) -> Benchmark:
 
         if name in task_names():
             raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}")
-        raise UsageError(f"there is no benchmark {name!r}; {near(name, benchmark_names())}")
+        raise UsageError(f"there is no benchmark {name!r}; {suggest(name, benchmark_names())}")
     own = resolve_name(BENCHMARKS[name])
     assert isinstance(own, Benchmark)  # noqa: S101 - a wrong line in the table above
     return own
@@ -119,5 +119,5 @@ def _names_a_file(source: str) -> bool:
 def _refuse_settings(source: str, settings: Mapping[str, str], *, known: tuple[str, ...]) -> None:
     for name in settings:
         if name not in known:
-            takes = f"no setting {name!r}; {near(name, known)}" if known else f"no settings (got {name!r})"
+            takes = f"no setting {name!r}; {suggest(name, known)}" if known else f"no settings (got {name!r})"
             raise UsageError(f"{source} takes {takes}")

@@ -12,7 +12,7 @@ import hashlib
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import Row, read_rows
+from selfagg.benchmarks.rows import DataRow, read_rows
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -30,11 +30,11 @@ def _load(selection: Selection) -> list[Question]:
     return choose(sorted(questions, key=_rank), selection, default=_SIZE, source="deepscaler")
 
 
-def _answered(row: Row) -> bool:
+def _answered(row: DataRow) -> bool:
     return not row.has("answer") or bool(row.answer("answer").strip())
 
 
-def _question(row: Row) -> Question:
+def _question(row: DataRow) -> Question:
     return Question(
         id=f"deepscaler-{row.number + 1}",
         text=row.text("problem"),

@@ -14,14 +14,14 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
+from selfagg._internal.suggest import suggest
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.formats import stem
 from selfagg.benchmarks.hub import data_files
-from selfagg.benchmarks.rows import Row, read_rows, unique
+from selfagg.benchmarks.rows import DataRow, read_rows, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
-from selfagg.near import near
 from selfagg.scoring.letters import stated_letter
 from selfagg.types import KINDS, Kind, Question
 
@@ -36,7 +36,7 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
         raise UsageError(f"{path} is a file already: --data goes with a benchmark's name")
     # Worked examples come off the end, so that all must be read.
     most = selection.size if isinstance(selection.size, int) and not selection.examples else None
-    rows: list[Row] = []
+    rows: list[DataRow] = []
     questions: list[Question] = []
     for file in data_files(path):
         if most is not None and 0 < most <= len(rows):
@@ -53,7 +53,7 @@ def list_options(question: str, options: list[str]) -> str:
     return "\n\n".join([question, *listed])
 
 
-def question_of_row(row: Row, *, name: str) -> Question:
+def question_of_row(row: DataRow, *, name: str) -> Question:
     """Return the question in a row; one without an id gets ``NAME-NUMBER``.
 
     Raises:
@@ -82,23 +82,23 @@ def question_of_row(row: Row, *, name: str) -> Question:
     )
 
 
-def _kind(row: Row) -> Kind:
+def _kind(row: DataRow) -> Kind:
     if not row.has("kind"):
         return "text"
     name = row.text("kind")
     for kind in KINDS:
         if kind == name:
             return kind
-    raise UsageError(f"{row.place}: the kind {name!r} in the column 'kind' is unknown; {near(name, KINDS)}")
+    raise UsageError(f"{row.place}: the kind {name!r} in the column 'kind' is unknown; {suggest(name, KINDS)}")
 
 
-def _instruction(row: Row) -> str | None:
+def _instruction(row: DataRow) -> str | None:
     """None: the kind's own. Empty text: none, as the question says it already."""
     given = row.values.get("instruction")
     return given if given in (None, "") else row.text("instruction")
 
 
-def _letter(row: Row, gold: str | None, options: list[str]) -> str | None:
+def _letter(row: DataRow, gold: str | None, options: list[str]) -> str | None:
     """Return the letter of the right option, which may be given as ``B``, ``(B)``, ``B.`` or by the option's text."""
     if len(options) > len(ascii_uppercase):
         raise UsageError(f"{row.place}: the column 'options' has more than {len(ascii_uppercase)} options")
@@ -111,7 +111,7 @@ def _letter(row: Row, gold: str | None, options: list[str]) -> str | None:
     return letter
 
 
-def _data(row: Row, kind: Kind, gold: str | None) -> Mapping[str, Any]:
+def _data(row: DataRow, kind: Kind, gold: str | None) -> Mapping[str, Any]:
     data = row.mapping("data") if row.has("data") else {}
     if kind == "code" and (data or gold is not None):
         _check_tests(row, data)
@@ -125,7 +125,7 @@ def _data(row: Row, kind: Kind, gold: str | None) -> Mapping[str, Any]:
     return data
 
 
-def _check_tests(row: Row, data: Mapping[str, Any]) -> None:
+def _check_tests(row: DataRow, data: Mapping[str, Any]) -> None:
     from selfagg.scoring.code_tests import read_tests
 
     try:

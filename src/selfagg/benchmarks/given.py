@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfagg import extras
+from selfagg._internal import extras
 from selfagg.benchmarks import load_questions
 from selfagg.benchmarks.base import Size
 from selfagg.errors import UsageError
@@ -103,13 +103,13 @@ def _question(item: object, place: int) -> Question:
     if not isinstance(item, Mapping):
         raise UsageError(f"{where}: it must be a Question, a dictionary or a text, not {type(item).__name__}")
     from selfagg.benchmarks.file import question_of_row
-    from selfagg.benchmarks.rows import Row
+    from selfagg.benchmarks.rows import DataRow
 
     columns = {str(key): value for key, value in item.items()}
     for ours, column in _OTHER_NAMES.items():
         if ours in columns and column not in columns:
             columns[column] = columns.pop(ours)
-    return question_of_row(Row(where, place, columns), name="question")
+    return question_of_row(DataRow(where, place, columns), name="question")
 
 
 def _check_ids(questions: Sequence[Question]) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy
 
+from selfagg._internal.suggest import suggest
+from selfagg.benchmarks.gym import DATASETS, create_dataset
 from selfagg.benchmarks.gym_settings import task_settings
 from selfagg.errors import UsageError
-from selfagg.gym import DATASETS, create_dataset
-from selfagg.near import near
 
 Entry = dict[str, Any]
 _SEEDS = 2**32
@@ -61,7 +61,7 @@ def _known_tasks(names: str) -> list[str]:
     tasks = [name.strip() for name in names.split(",")]
     for task in tasks:
         if task not in known:
-            raise UsageError(f"Reasoning Gym has no task {task!r}; {near(task, known)}")
+            raise UsageError(f"Reasoning Gym has no task {task!r}; {suggest(task, known)}")
         if tasks.count(task) > 1:
             raise UsageError(f"the Reasoning Gym task {task!r} is named twice")
     return tasks

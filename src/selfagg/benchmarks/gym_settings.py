@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from selfagg._internal.suggest import suggest
+from selfagg.benchmarks.gym import DATASETS
 from selfagg.errors import UsageError
-from selfagg.gym import DATASETS
-from selfagg.near import near
 
 _LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
 """The names that Pydantic gives to a text where a list is wanted."""
@@ -33,13 +33,13 @@ def task_settings(tasks: Sequence[str], typed: Mapping[str, str]) -> dict[str, d
     for name, text in typed.items():
         task, dot, short = name.rpartition(".")
         if dot and task not in hints:
-            raise UsageError(f"the setting {name!r} is of a task that is not asked; {near(task, hints)}")
+            raise UsageError(f"the setting {name!r} is of a task that is not asked; {suggest(task, hints)}")
         takers = [task] if dot else [task for task in tasks if name in hints[task]]
         known = {field for task in takers or tasks for field in hints[task]}
         if short in _OWN_OPTIONS:
             raise UsageError(f"{short!r} is not a task's setting here: use {_OWN_OPTIONS[short]}")
         if short not in known:
-            raise UsageError(f"{', '.join(takers or tasks)} has no setting {short!r}; {near(short, known)}")
+            raise UsageError(f"{', '.join(takers or tasks)} has no setting {short!r}; {suggest(short, known)}")
         for task in takers:
             found[task][short] = _value(f"{task}.{short}", text, hints[task][short])
     return found

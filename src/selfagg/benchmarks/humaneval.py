@@ -9,7 +9,7 @@ import importlib.metadata
 from pathlib import Path
 
 from selfagg.benchmarks.base import Benchmark, Selection, cut
-from selfagg.benchmarks.rows import Row, read_rows, unique
+from selfagg.benchmarks.rows import DataRow, read_rows, unique
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -32,7 +32,7 @@ def load(selection: Selection) -> list[Question]:
     return cut(questions, selection.size, default=BENCHMARK.size, source=BENCHMARK.name)
 
 
-def _question(row: Row) -> Question:
+def _question(row: DataRow) -> Question:
     prompt, function = row.text("prompt"), row.text("entry_point")
     return Question(
         id=row.text("task_id"),

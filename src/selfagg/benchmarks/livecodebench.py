@@ -19,7 +19,7 @@ from typing import Any
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, cut
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import Row, unique
+from selfagg.benchmarks.rows import DataRow, unique
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -53,7 +53,7 @@ def load(selection: Selection, *, which: str) -> list[Question]:
     rows, questions = [], []
     for path in paths:
         for row, start, length in _rows(path):
-            rows.append(Row(row.place, row.number, {}))  # its place alone: the row may be large
+            rows.append(DataRow(row.place, row.number, {}))  # its place alone: the row may be large
             questions.append(_question(row, path, start, length))
     return cut(unique(questions, rows), selection.size, default=benchmark.size, source=benchmark.name)
 
@@ -65,7 +65,7 @@ def _refuse_other_releases(name: str, paths: list[Path], wanted: tuple[str, ...]
         raise UsageError(f"{name} is {', '.join(wanted)} together; found: {', '.join(sorted(given))}")
 
 
-def _rows(path: Path) -> Iterator[tuple[Row, int, int]]:
+def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
     """The rows of a JSON lines file, one at a time, each with where it starts and how many bytes it has."""
     start = 0
     try:
@@ -73,7 +73,7 @@ def _rows(path: Path) -> Iterator[tuple[Row, int, int]]:
             for number, line in enumerate(file):
                 place = f"{path.name}, line {number + 1}"
                 if line.strip():
-                    yield Row(place, number, _object(line, place)), start, len(line)
+                    yield DataRow(place, number, _object(line, place)), start, len(line)
                 start += len(line)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -91,7 +91,7 @@ def _object(line: bytes, place: str) -> dict[str, Any]:
     return row
 
 
-def _question(row: Row, path: Path, start: int, length: int) -> Question:
+def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
     starter = row.values.get("starter_code") or ""
     wanted = _HAS_STARTER.format(starter=starter.strip("\n")) if starter.strip() else _READS_STDIN
     function = row.mapping("metadata").get("func_name") if row.has("metadata") else None
@@ -113,7 +113,7 @@ def _question(row: Row, path: Path, start: int, length: int) -> Question:
     )
 
 
-def _public_cases(row: Row) -> list[list[str]]:
+def _public_cases(row: DataRow) -> list[list[str]]:
     try:
         return [[case["input"], case["output"]] for case in json.loads(row.text("public_test_cases"))]
     except (ValueError, KeyError, TypeError, RecursionError):

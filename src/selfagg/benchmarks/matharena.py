@@ -7,7 +7,7 @@ from functools import partial
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import Row, read_all, unique
+from selfagg.benchmarks.rows import DataRow, read_all, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.types import Question
 
@@ -21,7 +21,7 @@ def _load(name: str, hub: HubSource, selection: Selection) -> list[Question]:
     return choose(questions, selection, default=len(questions), source=name)
 
 
-def _question(name: str, hub: HubSource, row: Row) -> Question:
+def _question(name: str, hub: HubSource, row: DataRow) -> Question:
     if is_verl(row):
         return verl_question(row, name=name, benchmark=hub.repo)
     return Question(

@@ -17,7 +17,7 @@ from selfagg.types import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DataRow:
     """One row of a data file.
 
     Attributes:
@@ -72,10 +72,10 @@ class Row:
             raise self.wrong(column, "a list of texts", value)
         return [self._written(column, item) for item in value]
 
-    def inside(self, column: str) -> Row:
+    def inside(self, column: str) -> DataRow:
         """The row that an object in a column makes; its columns are called ``column.name`` in messages."""
         values = {f"{column}.{name}": value for name, value in self.mapping(column).items()}
-        return Row(self.place, self.number, values)
+        return DataRow(self.place, self.number, values)
 
     def _from_json(self, column: str) -> Any:
         value = self.value(column)
@@ -111,7 +111,7 @@ class Row:
         return self.values[column]
 
 
-def read_rows(path: Path, most: int | None = None) -> list[Row]:
+def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
     """Return the rows of one file, by its suffix (see `READERS`).
 
     Args:
@@ -121,18 +121,18 @@ def read_rows(path: Path, most: int | None = None) -> list[Row]:
     Raises:
         UsageError: The file is missing, empty, broken or of another type; the message says where.
     """
-    rows = [Row(*row) for row in islice(read_values(path), most)]
+    rows = [DataRow(*row) for row in islice(read_values(path), most)]
     if not rows:
         raise UsageError(f"{path} is empty: it holds no rows")
     return rows
 
 
-def read_all(paths: Iterable[Path]) -> list[Row]:
+def read_all(paths: Iterable[Path]) -> list[DataRow]:
     """The rows of several files, one file after the other."""
     return [row for path in paths for row in read_rows(path)]
 
 
-def unique(questions: list[Question], rows: Iterable[Row]) -> list[Question]:
+def unique(questions: list[Question], rows: Iterable[DataRow]) -> list[Question]:
     """The same questions, after a check that no two have one id.
 
     Raises:

@@ -14,7 +14,7 @@ from selfagg.benchmarks.base import Benchmark, HubSource, Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.file import list_options
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import Row, read_all
+from selfagg.benchmarks.rows import DataRow, read_all
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
 from selfagg.types import Question
@@ -34,7 +34,7 @@ def _rank(question: Question) -> bytes:
     return hashlib.sha256(question.id.encode()).digest()
 
 
-def _question(row: Row) -> Question:
+def _question(row: DataRow) -> Question:
     if is_verl(row):
         return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
     options, letter = row.texts("options"), row.text("answer_letter")

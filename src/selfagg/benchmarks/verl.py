@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selfagg.benchmarks.rows import Row
+from selfagg.benchmarks.rows import DataRow
 from selfagg.errors import UsageError
 from selfagg.types import Kind, Message, Question
 
@@ -23,12 +23,12 @@ _CHOICE = _Source("choice", "\n\nThink step by step and output the final correct
 _GYM = _Source("reasoning_gym", " Let's think step by step and output the final answer between")
 
 
-def is_verl(row: Row) -> bool:
+def is_verl(row: DataRow) -> bool:
     """Whether a row has this form."""
     return row.has("prompt") and row.has("reward_model")
 
 
-def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Question:
+def verl_question(row: DataRow, *, name: str, benchmark: str | None = None) -> Question:
     """The question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
@@ -72,7 +72,7 @@ def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Quest
     )
 
 
-def _source(row: Row) -> _Source:
+def _source(row: DataRow) -> _Source:
     source = row.text("data_source")
     if source == "reasoning_gym":
         return _GYM
@@ -87,7 +87,7 @@ def _source(row: Row) -> _Source:
     )
 
 
-def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
+def _conversation(row: DataRow) -> tuple[tuple[Message, ...], str]:
     messages = row.value("prompt")
     if not isinstance(messages, list) or not messages:
         raise row.wrong("prompt", "a list of messages", messages)
@@ -102,7 +102,7 @@ def _conversation(row: Row) -> tuple[tuple[Message, ...], str]:
 
 
 def _gym_question(
-    row: Row, question_id: str, text: str, instruction: str | None, context: tuple[Message, ...]
+    row: DataRow, question_id: str, text: str, instruction: str | None, context: tuple[Message, ...]
 ) -> Question:
     from selfagg.benchmarks.reasoning_gym import entry_question
 

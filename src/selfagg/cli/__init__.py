@@ -17,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from selfagg._internal.extras import missing_extra
+from selfagg._internal.signals import heard_by
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
@@ -31,8 +33,6 @@ from selfagg.cli.sweep import sweep
 from selfagg.cli.train import train
 from selfagg.cli.validate import validate
 from selfagg.errors import SelfaggError, UsageError
-from selfagg.extras import missing_extra
-from selfagg.signals import heard_by
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "solve": solve,

@@ -18,7 +18,7 @@ def analyse(
 ) -> None:
     """Tell what a record holds: its populations, what aggregating did, whether more of it pays, and each group."""
     from selfagg.cli.analysis_tables import analysis_tables
-    from selfagg.records import analyze
+    from selfagg.evaluation.records import analyze
 
     found = analyze(record).to_dict()
     if as_json:

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfagg.benchmarks.given import QuestionSet
+from selfagg.cli.live_view import shown
 from selfagg.cli.opening import opened_model
 from selfagg.cli.options import ModelOptions
 from selfagg.cli.progress import Progress
 from selfagg.cli.stopping import command_line
 from selfagg.cli.terminal import say
-from selfagg.cli.view import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.engine.engine import Settings, Watcher
-    from selfagg.engine.record import Record
-    from selfagg.engine.run import Schedule
-    from selfagg.experiments.runs import Experiment, Watching
+    from selfagg.evaluation.runs import Experiment, Watching
     from selfagg.methods import Method
+    from selfagg.record.record import Record
+    from selfagg.run.engine import Callback, Settings
+    from selfagg.run.runner import Schedule
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def opened_experiment(
     Raises:
         UsageError: There is no such model, or it cannot be reached.
     """
-    from selfagg.experiments.runs import Experiment
+    from selfagg.evaluation.runs import Experiment
 
     async with opened_model(model, console) as opened:
         experiment = Experiment(
@@ -49,7 +49,7 @@ async def opened_experiment(
         )
 
         @contextmanager
-        def watching(method: Method, seed: int, record: Record) -> Iterator[Watcher]:
+        def watching(method: Method, seed: int, record: Record) -> Iterator[Callback]:
             progress = Progress([method.size(t) for t in range(1, method.t + 1)], len(asked.questions))
             progress.resume(record)
             if progress.done == progress.size:

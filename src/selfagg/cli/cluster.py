@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from selfagg.cluster.job import Job
-    from selfagg.engine.engine import Settings
-    from selfagg.engine.run import Schedule
     from selfagg.methods import Method
+    from selfagg.run.engine import Settings
+    from selfagg.run.runner import Schedule
     from selfagg.types import Question
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.benchmarks.given import QuestionSet
-    from selfagg.engine.engine import Settings
-    from selfagg.engine.run import Schedule
+    from selfagg.run.engine import Settings
+    from selfagg.run.runner import Schedule
 
 
 @spread
@@ -65,11 +65,11 @@ def compare(
     from rich.console import Console
 
     from selfagg.cli import stopping
-    from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
+    from selfagg.cli.questions import load_source
     from selfagg.cli.records import out_folder
-    from selfagg.records import compare as compare_records
-    from selfagg.records import is_record
+    from selfagg.evaluation.records import compare as compare_records
+    from selfagg.evaluation.records import is_record
 
     if all(is_record(Path(source)) for source in sources):
         if dry.dry_run:
@@ -87,7 +87,7 @@ def compare(
     if reference is not None and names.count(reference) != 1:
         raise UsageError(f"--reference {reference!r} is not one of the methods to run: {', '.join(names)}")
     settings = preset_sampling(preset, sampling, model.model).settings(methods.candidate)
-    asked = load_asked(sources[0], questions)
+    asked = load_source(sources[0], questions)
     plan = _Plan(asked, found, match, range(settings.seed, settings.seed + seeds), settings, methods.schedule, model)
     if dry.dry_run:
         plan.print_costs(dry, batch.as_json)
@@ -124,8 +124,8 @@ class _Plan:
 
     def print_costs(self, dry: DryRunOptions, as_json: bool) -> None:
         from selfagg.cli.dry_run import print_costs, reply_tokens
-        from selfagg.experiments.budget import expected_tokens
-        from selfagg.experiments.estimate import expected_lengths
+        from selfagg.evaluation.budget import expected_tokens
+        from selfagg.evaluation.estimate import expected_lengths
 
         reply = reply_tokens(dry, self.settings.sampling.max_tokens)
         lengths = expected_lengths(self.asked.questions, reply)
@@ -146,8 +146,8 @@ class _Plan:
         from selfagg.analysis.missing import Missing
         from selfagg.cli.batch import opened_experiment
         from selfagg.cli.terminal import say
-        from selfagg.engine.record import Record
-        from selfagg.experiments.budget import measured_lengths, measured_tokens
+        from selfagg.evaluation.budget import measured_lengths, measured_tokens
+        from selfagg.record.record import Record
 
         opened = opened_experiment(self.asked, self.settings, self.schedule, self.model, folder, console)
         async with opened as (experiment, watching):

@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from selfagg.analysis.missing import Missing
+from selfagg.cli.live_view import described_model
 from selfagg.cli.tables import counted, interval, number, percent
-from selfagg.cli.view import described_model
 
 
 def comparison_table(found: Mapping[str, Any]) -> Group:
     """What each method came to and cost, then how the others differ from the reference.
 
     Args:
-        found: As `selfagg.experiments.compared.Compared.to_dict` gives it.
+        found: As `selfagg.evaluation.compared.Compared.to_dict` gives it.
     """
     parts: list[Any] = [Text(_title(found), "bold"), _accuracies(found)]
     others = [entry for entry in found["entries"] if entry["difference"]]

@@ -12,7 +12,7 @@ from selfagg.cli import values
 from selfagg.cli.options import METHOD, MethodOptions
 from selfagg.cli.presets import Preset, applicable, preset_sizes
 from selfagg.errors import UsageError
-from selfagg.experiments.budget import Lengths, at_calls, at_tokens
+from selfagg.evaluation.budget import Lengths, at_calls, at_tokens
 from selfagg.methods import Method, method_class, method_named
 
 Match = Literal["calls", "tokens", "none"]

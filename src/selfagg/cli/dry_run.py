@@ -38,7 +38,7 @@ def print_costs(
         as_json: Whether to print one JSON object instead.
         note: A further assumption, as a sentence.
     """
-    from selfagg.experiments.estimate import BYTES_PER_TOKEN, expected_cost, expected_lengths
+    from selfagg.evaluation.estimate import BYTES_PER_TOKEN, expected_cost, expected_lengths
 
     costs = [_times(expected_cost(method, asked.questions, reply), seeds) for method in methods]
     total = _times(_shared(methods, asked, reply), seeds)
@@ -65,7 +65,7 @@ def _seeds(seeds: int) -> str:
 def _shared(methods: Sequence[Method], asked: QuestionSet, reply: int) -> Cost:
     """Of all methods with one seed: the largest first population serves all."""
     from selfagg.analysis.costs import Cost
-    from selfagg.experiments.estimate import expected_cost
+    from selfagg.evaluation.estimate import expected_cost
 
     total = Cost()
     for place, method in enumerate(sorted(methods, key=lambda method: -method.size(1))):

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from selfagg.analysis.summary import Summary
     from selfagg.benchmarks.given import QuestionSet
     from selfagg.cli.progress import Progress
-    from selfagg.engine.engine import Settings
-    from selfagg.engine.run import Schedule
     from selfagg.methods import Method
+    from selfagg.run.engine import Settings
+    from selfagg.run.runner import Schedule
 
 
 @spread
@@ -63,10 +63,10 @@ def evaluate(
     from rich.console import Console
 
     from selfagg.cli import stopping
-    from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
     from selfagg.cli.dry_run import print_costs, reply_tokens
     from selfagg.cli.presets import preset_method, preset_sampling
+    from selfagg.cli.questions import load_source
     from selfagg.cli.records import record_file
     from selfagg.cli.tables import summary_table
     from selfagg.errors import UsageError
@@ -76,7 +76,7 @@ def evaluate(
         raise UsageError("--scorer does not go with --ray: workers score by the questions' kinds")
     chosen = preset_method(preset, method).build()
     settings = preset_sampling(preset, sampling, model.model).settings(method.candidate, logprobs=logprobs)
-    asked = load_asked(source, questions)
+    asked = load_source(source, questions)
     if dry.dry_run:
         print_costs([chosen], asked, reply_tokens(dry, settings.sampling.max_tokens), as_json=run.as_json)
         return
@@ -108,11 +108,11 @@ class _Evaluation:
 
     async def run(self, console: Console) -> Summary:
         """In this process."""
+        from selfagg.cli.live_view import shown
         from selfagg.cli.opening import opened_model
         from selfagg.cli.stopping import command_line
         from selfagg.cli.terminal import say
-        from selfagg.cli.view import shown
-        from selfagg.evaluation import aevaluate
+        from selfagg.evaluation.evaluate import aevaluate
 
         settings = self.settings
         async with opened_model(self.model, console) as model:
@@ -144,19 +144,19 @@ class _Evaluation:
         from rich.text import Text
 
         from selfagg.analysis.summary import summarise
+        from selfagg.cli.live_view import shown
         from selfagg.cli.stopping import command_line
         from selfagg.cli.terminal import say
-        from selfagg.cli.view import shown
         from selfagg.cluster.connection import connected
-        from selfagg.cluster.run import Split
-        from selfagg.engine.configuration import about, configuration
-        from selfagg.engine.record import Record
+        from selfagg.cluster.run import RunSplit
+        from selfagg.record.configuration import about, configuration
+        from selfagg.record.record import Record
 
         questions, source = self.asked.questions, self.asked.source
         job = job_of(self.model, self.method, self.settings, self.schedule, source, questions, code)
         progress, opening = self._progress(), console.status(Text(f"opening {self.model.model} on Ray workers ..."))
         with opening, connected(str(cluster.ray), job.model, cluster.workers) as ray:
-            async with Split(ray, job, questions, progress, lambda words: say(words, console)) as split:
+            async with RunSplit(ray, job, questions, progress, lambda words: say(words, console)) as split:
                 facts = await split.first()
                 opening.stop()
                 with Record(self.path) as record:

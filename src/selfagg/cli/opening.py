@@ -12,15 +12,15 @@ from rich.text import Text
 
 from selfagg.cli.options import ModelOptions
 from selfagg.cli.terminal import one_line, say
-from selfagg.engine.engine import Watcher
 from selfagg.models import Model, connect
 from selfagg.models.base import Limited
+from selfagg.run.engine import Callback
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-class _Opening(Watcher):
+class _Opening(Callback):
     """Tells a person of waits while the model is opened."""
 
     def __init__(self, console: Console) -> None:
@@ -31,7 +31,7 @@ class _Opening(Watcher):
             say(one_line(why, 300), self._console)
 
 
-class Notes(logging.Handler):
+class PrintedNotes(logging.Handler):
     """Prints what a connection has to tell, each sentence once; a live view lets it through above itself."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Notes(logging.Handler):
 @contextmanager
 def notes_printed() -> Iterator[None]:
     """Print the warnings of selfagg's loggers while a model is open."""
-    logger, notes = logging.getLogger("selfagg"), Notes()
+    logger, notes = logging.getLogger("selfagg"), PrintedNotes()
     logger.addHandler(notes)
     try:
         yield

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from selfagg.engine.engine import Settings
     from selfagg.methods import Method
     from selfagg.models import Access
+    from selfagg.run.engine import Settings
 
 MODEL, METHOD, SAMPLING, QUESTIONS, RUN = "Model", "Method", "Sampling", "Questions", "Run"
 """The headings under which ``--help`` lists the options."""
@@ -195,12 +195,12 @@ class SamplingOptions:
     def settings(self, candidate: str, *, logprobs: bool = False) -> Settings:
         """How a run samples; raises `UsageError` for values that cannot be."""
         from selfagg.cli.values import finite, request_fields
-        from selfagg.engine.engine import Settings
         from selfagg.errors import UsageError
-        from selfagg.prompts.candidates import view_named
+        from selfagg.prompts.candidates import candidate_format_named
+        from selfagg.run.engine import Settings
         from selfagg.types import Sampling
 
-        view_named(candidate)
+        candidate_format_named(candidate)
         if "" in (self.stop or ()):
             raise UsageError("--stop: an empty text would end every reply before it begins")
         sampling = Sampling(

@@ -16,8 +16,8 @@ def plot(
     """Draw accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts."""
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.plots import plot as draw
-    from selfagg.engine.record import Record
-    from selfagg.records import records_of
+    from selfagg.evaluation.records import records_of
+    from selfagg.record.record import Record
 
     with ExitStack() as opened:
         given = [opened.enter_context(Record(path, read_only=True)) for path in records_of(records)]

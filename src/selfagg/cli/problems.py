@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selfagg.benchmarks.given import QuestionSet
-from selfagg.cli.asked import load_asked
 from selfagg.cli.options import QuestionOptions
+from selfagg.cli.questions import load_source
 from selfagg.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ def load_problems(sources: Sequence[str], options: QuestionOptions) -> Problems:
     """
     from selfagg.training.data import Problems
 
-    asked = [load_asked(source, _own(source, size, options, len(sources))) for source, size in _sizes(sources, options)]
+    asked = [
+        load_source(source, _own(source, size, options, len(sources))) for source, size in _sizes(sources, options)
+    ]
     return Problems(
         questions=[question for source in asked for question in source.questions],
         origins=[origin for source in asked for origin in _origins(source)],

@@ -7,10 +7,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from selfagg.engine.engine import Watcher
-from selfagg.engine.keeping import Keeper
-from selfagg.engine.rows import CANDIDATE
-from selfagg.engine.run import INCOMPLETE
+from selfagg.record.rows import CANDIDATE
+from selfagg.record.store import Store
+from selfagg.run.engine import Callback
+from selfagg.run.runner import INCOMPLETE
 from selfagg.types import Member
 
 WINDOW_S = 60.0
@@ -27,7 +27,7 @@ GROUP BY g.t
 
 
 @dataclass(slots=True)
-class Tally:
+class ProgressCounts:
     """One population, over all questions: how many members it will have, and what became of those that are done.
 
     ``answers`` counts the answers as they are written, in a run of one question.
@@ -51,7 +51,7 @@ class Tally:
         return self.right / self.judged if self.right + self.wrong else None
 
 
-class Progress(Watcher):
+class Progress(Callback):
     """What is done so far. Told by the engine on its event loop, read by a display's thread.
 
     Attributes:
@@ -81,7 +81,7 @@ class Progress(Watcher):
             clock: Seconds since whenever.
             show: Called once the run has begun, and with it what its record holds already.
         """
-        self.tallies = [Tally(size * questions) for size in sizes]
+        self.tallies = [ProgressCounts(size * questions) for size in sizes]
         self.questions = questions
         self.finished_questions = 0
         self.failures = 0
@@ -96,7 +96,7 @@ class Progress(Watcher):
         self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
         self._fresh_members = 0
 
-    def resume(self, record: Keeper) -> None:
+    def resume(self, record: Store) -> None:
         """Counts the questions that a record has done already: the engine passes over them in silence."""
         for t, done, right, wrong, unanswered in record.query(_FINISHED):
             tally = self.tallies[t - 1]
@@ -112,7 +112,7 @@ class Progress(Watcher):
 
     # -- told by the engine
 
-    def started(self, record: Keeper) -> None:
+    def started(self, record: Store) -> None:
         self.resume(record)
         if self._show:
             self._show()

@@ -15,7 +15,7 @@ from selfagg.cli.options import CodeOptions, Json, ScorerName, spread
 from selfagg.cli.terminal import one_line, results, show
 
 if TYPE_CHECKING:
-    from selfagg.experiments.replay import Change
+    from selfagg.evaluation.replay import Change
 
 SHOWN = 10
 """So many changed members are listed; ``--json`` has all."""
@@ -43,8 +43,8 @@ def replay(
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
     from selfagg.cli.tables import summary_table
-    from selfagg.records import opened_record
-    from selfagg.records import replay as replay_record
+    from selfagg.evaluation.records import opened_record
+    from selfagg.evaluation.records import replay as replay_record
 
     with opened_record(record) as source:
         prepare_code(code, list(source.questions()), Console(stderr=True))

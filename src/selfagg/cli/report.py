@@ -16,7 +16,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
 ) -> None:
     """Write one self-contained HTML file: the comparison, the curves, and every question with all its members."""
-    from selfagg.records import build_report, records_of
+    from selfagg.evaluation.records import build_report, records_of
 
     written = out or records_of(records)[0].with_suffix(".html")
     typer.echo(str(build_report(records, written, title=title)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from selfagg.server.settings import ServeSettings
 
 KEYS_VARIABLE = "SELFAGG_API_KEYS"
-SERVER, LIMITS = "Server", "Limits"
+SERVER, LIMITS = "Server", "ServerLimits"
 
 
 @spread
@@ -68,11 +68,11 @@ def serve(
     """Serve RSA to every OpenAI client: the same API, one base URL changed."""
     from selfagg.methods import method_named
     from selfagg.models import connect
-    from selfagg.prompts.candidates import view_named
-    from selfagg.server.settings import Limits, ServeSettings
+    from selfagg.prompts.candidates import candidate_format_named
+    from selfagg.server.settings import ServerLimits, ServeSettings
     from selfagg.server.start import access_of, run
 
-    view_named(candidate)
+    candidate_format_named(candidate)
     method_named(method, **({"n": n, "k": k, "t": t} if method == "rsa" else {}))
     settings = ServeSettings(
         method=method,
@@ -81,7 +81,7 @@ def serve(
         t=t,
         candidate=candidate,
         server_defaults=sampling == "server",
-        limits=Limits(max_n, max_k, max_t, max_requests, max_body_mb * 2**20),
+        limits=ServerLimits(max_n, max_k, max_t, max_requests, max_body_mb * 2**20),
         keys=read_keys(client_keys),
         forward_key=forward_key,
         record=record,
@@ -129,7 +129,7 @@ def check_address(host: str, settings: ServeSettings) -> None:
         UsageError: Others could reach the server without a key.
     """
     from selfagg.errors import UsageError
-    from selfagg.server.access import is_loopback
+    from selfagg.server.auth import is_loopback
 
     if not is_loopback(host) and not settings.keys:
         raise UsageError(

@@ -79,10 +79,10 @@ async def _solve(
     text: str, asked: dict[str, Any], model: ModelOptions, path: Path, new: bool, console: Console
 ) -> Result:
     from selfagg.api import asolve
+    from selfagg.cli.live_view import shown
     from selfagg.cli.opening import opened_model
     from selfagg.cli.progress import Progress
     from selfagg.cli.terminal import say
-    from selfagg.cli.view import shown
 
     # Which members an answer needs does not depend on what they say: a rehearsal without a model counts them.
     unbounded = asked | {"max_total_tokens": None, "deadline_s": None}
@@ -117,8 +117,8 @@ def _as_json(result: Result) -> dict[str, Any]:
 
 def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
     from selfagg.analysis.missing import usage_json
+    from selfagg.cli.live_view import described_model
     from selfagg.cli.terminal import harmless, one_line, say
-    from selfagg.cli.view import described_model
 
     typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
     missing, estimated = result.missing, budget and result.usage.unknown > 0

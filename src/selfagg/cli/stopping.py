@@ -11,8 +11,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from selfagg._internal.signals import heard_by
 from selfagg.errors import RunStopped, SelfaggError, UsageError
-from selfagg.signals import heard_by
 
 if TYPE_CHECKING:
     from selfagg.analysis.missing import Missing
@@ -91,7 +91,7 @@ def kept(record: Path) -> str:
 
 def finished_generations(record: Path) -> int:
     """How many replies a record holds, or all of a folder; none in a file that nobody has written yet."""
-    from selfagg.engine.record import Record
+    from selfagg.record.record import Record
 
     if record.is_dir():
         return sum(map(finished_generations, record.glob("*.sqlite")))

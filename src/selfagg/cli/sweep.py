@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from selfagg.benchmarks.given import QuestionSet
-    from selfagg.engine.engine import Settings
-    from selfagg.engine.run import Schedule
     from selfagg.methods import Method
+    from selfagg.run.engine import Settings
+    from selfagg.run.runner import Schedule
 
 
 @spread
@@ -61,14 +61,14 @@ def sweep(
 
     from selfagg.analysis.missing import Missing
     from selfagg.cli import stopping, values
-    from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
+    from selfagg.cli.questions import load_source
     from selfagg.cli.records import out_folder
 
     grid = Grid.of(values.numbers("--n", n), values.numbers("--k", k), values.numbers("--t", t))
     methods = grid.methods(order)
     settings = sampling.settings(candidate)
-    asked = load_asked(source, questions)
+    asked = load_source(source, questions)
     if dry.dry_run:
         from selfagg.cli.dry_run import print_costs, reply_tokens
 
@@ -154,7 +154,7 @@ def _found(grid: Grid, paths: Sequence[Path]) -> dict[str, Any]:
     from selfagg.analysis.costs import costs_by_population
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.summary import summarise
-    from selfagg.engine.record import Record
+    from selfagg.record.record import Record
 
     cells: list[dict[str, Any]] = []
     missing = Missing()
@@ -184,8 +184,8 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
     from rich.text import Text
 
     from selfagg.analysis.missing import Missing
+    from selfagg.cli.live_view import described_model
     from selfagg.cli.tables import interval, number, percent
-    from selfagg.cli.view import described_model
 
     table = Table(box=None, pad_edge=False)
     missing = Missing.read(found["missing"])

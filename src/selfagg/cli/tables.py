@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from selfagg.analysis.missing import Missing
+from selfagg.cli.live_view import clock, described_model
 from selfagg.cli.terminal import one_line
-from selfagg.cli.view import clock, described_model
 
 _COLUMNS = ("t", "accuracy", "95 % interval", "pass@N", "majority", "distinct", "no answer", "tokens")
 

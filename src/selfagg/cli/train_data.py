@@ -26,10 +26,10 @@ from selfagg.cli.terminal import results, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.engine.engine import Watcher
-    from selfagg.engine.record import Record
     from selfagg.methods import Majority
-    from selfagg.training.data import Plan
+    from selfagg.record.record import Record
+    from selfagg.run.engine import Callback
+    from selfagg.training.data import DataPlan
     from selfagg.training.recipe import Recipe
 
 Kept = Literal["keep", "drop"]
@@ -125,7 +125,7 @@ def data(
     from selfagg.cli.code import prepare_code
     from selfagg.cli.problems import load_problems
     from selfagg.models import connect
-    from selfagg.training.data import CANDIDATES, NO_MODEL, Plan, finished_set
+    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
 
     made_of = recipe.build()
     settings = sampling.settings(recipe.candidate)
@@ -134,7 +134,7 @@ def data(
         loaded = load_problems(problems, questions)
     asked = made_of.fraction > 0 or made_of.max_prompt_tokens is not None
     name = connect(model.model, model.access()).name if asked else NO_MODEL
-    plan = Plan(loaded, made_of, settings, name, told={"command": stopping.command_line()})
+    plan = DataPlan(loaded, made_of, settings, name, told={"command": stopping.command_line()})
     facts = finished_set(out, plan)
     if facts is not None:
         say(f"{out} holds this very set already; nothing is made again", console)
@@ -151,17 +151,17 @@ def data(
 
 
 async def _make(
-    out: Path, plan: Plan, options: ModelOptions | None, reused: Path | None, console: Console
+    out: Path, plan: DataPlan, options: ModelOptions | None, reused: Path | None, console: Console
 ) -> dict[str, Any]:
+    from selfagg.cli.live_view import shown
     from selfagg.cli.opening import opened_model
     from selfagg.cli.progress import Progress
-    from selfagg.cli.view import shown
     from selfagg.training.data import make_set
 
     told: list[Path | None] = []
 
     @contextmanager
-    def watching(method: Majority, record: Record, problems: int) -> Iterator[Watcher]:
+    def watching(method: Majority, record: Record, problems: int) -> Iterator[Callback]:
         progress = Progress([method.n], problems)
         progress.resume(record)
         if progress.done < progress.size:
@@ -181,8 +181,8 @@ async def _make(
 
 def _told(facts: dict[str, Any], out: Path) -> str:
     from selfagg.analysis.missing import Missing
+    from selfagg.cli.live_view import described_model
     from selfagg.cli.tables import interval, percent
-    from selfagg.cli.view import described_model
 
     rows, pool = facts["rows"], facts["candidates"]
     lines = [

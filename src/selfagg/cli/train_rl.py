@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from selfagg._internal.signals import heard_by
 from selfagg.cli.options import MODEL, RUN, SAMPLING, CodeOptions, Json, spread
 from selfagg.cli.terminal import results, say
-from selfagg.signals import heard_by
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.training.evaluation import Evaluation
+    from selfagg.training.evaluation import HeldOutEvaluation
     from selfagg.training.rl_settings import RLSettings
 
-EVALUATION, TRAINING = "Evaluation", "Training"
+EVALUATION, TRAINING = "HeldOutEvaluation", "Training"
 
 
 @spread
@@ -125,11 +125,11 @@ def _train(
     data: Path,
     out: Path,
     settings: RLSettings,
-    evaluation: Evaluation | None,
+    evaluation: HeldOutEvaluation | None,
     save_every: int,
     console: Console,
 ) -> dict[str, Any]:
-    from selfagg.models.checkpoints import load, short_name
+    from selfagg.models.transformers.checkpoints import load, short_name
     from selfagg.training.rl import train, training_dtype
     from selfagg.training.rows import read_rows, rows_file
 
@@ -147,17 +147,17 @@ def _train(
         evaluation=evaluation,
         save_every=save_every,
         about=about,
-        watcher=_Table(console),
+        callback=_Table(console),
     )
     return {"final": str(folder.final), "metrics": folder.metrics.lines()}
 
 
 def _evaluation(
     data: Path, settings: RLSettings, every: int, limit: int | None, shape: tuple[int, int, int]
-) -> Evaluation:
+) -> HeldOutEvaluation:
     from selfagg.errors import UsageError
     from selfagg.methods.rsa import RSA
-    from selfagg.training.evaluation import Evaluation
+    from selfagg.training.evaluation import HeldOutEvaluation
     from selfagg.training.rows import question_of, read_rows
     from selfagg.types import Sampling
 
@@ -166,7 +166,7 @@ def _evaluation(
         raise UsageError(f"--eval-every: {data} has no test split; make it with selfagg train data --held-out")
     n, k, t = shape
     sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens)
-    return Evaluation([*questions.values()][:limit], every, RSA(n=n, k=k, t=t), sampling, settings.seed)
+    return HeldOutEvaluation([*questions.values()][:limit], every, RSA(n=n, k=k, t=t), sampling, settings.seed)
 
 
 _HEADS = f"{'reward':>8}{'length':>10}{'cut':>10}{'entropy':>10}"

@@ -33,10 +33,10 @@ def validate(
     from rich.console import Console
 
     from selfagg.benchmarks.validate import validate as validate_questions
-    from selfagg.cli.asked import load_asked
     from selfagg.cli.code import prepare_code
+    from selfagg.cli.questions import load_source
 
-    asked = load_asked(source, questions)
+    asked = load_source(source, questions)
     console = Console(stderr=True)
     if any(question.gold for question in asked.questions):
         prepare_code(code, asked.questions, console)

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from selfagg.cluster.job import Leftovers
-from selfagg.engine.merge import part_of
-from selfagg.engine.record import InUse, Record
 from selfagg.errors import UsageError
+from selfagg.record.merge import part_of
+from selfagg.record.record import Record, RecordInUse
 
 
 def run_folder(run: str) -> Path:
@@ -46,7 +46,7 @@ def leftovers(run: str, done: Collection[int]) -> Leftovers:
             with Record(file) as record:
                 positions = [p for (p,) in record.query("SELECT position FROM questions") if p not in done]
                 parts += [part_of(record, position) for position in positions]
-        except InUse:
+        except RecordInUse:
             busy += 1
             continue
         files.append(str(file))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from selfagg.engine.engine import Settings
-from selfagg.engine.merge import Cursor, Part
-from selfagg.engine.run import Schedule
 from selfagg.methods.base import Method
 from selfagg.models import Access
+from selfagg.record.merge import Cursor, Part
+from selfagg.run.engine import Settings
+from selfagg.run.runner import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Job:
         method: The method.
         settings: How it samples.
         source: Which questions, in words.
-        schedule: As for `selfagg.engine.run.evaluate`.
+        schedule: As for `selfagg.run.runner.evaluate`.
         version: Of selfagg, the same everywhere.
         folder: Where relative paths begin, on machines that have it.
         programs: Whether questions ask for programs, and
@@ -43,7 +43,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class WorkerInfo:
     """What a worker knows once its model is open.
 
     Attributes:

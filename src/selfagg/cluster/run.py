@@ -18,12 +18,12 @@ from typing import Any, Self
 
 from selfagg.cluster.connection import Cluster, WorkerLost
 from selfagg.cluster.folder import forget, leftovers
-from selfagg.cluster.job import Facts, Gone, Job, News
-from selfagg.engine.engine import Watcher
-from selfagg.engine.merge import Part, merge, part_of
-from selfagg.engine.record import Record
-from selfagg.engine.run import finished_questions, first_error_only, questions_at_once
+from selfagg.cluster.job import Gone, Job, News, WorkerInfo
 from selfagg.errors import RunStopped, UsageError
+from selfagg.record.merge import Part, merge, part_of
+from selfagg.record.record import Record
+from selfagg.run.engine import Callback
+from selfagg.run.runner import finished_questions, first_error_only, questions_at_once
 from selfagg.types import Question
 
 NEWS_EVERY_S = 2.0
@@ -56,18 +56,18 @@ class Hand:
     """
 
     actor: Any
-    facts: Facts | None = None
+    facts: WorkerInfo | None = None
     life: int = 0
     news: News = field(default_factory=News)
     gone: Gone | None = None
     recovery: asyncio.Task[None] | None = None
 
 
-class Split:
+class RunSplit:
     """A run split over the workers of a cluster; they end with the ``async with`` block."""
 
     def __init__(
-        self, cluster: Cluster, job: Job, questions: Sequence[Question], watcher: Watcher, tell: Callable[[str], None]
+        self, cluster: Cluster, job: Job, questions: Sequence[Question], callback: Callback, tell: Callable[[str], None]
     ) -> None:
         """Names the run; nothing is started before entering.
 
@@ -76,7 +76,7 @@ class Split:
             job: What it is. The concurrency of its access is all workers' together; None: each worker's own is what
                 its connection serves well.
             questions: In the record's order.
-            watcher: Told of all that is generated anywhere.
+            callback: Told of all that is generated anywhere.
             tell: Told in words of deaths and waits.
         """
         most = job.access.concurrency
@@ -87,7 +87,7 @@ class Split:
         self._job = job
         self._count = count
         self._questions = questions
-        self._watcher = watcher
+        self._watcher = callback
         self._tell = tell
         self._hands: list[Hand] = []
         self._run = ""
@@ -108,7 +108,7 @@ class Split:
         for hand in self._hands:
             self._cluster.end_worker(hand.actor)
 
-    async def first(self) -> Facts:
+    async def first(self) -> WorkerInfo:
         """Waits until one worker has opened the model.
 
         Raises:
@@ -174,12 +174,12 @@ class Split:
             for _ in range(questions_at_once(facts.concurrency, self._job.method.n)):
                 group.create_task(self._seat(hand))
 
-    async def _ready(self, hand: Hand) -> Facts:
-        facts: Facts = await self._cluster.answer(hand.actor.ready.options(max_task_retries=-1).remote())
+    async def _ready(self, hand: Hand) -> WorkerInfo:
+        facts: WorkerInfo = await self._cluster.answer(hand.actor.ready.options(max_task_retries=-1).remote())
         hand.facts = facts
         return facts
 
-    async def _opened(self, hand: Hand) -> Facts | None:
+    async def _opened(self, hand: Hand) -> WorkerInfo | None:
         """As `_ready`, but a worker that cannot open the model or keeps dying is one to go on without."""
         try:
             return await self._ready(hand)

@@ -12,21 +12,21 @@ from dataclasses import replace
 
 from selfagg import __version__
 from selfagg.cluster.folder import run_folder
-from selfagg.cluster.job import Facts, Gone, Job, News
-from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import Engine, Watcher
-from selfagg.engine.keeping import Nowhere
-from selfagg.engine.merge import Cursor, Part, news_of, part_of, put
-from selfagg.engine.record import Record
-from selfagg.engine.rows import question_of
-from selfagg.engine.run import evaluate_question
+from selfagg.cluster.job import Gone, Job, News, WorkerInfo
 from selfagg.errors import RunStopped, UsageError
 from selfagg.models import Model, connect
 from selfagg.prompts import first
+from selfagg.record.configuration import configuration
+from selfagg.record.merge import Cursor, Part, news_of, part_of, put
+from selfagg.record.record import Record
+from selfagg.record.rows import question_of
+from selfagg.record.store import NullStore
+from selfagg.run.engine import Callback, Engine
+from selfagg.run.runner import evaluate_question
 from selfagg.types import Question
 
 
-class Worker(Watcher):
+class Worker(Callback):
     """Answers questions until its process ends; started again, it begins anew and is told what is known.
 
     A Ray actor, but nothing here knows of Ray: its methods are called from elsewhere, many at a time.
@@ -47,14 +47,14 @@ class Worker(Watcher):
     def waiting(self, why: str | None) -> None:
         self._obstacle = why
 
-    async def ready(self) -> Facts:
+    async def ready(self) -> WorkerInfo:
         """Opens the model; returns when it can be asked.
 
         Raises:
             UsageError: There is no such model, or it cannot be reached from here.
         """
         model = await self._opened()
-        return Facts(model.name, model.context, model.concurrency, os.getpid(), platform.node())
+        return WorkerInfo(model.name, model.context, model.concurrency, os.getpid(), platform.node())
 
     async def _opened(self) -> Model:
         job = self._job
@@ -76,7 +76,7 @@ class Worker(Watcher):
             UsageError: One does not.
         """
         model = await self._opened()
-        engine = Engine(model, self._job.settings, Nowhere())
+        engine = Engine(model, self._job.settings, NullStore())
         for question in questions:
             await engine.fit(first(question), model.context)
 
@@ -85,7 +85,7 @@ class Worker(Watcher):
         if self._work is None:
             record = Record(run_folder(run) / f"{uuid.uuid4().hex}.sqlite")
             record.begin(configuration(job.method, model.name, job.settings, job.source), [])
-            self._work = Engine(model, job.settings, record, watcher=self), record
+            self._work = Engine(model, job.settings, record, callback=self), record
         return self._work
 
     async def answer(self, run: str, known: Part) -> Part | Gone:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from selfagg import registry
+from selfagg._internal.suggest import suggest
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.methods.best_of_n import BestOfN
@@ -16,7 +17,6 @@ from selfagg.methods.rejection import Rejection
 from selfagg.methods.rsa import RSA
 from selfagg.methods.self_refine import SelfRefine
 from selfagg.methods.single import Single
-from selfagg.near import near
 
 __all__ = [
     "METHODS",
@@ -61,7 +61,7 @@ def method_class(name: str) -> type[Method]:
         return METHODS[name]
     found = registry.load("methods", name, type)
     if found is None:
-        raise UsageError(f"there is no method {name!r}; {near(name, [*METHODS, *registry.registered('methods')])}")
+        raise UsageError(f"there is no method {name!r}; {suggest(name, [*METHODS, *registry.registered('methods')])}")
     if not issubclass(found, Method):
         raise UsageError(f"the method {name} must be a subclass of selfagg.Method, not {found.__name__}")
     return found

@@ -12,7 +12,7 @@ from selfagg.errors import UsageError
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 Members = Callable[[int, int], "Future[Member]"]
 """``member(t, i)``: one member, computed once, from when it is first asked for."""
@@ -44,7 +44,7 @@ class Method(ABC):
             raise UsageError(f"{self.name}: t = {self.t}, but there is at least 1 population (T counts the first)")
 
     @abstractmethod
-    def members(self, trial: Trial) -> Members:
+    def members(self, run: QuestionRun) -> Members:
         """Sets the recursion up for one question; nothing is sampled before a member is asked for."""
 
     def size(self, t: int) -> int:
@@ -61,7 +61,7 @@ class Method(ABC):
         """Calls to the model if every member is computed and judged."""
         return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
-    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
         """The chance of each member of the last population to be the answer; one of them, uniformly, by default."""
         return [1 / len(population)] * len(population)
 

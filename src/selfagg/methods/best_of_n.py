@@ -13,7 +13,7 @@ from selfagg.prompts import grading
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class BestOfN(Rejection):
 
     name = "best-of-n"
 
-    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
-        question = trial.question
-        grades = await gather(*(trial.sample(m.t, m.i, grading(question, m), role="grade") for m in population))
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        question = run.question
+        grades = await gather(*(run.sample(m.t, m.i, grading(question, m), role="grade") for m in population))
         values = [grade(given.text) for given in grades]
         best = [value == max(values) for value in values]
         return [is_best / sum(best) for is_best in best]

@@ -10,7 +10,7 @@ from selfagg.methods.single import Single
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,5 @@ class Majority(Single):
     uniform = False
     n: int = 16
 
-    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
-        return await trial.vote(population)
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        return await run.vote(population)

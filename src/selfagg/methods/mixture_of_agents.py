@@ -11,7 +11,7 @@ from selfagg.prompts import aggregation, first
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class MixtureOfAgents(Method):
     def size(self, t: int) -> int:
         return 1 if t == self.t > 1 else self.n
 
-    def members(self, trial: Trial) -> Members:
-        @trial.memoised
+    def members(self, run: QuestionRun) -> Members:
+        @run.memoised
         async def member(t: int, i: int) -> Member:
             if t == 1:
-                return await trial.sample(t, i, first(trial.question))
+                return await run.sample(t, i, first(run.question))
             layer = await gather(*(member(t - 1, j) for j in range(self.n)))
-            return await trial.sample(t, i, aggregation(trial.question, layer))
+            return await run.sample(t, i, aggregation(run.question, layer))
 
         return member

@@ -13,7 +13,7 @@ from selfagg.prompts import verification
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,9 @@ class Rejection(Single):
     judgements = 1
     n: int = 16
 
-    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
-        question = trial.question
-        verdicts = await gather(
-            *(trial.sample(m.t, m.i, verification(question, m), role="verdict") for m in population)
-        )
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        question = run.question
+        verdicts = await gather(*(run.sample(m.t, m.i, verification(question, m), role="verdict") for m in population))
         accepted = [judged_true(verdict.text) for verdict in verdicts]
         if not any(accepted):
             accepted = [True] * len(population)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from selfagg.engine.sets import Order, draw_sets
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import aggregation, first
+from selfagg.run.subsets import Order, draw_sets
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class RSA(Method):
     def parents(self) -> int:
         return self.k
 
-    def members(self, trial: Trial) -> Members:
+    def members(self, run: QuestionRun) -> Members:
         @cache
         def sets(t: int) -> list[tuple[int, ...]]:
-            return draw_sets(trial.seed, trial.question.id, t, n=self.n, k=self.k, order=self.order)
+            return draw_sets(run.seed, run.question.id, t, n=self.n, k=self.k, order=self.order)
 
-        @trial.memoised
+        @run.memoised
         async def member(t: int, i: int) -> Member:
             if t == 1:
-                return await trial.sample(t, i, first(trial.question))
+                return await run.sample(t, i, first(run.question))
             candidates = await gather(*(member(t - 1, j) for j in sets(t)[i]))
-            return await trial.sample(t, i, aggregation(trial.question, candidates))
+            return await run.sample(t, i, aggregation(run.question, candidates))
 
         return member

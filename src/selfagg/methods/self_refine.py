@@ -10,7 +10,7 @@ from selfagg.prompts import aggregation, first
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class SelfRefine(Method):
     name = "self-refine"
     grows = "t"
 
-    def members(self, trial: Trial) -> Members:
-        @trial.memoised
+    def members(self, run: QuestionRun) -> Members:
+        @run.memoised
         async def member(t: int, i: int) -> Member:
             if t == 1:
-                return await trial.sample(t, i, first(trial.question))
-            return await trial.sample(t, i, aggregation(trial.question, [await member(t - 1, i)]))
+                return await run.sample(t, i, first(run.question))
+            return await run.sample(t, i, aggregation(run.question, [await member(t - 1, i)]))
 
         return member

@@ -11,7 +11,7 @@ from selfagg.prompts import first
 from selfagg.types import Member
 
 if TYPE_CHECKING:
-    from selfagg.engine.trial import Trial
+    from selfagg.run.question_run import QuestionRun
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Single(Method):
         if self.t != 1:
             raise UsageError(f"{self.name}: t = {self.t}, but it has one population and nothing is aggregated")
 
-    def members(self, trial: Trial) -> Members:
-        @trial.memoised
+    def members(self, run: QuestionRun) -> Members:
+        @run.memoised
         async def member(t: int, i: int) -> Member:
-            return await trial.sample(t, i, first(trial.question))
+            return await run.sample(t, i, first(run.question))
 
         return member

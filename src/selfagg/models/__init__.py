@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfagg import registry
+from selfagg._internal.suggest import did_you_mean
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
-from selfagg.models.checkpoints import is_checkpoint
-from selfagg.near import meant
+from selfagg.models.transformers.checkpoints import is_checkpoint
 
 if TYPE_CHECKING:
     from selfagg.models.retries import RetryPolicy
@@ -52,8 +52,8 @@ class Access:
 
 
 CONNECTIONS: dict[str, str] = {
-    "hf": "selfagg.models.hf",
-    "local": "selfagg.models.local",
+    "hf": "selfagg.models.transformers.model",
+    "local": "selfagg.models.llama_cpp.model",
     "openai": "selfagg.models.openai",
     "simulated": "selfagg.models.simulated",
     "vllm": "selfagg.models.vllm",
@@ -88,7 +88,7 @@ def connect(name: str, access: Access | None = None) -> Model:
             hint = "that folder holds no model (no config.json)"
         else:
             forms = f"a name begins with {', '.join(kinds)}, or is a folder that holds a model"
-            hint = meant(kind, kinds) or forms
+            hint = did_you_mean(kind, kinds) or forms
         raise UsageError(f"there is no model {name!r}; {hint}")
     if access and kind in _IN_PROCESS and (access.base_urls or access.api_key or access.api_key_file or access.headers):
         given = "base URL" if access.base_urls else "header" if access.headers else "API key"

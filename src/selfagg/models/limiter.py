@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from selfagg.errors import ModelError
 from selfagg.models.pace import Pace
-from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.models.retries import RetryPolicy, TransientError
 
 TELL_S = 3.0
 """A wait of this many seconds or more is told to the person."""
@@ -39,14 +39,14 @@ S = TypeVar("S", bound=Paced)
 
 
 class Listener(Protocol):
-    """Somebody who is told of waits; see `selfagg.engine.engine.Watcher`."""
+    """Somebody who is told of waits; see `selfagg.run.engine.Callback`."""
 
     def waiting(self, why: str | None) -> None:
         """Hear why no call is made now; None: calls go on."""
 
 
 @dataclass(slots=True)
-class _Call:
+class _PacedCall:
     """One call: its place in the queue and its tries so far."""
 
     place: int
@@ -107,7 +107,7 @@ class Limiter(Generic[S]):
         """Call until the call succeeds.
 
         Args:
-            call: Asks the server that it is given. Raises `Passing` for a failure that may pass.
+            call: Asks the server that it is given. Raises `TransientError` for a failure that may pass.
 
         Returns:
             The result and the number of tries.
@@ -116,14 +116,14 @@ class Limiter(Generic[S]):
             ModelError: The call failed for good, or tries or patience ran out.
         """
         now = _now()
-        state = _Call(next(self._places), now, now)
+        state = _PacedCall(next(self._places), now, now)
         try:
             while True:
                 server, flight = await self._turn(state)
                 state.tries += 1
                 try:
                     return await self._try(server, flight, call), state.tries
-                except Passing as error:
+                except TransientError as error:
                     self._give_up_or_not(error, state)
                     if server.pace.error is not error:  # the server is not closed: this call alone waits
                         await asyncio.sleep(self.policy.backoff(state.tries))
@@ -136,7 +136,7 @@ class Limiter(Generic[S]):
     async def _try(self, server: S, flight: object, call: Callable[[S], Awaitable[T]]) -> T:
         try:
             result = await call(server)
-        except Passing as error:
+        except TransientError as error:
             self._failed(server, flight, error)
             raise
         except ModelError:  # a refusal for good is an answer too
@@ -155,7 +155,7 @@ class Limiter(Generic[S]):
         server.pace.answered(flight)
         self._wait_is_over()
 
-    def _failed(self, server: S, flight: object, error: Passing) -> None:
+    def _failed(self, server: S, flight: object, error: TransientError) -> None:
         now, pace = _now(), server.pace
         if self._trouble_since is None or self._others_at_work(pace.flights[flight]):
             self._trouble_since = now
@@ -173,7 +173,7 @@ class Limiter(Generic[S]):
 
     # -- patience
 
-    def _give_up_or_not(self, error: Passing, state: _Call) -> None:
+    def _give_up_or_not(self, error: TransientError, state: _PacedCall) -> None:
         """Count a failed try; raise `ModelError` if the call is not to be tried again."""
         now, policy = _now(), self.policy
         self._count(error, state, now)
@@ -195,7 +195,7 @@ class Limiter(Generic[S]):
         if now + opens_in > state.begun + policy.overall_s:
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
 
-    def _count(self, error: Passing, state: _Call, now: float) -> None:
+    def _count(self, error: TransientError, state: _PacedCall, now: float) -> None:
         """Count a try, if the server took calls since the last one: else the server failed, and not the call."""
         if not error.busy and (self._taken_at is None or self._taken_at > state.failed_at):
             state.counted += 1
@@ -209,7 +209,7 @@ class Limiter(Generic[S]):
         most = f"more than the patience of {self.policy.patience_s:g} s, which --patience or patience_s sets"
         return f" (it asks to wait {seconds(wait_s)}, {most})"
 
-    def _gone(self, error: Passing, words: str, wait_s: float) -> ModelError:
+    def _gone(self, error: TransientError, words: str, wait_s: float) -> ModelError:
         """Give up all calls that wait; the next call begins with new patience."""
         self._trouble_since = None
         self._wait_is_over()
@@ -228,7 +228,7 @@ class Limiter(Generic[S]):
             self._lines[loop] = _Line()
         return self._lines[loop]
 
-    async def _turn(self, state: _Call) -> tuple[S, object]:
+    async def _turn(self, state: _PacedCall) -> tuple[S, object]:
         """Wait until a server takes a call; return the server, and the call's mark among those in flight."""
         self.least_busy()
         now = _now()
@@ -254,9 +254,9 @@ class Limiter(Generic[S]):
                 raise self._last_error().final(gone=True, wait_s=self._opens_in(_now())) from None
             raise
 
-    def _last_error(self) -> Passing:
+    def _last_error(self) -> TransientError:
         errors = [server.pace.error for server in self.servers if server.pace.error]
-        return errors[-1] if errors else Passing("all servers are busy", status=429)
+        return errors[-1] if errors else TransientError("all servers are busy", status=429)
 
     def _free(self, now: float) -> S | None:
         free = [server for server in self.servers if not server.pace.full and server.pace.opens_at <= now + SLACK_S]

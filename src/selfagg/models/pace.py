@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.models.retries import RetryPolicy, TransientError
 
 FAULTS_IN_A_ROW = 4
 """Failures of any kind without an answer between them, after which a server is asked by one call at a time."""
@@ -48,7 +48,7 @@ class Pace:
         self.limit = math.inf
         self.flights: dict[object, float] = {}
         self.closed_until = 0.0
-        self.error: Passing | None = None
+        self.error: TransientError | None = None
         self._policy = policy
         self.closings = 0
         self._closed = self._probing = self._limits_rate = False
@@ -103,7 +103,7 @@ class Pace:
         self._period = (begun, answers + 1)
         self._rise(busy)
 
-    def failed(self, call: object, error: Passing, now: float) -> bool:
+    def failed(self, call: object, error: TransientError, now: float) -> bool:
         """Take a failure into account.
 
         Returns:
@@ -132,7 +132,7 @@ class Pace:
         """Close the server before its first call: it could not be reached."""
         call, now = object(), asyncio.get_running_loop().time()
         self.start(call, now)
-        self.failed(call, Passing(why, unreachable=True), now)
+        self.failed(call, TransientError(why, unreachable=True), now)
 
     def _close(self, now: float, *, probe: bool) -> None:
         self.closings += 1

@@ -17,7 +17,7 @@ def may_pass(status: int) -> bool:
     return status in (408, 409, 425, 429) or status >= 500
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """A failure that may pass, so that another try makes sense.
 
     Attributes:

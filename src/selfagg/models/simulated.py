@@ -15,10 +15,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from selfagg._internal.suggest import suggest
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen, text_bytes
-from selfagg.near import near
 from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop, Usage
 
 BYTES_PER_TOKEN = 4
@@ -74,7 +74,7 @@ def connect(settings: str, access: Access) -> SimulatedModel:
     for part in filter(None, settings.split(",")):
         name, _, value = part.partition("=")
         if name not in fields:
-            raise UsageError(f"simulated: there is no setting {name!r}; {near(name, fields)}")
+            raise UsageError(f"simulated: there is no setting {name!r}; {suggest(name, fields)}")
         number = int if fields[name].type == "int" else float
         try:
             given[name] = number(value)

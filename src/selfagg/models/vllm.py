@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
+from selfagg._internal.suggest import suggest
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.chat_template import FIELD, encoded, template_settings
-from selfagg.models.checkpoints import must_be_cached, require_chat_template, short_name
 from selfagg.models.openai.assembly import Thinking
 from selfagg.models.reasoning import split_reasoning
-from selfagg.near import near
+from selfagg.models.transformers.checkpoints import must_be_cached, require_chat_template, short_name
 from selfagg.types import Delta, Message, Reply, Request, Stop, Usage
 
 _OWN: Final = ("n", "seed", "stop", "output_kind", "prompt_logprobs")
@@ -131,7 +131,7 @@ class VLLMModel:
         known = [field.name for field in dataclasses.fields(vllm.AsyncEngineArgs)]
         for key in self._settings:
             if key not in known:
-                raise UsageError(f"vLLM has no engine argument {key!r}; {near(key, known)}")
+                raise UsageError(f"vLLM has no engine argument {key!r}; {suggest(key, known)}")
         settings: dict[str, Any] = {"disable_log_stats": True, "max_model_len": self._given_context}
         if import_module("vllm.platforms").current_platform.is_cpu():
             settings["enable_chunked_prefill"] = False  # the CPU build of 0.32 dies of a prompt in parts with a seed
@@ -146,7 +146,7 @@ class VLLMModel:
 
         Log-probabilities are the model's own, at a temperature of 1, one for each token that ``usage`` counts.
         """
-        written = _Written()
+        written = _PartialReply()
         async with aclosing(self._outputs(request, "FINAL_ONLY")) as outputs:
             async for output in outputs:
                 written.add(output)
@@ -154,7 +154,7 @@ class VLLMModel:
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Samples one reply and hands it out as it is written; the last item is the whole `Reply`."""
-        written, thinking = _Written(), Thinking()
+        written, thinking = _PartialReply(), Thinking()
         async with aclosing(self._outputs(request, "DELTA")) as outputs:
             async for output in outputs:
                 for delta in thinking.feed(written.add(output)):
@@ -193,7 +193,7 @@ class VLLMModel:
 
 
 @dataclasses.dataclass(slots=True)
-class _Written:
+class _PartialReply:
     """What the engine has given of a reply."""
 
     text: str = ""

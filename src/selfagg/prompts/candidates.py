@@ -8,7 +8,7 @@ from collections.abc import Callable
 from selfagg.errors import UsageError
 from selfagg.types import Member
 
-View = Callable[[Member], str]
+CandidateFormat = Callable[[Member], str]
 
 VIEWS = "response, reasoning, answer, tail:TOKENS"
 CHARACTERS_PER_TOKEN = 4
@@ -17,7 +17,7 @@ CHARACTERS_PER_TOKEN = 4
 CUT = "[... cut ...] "
 
 
-def view_named(name: str) -> View:
+def candidate_format_named(name: str) -> CandidateFormat:
     """The view of a candidate with this name.
 
     ``response`` (the default) shows the whole response; a reasoning section that the model separates stays out.

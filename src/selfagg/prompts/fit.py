@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from selfagg.errors import TooLong
 from selfagg.models.base import Model, text_bytes
-from selfagg.prompts.candidates import View, shorten
+from selfagg.prompts.candidates import CandidateFormat, shorten
 from selfagg.prompts.prompt import Prompt
 from selfagg.types import Message
 
@@ -42,13 +42,15 @@ def reply_room(max_tokens: int | None, context: int | None) -> int:
     return DEFAULT_MAX_TOKENS if context is None else max(1, min(DEFAULT_MAX_TOKENS, context // 4))
 
 
-async def fit(prompt: Prompt, view: View, model: Model, max_tokens: int, context: int | None) -> Fitted:
+async def fit(
+    prompt: Prompt, candidate_format: CandidateFormat, model: Model, max_tokens: int, context: int | None
+) -> Fitted:
     """Shortens the candidates evenly, keeping their ends, until prompt and reply fit the context together.
 
     Raises:
         TooLong: Not even the question fits.
     """
-    texts = [view(candidate) for candidate in prompt.shown]
+    texts = [candidate_format(candidate) for candidate in prompt.shown]
     messages = prompt.messages(texts)
     if context is None:
         return Fitted(messages, max_tokens)

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from string import Formatter
 
+from selfagg._internal.suggest import suggest
 from selfagg.errors import UsageError
-from selfagg.near import near
 from selfagg.types import Kind, Question
 
 INSTRUCTIONS: dict[Kind, str] = {
@@ -105,7 +105,7 @@ class Wording:
             for kind, template in given.items() if isinstance(given, Mapping) else [(None, given)]:
                 if kind is not None and kind not in INSTRUCTIONS:
                     raise UsageError(
-                        f"wording {self.name}, {which}: there is no kind {kind!r}; {near(kind, INSTRUCTIONS)}"
+                        f"wording {self.name}, {which}: there is no kind {kind!r}; {suggest(kind, INSTRUCTIONS)}"
                     )
                 _check_template(f"wording {self.name}, {which}", template, known)
 
@@ -123,7 +123,7 @@ class Wording:
         known = [field.name for field in fields(cls)]
         for key in found:
             if key not in known:
-                raise UsageError(f"the wording {path} has no key {key!r}; {near(key, known)}")
+                raise UsageError(f"the wording {path} has no key {key!r}; {suggest(key, known)}")
         return cls(**{"name": Path(path).stem, **found})
 
     @property

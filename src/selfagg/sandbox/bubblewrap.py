@@ -11,7 +11,7 @@ from pathlib import Path
 from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
 from selfagg.sandbox.probe import probe
-from selfagg.sandbox.view import covered_folders, host_python, package_folders, python_folders
+from selfagg.sandbox.visible_files import covered_folders, host_python, package_folders, python_folders
 
 _ROOT, _PACKAGES = "/guest", "/packages"
 _BOX = "/box"

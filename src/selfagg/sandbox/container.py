@@ -10,7 +10,7 @@ import uuid
 
 from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
 from selfagg.sandbox.probe import probe
-from selfagg.sandbox.view import package_folders
+from selfagg.sandbox.visible_files import package_folders
 
 _ROOT, _PACKAGES = "/guest", "/packages"
 _NOBODY = 65534

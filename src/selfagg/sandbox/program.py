@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from selfagg.sandbox.aside import aside
+from selfagg._internal.threads import in_thread_if_large
 from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 
@@ -17,7 +17,7 @@ _GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProgramResult:
     """What one run gave. All of it is the program's word: compare it, believe nothing of it.
 
     Attributes:
@@ -39,11 +39,11 @@ class Program:
         self._limits = limits
         self._failure = failure
 
-    async def run(self, stdin: str) -> Outcome:
+    async def run(self, stdin: str) -> ProgramResult:
         """Runs it as a script that reads this standard input. Never raises for what the program does."""
         return await self._outcome({"stdin": stdin})
 
-    async def call(self, function: str, args: Any, kwargs: Any = None) -> Outcome:
+    async def call(self, function: str, args: Any, kwargs: Any = None) -> ProgramResult:
         """Calls one of its functions, or a method of its class ``Solution``. Never raises for what it does.
 
         Args:
@@ -53,17 +53,17 @@ class Program:
         """
         return await self._outcome({"call": function, "args": args, "kwargs": kwargs or {"dict": []}})
 
-    async def _outcome(self, request: dict[str, Any]) -> Outcome:
+    async def _outcome(self, request: dict[str, Any]) -> ProgramResult:
         if self._failure is not None:
-            return Outcome(failure=self._failure)
+            return ProgramResult(failure=self._failure)
         try:
             await self._session.send(request)
             report = await self._session.receive(self._limits.longest_seconds + _GRACE_SECONDS)
-            return await aside(_read, report, size=len(str(report.get("output"))))
+            return await in_thread_if_large(_read, report, size=len(str(report.get("output"))))
         except SessionLost as lost:
             # Nothing more can be had from this session, nor be taken for the answer to a later request.
             self._failure = str(lost)
-            return Outcome(failure=self._failure)
+            return ProgramResult(failure=self._failure)
 
 
 @contextlib.asynccontextmanager
@@ -92,18 +92,18 @@ async def load_program(
         yield Program(session, limits, failure)
 
 
-def _read(report: dict[str, Any]) -> Outcome:
+def _read(report: dict[str, Any]) -> ProgramResult:
     status, output, errors = report.get("status"), _text(report, "output"), _text(report, "errors")
     if status == "done":
-        return Outcome(output, _text(report, "value"))
+        return ProgramResult(output, _text(report, "value"))
     if status == "time":
-        return Outcome(output, failure="it ran past the time limit")
+        return ProgramResult(output, failure="it ran past the time limit")
     if status == "lost":
         raise SandboxFailedError("something outside ended the program: is the machine out of memory?")
     if status == "files":
-        return Outcome(output, failure="it made too many files")
+        return ProgramResult(output, failure="it made too many files")
     last = errors.strip().rpartition("\n")[2]
-    return Outcome(output, failure=last if status == "error" and last else "it crashed")
+    return ProgramResult(output, failure=last if status == "error" and last else "it crashed")
 
 
 def _text(report: dict[str, Any], name: str) -> str:

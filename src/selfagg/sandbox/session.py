@@ -12,9 +12,9 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from typing import Any
 
+from selfagg._internal.threads import in_thread_if_large
 from selfagg.errors import SelfaggError
 from selfagg.sandbox import cgroup
-from selfagg.sandbox.aside import aside
 from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.frames import HEADER, pack
 
@@ -76,7 +76,7 @@ class Session:
         assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
         size = sum(len(value) for value in message.values() if isinstance(value, str))
         try:
-            self._process.stdin.write(await aside(pack, message, size=size))
+            self._process.stdin.write(await in_thread_if_large(pack, message, size=size))
             async with asyncio.timeout(START_SECONDS):
                 await self._process.stdin.drain()
         except TimeoutError as error:
@@ -99,7 +99,7 @@ class Session:
         except asyncio.IncompleteReadError as error:
             raise await self._end_of_guest() from error
         try:
-            message = await aside(json.loads, body, size=len(body))
+            message = await in_thread_if_large(json.loads, body, size=len(body))
         except (ValueError, RecursionError) as error:
             raise SessionLost("it sent no proper message") from error
         if not isinstance(message, dict):

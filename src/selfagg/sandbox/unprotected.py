@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
-from selfagg.sandbox.view import host_python, package_folders
+from selfagg.sandbox.visible_files import host_python, package_folders
 
 
 class Unprotected:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from selfagg._internal.threads import in_thread_if_large
 from selfagg.errors import UsageError
 from selfagg.sandbox import (
     Limits,
@@ -26,7 +27,6 @@ from selfagg.sandbox import (
     load_program,
     open_session,
 )
-from selfagg.sandbox.aside import aside
 from selfagg.sandbox.guest.values import encode
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.code_blocks import completed, program
@@ -130,12 +130,12 @@ async def _case_failure(program: Program, function: str | None, case: Case) -> s
         outcome = await program.run(case.input)
         result, same = outcome.output, same_output
     else:
-        arguments = await aside(_arguments, case.input, size=len(case.input))
+        arguments = await in_thread_if_large(_arguments, case.input, size=len(case.input))
         outcome = await program.call(function, arguments)
         result, same = outcome.value, same_value
     if outcome.failure is not None:
         return outcome.failure
-    right = await aside(same, result, case.output, size=len(result))
+    right = await in_thread_if_large(same, result, case.output, size=len(result))
     return None if right else "wrong answer"
 
 

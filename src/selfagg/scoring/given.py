@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from selfagg import registry
+from selfagg._internal.suggest import suggest
 from selfagg.errors import UsageError
-from selfagg.near import near
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Scorer, Verdict
 from selfagg.types import Question
@@ -61,7 +61,7 @@ def _registered(name: str) -> Scorer:
     found = registry.load("scorers", name, object)
     if found is None or isinstance(found, str):
         known = registry.registered("scorers")
-        hint = near(name, known) if known else "no package registers one"
+        hint = suggest(name, known) if known else "no package registers one"
         raise UsageError(f"there is no scorer {name!r}; {hint}")
     scorer = scorer_given(found() if isinstance(found, type) else found)  # type: ignore[arg-type]
     assert scorer is not None  # noqa: S101 - for the type checker

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from selfagg.gym import DATASETS, get_score_answer_fn
+from selfagg.benchmarks.gym import DATASETS, get_score_answer_fn
 from selfagg.scoring import guard
 
 

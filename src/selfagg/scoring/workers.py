@@ -32,8 +32,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from selfagg._internal.machine import cores
 from selfagg.errors import SelfaggError
-from selfagg.machine import cores
 
 _LOADING = 600.0
 """Seconds by the clock in which a worker starts and imports what a call needs; not part of the call's own limit."""
@@ -83,7 +83,7 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
         WorkerError: The function raised, or its process died twice.
         SelfaggError: The worker could not start, or not import the function.
     """
-    call = _Call(_line(function, args, timeout_s), timeout_s)
+    call = _WorkerCall(_line(function, args, timeout_s), timeout_s)
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), call.run)
     except asyncio.CancelledError:
@@ -145,7 +145,7 @@ class _Process:
         self._folder = tempfile.TemporaryDirectory(prefix="selfagg-")  # some Reasoning Gym tasks write files
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "selfagg.scoring.child"],
+                [sys.executable, "-P", "-m", "selfagg.scoring.worker_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -222,7 +222,7 @@ class _Process:
             _processes.discard(self)
 
 
-class _Call:
+class _WorkerCall:
     """One call on its way through a thread that owns a worker."""
 
     def __init__(self, line: bytes, timeout_s: float) -> None:

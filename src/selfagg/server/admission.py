@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from selfagg.server.errors import ApiError
+from selfagg.server.errors import APIError
 
 _LONGEST_WAIT_S = 60.0
 _WEIGHT = 0.1  # of the newest request in the running mean
@@ -29,11 +29,11 @@ class Admission:
         """Holds one place.
 
         Raises:
-            ApiError: 429 with Retry-After: about how long it takes until a place is free.
+            APIError: 429 with Retry-After: about how long it takes until a place is free.
         """
         if self.open >= self.limit:
             wait_s = min(_LONGEST_WAIT_S, max(1.0, self._mean_s / max(1, self.limit)))
-            raise ApiError(
+            raise APIError(
                 429, f"{self.open} requests are open, as many as this server takes", code="queue_full", wait_s=wait_s
             )
         self.open += 1

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selfagg.server.deliberation import Outcome
-from selfagg.server.plan import Plan
+from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.plan import DeliberationPlan
 from selfagg.types import Member, Reply, Stop, Usage
 
 _FINISH = {Stop.FINISHED: "stop", Stop.LENGTH: "length", Stop.FILTERED: "content_filter", Stop.UNKNOWN: "stop"}
 _REPLACED = ("role", "content", "reasoning", "reasoning_content")
 
 
-def completion(outcome: Outcome, plan: Plan, head: dict[str, Any]) -> dict[str, Any]:
+def completion(outcome: DeliberationResult, plan: DeliberationPlan, head: dict[str, Any]) -> dict[str, Any]:
     """A whole chat completion; ``head`` holds its id, model and time."""
     choices = [choice(member, index) for index, member in enumerate(outcome.members)]
     return {**head, "object": "chat.completion", "choices": choices, "usage": usage(outcome, plan)}
@@ -53,7 +53,7 @@ def finish_reason(reply: Reply) -> str:
     return told if isinstance(told, str) else _FINISH[reply.stop]
 
 
-def usage(outcome: Outcome, plan: Plan) -> dict[str, Any]:
+def usage(outcome: DeliberationResult, plan: DeliberationPlan) -> dict[str, Any]:
     """Return the tokens of all calls; the answers' own, and how they came about, under ``selfagg``.
 
     Tokens that the model's server did not tell are estimated: ``calls_without_usage`` says of how many calls.

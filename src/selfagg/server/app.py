@@ -13,15 +13,15 @@ from starlette.responses import PlainTextResponse, Response
 
 from selfagg import __version__
 from selfagg.server import page
-from selfagg.server.access import Door, Keys
+from selfagg.server.access_log import AccessLog
+from selfagg.server.auth import AuthMiddleware, Keys
 from selfagg.server.bodies import Bodies
 from selfagg.server.chat import Chat
-from selfagg.server.errors import ApiError, documented, on_http_error
+from selfagg.server.disconnect import CLEANUPS
+from selfagg.server.errors import APIError, documented, on_http_error
 from selfagg.server.names import listed, pattern, served_name, suffix_of
-from selfagg.server.presence import CLEANUPS
 from selfagg.server.schemas import ChatRequest
 from selfagg.server.service import Service
-from selfagg.server.telling import Telling
 
 
 def create_app(service: Service) -> FastAPI:
@@ -34,13 +34,13 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.cleanups = asyncio.Semaphore(CLEANUPS)
-    app.exception_handler(ApiError)(on_http_error)
+    app.exception_handler(APIError)(on_http_error)
     app.exception_handler(404)(on_http_error)
     app.exception_handler(405)(on_http_error)
     app.exception_handler(Exception)(on_http_error)
     app.add_middleware(Bodies, limits=service.settings.limits)
-    app.add_middleware(Door, keys=Keys(service.settings.keys))
-    app.add_middleware(Telling, metrics=service.metrics)
+    app.add_middleware(AuthMiddleware, keys=Keys(service.settings.keys))
+    app.add_middleware(AccessLog, metrics=service.metrics)
     _add_routes(app, service)
     page.add_routes(app)
     app.openapi = lambda: _openapi(app, served_name(service.model.name))  # type: ignore[method-assign]
@@ -84,8 +84,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/health", responses=documented(403))
     async def health() -> dict[str, Any]:
         """Whether the server is up, and how busy."""
-        gate = service.gate
-        return {"status": "ok", "open": service.admission.open, "calls": gate.inside, "waiting": gate.waiting}
+        call_limiter = service.call_limiter
+        return {
+            "status": "ok",
+            "open": service.admission.open,
+            "calls": call_limiter.inside,
+            "waiting": call_limiter.waiting,
+        }
 
     @app.get("/metrics", responses=documented(401, 403), response_class=PlainTextResponse)
     async def metrics() -> Response:

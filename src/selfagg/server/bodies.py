@@ -8,8 +8,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selfagg.server.errors import ApiError
-from selfagg.server.settings import Limits
+from selfagg.server.errors import APIError
+from selfagg.server.settings import ServerLimits
 
 SILENCE_S: Final = 30.0
 """Longest wait for the next piece of a body, in seconds."""
@@ -24,7 +24,7 @@ class Bodies:
     A request holds its bytes until it is answered, since a deliberation keeps the conversation.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: ServerLimits) -> None:
         self._app, self._limits = app, limits
         self._held = 0
 
@@ -44,7 +44,7 @@ class Bodies:
             if body.size > self._limits.body_bytes:
                 raise self._too_large()
             if self._held > self._limits.all_bodies_bytes:
-                raise ApiError(429, "the server holds as many request bodies as it can", code="queue_full", wait_s=5.0)
+                raise APIError(429, "the server holds as many request bodies as it can", code="queue_full", wait_s=5.0)
             return message
 
         try:
@@ -52,9 +52,9 @@ class Bodies:
         finally:
             self._held -= body.size
 
-    def _too_large(self) -> ApiError:
+    def _too_large(self) -> APIError:
         most = self._limits.body_bytes
-        return ApiError(413, f"the request body is larger than {most:,} bytes", code="request_too_large")
+        return APIError(413, f"the request body is larger than {most:,} bytes", code="request_too_large")
 
 
 class _Body:
@@ -75,7 +75,7 @@ class _Body:
             async with asyncio.timeout_at(min(now + SILENCE_S, self._deadline)):
                 message = await self._receive()
         except TimeoutError:
-            raise ApiError(408, "the request body did not arrive in time", code="request_timeout") from None
+            raise APIError(408, "the request body did not arrive in time", code="request_timeout") from None
         self.size += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
         return message

@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from selfagg.models.base import Forwards
-from selfagg.server.access import bearer
+from selfagg.server.access_log import note_work
 from selfagg.server.answers import completion
+from selfagg.server.auth import bearer
+from selfagg.server.disconnect import Stream, opened, while_present
 from selfagg.server.errors import Json
 from selfagg.server.names import served_name
 from selfagg.server.passthrough import forwarded
-from selfagg.server.plan import Plan, planned
-from selfagg.server.presence import Stream, opened, while_present
+from selfagg.server.plan import DeliberationPlan, planned
 from selfagg.server.schemas import parse
 from selfagg.server.service import Service
 from selfagg.server.streaming import ChatStream
-from selfagg.server.telling import note_work
 
 
 class Chat:
@@ -38,7 +38,7 @@ class Chat:
         """The answer, whole or as a stream.
 
         Raises:
-            ApiError: What the client did wrong, or why there is no answer.
+            APIError: What the client did wrong, or why there is no answer.
             ClientGone: It hung up.
         """
         service = self._service
@@ -66,16 +66,16 @@ class Chat:
 
     async def _passed_on(self, model: Forwards, body: dict[str, Any]) -> Response:
         key = bearer(self._request.headers) if self._service.settings.forward_key else ""
-        return await forwarded(self._request, model, self._service.gate, body, key or None)
+        return await forwarded(self._request, model, self._service.call_limiter, body, key or None)
 
-    async def _whole(self, plan: Plan) -> Response:
+    async def _whole(self, plan: DeliberationPlan) -> Response:
         head = self._head(plan)
         work = self._service.deliberator.run(plan, head["id"], usage=self._note())
         outcome = await while_present(self._request.scope, self._request.receive, work)
         self._told["cut_short"] = outcome.cut_short
         return Json(completion(outcome, plan, head))
 
-    async def _streamed(self, plan: Plan) -> Response:
+    async def _streamed(self, plan: DeliberationPlan) -> Response:
         options = plan.request.stream_options
         stream = ChatStream(
             self._service.deliberator,
@@ -89,7 +89,7 @@ class Chat:
         first = await opened(self._request, pieces)
         return Stream(first, pieces, headers={"Content-Type": "text/event-stream; charset=utf-8"})
 
-    def _head(self, plan: Plan) -> dict[str, Any]:
+    def _head(self, plan: DeliberationPlan) -> dict[str, Any]:
         name = f"chatcmpl-{secrets.token_hex(12)}"
         self._told |= {"id": name, "method": plan.method.name, "n": plan.method.n, "t": plan.method.t}
         return {"id": name, "model": plan.request.model, "created": int(time.time())}

@@ -16,7 +16,7 @@ def question_of(messages: Sequence[Mapping[str, Any]], kind: Kind) -> Question:
     """The question that a conversation ends with.
 
     Raises:
-        ApiError: There is no user turn.
+        APIError: There is no user turn.
     """
     places = [place for place, message in enumerate(messages) if message["role"] == "user"]
     if not places:

@@ -7,25 +7,25 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from selfagg.engine.engine import Engine, Finale, Watcher
-from selfagg.engine.fair import FairGate
-from selfagg.engine.keeping import Nowhere
-from selfagg.engine.record import Record
-from selfagg.engine.rows import CANDIDATE
-from selfagg.engine.run import Answered, answer, best_at_hand, draw_order
-from selfagg.engine.trial import Trial
 from selfagg.errors import ModelError, SelfaggError, TooLong, UsageError
 from selfagg.models.base import Model
 from selfagg.prompts.prompt import Prompt
-from selfagg.server.errors import ApiError, api_error
-from selfagg.server.plan import Plan
+from selfagg.record.record import Record
+from selfagg.record.rows import CANDIDATE
+from selfagg.record.store import NullStore
+from selfagg.run.engine import Callback, Engine, FinalSampling
+from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.question_run import QuestionRun
+from selfagg.run.runner import QuestionResult, answer, best_at_hand, draw_order
+from selfagg.server.errors import APIError, api_error
+from selfagg.server.plan import DeliberationPlan
 from selfagg.types import Delta, Member, Reply, Usage
 
 log = logging.getLogger("selfagg.server")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DeliberationResult:
     """What a deliberation gave.
 
     Attributes:
@@ -50,81 +50,83 @@ class Outcome:
 class Deliberator:
     """Answers requests on one connection: all share its gate, in turns."""
 
-    def __init__(self, model: Model, gate: FairGate, record: Record | None) -> None:
+    def __init__(self, model: Model, call_limiter: FairLimiter, record: Record | None) -> None:
         self.model = model
-        self.gate = gate
+        self.call_limiter = call_limiter
         self.record = record
-        self._keeper = record or Nowhere()
+        self._keeper = record or NullStore()
 
     async def run(
         self,
-        plan: Plan,
+        plan: DeliberationPlan,
         name: str,
         *,
-        watcher: Watcher | None = None,
+        callback: Callback | None = None,
         listener: Callable[[int, Delta], None] | None = None,
         usage: Callable[[Usage, int], None] | None = None,
-    ) -> Outcome:
+    ) -> DeliberationResult:
         """Deliberates; cancelling ends every call made for it.
 
         Args:
             plan: What to do.
             name: The request's id, under which a record keeps it.
-            watcher: Told of each member.
+            callback: Told of each member.
             listener: Told of the answer's text as it is written, where one member is the answer.
             usage: Told at the end of tokens and calls, whatever the end.
 
         Raises:
-            ApiError: There is no answer, and why.
+            APIError: There is no answer, and why.
         """
         try:
-            return await self._run(plan, name, watcher, listener, usage)
+            return await self._run(plan, name, callback, listener, usage)
         except TooLong as error:
             raise api_error(error) from None
         except UsageError as error:  # of the record, by now: nothing that the client can mend
             log.error("%s", error)
-            raise ApiError(500, "this server cannot write its record", code="record_error") from None
+            raise APIError(500, "this server cannot write its record", code="record_error") from None
 
     async def _run(
         self,
-        plan: Plan,
+        plan: DeliberationPlan,
         name: str,
-        watcher: Watcher | None,
+        callback: Callback | None,
         listener: Callable[[int, Delta], None] | None,
         usage: Callable[[Usage, int], None] | None,
-    ) -> Outcome:
+    ) -> DeliberationResult:
         position = await self.record.add(replace(plan.question, id=name)) if self.record else 0
-        finale = Finale(plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None)
+        final_sampling = FinalSampling(
+            plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None
+        )
         engine = Engine(
             self.model,
             plan.settings,
             self._keeper,
-            gate=self.gate.lane(),
-            watcher=watcher,
-            finale=finale,
+            call_limiter=self.call_limiter.request_limiter(),
+            callback=callback,
+            final_sampling=final_sampling,
         )
-        trial = Trial(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
+        question_run = QuestionRun(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
         try:
-            answered = await _answered(plan, engine, trial)
-            await trial.scored()
+            answered = await _answered(plan, engine, question_run)
+            await question_run.scored()
         finally:
-            await trial.close()
+            await question_run.close()
             if usage:
-                usage(trial.usage, trial.calls)
-        replied = Counter(t for (t, _), member in trial.members.items() if member.reply)
-        return Outcome(
+                usage(question_run.usage, question_run.calls)
+        replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
+        return DeliberationResult(
             members=(answered.member, *answered.others),
-            usage=trial.usage,
-            estimated=trial.estimated,
-            calls=trial.calls,
+            usage=question_run.usage,
+            estimated=question_run.estimated,
+            calls=question_run.calls,
             populations=tuple(replied[t] for t in range(1, plan.method.t + 1)),
             cut_short=answered.cut_short,
             record=name if self.record else None,
         )
 
-    async def forecast(self, plan: Plan) -> list[int]:
+    async def forecast(self, plan: DeliberationPlan) -> list[int]:
         """How many members of each population the answer needs: that does not depend on what they say."""
-        engine = Engine(self.model, plan.settings, Nowhere(), gate=self.gate)
+        engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
         rehearsal = _Rehearsal(engine, plan)
         member, last = plan.method.members(rehearsal), plan.method.t
         uniform = plan.choice == "sample" and plan.method.uniform
@@ -136,23 +138,23 @@ class Deliberator:
         return [rehearsal.counts[t] for t in range(1, last + 1)]
 
 
-async def _answered(plan: Plan, engine: Engine, trial: Trial) -> Answered:
+async def _answered(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun) -> QuestionResult:
     try:
-        return await answer(trial, plan.method, choice=plan.choice, deadline_s=plan.deadline_s, count=plan.count)
+        return await answer(question_run, plan.method, choice=plan.choice, deadline_s=plan.deadline_s, count=plan.count)
     except UsageError:
         raise
     except SelfaggError as error:
-        await trial.stop()
+        await question_run.stop()
         try:
-            return Answered(await best_at_hand(trial), cut_short=True)
+            return QuestionResult(await best_at_hand(question_run), cut_short=True)
         except ModelError:
             raise api_error(error, engine.failure) from None
 
 
-class _Rehearsal(Trial):
+class _Rehearsal(QuestionRun):
     """A trial whose members are there at once and say nothing."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
+    def __init__(self, engine: Engine, plan: DeliberationPlan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)
         self.counts: Counter[int] = Counter()
 

@@ -23,7 +23,7 @@ class Json(JSONResponse):
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-class ApiError(HTTPException):
+class APIError(HTTPException):
     """What a client is told.
 
     Attributes:
@@ -49,12 +49,12 @@ class ApiError(HTTPException):
         return Json(self.body, self.status_code, headers=self.headers)
 
 
-def refused(message: str, param: str | None = None, code: str | None = None) -> ApiError:
+def refused(message: str, param: str | None = None, code: str | None = None) -> APIError:
     """The client asked for what cannot be."""
-    return ApiError(400, message, param=param, code=code)
+    return APIError(400, message, param=param, code=code)
 
 
-def api_error(error: SelfaggError, failure: ModelError | None = None) -> ApiError:
+def api_error(error: SelfaggError, failure: ModelError | None = None) -> APIError:
     """What an error of the work means to the client.
 
     Args:
@@ -70,20 +70,20 @@ def api_error(error: SelfaggError, failure: ModelError | None = None) -> ApiErro
     if status in (400, 413, 422):
         return refused(str(error))
     if status == 429:
-        return ApiError(429, str(error), code="rate_limit_exceeded", wait_s=cause.wait_s if cause else 1.0)
+        return APIError(429, str(error), code="rate_limit_exceeded", wait_s=cause.wait_s if cause else 1.0)
     if status in (503, 504):
-        return ApiError(status, str(error), code="backend_timeout" if status == 504 else "backend_unavailable")
-    return ApiError(502, str(error), code="backend_error")
+        return APIError(status, str(error), code="backend_timeout" if status == 504 else "backend_unavailable")
+    return APIError(502, str(error), code="backend_error")
 
 
 async def on_http_error(_: Request, error: Exception) -> JSONResponse:
     """Errors of the framework (no such path, no such method) in the same form."""
-    if isinstance(error, ApiError):
+    if isinstance(error, APIError):
         return error.response()
     if isinstance(error, HTTPException):
-        told = ApiError(error.status_code, str(error.detail))
+        told = APIError(error.status_code, str(error.detail))
         return Json(told.body, error.status_code, headers=error.headers)
-    return ApiError(500, "the server failed on this request").response()
+    return APIError(500, "the server failed on this request").response()
 
 
 ERROR_SCHEMA: Mapping[str, Any] = {

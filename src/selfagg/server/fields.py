@@ -50,7 +50,7 @@ def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> tuple[dict[str, An
         forwards: Whether the model takes fields of the API beyond those of `Sampling`.
 
     Raises:
-        ApiError: A field that nobody knows, or that cannot be honoured: never silence.
+        APIError: A field that nobody knows, or that cannot be honoured: never silence.
     """
     every: dict[str, Any] = {}
     last: dict[str, Any] = {}

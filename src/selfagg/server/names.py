@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from selfagg.methods import METHODS
-from selfagg.server.errors import ApiError
+from selfagg.server.errors import APIError
 from selfagg.server.settings import ServeSettings
 
 _SIZES = re.compile(r"rsa-(\d{1,6})-(\d{1,6})-(\d{1,6})")
@@ -25,7 +25,7 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
         served: The model's name.
 
     Raises:
-        ApiError: 404, this model is not served.
+        APIError: 404, this model is not served.
     """
     if model in (served, f"openai:{served}"):
         return {}
@@ -35,7 +35,7 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
             return {"method": "rsa", **dict(zip("nkt", map(int, sizes.groups()), strict=True))}
         if suffix in METHODS:
             return {"method": suffix}
-    raise ApiError(
+    raise APIError(
         404,
         f"the model {model[:200]!r} does not exist here; there are {served} and {served}:rsa-N-K-T",
         param="model",

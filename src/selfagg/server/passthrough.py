@@ -9,35 +9,35 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from selfagg.engine.fair import FairGate
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
 from selfagg.models.openai.bodies import error_status, refusal_of
-from selfagg.server.errors import ApiError, api_error
-from selfagg.server.presence import Stream, opened
+from selfagg.run.fair_limiter import FairLimiter
+from selfagg.server.disconnect import Stream, opened
+from selfagg.server.errors import APIError, api_error
 
 _KEPT = ("content-type", "retry-after", "x-request-id", "openai-processing-ms", "openai-version")
 _KEPT_PREFIX = "x-ratelimit-"
 
 
 async def forwarded(
-    request: Request, model: Forwards, gate: FairGate, body: Mapping[str, Any], key: str | None
+    request: Request, model: Forwards, call_limiter: FairLimiter, body: Mapping[str, Any], key: str | None
 ) -> Response:
     """Sends one plain call on and relays the answer while it comes; whoever hangs up ends it there too.
 
     Args:
         request: The client's request, its body read.
         model: Where it goes.
-        gate: Holds the calls in flight to a bound; this one waits its turn.
+        call_limiter: Holds the calls in flight to a bound; this one waits its turn.
         body: What is sent: the client's, without what is this server's own.
         key: The client's key in the place of the server's own, or None.
 
     Raises:
-        ApiError: There was no answer, or the model's server failed.
+        APIError: There was no answer, or the model's server failed.
     """
     sent = {name: value for name, value in body.items() if name != "rsa"}
     head: list[Forwarded] = []
-    pieces = _pieces(model, gate, sent, key, head)
+    pieces = _pieces(model, call_limiter, sent, key, head)
     first = await opened(request, pieces)
     (answer,) = head
     headers = {name: value for name, value in answer.headers.items() if _kept(name.lower())}
@@ -49,11 +49,11 @@ def _kept(name: str) -> bool:
 
 
 async def _pieces(
-    model: Forwards, gate: FairGate, body: Mapping[str, Any], key: str | None, head: list[Forwarded]
+    model: Forwards, call_limiter: FairLimiter, body: Mapping[str, Any], key: str | None, head: list[Forwarded]
 ) -> AsyncGenerator[bytes, None]:
     begun = False
     try:
-        async with gate.lane().enter(), model.forward(body, key=key) as answer:
+        async with call_limiter.request_limiter().enter(), model.forward(body, key=key) as answer:
             head.append(answer)
             if "event-stream" not in answer.headers.get("content-type", ""):
                 # whole or not at all, so that what breaks off can still become an error's status
@@ -81,7 +81,7 @@ def _checked(answer: Forwarded, body: bytes) -> bytes:
     refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
     words = f": {refusal.message}" if refusal.message else ""
     if status in (401, 403):
-        raise ApiError(502, f"the model's server refused this server's key ({status})", code="backend_error")
+        raise APIError(502, f"the model's server refused this server's key ({status})", code="backend_error")
     if status >= 500 or not isinstance(told, Mapping):
         status = max(status, 502)
     raise api_error(ModelError(f"the model's server answered {refusal.status}{words}", status=status))

@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from selfagg.engine.engine import Settings
-from selfagg.engine.run import Choice
 from selfagg.errors import UsageError
 from selfagg.methods import METHODS, Method, method_named
-from selfagg.prompts.candidates import view_named
+from selfagg.prompts.candidates import candidate_format_named
+from selfagg.run.engine import Settings
+from selfagg.run.runner import Choice
 from selfagg.server.conversation import question_of
 from selfagg.server.errors import refused
 from selfagg.server.fields import sorted_out, without_use
 from selfagg.server.names import suffix_of
 from selfagg.server.schemas import ChatRequest, Envelope, Progress, RsaOptions, read
-from selfagg.server.settings import Limits, ServeSettings
+from selfagg.server.settings import ServerLimits, ServeSettings
 from selfagg.types import Question, Sampling
 
 
 @dataclass(frozen=True)
-class Plan:
+class DeliberationPlan:
     """One deliberation.
 
     Attributes:
@@ -51,7 +51,9 @@ class Plan:
     progress: Progress
 
 
-def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool) -> Plan | None:
+def planned(
+    body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool
+) -> DeliberationPlan | None:
     """How a request is to be deliberated; None for a plain call that the model's own server can answer.
 
     Args:
@@ -61,7 +63,7 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         forwards: Whether the model is behind a server of this API.
 
     Raises:
-        ApiError: Something asked for cannot be.
+        APIError: Something asked for cannot be.
     """
     envelope = read(Envelope, body)
     suffix = suffix_of(envelope.model, served)
@@ -86,7 +88,7 @@ def _plan(
     settings: ServeSettings,
     *,
     forwards: bool,
-) -> Plan:
+) -> DeliberationPlan:
     count = request.n or 1
     choice: Choice = options.get("answer", "sample")
     method = _method(name, options, settings, count)
@@ -97,7 +99,7 @@ def _plan(
     every, last = sorted_out(body, forwards=forwards)
     candidate = options.get("candidate", settings.candidate)
     try:
-        view_named(candidate)
+        candidate_format_named(candidate)
     except UsageError as error:
         raise refused(str(error), "rsa.candidate", "invalid_value") from None
     sampling = Sampling(
@@ -110,7 +112,7 @@ def _plan(
     )
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
-    return Plan(
+    return DeliberationPlan(
         request=request,
         method=method,
         choice=choice,
@@ -133,7 +135,7 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
     """The method with what was asked for, the server's sizes where nothing was, within the server's limits.
 
     Raises:
-        ApiError: No such method, or impossible or too large a size.
+        APIError: No such method, or impossible or too large a size.
     """
     if name not in METHODS:
         raise refused(f"rsa.method: there is no method {name[:100]!r}; there are {', '.join(METHODS)}", "rsa.method")
@@ -163,7 +165,7 @@ def _sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
     return sizes
 
 
-def _check_limits(sizes: Mapping[str, Any], limits: Limits) -> None:
+def _check_limits(sizes: Mapping[str, Any], limits: ServerLimits) -> None:
     for name, most in (("n", limits.n), ("k", limits.k), ("t", limits.t)):
         if sizes.get(name, 1) > most:
             raise refused(f"rsa.{name}: {sizes[name]}, but this server allows at most {most}", f"rsa.{name}")

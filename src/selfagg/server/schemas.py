@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selfagg.methods import METHODS
-from selfagg.server.errors import ApiError, refused
+from selfagg.server.errors import APIError, refused
 
 Progress = Literal["reasoning", "comments", "members", "none"]
 
@@ -117,7 +117,7 @@ def parse(content: bytes) -> dict[str, Any]:
     """The body as it came.
 
     Raises:
-        ApiError: It is no JSON object.
+        APIError: It is no JSON object.
     """
     try:
         body = json.loads(content, parse_constant=_no_number)
@@ -132,7 +132,7 @@ def read(form: type[Form], body: Mapping[str, Any]) -> Form:
     """The body in this form.
 
     Raises:
-        ApiError: It is not of this form; names the field.
+        APIError: It is not of this form; names the field.
     """
     try:
         return form.model_validate(body)
@@ -147,7 +147,7 @@ def _no_number(name: str) -> NoReturn:
 _FORMS = frozenset(("RsaOptions", "bool", "str", "list[str]", "list[dict[str,any]]", "dict[str,any]"))
 
 
-def _named(error: ValidationError) -> ApiError:
+def _named(error: ValidationError) -> APIError:
     """The fault that lies deepest: where a field has several forms, the others' faults say less."""
     told = error.errors(include_url=False, include_input=False, include_context=False)
     fault = max(told, key=lambda one: len(one["loc"]))

@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from selfagg.engine.configuration import about, configuration
-from selfagg.engine.engine import Settings
-from selfagg.engine.fair import FairGate
-from selfagg.engine.record import Record
 from selfagg.methods import method_named
 from selfagg.models.base import Limited, Model
+from selfagg.record.configuration import about, configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Settings
+from selfagg.run.fair_limiter import FairLimiter
 from selfagg.server.admission import Admission
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.metrics import Metrics
@@ -25,7 +25,7 @@ class Service:
     Attributes:
         model: The connection.
         settings: Defaults, limits, keys.
-        gate: The bound on calls in flight, in turns between requests.
+        call_limiter: The bound on calls in flight, in turns between requests.
         admission: The bound on open requests.
         metrics: What is counted.
         deliberator: Answers requests.
@@ -36,20 +36,26 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.admission = Admission(settings.limits.open_requests)
-        self.gate = FairGate(concurrency or model.concurrency, model.limiter if isinstance(model, Limited) else None)
-        self.deliberator = Deliberator(model, self.gate, None)
+        self.call_limiter = FairLimiter(
+            concurrency or model.concurrency, model.limiter if isinstance(model, Limited) else None
+        )
+        self.deliberator = Deliberator(model, self.call_limiter, None)
         self._concurrency = concurrency
         self._stack = AsyncExitStack()
         self.metrics.watch("selfagg_open_requests", "Requests that are being answered.", lambda: self.admission.open)
-        self.metrics.watch("selfagg_calls_in_flight", "Calls that the model works on.", lambda: self.gate.inside)
-        self.metrics.watch("selfagg_calls_waiting", "Calls that wait for their turn.", lambda: self.gate.waiting)
+        self.metrics.watch(
+            "selfagg_calls_in_flight", "Calls that the model works on.", lambda: self.call_limiter.inside
+        )
+        self.metrics.watch(
+            "selfagg_calls_waiting", "Calls that wait for their turn.", lambda: self.call_limiter.waiting
+        )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.model)
-            self.gate.most = self._concurrency or self.model.concurrency  # known after entering
+            self.call_limiter.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
-            self.deliberator = Deliberator(self.model, self.gate, record)
+            self.deliberator = Deliberator(self.model, self.call_limiter, record)
             self._stack = stack.pop_all()
         return self
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServerLimits:
     """How much one request, and all together, may ask for.
 
     Attributes:
@@ -56,7 +56,7 @@ class ServeSettings:
     t: int = 3
     candidate: str = "response"
     server_defaults: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     keys: tuple[str, ...] = field(default=(), repr=False)
     forward_key: bool = False
     record: Path | None = None

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from selfagg._internal.signals import heard_by
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model
@@ -22,7 +23,6 @@ from selfagg.server.app import create_app
 from selfagg.server.protocol import BoundedProtocol
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
-from selfagg.signals import heard_by
 
 PATIENCE_S: Final = 30.0
 """Shorter than a long evaluation's: a client waits, and can be told to come back."""

@@ -7,18 +7,18 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from selfagg.engine.engine import Watcher
+from selfagg.run.engine import Callback
 from selfagg.server.answers import finish_reason, logprobs, message, usage
-from selfagg.server.deliberation import Deliberator, Outcome
-from selfagg.server.errors import ApiError
-from selfagg.server.plan import Plan
+from selfagg.server.deliberation import DeliberationResult, Deliberator
+from selfagg.server.errors import APIError
+from selfagg.server.plan import DeliberationPlan
 from selfagg.types import Delta, Member, Reply, Usage
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
-class Feed(Watcher):
+class ProgressFeed(Callback):
     """Gathers what happens in a deliberation, for whoever writes it into a stream."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Feed(Watcher):
         """A piece of member ``i``'s reply, which is an answer."""
         self.events.put_nowait((i, delta))
 
-    def ended(self, _: asyncio.Task[Outcome]) -> None:
+    def ended(self, _: asyncio.Task[DeliberationResult]) -> None:
         """Nothing more will come."""
         self.events.put_nowait(None)
 
@@ -50,7 +50,7 @@ class ChatStream:
     def __init__(
         self,
         deliberator: Deliberator,
-        plan: Plan,
+        plan: DeliberationPlan,
         head: dict[str, Any],
         *,
         include_usage: bool,
@@ -74,12 +74,12 @@ class ChatStream:
         """The stream's bytes; closing it ends the work.
 
         Raises:
-            ApiError: There is no answer, found before anything was handed out; later the stream tells of it.
+            APIError: There is no answer, found before anything was handed out; later the stream tells of it.
         """
-        feed = Feed()
+        feed = ProgressFeed()
         self._forecast = await self._deliberator.forecast(self._plan)
         work = asyncio.ensure_future(
-            self._deliberator.run(self._plan, self._head["id"], watcher=feed, listener=feed.told, usage=self._on_usage)
+            self._deliberator.run(self._plan, self._head["id"], callback=feed, listener=feed.told, usage=self._on_usage)
         )
         work.add_done_callback(feed.ended)
         quiet = True
@@ -113,13 +113,13 @@ class ChatStream:
         i, delta = event
         return self._delta(self._begun.setdefault(i, len(self._begun)), delta)
 
-    async def _end(self, work: asyncio.Task[Outcome], *, quiet: bool) -> list[bytes]:
+    async def _end(self, work: asyncio.Task[DeliberationResult], *, quiet: bool) -> list[bytes]:
         """The last pieces: what was not handed out yet, why it ended, the tokens."""
         if self._broken:
-            return [_data(ApiError(502, f"the answer broke off: {self._broken.error}").body), DONE]
+            return [_data(APIError(502, f"the answer broke off: {self._broken.error}").body), DONE]
         try:
             outcome = await work
-        except ApiError as error:
+        except APIError as error:
             if quiet:
                 raise
             return [_data(error.body), DONE]
@@ -128,7 +128,7 @@ class ChatStream:
             pieces.append(_data({**self._head, "choices": [], "usage": usage(outcome, self._plan)}))
         return [*pieces, DONE]
 
-    def _finish(self, member: Member, outcome: Outcome) -> list[bytes]:
+    def _finish(self, member: Member, outcome: DeliberationResult) -> list[bytes]:
         """Ends one choice; its text goes before where it was not written out live."""
         last = member.t == self._plan.method.t
         if last and member.i in self._begun:

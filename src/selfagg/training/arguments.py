@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from selfagg.engine.sets import address_random
 from selfagg.errors import UsageError
+from selfagg.run.subsets import address_random
 from selfagg.training.rl_settings import RLSettings
-from selfagg.training.rows import Row
+from selfagg.training.rows import TrainingRow
 from selfagg.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOC
     return RLOOConfig(**told) if settings.algorithm == "rloo" else GRPOConfig(scale_rewards="none", **told)
 
 
-def order(rows: Sequence[Row], settings: RLSettings) -> Dataset:
+def order(rows: Sequence[TrainingRow], settings: RLSettings) -> Dataset:
     """The prompts of all steps, as places: shuffled anew each time round; more steps begin with those of fewer."""
     from datasets import Dataset
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from math import ceil, comb
 from typing import Any
 
-from selfagg.engine.engine import Settings
-from selfagg.engine.record import CANDIDATE, Record
-from selfagg.engine.sets import address_random
 from selfagg.errors import TooLong, UsageError
 from selfagg.models import Model
 from selfagg.models.openai.counting import estimate_tokens
 from selfagg.prompts import Prompt, aggregation, first
-from selfagg.prompts.candidates import view_named
+from selfagg.prompts.candidates import candidate_format_named
 from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
+from selfagg.record.record import CANDIDATE, Record
+from selfagg.run.engine import Settings
+from selfagg.run.subsets import address_random
 from selfagg.training.recipe import Recipe, Split, draw_subsets, mixture
-from selfagg.training.rows import PLAIN, Row, question_text
+from selfagg.training.rows import PLAIN, TrainingRow, question_text
 from selfagg.training.rows import Split as File
 from selfagg.types import Member, Message, Question
 
@@ -32,7 +32,7 @@ AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PromptEntry:
     """One prompt of the set to be.
 
     Attributes:
@@ -53,7 +53,7 @@ class Entry:
 
 
 @dataclass
-class Assembly:
+class PromptAssembly:
     """Puts a set together.
 
     Attributes:
@@ -75,13 +75,13 @@ class Assembly:
     recipe: Recipe
     settings: Settings
     model: Model | None
-    plain: dict[int, Entry] = field(default_factory=dict)
-    test: dict[int, Entry] = field(default_factory=dict)
-    drawn: dict[int, list[Entry]] = field(default_factory=dict)
+    plain: dict[int, PromptEntry] = field(default_factory=dict)
+    test: dict[int, PromptEntry] = field(default_factory=dict)
+    drawn: dict[int, list[PromptEntry]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._view = view_named(self.settings.candidate)
+        self._view = candidate_format_named(self.settings.candidate)
 
     # -- first pass
 
@@ -133,7 +133,7 @@ class Assembly:
             drawn = await asyncio.gather(*(self._drawn(place) for place in batch))
             self.drawn.update({place: entries for place, entries in zip(batch, drawn, strict=True) if entries})
 
-    async def _drawn(self, place: int) -> list[Entry]:
+    async def _drawn(self, place: int) -> list[PromptEntry]:
         recipe, question = self.recipe, self.questions[place]
         members = self._members(place)
         usable = [i for i, member in sorted(members.items()) if member.reply and member.score is not None]
@@ -141,7 +141,7 @@ class Assembly:
             self.counts["too_few_candidates"] += 1
             return []
         self.counts["sets_missing"] += max(0, recipe.draws - comb(len(usable), recipe.k))
-        entries: list[Entry] = []
+        entries: list[PromptEntry] = []
         for chosen in draw_subsets(self.settings.seed, question.id, usable, k=recipe.k, draws=recipe.draws):
             c = sum(members[i].right for i in chosen)
             self.counts["drawn"] += 1
@@ -158,7 +158,7 @@ class Assembly:
 
     async def _measured(
         self, prompt: Prompt, place: int, members: tuple[int, ...] = (), c: int = PLAIN
-    ) -> Entry | None:
+    ) -> PromptEntry | None:
         """The entry of a prompt, or None if it is too long even when it is shortened."""
         try:
             fitted = await self._fitted(prompt)
@@ -168,7 +168,7 @@ class Assembly:
         tokens = await self.model.count_tokens(fitted.messages) if self.model else estimate_tokens(fitted.messages)
         if self.recipe.max_prompt_tokens is not None and tokens > self.recipe.max_prompt_tokens:
             return None
-        return Entry(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
+        return PromptEntry(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
 
     async def _fitted(self, prompt: Prompt) -> Fitted:
         if self.model is None:
@@ -190,7 +190,7 @@ class Assembly:
 
     # -- the choice
 
-    def mixed(self) -> list[Entry]:
+    def mixed(self) -> list[PromptEntry]:
         """The training set, in its order: no prompt twice, every problem's first draw before any second.
 
         Raises:
@@ -217,7 +217,7 @@ class Assembly:
         address_random(self.settings.seed, "training data", "order").shuffle(order)
         return order
 
-    def held_out(self) -> list[Entry]:
+    def held_out(self) -> list[PromptEntry]:
         """The test split, in the problems' order."""
         return [self.test[place] for place in sorted(self.test)]
 
@@ -238,11 +238,11 @@ class Assembly:
 
     # -- second pass
 
-    def rows(self, file: File, entries: Iterable[Entry]) -> Iterator[Row]:
+    def rows(self, file: File, entries: Iterable[PromptEntry]) -> Iterator[TrainingRow]:
         """The rows of these entries, one at a time."""
         for index, entry in enumerate(entries):
             question = self.questions[entry.position]
-            yield Row(
+            yield TrainingRow(
                 data_source=f"selfagg/{self.origins[entry.position]}",
                 prompt=entry.messages or self._messages(entry),
                 ability=question.kind,
@@ -257,7 +257,7 @@ class Assembly:
                 prompt_tokens=entry.tokens,
             )
 
-    def _messages(self, entry: Entry) -> tuple[Message, ...]:
+    def _messages(self, entry: PromptEntry) -> tuple[Message, ...]:
         question = self.questions[entry.position]
         if not entry.members:
             return first(question).messages(())
@@ -265,7 +265,7 @@ class Assembly:
         shown = [members[i] for i in entry.members]
         return aggregation(question, shown).messages([self._view(member) for member in shown])
 
-    def facts(self, train: Sequence[Entry], test: Sequence[Entry]) -> dict[str, Any]:
+    def facts(self, train: Sequence[PromptEntry], test: Sequence[PromptEntry]) -> dict[str, Any]:
         """What is in the set, and what was left out of it."""
         drawn = [entry for entry in train if entry.members]
         plain = [entry for entry in train if not entry.members]
@@ -302,7 +302,7 @@ class Assembly:
         }
 
 
-def _lengths(entries: Sequence[Entry]) -> dict[str, float] | None:
+def _lengths(entries: Sequence[PromptEntry]) -> dict[str, float] | None:
     lengths = [entry.tokens for entry in entries]
     return {"mean": round(sum(lengths) / len(lengths), 1), "max": max(lengths)} if lengths else None
 

@@ -8,7 +8,7 @@ from typing import Any
 from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.population import interval, mean
 from selfagg.analysis.summary import summarise
-from selfagg.engine.record import Record
+from selfagg.record.record import Record
 from selfagg.training.recipe import Recipe
 
 _TOP = """---

@@ -14,16 +14,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfagg.engine.configuration import about, configuration
-from selfagg.engine.engine import Engine, Settings, Watcher
-from selfagg.engine.record import Record
-from selfagg.engine.run import INCOMPLETE, evaluate
+from selfagg._internal.files import sha256, write_whole
 from selfagg.errors import UsageError
-from selfagg.experiments.share import COMPARABLE, share_first_samples
-from selfagg.files import sha256, write_whole
+from selfagg.evaluation.shared_samples import COMPARABLE, share_first_samples
 from selfagg.methods import Majority
 from selfagg.models import Model
-from selfagg.training.assembly import Assembly
+from selfagg.record.configuration import about, configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.runner import INCOMPLETE, evaluate
+from selfagg.training.assembly import PromptAssembly
 from selfagg.training.card import card, described_pool
 from selfagg.training.recipe import Recipe, Split, split
 from selfagg.training.rows import rows_file, write_rows
@@ -33,7 +33,7 @@ CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
 NO_MODEL = "none"
 """The model's name in the record of a set for which none was asked."""
 
-Watching = Callable[[Majority, Record, int], AbstractContextManager[Watcher]]
+Watching = Callable[[Majority, Record, int], AbstractContextManager[Callback]]
 """Opens a view of the sampling: the method, its record, how many problems it samples for."""
 
 
@@ -65,7 +65,7 @@ class Problems:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DataPlan:
     """All that decides what a set holds.
 
     Attributes:
@@ -102,7 +102,7 @@ class Plan:
         return recorded | {"training_set": asdict(self.recipe)}
 
 
-def finished_set(folder: Path, plan: Plan) -> dict[str, Any] | None:
+def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
     """The facts of the set that the folder holds, if it is this one and nothing is missing or changed.
 
     Raises:
@@ -138,7 +138,7 @@ def check_folder(folder: Path) -> None:
 
 async def make_set(
     folder: Path,
-    plan: Plan,
+    plan: DataPlan,
     model: Model | None = None,
     *,
     concurrency: int | None = None,
@@ -167,7 +167,7 @@ async def make_set(
     with Record(folder / CANDIDATES) as record:
         told = about(context=model.context if model else None, **plan.told)
         record.begin(plan.configuration, questions, told)
-        assembly = Assembly(record, questions, plan.problems.origins, recipe, plan.settings, model)
+        assembly = PromptAssembly(record, questions, plan.problems.origins, recipe, plan.settings, model)
         await assembly.measure(plan.parts)
         assembly.check_share()
         if recipe.fraction > 0 and model is not None:
@@ -176,8 +176,8 @@ async def make_set(
             asked = 0
             for places in assembly.rounds():
                 asked += len(places)
-                with watching(plan.method, record, asked) if watching else nullcontext(Watcher()) as watcher:
-                    engine = Engine(model, plan.settings, record, concurrency=concurrency, watcher=watcher)
+                with watching(plan.method, record, asked) if watching else nullcontext(Callback()) as callback:
+                    engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
                     await evaluate(engine, plan.method, questions, only=places)
                 await assembly.draw(places)
         train, test = assembly.mixed(), assembly.held_out()

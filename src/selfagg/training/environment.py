@@ -17,12 +17,12 @@ from openai import AsyncOpenAI, OpenAIError
 from pydantic import Field
 from verifiers.v1.dialects.chat import message_to_wire  # type: ignore[import-not-found,unused-ignore]
 
-from selfagg.engine.engine import Engine, Settings, Watcher
-from selfagg.engine.keeping import Nowhere
-from selfagg.engine.run import evaluate_question
 from selfagg.errors import ModelError
 from selfagg.methods.rsa import RSA
 from selfagg.models.base import AlwaysOpen, text_bytes
+from selfagg.record.store import NullStore
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.runner import evaluate_question
 from selfagg.training.reward import REWARDS, reply_of
 from selfagg.training.rows import Split, question_of, read_rows
 from selfagg.training.verl_reward import Unscorable
@@ -146,7 +146,7 @@ class RSAEnv(vf.Env[RSAConfig]):  # type: ignore[misc,unused-ignore]
         method = RSA(n=self.config.n, k=self.config.k, t=self.config.t)
         model, scores = Agent(task, agents.agent), Scores()
         # Each episode draws its own sets, as each run of RSA does.
-        engine = Engine(model, Settings(seed=random.getrandbits(31)), Nowhere(), watcher=scores)
+        engine = Engine(model, Settings(seed=random.getrandbits(31)), NullStore(), callback=scores)
         await evaluate_question(engine, method, question_of(task.data.info), 0)
         last = [member for member in scores.members if member.t == method.t]
         if any(member.reply and member.score is None for member in last):
@@ -159,7 +159,7 @@ class RSAEnv(vf.Env[RSAConfig]):  # type: ignore[misc,unused-ignore]
                 trace.record_metrics({"population": member.t, "right": member.right})
 
 
-class Scores(Watcher):
+class Scores(Callback):
     """Keeps every member, with its score."""
 
     def __init__(self) -> None:

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from selfagg.analysis.summary import summarise
-from selfagg.engine.configuration import about, configuration
-from selfagg.engine.engine import Engine, Settings
-from selfagg.engine.record import Record
-from selfagg.engine.run import evaluate
 from selfagg.methods.rsa import RSA
-from selfagg.models.hf import HFModel
+from selfagg.models.transformers.model import HFModel
+from selfagg.record.configuration import about, configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Engine, Settings
+from selfagg.run.runner import evaluate
 from selfagg.training.randomness import remember
 from selfagg.training.run_folder import RunFolder
 from selfagg.training.waiting import waited_for
 from selfagg.types import Question, Sampling
 
 if TYPE_CHECKING:
-    from selfagg.training.trainer import Watcher
+    from selfagg.training.trainer import Callback
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class HeldOutEvaluation:
     """What is evaluated, and when: before the first step, at every so many, and after the last.
 
     Attributes:
@@ -51,10 +51,10 @@ class Evaluation:
 class Evaluations(TrainerCallback):
     """Evaluates when it is due, and adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
 
-    def __init__(self, evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> None:
+    def __init__(self, evaluation: HeldOutEvaluation, folder: RunFolder, callback: Callback) -> None:
         self._evaluation = evaluation
         self._folder = folder
-        self._watcher = watcher
+        self._watcher = callback
         self._done = {line["step"] for line in folder.metrics.lines() if "evaluation" in line}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -78,7 +78,9 @@ class Evaluations(TrainerCallback):
         self._watcher(line)
 
 
-async def evaluated(model: Any, tokenizer: Any, evaluation: Evaluation, record: Path, name: str) -> dict[str, Any]:
+async def evaluated(
+    model: Any, tokenizer: Any, evaluation: HeldOutEvaluation, record: Path, name: str
+) -> dict[str, Any]:
     """The evaluation of a model as it is now: as ``selfagg eval --json`` prints it.
 
     What its record holds already is not sampled again.

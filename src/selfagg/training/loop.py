@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from selfagg.engine.sets import Set, address_seed, draw_sets
 from selfagg.models.base import Model
 from selfagg.prompts import aggregation, first
-from selfagg.prompts.candidates import view_named
+from selfagg.prompts.candidates import candidate_format_named
 from selfagg.prompts.fit import fit
+from selfagg.run.subsets import Set, address_seed, draw_sets
 from selfagg.training.waiting import waited_for
 from selfagg.types import Member, Message, Question, Reply
 
@@ -32,7 +32,7 @@ Place = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class LoopCall:
     """One call of a loop: the reply, and the tokens of prompt and response.
 
     Attributes:
@@ -47,7 +47,7 @@ class Written:
     parents: Set = ()
 
 
-Write = Callable[[list[tuple[Message, ...]]], list[Written]]
+Write = Callable[[list[tuple[Message, ...]]], list[LoopCall]]
 """Samples a response to each conversation."""
 
 
@@ -86,7 +86,7 @@ class Loops:
         id_ = self.questions[question].id
         return {t: draw_sets(self.seed, id_, t, n=self.n, k=self.k) for t in range(2, self.t + 1)}
 
-    def run(self, write: Write, model: Model, max_tokens: int) -> dict[Place, Written]:
+    def run(self, write: Write, model: Model, max_tokens: int) -> dict[Place, LoopCall]:
         """Runs all loops together, population by population.
 
         Args:
@@ -94,7 +94,7 @@ class Loops:
             model: Counts tokens, and knows its context.
             max_tokens: Most tokens of a response.
         """
-        done: dict[Place, Written] = {}
+        done: dict[Place, LoopCall] = {}
         sets = [self.sets(question) for question in range(len(self.questions))]
         for t in range(1, self.t + 1):
             here = [place for place in self.places() if place[2] == t]
@@ -111,11 +111,11 @@ class Loops:
     async def _conversations(
         self, places: Sequence[Place], shown: Sequence[Sequence[Member]], model: Model, max_tokens: int
     ) -> list[tuple[Message, ...]]:
-        view, conversations = view_named("response"), []
+        candidate_format, conversations = candidate_format_named("response"), []
         for (question, *_), candidates in zip(places, shown, strict=True):
             asked = self.questions[question]
             prompt = aggregation(asked, candidates) if candidates else first(asked)
-            conversations.append((await fit(prompt, view, model, max_tokens, model.context)).messages)
+            conversations.append((await fit(prompt, candidate_format, model, max_tokens, model.context)).messages)
         return conversations
 
     def credits(self, rewards: Sequence[float | None]) -> list[float | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from selfagg.models.hf import HFModel
-from selfagg.training.loop import Loops, Place, Written, step_seed
+from selfagg.models.transformers.model import HFModel
+from selfagg.training.loop import LoopCall, Loops, Place, step_seed
 from selfagg.training.reward import reply_of
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import question_of
@@ -20,7 +20,7 @@ class LoopGRPO(KeptGRPO):
     def __init__(self, *, settings: RLSettings, **kept: Any) -> None:
         """As `KeptGRPO`; the data set has each place N * T times in a row."""
         self._settings = settings
-        self._written: dict[Place, Written] = {}
+        self._written: dict[Place, LoopCall] = {}
         super().__init__(rollout_func=self._rollout, **kept)
 
     def _rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
@@ -41,12 +41,12 @@ class LoopGRPO(KeptGRPO):
             "logprobs": None if None in logprobs else logprobs,
         }
 
-    def _write(self, conversations: list[tuple[Message, ...]]) -> list[Written]:
+    def _write(self, conversations: list[tuple[Message, ...]]) -> list[LoopCall]:
         prompt_ids: list[list[int]] = self._tokenize_prompts([[*map(dict, asked)] for asked in conversations])[0]
         ids, logprobs = self._generate_single_turn(prompt_ids, None, {}, 1)
         texts: list[str] = self._tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [
-            Written(reply_of(text, cut=written[-1] not in self._ends), asked, written, probabilities)
+            LoopCall(reply_of(text, cut=written[-1] not in self._ends), asked, written, probabilities)
             for text, asked, written, probabilities in zip(
                 texts, prompt_ids, ids, logprobs or [None] * len(ids), strict=True
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from selfagg.files import write_whole
+from selfagg._internal.files import write_whole
 from selfagg.training.rollouts import Rollout
 
 

@@ -8,8 +8,8 @@ from itertools import count
 from math import comb
 from typing import Literal
 
-from selfagg.engine.sets import address_random
 from selfagg.errors import UsageError
+from selfagg.run.subsets import address_random
 from selfagg.types import Question
 
 Kept = Literal["keep", "drop"]

@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfagg.engine.rows import question_body, question_of
 from selfagg.errors import UsageError
 from selfagg.models.reasoning import split_reasoning
+from selfagg.record.rows import question_body, question_of
 from selfagg.scoring import stated
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.reply import score_reply

@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfagg.errors import UsageError
-from selfagg.models.checkpoints import require_chat_template, save
+from selfagg.models.transformers.checkpoints import require_chat_template, save
 from selfagg.training.arguments import adapter, arguments, order, processes
 from selfagg.training.model_card import model_card, versions
 from selfagg.training.rl_settings import RLSettings
-from selfagg.training.rows import Row, question_of
+from selfagg.training.rows import TrainingRow, question_of
 from selfagg.training.run_folder import RunFolder
 from selfagg.training.waiting import waited_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
-    from selfagg.training.evaluation import Evaluation
-    from selfagg.training.trainer import RewardFunction, Watcher, _Kept
+    from selfagg.training.evaluation import HeldOutEvaluation
+    from selfagg.training.trainer import Callback, RewardFunction, _Kept
 
 __all__ = ["RLSettings", "train", "training_dtype"]
 
@@ -38,15 +38,15 @@ __all__ = ["RLSettings", "train", "training_dtype"]
 def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     settings: RLSettings,
     out: Path,
     *,
     reward: RewardFunction | None = None,
-    evaluation: Evaluation | None = None,
+    evaluation: HeldOutEvaluation | None = None,
     save_every: int = 10,
     about: Mapping[str, Any] | None = None,
-    watcher: Watcher = lambda line: None,
+    callback: Callback = lambda line: None,
 ) -> RunFolder:
     """Trains a model, in place, and saves it as a folder; called again after a crash, it goes on where that was.
 
@@ -67,7 +67,7 @@ def train(
         evaluation: RSA on held-out problems at chosen steps; None: none.
         save_every: Steps between checkpoints; 0: at the end only.
         about: What else decides the training (the base model, the data), to be compared when it is continued.
-        watcher: Told of each line that ``metrics.jsonl`` gets.
+        callback: Told of each line that ``metrics.jsonl`` gets.
 
     Returns:
         The folder, ``final`` in it being the trained model.
@@ -99,7 +99,7 @@ def train(
                 rows=rows,
                 folder=folder,
                 reward=reward or _own_reward(model, tokenizer, rows, settings),
-                watcher=watcher,
+                callback=callback,
                 model=model,
                 processing_class=tokenizer,
                 train_dataset=order(rows, settings),
@@ -109,7 +109,7 @@ def train(
             _require_whole_weights(trainer)
             trainer.remove_callback(PrinterCallback)
             if evaluation is not None:
-                trainer.add_callback(_evaluations(evaluation, folder, watcher))
+                trainer.add_callback(_evaluations(evaluation, folder, callback))
             trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
             _save_final(trainer, tokenizer, folder)
         return folder
@@ -162,18 +162,18 @@ def _require_whole_weights(trainer: _Kept) -> None:
         )
 
 
-def _evaluations(evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> TrainerCallback:
+def _evaluations(evaluation: HeldOutEvaluation, folder: RunFolder, callback: Callback) -> TrainerCallback:
     from selfagg.training.evaluation import Evaluations
 
     if processes().num_processes > 1:
         raise UsageError("evaluations during a training take a single process: evaluate its final model instead")
-    return Evaluations(evaluation, folder, watcher)
+    return Evaluations(evaluation, folder, callback)
 
 
 def _own_reward(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], settings: RLSettings
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[TrainingRow], settings: RLSettings
 ) -> RewardFunction:
-    from selfagg.models.hf_decoding import end_tokens
+    from selfagg.models.transformers.decoding import end_tokens
     from selfagg.training.reward import trl_reward, try_scoring
 
     waited_for(try_scoring(question_of(row) for row in rows))
@@ -181,7 +181,7 @@ def _own_reward(
 
 
 def _check_fit(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], max_tokens: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[TrainingRow], max_tokens: int
 ) -> None:
     """Raises `UsageError` where a prompt and its response do not fit the model's context."""
     if not rows:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from selfagg.files import whole
+from selfagg._internal.files import whole
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from selfagg.engine import rows as stored
+from selfagg._internal.files import whole
 from selfagg.errors import UsageError
-from selfagg.files import whole
+from selfagg.record import rows as stored
 from selfagg.types import Message, Question
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PLAIN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One training prompt.
 
     Attributes:
@@ -68,7 +68,7 @@ class Row:
         }
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any]) -> Row:
+    def of(cls, columns: Mapping[str, Any]) -> TrainingRow:
         """The row that `columns` gave."""
         return cls(
             columns["data_source"],
@@ -82,13 +82,13 @@ class Row:
 _INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
 
 
-def question_of(row: Row | Mapping[str, Any]) -> Question:
+def question_of(row: TrainingRow | Mapping[str, Any]) -> Question:
     """The whole question of a row, with all that scoring needs.
 
     Args:
         row: A row, or what its column ``extra_info`` holds: all that a reward function is given.
     """
-    return stored.question_of(row.question if isinstance(row, Row) else row["question"])
+    return stored.question_of(row.question if isinstance(row, TrainingRow) else row["question"])
 
 
 def question_text(question: Question) -> str:
@@ -101,7 +101,7 @@ def rows_file(folder: Path, split: Split) -> Path:
     return folder / f"{split}.parquet"
 
 
-def read_rows(folder: Path, split: Split = "train") -> list[Row]:
+def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
     """All rows of one split, in the file's order; none where a set holds no test split.
 
     Raises:
@@ -117,13 +117,13 @@ def read_rows(folder: Path, split: Split = "train") -> list[Row]:
         raise UsageError(f"{folder} holds no training set: there is no {path.name} (selfagg train data makes one)")
     try:
         columns = pyarrow.parquet.read_table(path).to_pylist()
-        return [Row.of(row) for row in columns]
+        return [TrainingRow.of(row) for row in columns]
     except (pyarrow.ArrowException, OSError, KeyError, TypeError) as error:
         reason = f"there is no column {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise UsageError(f"{path} is no training set as selfagg train data writes them: {reason}") from None
 
 
-def write_rows(folder: Path, split: Split, rows: Iterable[Row]) -> int:
+def write_rows(folder: Path, split: Split, rows: Iterable[TrainingRow]) -> int:
     """Writes a split's file at once: a crash leaves the old one or none; memory holds 256 rows at a time.
 
     Returns:

@@ -11,9 +11,9 @@ from typing import Any
 
 from filelock import Timeout
 
-from selfagg.engine.differences import differences
+from selfagg._internal.files import lock, sha256, sync, write_whole
 from selfagg.errors import UsageError
-from selfagg.files import lock, sha256, sync, write_whole
+from selfagg.record.differences import differences
 from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"

@@ -21,7 +21,7 @@ from selfagg.training.batches import by_length, in_parts, narrowed
 from selfagg.training.metrics import flat, summary
 from selfagg.training.randomness import remember
 from selfagg.training.rollouts import Rollout, write_rollouts
-from selfagg.training.rows import Row
+from selfagg.training.rows import TrainingRow
 from selfagg.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SAMPLED_AT_ONCE = 16
 RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[float | None]]"]
 """As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, the columns being those of `Row.columns`."""
 
-Watcher = Callable[[dict[str, Any]], None]
+Callback = Callable[[dict[str, Any]], None]
 """Told each line of the metrics."""
 
 
@@ -47,14 +47,14 @@ class _Kept(_Trainer):
     """What both trainers have in addition."""
 
     def __init__(
-        self, *, rows: Sequence[Row], folder: RunFolder, reward: RewardFunction, watcher: Watcher, **trl: Any
+        self, *, rows: Sequence[TrainingRow], folder: RunFolder, reward: RewardFunction, callback: Callback, **trl: Any
     ) -> None:
         """As TRL's, whose data set here holds nothing but places in ``rows``."""
         self._rows = rows
         self._folder = folder
         self._reward = reward
-        self._watcher = watcher
-        self._sampled_rows: list[Row] = []
+        self._watcher = callback
+        self._sampled_rows: list[TrainingRow] = []
         self._rollouts: list[Rollout] = []
         self._entropies: dict[int, float] = {}
         self._inputs: dict[str, Any] = {}
@@ -172,8 +172,8 @@ class _Kept(_Trainer):
             self._watcher(line)
         return metrics
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
+    def _save_checkpoint(self, model: Any, question_run: Any) -> None:
+        super()._save_checkpoint(model, question_run)  # type: ignore[no-untyped-call]
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self._folder.seal(self.state.global_step)
@@ -228,6 +228,6 @@ class KeptGRPO(_Kept, GRPOTrainer):
         return super()._compute_loss(model, narrowed(inputs, response=False))
 
 
-def _rollout(step: int, row: Row, completion: Any, ids: Sequence[int], *, cut: bool) -> Rollout:
+def _rollout(step: int, row: TrainingRow, completion: Any, ids: Sequence[int], *, cut: bool) -> Rollout:
     text = completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
     return Rollout(step, row.index, row.id, row.aggregation, row.k, row.c, 1, 0, text, None, len(ids), cut)

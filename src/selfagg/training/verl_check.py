@@ -140,7 +140,7 @@ async def score(config: Any) -> str:
     """Scores a response with the function that verl loads for this run."""
     from verl.trainer.ppo.reward import get_custom_reward_fn  # type: ignore[import-not-found,unused-ignore]
 
-    from selfagg.engine.rows import question_of
+    from selfagg.record.rows import question_of
     from selfagg.scoring import stated
 
     reward = get_custom_reward_fn(config)

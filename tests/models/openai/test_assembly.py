@@ -13,7 +13,7 @@ from openai_faults import FaultServer, half, hang, refuse, reset, stream
 
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai.assembly import Assembly, Delta, Thinking, Unfinished
+from selfagg.models.openai.assembly import Delta, ReplyAssembly, Thinking, Unfinished
 from selfagg.models.openai.sse import DONE
 from selfagg.models.retries import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
@@ -126,7 +126,7 @@ async def test_leaving_early_hangs_up() -> None:
     ],
 )
 def test_streams_as_servers_send_them(events: list[object], text: str) -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembly()
     shown = [delta for one in events for delta in assembly.add(one)] + list(assembly.rest())
     assert "".join(delta.text for delta in shown) == assembly.reply(seconds=1.0).text == text
     assert assembly.reply(seconds=1.0).stop is Stop.FINISHED
@@ -141,14 +141,14 @@ def test_streams_as_servers_send_them(events: list[object], text: str) -> None:
     ],
 )
 def test_usage_stands_anywhere(last: object) -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembly()
     for one in (event(content="four"), event("stop"), last, {"choices": [], "usage": None}):
         assembly.take(one)
     assert assembly.reply(seconds=1.0).usage == Usage(5, 0, 2, 0)
 
 
 def test_a_stream_that_says_nothing_of_its_end_is_not_whole() -> None:
-    assembly = Assembly()
+    assembly = ReplyAssembly()
     assembly.take(event(content="fo"))
     with pytest.raises(Unfinished):
         assembly.reply(seconds=1.0)
@@ -165,7 +165,7 @@ async def test_a_real_server(llama_server: str) -> None:
 
 
 def test_a_tool_call_in_pieces_of_different_kinds_is_no_fault() -> None:
-    assembly = Assembly(verbatim=True)
+    assembly = ReplyAssembly(verbatim=True)
     for arguments in (5, "x", None, "y"):
         call = {"index": 0, "function": {"name": "f", "arguments": arguments}}
         list(assembly.add({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "stop"}]}))

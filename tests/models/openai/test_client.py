@@ -19,7 +19,7 @@ from selfagg.models.openai.client import Server
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.sse import DONE
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 
 CHAT = "chat/completions"
 LIVELY: list[bytes | float] = [b": keep-alive\n\n", 0.05] * 40
@@ -100,7 +100,7 @@ async def test_comments_are_no_sign_of_life() -> None:
         FaultServer(written(*LIVELY)) as here,
         opened(here.url, timeout_s=0.5) as server,
     ):
-        with pytest.raises(Passing, match=r"gave no answer within 0.5 s"):
+        with pytest.raises(TransientError, match=r"gave no answer within 0.5 s"):
             await events(server)
 
 
@@ -153,7 +153,7 @@ async def test_a_web_page_is_told_as_one() -> None:
             with pytest.raises(Refusal) as refused:
                 await ask
             assert refused.value.message == "a web page instead of JSON (Sign in)"
-            assert isinstance(refused.value.error("host", proven=True), Passing)
+            assert isinstance(refused.value.error("host", proven=True), TransientError)
             assert getattr(refused.value.error("host", proven=False), "fatal", False)
 
 
@@ -172,7 +172,7 @@ async def test_a_dead_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://me:word@127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://me:word@127.0.0.1:9")
     async with opened("http://127.0.0.1:8/v1") as server:
-        with pytest.raises(Passing, match=r"by the proxy http://127.0.0.1:9 ") as lost:
+        with pytest.raises(TransientError, match=r"by the proxy http://127.0.0.1:9 ") as lost:
             await server.get("models")
     assert lost.value.unreachable
 

@@ -293,17 +293,17 @@ async def test_cancelling_hangs_up(server: FaultServer) -> None:
 
 
 async def test_many_calls_in_flight_at_once(server: FaultServer) -> None:
-    gate = asyncio.Event()
+    call_limiter = asyncio.Event()
 
     async def wait(request: Any, body: Any) -> Any:
-        await gate.wait()
+        await call_limiter.wait()
         return await send(completion())(request, body)
 
     server.script = [wait] * 2000
     async with connect(server, timeout_s=60.0) as model:
         calls = [asyncio.create_task(model.sample(ask(seed=i))) for i in range(2000)]
         await until(lambda: server.open == 2000)
-        gate.set()
+        call_limiter.set()
         replies = await asyncio.gather(*calls)
     assert {reply.tries for reply in replies} == {1}
     assert {body["seed"] for body in server.bodies} == set(range(2000))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from selfagg.errors import ContextOverflow, ModelError
 from selfagg.models.openai.bodies import refusal, tidy
 from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 
 OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
     ("OpenAI", 400, {"message": "Your input is too long.", "code": "context_length_exceeded", "param": "messages"}),
@@ -93,7 +93,7 @@ def test_the_servers_own_words_are_found(body: str, message: str) -> None:
 )
 def test_which_statuses_pass(status: int, passes: bool) -> None:
     error = Refusal(status, "words").error("http://host/v1", proven=True)
-    assert isinstance(error, Passing if passes else ModelError)
+    assert isinstance(error, TransientError if passes else ModelError)
     assert str(error) == f"http://host/v1 answered {status}: words"
 
 
@@ -177,7 +177,7 @@ def test_any_answer_can_be_read(status: int, body: str, headers: dict[str, str])
     found = refusal(status, body, headers, ["key"])
     assert found.status == status
     assert found.wait_s >= 0
-    assert isinstance(found.error("host", proven=False), Passing | ModelError)
+    assert isinstance(found.error("host", proven=False), TransientError | ModelError)
 
 
 def test_a_throttled_call_passes_whatever_its_status() -> None:

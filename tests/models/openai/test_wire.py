@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import plain, read_reply, read_usage
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 from selfagg.types import Reply, Stop, Usage
 
 
@@ -74,7 +74,7 @@ def test_why_it_stopped(finish: str | None, stop: Stop) -> None:
 
 @pytest.mark.parametrize("finish", ["abort", "error", "insufficient_system_resource", "network_error"])
 def test_a_reply_that_the_server_broke_off_is_none(finish: str) -> None:
-    with pytest.raises(Passing, match="broke"):
+    with pytest.raises(TransientError, match="broke"):
         read_reply(answer({"content": "4"}, finish_reason=finish), seconds=0)
 
 
@@ -144,7 +144,7 @@ _JSON = st.recursive(
 def test_any_answer_is_a_reply_or_refused(sent: object) -> None:
     try:
         reply = read_reply(sent, seconds=0)
-    except (Passing, Refusal):
+    except (TransientError, Refusal):
         return
     assert isinstance(reply, Reply)
 
@@ -171,6 +171,6 @@ def test_thoughts_within_thoughts_to_any_depth_are_nobodys() -> None:
 
 
 def test_nothing_at_all_with_a_reason_nobody_knows_is_no_reply() -> None:
-    with pytest.raises(Passing, match="MALFORMED_RESPONSE"):
+    with pytest.raises(TransientError, match="MALFORMED_RESPONSE"):
         read_reply(answer({"content": ""}, finish_reason="MALFORMED_RESPONSE"), seconds=0.0)
     assert read_reply(answer({"content": "4"}, finish_reason="new_reason"), seconds=0.0).stop is Stop.UNKNOWN

@@ -9,17 +9,17 @@ from typing import Any
 from selfagg.models.openai.sse import DONE
 from selfagg.models.openai.wire import mapping, parts, read_reply, thoughts, without_reply
 from selfagg.models.reasoning import Thinking
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 from selfagg.types import Delta, Reply
 
-__all__ = ["Assembly", "Delta", "Thinking", "Unfinished"]
+__all__ = ["Delta", "ReplyAssembly", "Thinking", "Unfinished"]
 
 
-class Unfinished(Passing):
+class Unfinished(TransientError):
     """A stream that ended well without having said that the reply is whole."""
 
 
-class Assembly:
+class ReplyAssembly:
     """Put the events of one streamed chat completion together; a whole answer in the place of a stream will do.
 
     Args:
@@ -97,7 +97,7 @@ class Assembly:
 
         Raises:
             Refusal: The server said in a form of its own why there is none.
-            Passing: The stream ended before the reply did.
+            TransientError: The stream ended before the reply did.
         """
         written = self._content or self._reasoning or self._calls
         if not written and not self._finish:

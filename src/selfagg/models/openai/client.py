@@ -1,4 +1,4 @@
-"""One server and one exchange with it: what goes wrong becomes `Refusal` or `Passing`."""
+"""One server and one exchange with it: what goes wrong becomes `Refusal` or `TransientError`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.sse import DONE, EventReader
 from selfagg.models.pace import Pace
-from selfagg.models.retries import Passing, RetryPolicy
+from selfagg.models.retries import RetryPolicy, TransientError
 
 ASK_S: Final = 30.0
 """Longest wait for what takes a server no generation to answer."""
@@ -106,7 +106,7 @@ class Server:
 
         Raises:
             Refusal: The server answered with an error.
-            Passing: No answer, or none that can be read.
+            TransientError: No answer, or none that can be read.
             UsageError: It redirects to another host.
         """
         return await self._exchange("POST", path, _encode(body), timeout_s or self._timeout_s)
@@ -176,7 +176,7 @@ class Server:
             key: Sent instead of the server's own key, or None.
 
         Raises:
-            Passing: No answer, or one that breaks off.
+            TransientError: No answer, or one that breaks off.
         """
         limit = _Limit(self._timeout_s, self._whole_s)
         with self._failures(self._timeout_s):
@@ -240,11 +240,11 @@ class Server:
     def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> Refusal:
         return refusal(response.status, body.decode("utf-8", "replace"), response.headers, self._secrets)
 
-    def _unreadable(self, text: str) -> Refusal | Passing:
+    def _unreadable(self, text: str) -> Refusal | TransientError:
         """Return what an answer of 200 without JSON means: a web page is most often a wrong address."""
         found = refusal_of(404, text, self._secrets)
         if not found.page:
-            return Passing(f"{self.url} sent an answer that is not JSON")
+            return TransientError(f"{self.url} sent an answer that is not JSON")
         found.message = found.words = f"a web page instead of JSON ({found.message[:80]})"
         return found
 
@@ -256,27 +256,27 @@ class Server:
         except aiohttp.ConnectionTimeoutError as error:
             raise self._lost(error) from None
         except TimeoutError:
-            raise Passing(f"{self.url} gave no answer within {timeout_s:g} s", status=504) from None
+            raise TransientError(f"{self.url} gave no answer within {timeout_s:g} s", status=504) from None
         except TooLarge:
             words = f"an answer of more than {LARGEST_REPLY // 2**20} MiB"
-            raise Passing(f"{self.url} sent {words}") from None
+            raise TransientError(f"{self.url} sent {words}") from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._lost(error) from None
         except (ValueError, RecursionError):
-            raise Passing(f"{self.url} sent an answer that is not JSON") from None
+            raise TransientError(f"{self.url} sent an answer that is not JSON") from None
 
-    def _lost(self, error: Exception) -> Passing:
+    def _lost(self, error: Exception) -> TransientError:
         connecting = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         proxy = (
             self._proxy if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) else ""
         )
         if not connecting and not proxy and "Proxy" not in type(error).__name__:
-            return Passing(f"the connection to {self.url} was lost ({tidy(_lost_why(error), self._secrets)})")
+            return TransientError(f"the connection to {self.url} was lost ({tidy(_lost_why(error), self._secrets)})")
         where = self.url
         if proxy or network.is_socks(self._proxy):
             where = f"{where} by the proxy {network.shown(self._proxy or '')} (of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY)"
         why = tidy(_why(error), self._secrets)
-        return Passing(f"cannot connect to {where} ({why})", unreachable=True, status=503)
+        return TransientError(f"cannot connect to {where} ({why})", unreachable=True, status=503)
 
 
 class _Limit:

@@ -10,7 +10,7 @@ from typing import Final
 from selfagg.models.openai.client import ASK_S, Server
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import mapping
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 from selfagg.types import Message
 
 IMAGE_TOKENS: Final = 1_500
@@ -25,7 +25,7 @@ async def tried(counter: Counter | None, server: Server) -> Counter | None:
     if counter is not None:
         try:
             await counter(server, ({"role": "user", "content": "one"},))
-        except (Refusal, Passing):
+        except (Refusal, TransientError):
             return None
     return counter
 
@@ -52,7 +52,7 @@ async def count_by_llama_cpp(server: Server, messages: Sequence[Message]) -> int
 
 def _tokens(server: Server, count: object) -> int:
     if not isinstance(count, int):
-        raise Passing(f"{server.url} did not count the tokens")
+        raise TransientError(f"{server.url} did not count the tokens")
     return count
 
 

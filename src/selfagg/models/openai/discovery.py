@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
+from selfagg._internal.suggest import did_you_mean
 from selfagg.errors import ModelError, UsageError
 from selfagg.models.limiter import Limiter
 from selfagg.models.openai.address import read_address
@@ -18,8 +19,7 @@ from selfagg.models.openai.counting import Counter, count_by_llama_cpp, tried, v
 from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import mapping
-from selfagg.models.retries import Passing, RetryPolicy
-from selfagg.near import meant
+from selfagg.models.retries import RetryPolicy, TransientError
 
 ONCE: Final = RetryPolicy(tries=1, patience_s=0.0)
 """No second try, for those who ask a person again."""
@@ -52,7 +52,7 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ServerInfo:
     """What a server told about one model.
 
     Attributes:
@@ -90,7 +90,7 @@ async def served_models(url: str, credentials: Credentials) -> list[ServedModel]
         if refusal.status in (404, 405, 501):
             raise UsageError(f"{server.url} does not list its models") from None
         raise UsageError(_refusal(server, refusal)) from None
-    except Passing as lost:
+    except TransientError as lost:
         raise UsageError(str(lost)) from None
     finally:
         await server.close()
@@ -99,7 +99,7 @@ async def served_models(url: str, credentials: Credentials) -> list[ServedModel]
     return models
 
 
-async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Facts:
+async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> ServerInfo:
     """Ask a server what it knows of a model.
 
     Raises:
@@ -109,17 +109,17 @@ async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Facts
         models, _ = await limiter.run(lambda server: _once_loaded(server, model))
     except (Refusal, ModelError) as refusal:
         if isinstance(refusal, Refusal) and refusal.status in (404, 405, 501):
-            return Facts()
+            return ServerInfo()
         why = _refusal(server, refusal) if isinstance(refusal, Refusal) else str(refusal)
-        return Facts(note=f"{why} when asked for its models; the first call will show whether that matters")
+        return ServerInfo(note=f"{why} when asked for its models; the first call will show whether that matters")
     if not models:
-        return Facts()
+        return ServerInfo()
     # Ollama lists "name:latest" for what it calls "name", Gemini "models/name"
     entry = next((one for one in models if one.id in (model, f"{model}:latest", f"models/{model}")), None)
     if entry is None:
         offer = _offer(model, [one.id for one in models])
         owner = models[0].owner if len(models) == 1 else ""
-        return Facts(
+        return ServerInfo(
             False,
             f"{server.url} does not list {model!r} ({offer}); it is asked for all the same",
             f"; {offer}",
@@ -128,9 +128,9 @@ async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Facts
     if entry.owner == "llamacpp":
         return await _ask_llama_cpp(server, entry)
     if entry.owner == "library":
-        return Facts(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
+        return ServerInfo(True, context=await _ask_ollama(server, entry) or entry.context, owner=entry.owner)
     counter = vllm_counter(model) if entry.owner == "vllm" else None
-    return Facts(
+    return ServerInfo(
         True, context=entry.context, counter=await tried(counter, server), owner=entry.owner, supported=entry.supported
     )
 
@@ -143,7 +143,7 @@ async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
         if refusal.loading:
             raise refusal.error(server.url, proven=False) from None
         raise
-    except Passing as lost:
+    except TransientError as lost:
         if lost.unreachable:  # an address typed wrong will not come to life: say so at once
             raise UsageError(str(lost)) from None
         if await _speaks_tls(server):
@@ -155,13 +155,13 @@ async def _found(server: Server, model: str) -> list[ServedModel] | None:
     """The server's list, with or without ``/v1`` in the address; None if it keeps none."""
     try:
         return await _models(server, model)
-    except (Refusal, Passing) as missing:
+    except (Refusal, TransientError) as missing:
         if server.address.other is None or not isinstance(missing, Refusal) or missing.status not in (404, 405):
             raise
         given, server.address = server.address, server.address.turned()
         try:
             models = await _models(server, model)
-        except (Refusal, Passing):
+        except (Refusal, TransientError):
             server.address = given
             raise missing from None
         if models is None:
@@ -237,19 +237,19 @@ def _refusal(server: Server, refusal: Refusal) -> str:
 
 def _offer(model: str, ids: Sequence[str]) -> str:
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return meant(model, ids) or f"it lists {', '.join(ids[:5])}{more}"
+    return did_you_mean(model, ids) or f"it lists {', '.join(ids[:5])}{more}"
 
 
-async def _ask_llama_cpp(server: Server, entry: ServedModel) -> Facts:
+async def _ask_llama_cpp(server: Server, entry: ServedModel) -> ServerInfo:
     """A slot's context is what one call has; the slots together are what the server does at once."""
     counter = await tried(count_by_llama_cpp, server)
     try:
         props = mapping(await server.get(f"{server.address.root}/props"))
-    except (Refusal, Passing):
+    except (Refusal, TransientError):
         props = {}
     context = mapping(props.get("default_generation_settings")).get("n_ctx")
     slots = props.get("total_slots")
-    return Facts(
+    return ServerInfo(
         True,
         context=context if isinstance(context, int) and context > 0 else entry.context,
         slots=slots if isinstance(slots, int) and slots > 0 else None,
@@ -262,7 +262,7 @@ async def _ask_ollama(server: Server, entry: ServedModel) -> int | None:
     """The window of a model that Ollama has loaded; it cuts longer prompts in silence."""
     try:
         running = mapping(await server.get(f"{server.address.root}/api/ps")).get("models")
-    except (Refusal, Passing):
+    except (Refusal, TransientError):
         return None
     for one in map(mapping, running if isinstance(running, list) else []):
         context = one.get("context_length")

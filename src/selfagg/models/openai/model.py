@@ -21,14 +21,14 @@ from selfagg.models.base import Forwarded
 from selfagg.models.limiter import Limiter
 from selfagg.models.openai import counting
 from selfagg.models.openai.address import Address, read_address
-from selfagg.models.openai.assembly import Assembly, Delta, Unfinished
+from selfagg.models.openai.assembly import Delta, ReplyAssembly, Unfinished
 from selfagg.models.openai.client import Server
 from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.discovery import Facts, look_up
+from selfagg.models.openai.discovery import ServerInfo, look_up
 from selfagg.models.openai.profile import NEUTRAL, Profile
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import read_reply
-from selfagg.models.retries import Passing, RetryPolicy, patient
+from selfagg.models.retries import RetryPolicy, TransientError, patient
 from selfagg.types import Message, Reply, Request
 
 log = logging.getLogger("selfagg.openai")
@@ -124,7 +124,7 @@ class OpenAIModel:
         self._given_concurrency, self._given_context = concurrency, context
         self._said_context: int | None = None
         self._profile = Profile(" and ".join(addresses))
-        self._facts = Facts()
+        self._facts = ServerInfo()
         self._counter: counting.Counter | None = None
         self._known = False
         self._opened = AsyncExitStack()
@@ -168,7 +168,7 @@ class OpenAIModel:
             if fact.note:
                 self._profile.tell(fact.note)
 
-    async def _look_up(self) -> list[Facts]:
+    async def _look_up(self) -> list[ServerInfo]:
         """What the servers tell; a replica that cannot be reached is avoided while another one can."""
         facts, lost = [], []
         for server in self._servers:
@@ -239,7 +239,7 @@ class OpenAIModel:
             except Unfinished:
                 self._profile.unfinished()
                 raise
-            except Passing as lost:
+            except TransientError as lost:
                 if lost.status in _SLOW or (not lost.unreachable and time.perf_counter() - start > 20):
                     self._profile.slow(body)
                 raise
@@ -250,7 +250,7 @@ class OpenAIModel:
         if not body["stream"]:
             answer = await server.post(_PATH, body)
             return read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
-        assembly = Assembly(verbatim=request.verbatim)
+        assembly = ReplyAssembly(verbatim=request.verbatim)
         async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
             async for event in events:
                 assembly.take(event)
@@ -265,7 +265,7 @@ class OpenAIModel:
             ModelError: The call failed for good, or broke off.
             ContextOverflow: The prompt does not fit the model's context.
         """
-        assembly = Assembly(verbatim=request.verbatim)
+        assembly = ReplyAssembly(verbatim=request.verbatim)
         (server, events, first, start), tries = await self.limiter.run(
             lambda server: self._begin(server, request, assembly)
         )
@@ -280,25 +280,25 @@ class OpenAIModel:
                     for delta in assembly.rest():
                         yield delta
                     reply = assembly.reply(seconds=time.perf_counter() - start)
-                except (Passing, Refusal) as error:
+                except (TransientError, Refusal) as error:
                     status = error.status
                     raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
         self._profile.saw(reply, request, {"stream": True})
         yield replace(reply, tries=tries)
 
     async def _begin(
-        self, server: Server, request: Request, assembly: Assembly
+        self, server: Server, request: Request, assembly: ReplyAssembly
     ) -> tuple[Server, AsyncGenerator[object, None], object, float]:
         start = time.perf_counter()
         events = self._events(server, request, assembly)
         try:
             return server, events, await anext(events), start
         except StopAsyncIteration:
-            raise Passing("the server sent an empty stream") from None
+            raise TransientError("the server sent an empty stream") from None
         except UsageError as wrong:
             raise ModelError(str(wrong), fatal=True) from None
 
-    async def _events(self, server: Server, request: Request, assembly: Assembly) -> AsyncGenerator[object, None]:
+    async def _events(self, server: Server, request: Request, assembly: ReplyAssembly) -> AsyncGenerator[object, None]:
         tried: set[str] = set()
         begun = False
         for _ in range(_MOST_LESSONS):
@@ -324,7 +324,7 @@ class OpenAIModel:
             with server.pace.held():
                 async with server.forward(_PATH, {**body, "model": self._model}, key) as answer:
                     yield answer
-        except Passing as lost:
+        except TransientError as lost:
             raise lost.final() from None
 
     def _learn(
@@ -373,6 +373,6 @@ class OpenAIModel:
             server = self.limiter.least_busy()
             try:
                 return await self._counter(server, messages)
-            except (Refusal, Passing):
+            except (Refusal, TransientError):
                 pass
         return counting.estimate_tokens(messages)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 
 LONGEST_MESSAGE: Final = 300
 """Characters of a server's own message that an error text repeats."""
@@ -160,7 +160,7 @@ class Refusal(Exception):
         """Return the whole numbers in the message, in order."""
         return [_number(digits) for digits in re.findall(rf"(?<![\w.-]){_NUMBER}(?![\w-]|\.\d)", self.words)]
 
-    def error(self, where: str, *, proven: bool, listed: bool = False, hint: str = "") -> Passing | ModelError:
+    def error(self, where: str, *, proven: bool, listed: bool = False, hint: str = "") -> TransientError | ModelError:
         """Return the exception to raise.
 
         Args:
@@ -174,7 +174,7 @@ class Refusal(Exception):
         if self.overflow:
             return ContextOverflow(text, status=400)
         if self.passing or (self.page and proven):
-            return Passing(text, wait_s=self.wait_s or 3.0 * self.loading, status=self.status)
+            return TransientError(text, wait_s=self.wait_s or 3.0 * self.loading, status=self.status)
         every = self.status in (401, 407) or self.money or bool(_PLAIN_ON_TLS.search(self.words))
         absent = (self.status in (404, 405) or self.no_model) and not listed
         forbidden = self.status == 403 and not _MODERATED.search(self.words)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from selfagg.models.openai.bodies import refusal_of
 from selfagg.models.reasoning import split_reasoning
-from selfagg.models.retries import Passing
+from selfagg.models.retries import TransientError
 from selfagg.types import Reply, Stop, Usage
 
 _FINISHED = (
@@ -44,7 +44,7 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
 
     Raises:
         Refusal: The answer says in a form of its own why there is no reply.
-        Passing: The answer holds no reply, or one that the server broke off.
+        TransientError: The answer holds no reply, or one that the server broke off.
     """
     data = mapping(answer)
     choices = data.get("choices")
@@ -53,12 +53,12 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
     choice = choices[0]
     finish = choice.get("finish_reason")
     if str(finish).lower() in BROKEN:
-        raise Passing(f"the server broke the reply off ({finish})")
+        raise TransientError(f"the server broke the reply off ({finish})")
     message = mapping(choice.get("message")) or {"content": choice.get("text")}
     text, reasoning = split(message.get("content") or message.get("refusal"), thoughts(message))
     stop = Stop.FINISHED if not finish else STOPS.get(str(finish).lower(), Stop.UNKNOWN)
     if stop is Stop.UNKNOWN and not (text or reasoning or message.get("tool_calls")):
-        raise Passing(f"the server sent an empty reply ({finish})")
+        raise TransientError(f"the server sent an empty reply ({finish})")
     return Reply(
         text=text,
         reasoning=reasoning,
@@ -73,7 +73,7 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
 def without_reply(answer: object) -> Exception:
     """Return the exception for an answer of 200 without a reply: what it says of its reasons, if anything."""
     found = refusal_of(502, answer, ())
-    return found if found.message else Passing("the server sent an answer without a reply in it")
+    return found if found.message else TransientError("the server sent an answer without a reply in it")
 
 
 def thoughts(message: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.responses import Response
 
-from selfagg.report.markup import nodes
+from selfagg.html_report.markup import nodes
 from selfagg.server.errors import documented, refused
 
-_STYLES = (("selfagg.report", ("base", "reader")), ("selfagg.server", ("page",)))
-_SCRIPTS = (("selfagg.report", ("dom", "nodes")), ("selfagg.server", ("events", "populations", "reader", "main")))
+_STYLES = (("selfagg.html_report", ("base", "reader")), ("selfagg.server", ("page",)))
+_SCRIPTS = (("selfagg.html_report", ("dom", "nodes")), ("selfagg.server", ("events", "populations", "reader", "main")))
 
 HEADERS = {
     "Content-Security-Policy": (

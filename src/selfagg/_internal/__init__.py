@@ -1,0 +1,1 @@
+"""Helpers of selfagg's own modules. Nothing here is public."""

@@ -1,0 +1,193 @@
+"""What became of each member, without what it wrote: read question by question, so that memory stays small."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from selfagg.analysis.missing import UNTOLD
+from selfagg.errors import UsageError
+from selfagg.record.database import reading
+from selfagg.record.record import Record
+from selfagg.record.rows import numbers, places
+
+_MEMBERS = f"""
+SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
+    g.error IS NOT NULL, g.stop IS 'length', s.note IS NULL, iif({UNTOLD}, NULL, completion_tokens), g.seconds
+FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
+WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
+"""  # noqa: S608 - constants
+
+
+class MemberOutcome(NamedTuple):
+    """One member of a population, as far as analyses count it.
+
+    Attributes:
+        t: Its population; 1 is the first.
+        i: Its place in the population.
+        parents: Places in population ``t - 1`` of the candidates it was made from.
+        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
+        unscored: where it has one, and the answer could not be scored.
+        same: Place of the earliest member of its population with an equal answer; None without an answer.
+        failed: Whether its call failed, so that there is no reply.
+        cut: Whether its reply was cut by the limit on its length.
+        completion: Tokens of its reply, reasoning included; None where the server did not tell.
+        seconds: How long the model took for it.
+    """
+
+    t: int
+    i: int
+    parents: tuple[int, ...]
+    score: float | None
+    unscored: bool
+    same: int | None
+    failed: bool
+    cut: bool
+    completion: int | None
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Whether its answer is right: full score, not partial credit."""
+        return self.score is not None and self.score >= 1.0
+
+
+Population = Sequence[MemberOutcome]
+"""The members of one population, by their place."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOutcome:
+    """One question of which nothing is missing.
+
+    Attributes:
+        position: Its position in the run.
+        id: Its name.
+        populations: All members, one population after the other.
+        weights: Each last member's chance to be the method's answer.
+    """
+
+    position: int
+    id: str
+    populations: Sequence[Population]
+    weights: Sequence[float]
+
+    @property
+    def scored(self) -> bool:
+        """Return whether the question has a gold answer."""
+        return any(m.score is not None or m.unscored for population in self.populations for m in population)
+
+    @property
+    def whole(self) -> bool:
+        """Return whether right and wrong are known of every member."""
+        return self.scored and not any(member.unscored for population in self.populations for member in population)
+
+    @property
+    def worth(self) -> list[float]:
+        """Return the chance that the method's own answer is right, once for each member that can be this answer.
+
+        Repeated so that an interval knows how many answers stand behind a mean: one for a vote, N for a member drawn
+        from all. Members that could not be scored are left out; empty where none is left.
+        """
+        return self._chances(replied=False)
+
+    @property
+    def worth_replied(self) -> list[float]:
+        """Return the same, members without a reply left out too."""
+        return self._chances(replied=True)
+
+    def _chances(self, *, replied: bool) -> list[float]:
+        chances = [
+            (weight, member)
+            for weight, member in zip(self.weights, self.populations[-1], strict=True)
+            if weight > 0 and not member.unscored and not (replied and member.failed)
+        ]
+        right = math.fsum(weight for weight, member in chances if member.right)
+        # Weights such as 1 / 49 need not add up to 1 exactly.
+        return [min(right / math.fsum(weight for weight, _ in chances), 1.0)] * len(chances) if chances else []
+
+
+def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutcome]:
+    """The questions that are done, in their order. One that is half done would favour members that finish early.
+
+    Args:
+        record: The record.
+        until: Reads the run as one of so many populations, whose answer is a member of the last one; None: all of
+            them, and the method's own answer. An RSA run of fewer populations is contained in one of more.
+
+    Raises:
+        UsageError: The run has fewer than ``until`` populations.
+    """
+    populations = record.configuration.get("method", {}).get("t", 0)
+    if until is not None and not 1 <= until <= populations:
+        raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
+    done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
+    expected: list[int] = []
+    for position, name, weights in done:
+        with reading(record.path):
+            members = _populations(record, position, until or populations)
+            sizes = [len(population) for population in members]
+            expected = expected or sizes
+            if sizes != expected or len(sizes) != (until or populations):
+                raise ValueError(f"question {position + 1} is said to be done and lacks members")
+            size = len(members[-1])
+            uniform = until is not None and until < populations
+            chances = [1 / size] * size if uniform else list(numbers(weights))
+            if len(chances) != size or not all(0 <= chance <= 1 for chance in chances):
+                raise ValueError(f"question {position + 1} with wrong weights")
+        yield QuestionOutcome(position, name, members, chances)
+
+
+def _populations(record: Record, position: int, until: int) -> list[list[MemberOutcome]]:
+    """Return the populations of a question that is done.
+
+    Raises:
+        ValueError: A member is missing, or names parents or equals that are not there.
+    """
+    rows = record.query(_MEMBERS, (position, until))
+    populations: list[list[MemberOutcome]] = [[]]
+    for t, i, parents, score, unscored, same, failed, cut, unread, *costs in rows:
+        if t > len(populations):
+            populations.append([])
+        member = MemberOutcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs)
+        populations[-1].append(member)
+        before = len(populations[t - 2]) if t > 1 else 0
+        if (
+            unread
+            or (t, i) != (len(populations), len(populations[-1]) - 1)
+            or max(member.parents, default=-1) >= before
+        ):
+            raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
+    for population in populations:
+        equals = {member.same for member in population if member.same is not None}
+        if any(same >= len(population) or population[same].same != same for same in equals):
+            raise ValueError(f"question {position + 1}: a population whose members do not fit together")
+    return populations
+
+
+@lru_cache(maxsize=1 << 16)
+def _places(parents: str) -> tuple[int, ...]:
+    """Parents as recorded; the same sets come again and again."""
+    return places(parents)
+
+
+def votes(population: Population) -> Counter[int]:
+    """How many members gave each answer; an answer goes by the place of the earliest member that gave it."""
+    return Counter(member.same for member in population if member.same is not None)
+
+
+def elected(members: Population) -> MemberOutcome | None:
+    """Return the earliest member of the largest group, ties by the earliest; None where nobody answered.
+
+    Of a group's members, which have equal answers, one that is scored stands for those that are not.
+    """
+    counts = votes(members)
+    if not counts:
+        return None
+    winner = max(counts, key=lambda same: counts[same])  # of equal groups the first one met
+    group = [member for member in members if member.same == winner]
+    return next((member for member in group if not member.unscored), group[0])

@@ -1,0 +1,232 @@
+"""Shows a run while it runs: a live view on a terminal, a plain line now and then in a pipe.
+
+Either draws from a thread of its own and only reads counters, so it costs the run nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.measure import Measurement
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from selfagg.cli.progress import Progress, ProgressCounts
+from selfagg.cli.terminal import one_line, say
+
+if TYPE_CHECKING:
+    from selfagg.methods import Method
+
+LINE_EVERY_S = 10.0
+LINE_EVERY_SHARE = 0.05
+WAIT_EVERY_S = 5.0
+"""A new reason to wait is told at once, but no more often than this."""
+SILENT_S = 30.0
+"""After so long without any reply, the view says how long."""
+
+_RIGHT, _WRONG, _UNANSWERED, _DONE, _TO_COME = range(5)
+_STYLES = [Style.parse(style) for style in ("green", "red", "yellow", "cyan", "bright_black")]
+_BLOCKS = "█▓▒█·"
+_ASCII_BLOCKS = "#x?=."
+_NAMES = ("right", "wrong", "no answer", "done", "to come")
+
+
+def shown(
+    progress: Progress, method: Method, source: str, model: str, console: Console
+) -> AbstractContextManager[None]:
+    """Shows a run on ``console`` for the length of the ``with`` block.
+
+    Args:
+        progress: What is counted; its clock starts now.
+        method: The method, and
+        source: the questions, and
+        model: the model's name, for the headline.
+        console: Where; the shape of the view depends on whether it is a terminal.
+    """
+    progress.begin()
+    return (
+        _live(progress, headline(method, source, model), console) if console.is_terminal else _lines(progress, console)
+    )
+
+
+def headline(method: Method, source: str, model: str) -> Text:
+    """What runs, in two lines; a simulated model is called one."""
+    settings = method.settings()
+    sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]
+    return Text.assemble(
+        (f"{method.name} {' '.join(sizes)}", "bold"),
+        f": {source}\n",
+        (described_model(model), "bright_black"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def described_model(name: str) -> str:
+    """A model's name; a simulated one is said to be one."""
+    return f"{name} (SIMULATED: no language model was asked)" if name.startswith("simulated") else name
+
+
+@contextmanager
+def _live(progress: Progress, title: Text, console: Console) -> Iterator[None]:
+    with Live(
+        console=console,
+        refresh_per_second=4,
+        redirect_stdout=False,
+        get_renderable=lambda: render(progress, title, console),
+    ):
+        yield
+
+
+@contextmanager
+def _lines(progress: Progress, console: Console) -> Iterator[None]:
+    over = threading.Event()
+
+    def watch() -> None:
+        shown_at, shown_share, told, told_at = 0.0, _share(progress), None, -WAIT_EVERY_S
+        while not over.wait(0.5):
+            elapsed, share, obstacle = progress.elapsed_s, _share(progress), progress.obstacle
+            due = elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE
+            if due or (obstacle not in (None, told) and elapsed - told_at >= WAIT_EVERY_S):
+                say(line(progress), console)
+                shown_at, shown_share, told = elapsed, share, obstacle
+                told_at = elapsed if obstacle else told_at
+
+    thread = threading.Thread(target=watch, name="selfagg-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        if progress.done:
+            say(line(progress), console)
+
+
+def line(progress: Progress) -> str:
+    """The state of a run in one line."""
+    scores = [f"{tally.accuracy:.1%}" if tally.accuracy is not None else "-" for tally in progress.tallies]
+    parts = [
+        f"{_share(progress):4.0%}",
+        *([f"questions {progress.finished_questions:,}/{progress.questions:,}"] if progress.questions > 1 else []),
+        f"members {progress.done:,}/{progress.size:,}",
+        *([f"accuracy {' '.join(scores)}"] if set(scores) != {"-"} else []),
+        *_pace(progress),
+        *_obstacle(progress),
+    ]
+    return " | ".join(parts)
+
+
+def render(progress: Progress, title: Text, console: Console) -> Group:
+    """The live view: a row a population, as many as the terminal has room for."""
+    ascii_only = console.options.ascii_only
+    blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=7)
+    for t in rows(progress.tallies, console.size.height - (5 if progress.obstacle is None else 8)):
+        tally = progress.tallies[t - 1]
+        table.add_row(
+            Text(f"t={t}", "bold" if 0 < tally.done < tally.size else ""),
+            Bar(tally, blocks),
+            Text(f"{tally.done:,}/{tally.size:,}", "bright_black"),
+            Text(_verdict(tally), "bold green"),
+        )
+    state = [f"{progress.finished_questions:,} of {progress.questions:,} questions"] if progress.questions > 1 else []
+    footer = Text((" | " if ascii_only else " · ").join(state + _pace(progress)), no_wrap=True, overflow="ellipsis")
+    below = [footer, *(Text(words, "yellow") for words in _obstacle(progress))]
+    return Group(title, table, _legend(progress, blocks), *below)
+
+
+def _verdict(tally: ProgressCounts) -> str:
+    """A population's accuracy; where the right answer is unknown, the most frequent one and how often it came."""
+    if tally.accuracy is not None:
+        return f"{tally.accuracy:.1%}"
+    if common := tally.answers.most_common(1):
+        ((answer, times),) = common
+        return f"{one_line(answer, 20)} ×{times}"
+    return ""
+
+
+def rows(tallies: list[ProgressCounts], room: int) -> range:
+    """Which populations to show: those around the deepest one at work, where there is no room for all."""
+    room = max(1, min(room, len(tallies)))
+    deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
+    first = max(1, min(deepest - room // 2, len(tallies) - room + 1))
+    return range(first, first + room)
+
+
+class Bar:
+    """A population as a bar whose parts are its right, wrong and missing answers and what is still to come."""
+
+    def __init__(self, tally: ProgressCounts, blocks: str) -> None:
+        self._tally = tally
+        self._blocks = blocks
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(4, options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        tally, position = self._tally, 0
+        unjudged = max(0, tally.done - tally.judged)
+        parts = (tally.right, tally.wrong, tally.unanswered, unjudged)
+        total = 0
+        for which, part in enumerate(parts):
+            total += part
+            end = min(options.max_width, total * options.max_width // max(1, tally.size))
+            yield Segment(self._blocks[which] * (end - position), _STYLES[which])
+            position = end
+        yield Segment(self._blocks[_TO_COME] * (options.max_width - position), _STYLES[_TO_COME])
+
+
+def _legend(progress: Progress, blocks: str) -> Text:
+    tallies = progress.tallies
+    seen = {
+        _RIGHT: any(tally.right for tally in tallies),
+        _WRONG: any(tally.wrong for tally in tallies),
+        _UNANSWERED: any(tally.unanswered for tally in tallies),
+        _DONE: any(tally.done > tally.judged for tally in tallies),
+        _TO_COME: progress.done < progress.size,
+    }
+    legend = Text(no_wrap=True, overflow="ellipsis")
+    for which in (which for which, there in seen.items() if there):
+        legend.append(blocks[which], _STYLES[which])
+        legend.append(f" {_NAMES[which]}   ", "bright_black")
+    return legend
+
+
+def _pace(progress: Progress) -> list[str]:
+    left = progress.left_s
+    return [
+        *([] if progress.untold else [f"{progress.tokens_per_second():,.0f} tokens/s"]),
+        f"{clock(progress.elapsed_s)} {'so far' if progress.done < progress.size else 'in all'}"
+        + (f", {clock(left)} left" if left is not None and progress.done < progress.size else ""),
+        *([f"{progress.failures:,} failed"] if progress.failures else []),
+        *([f"no reply for {clock(progress.silent_s)}"] if progress.silent_s >= SILENT_S else []),
+    ]
+
+
+def _obstacle(progress: Progress) -> list[str]:
+    if progress.obstacle is None:
+        return []
+    return [one_line(progress.obstacle, 300)]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _share(progress: Progress) -> float:
+    return progress.done / progress.size if progress.size else 1.0

@@ -1,0 +1,194 @@
+"""Work on records that are there: analyze, replay, compare and report; no model is asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfagg._internal.blocking import blocking
+from selfagg._internal.extras import extras_named
+from selfagg._internal.files import kind_of
+from selfagg.errors import UsageError
+from selfagg.evaluation.evaluate import Evaluation
+
+if TYPE_CHECKING:
+    from selfagg.analysis.overview import Analysis
+    from selfagg.evaluation.compared import Compared
+    from selfagg.evaluation.replay import Change
+    from selfagg.methods import Method
+    from selfagg.record.record import Record
+    from selfagg.scoring.given import GivenScorer
+
+RecordPath = str | Path
+
+_SQLITE = b"SQLite format 3\0"
+
+
+def is_record(path: Path) -> bool:
+    """Return whether a path looks like a record, or like a folder of records."""
+    if path.is_dir():
+        return any(path.glob("*.sqlite"))
+    if path.suffix == ".sqlite" or kind_of(path):
+        return path.suffix == ".sqlite"
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
+def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
+    """Return the records that are named; those of a folder in the order of their names, RSA's first.
+
+    Raises:
+        UsageError: A folder has none.
+    """
+    found: list[Path] = []
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith("rsa-"), file.name))
+        if path.is_dir() and not inside:
+            raise UsageError(f"the folder {path} holds no record (*.sqlite)")
+        found += inside if path.is_dir() else [path]
+    return found
+
+
+@contextmanager
+def opened_record(path: RecordPath) -> Iterator[Record]:
+    """Give a record that holds a run, open for reading.
+
+    Raises:
+        UsageError: There is none, or no run was begun in it.
+    """
+    from selfagg.record.record import Record
+
+    with Record(Path(path), read_only=True) as record:
+        record.check_run()
+        yield record
+
+
+def analyze(record: RecordPath) -> Analysis:
+    """Return what a record tells: populations, what aggregating did, whether more of it pays, and each group.
+
+    Args:
+        record: The record of one run.
+
+    Raises:
+        UsageError: The record cannot be read, or holds no question that is done.
+    """
+    from selfagg.analysis.overview import Analysis
+
+    with extras_named(), opened_record(record) as opened:
+        analysis = Analysis.of(opened)
+    if not analysis.evaluation.summary.questions:
+        raise UsageError(f"record {record} holds no question that is done")
+    return analysis
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A record, and its replay.
+
+    Attributes:
+        recorded: The evaluation as recorded.
+        replayed: The evaluation with new scores, another vote, or fewer members.
+        changed: The members whose answer or score changed.
+    """
+
+    recorded: Evaluation
+    replayed: Evaluation
+    changed: Sequence[Change] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``selfagg replay --json`` prints."""
+        recorded = self.recorded.to_dict()
+        kept = ("method", "answer_accuracy", "answer_interval")
+        return {
+            "recorded": {name: recorded[name] for name in kept},
+            "replayed": self.replayed.to_dict(),
+            "changed": [change.as_json() for change in self.changed],
+        }
+
+
+def replay(
+    record: RecordPath,
+    *,
+    method: str | Method | None = None,
+    n: int | None = None,
+    k: int | None = None,
+    t: int | None = None,
+    scorer: GivenScorer | None = None,
+    out: RecordPath | None = None,
+) -> Replay:
+    """Score, vote or select anew from what a record holds, without a model.
+
+    Args:
+        record: The record; it is not changed.
+        method: Another way to choose: a name or a `Method`; None: the recorded method.
+        n: Fewer members. For a method's name, as the next two.
+        k: The recorded one.
+        t: Fewer populations.
+        scorer: Scores in place of the recorded scorer; see `selfagg.evaluate`.
+        out: A new file that keeps the replay as a record; None: memory.
+
+    Raises:
+        UsageError: The recorded members cannot serve the method, or ``out`` exists.
+    """
+    from selfagg.evaluation.replay import changes, replayed_method
+    from selfagg.evaluation.replay import replay as replayed
+    from selfagg.scoring.given import scorer_given
+
+    target = None if out is None else Path(out)
+    if target is not None and os.path.lexists(target):
+        raise UsageError(f"{target} exists already: a replay is written to a new file")
+    with extras_named(), opened_record(record) as source:
+        chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
+        try:
+            with blocking(lambda: replayed(source, chosen, target, scorer=scorer_given(scorer))) as made:
+                return Replay(Evaluation.of(source), Evaluation.of(made), list(changes(source, made)))
+        except BaseException:
+            if target is not None:
+                for ending in ("", "-wal", "-shm"):
+                    target.with_name(target.name + ending).unlink(missing_ok=True)
+            raise
+
+
+def compare(records: RecordPath | Sequence[RecordPath], *, reference: str | None = None) -> Compared:
+    """Set the methods of several records side by side: accuracy, cost, and whether a difference is more than noise.
+
+    Args:
+        records: Records of the same questions, or folders of records.
+        reference: The method to set the others against; None: that of the first record.
+
+    Raises:
+        UsageError: A record cannot be read, or the records do not share their questions.
+    """
+    from selfagg.evaluation.compared import compared
+
+    with ExitStack() as opened:
+        opened.enter_context(extras_named())
+        return compared([opened.enter_context(opened_record(path)) for path in records_of(records)], reference)
+
+
+def build_report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:
+    """Write one self-contained HTML file: the comparison, the curves, and every question with all its members.
+
+    Args:
+        records: Records, or folders of records.
+        out: The file to write; an older one is replaced.
+        title: The page's heading; None: the questions and the methods.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: There is no record, one cannot be read, or the file cannot be written.
+    """
+    from selfagg.html_report import build_report as build
+
+    with extras_named():
+        build(records_of(records), Path(out), title=title)
+    return Path(out)

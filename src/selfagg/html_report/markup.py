@@ -1,0 +1,160 @@
+"""Model text as safe nodes: structure by markdown-it, mathematics as MathML, code coloured by Pygments.
+
+A node is a string, or a list ``[name, attributes?, *children]`` as `selfagg.html_report.formulas` makes them too. Nothing
+that a model wrote becomes a name or an attribute that matters: the page builds elements only from its own list of
+names, links and images stay text, and HTML in a reply is text like any other.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.amsmath import amsmath_plugin
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from selfagg.html_report.delimiters import delimiters_plugin
+from selfagg.html_report.formulas import formula
+
+Node: TypeAlias = str | list[Any]
+
+LONGEST = 200_000
+"""Characters; a longer text is shown as it is, since no reader wants it typeset."""
+
+_LONGEST_CODE = 20_000
+_NESTING = 40
+_NAMES = {
+    "paragraph": "p",
+    "bullet_list": "ul",
+    "ordered_list": "ol",
+    "list_item": "li",
+    "blockquote": "blockquote",
+    "strong": "strong",
+    "em": "em",
+    "s": "s",
+    "table": "table",
+    "thead": "thead",
+    "tbody": "tbody",
+    "tr": "tr",
+    "th": "th",
+    "td": "td",
+}
+_COLOURED = (
+    ("Comment", "c"),
+    ("Literal.String", "s"),
+    ("Literal.Number", "n"),
+    ("Keyword", "k"),
+    ("Operator.Word", "k"),
+)
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    # An indented block is prose far more often than code in what models write, and a bare URL stays as it is.
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": _NESTING})
+    parser = parser.enable(["table", "strikethrough"]).disable(["code", "html_block", "html_inline", "reference"])
+    return (
+        parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
+        .use(amsmath_plugin)
+        .use(delimiters_plugin)
+    )
+
+
+def nodes(text: str) -> list[Node]:
+    """The nodes of one text; never raises, and costs about 2 seconds a megabyte."""
+    if len(text) > LONGEST:
+        return [text]
+    return _merged(_children(iter(_parser().parse(text))))
+
+
+def _children(tokens: Iterator[Token]) -> list[Node]:
+    """Reads tokens up to the one that closes this level."""
+    found: list[Node] = []
+    for token in tokens:
+        if token.nesting < 0:
+            break
+        if token.nesting > 0:
+            inner = _children(tokens)
+            found += inner if token.hidden else [_element(token, _merged(inner))]
+        elif token.type == "inline":
+            found += _children(iter(token.children or []))
+        else:
+            found += _leaf(token)
+    return found
+
+
+def _element(token: Token, inner: list[Node]) -> Node:
+    kind = token.type.removesuffix("_open")
+    if kind == "heading":
+        return ["h", {"level": token.tag[1:]}, *inner]
+    if kind == "ordered_list" and (start := token.attrs.get("start")) is not None:
+        return ["ol", {"start": str(start)}, *inner]
+    if kind == "link":
+        target = str(token.attrs.get("href", ""))
+        return ["span", *inner, *([] if inner == [target] else [f" <{target}>"])]
+    return [_NAMES.get(kind, "span"), *inner]
+
+
+def _leaf(token: Token) -> list[Node]:
+    match token.type:
+        case "text" | "text_special" | "html_inline" | "html_block":
+            return [token.content]
+        case "softbreak":
+            return ["\n"]
+        case "hardbreak":
+            return [["br"]]
+        case "hr":
+            return [["hr"]]
+        case "code_inline":
+            return [["code", token.content]]
+        case "fence" | "code_block":
+            return [["pre", ["code", *coloured(token.content, token.info)]]]
+        case "answer":
+            return [["pre", ["code", f"<answer>{token.content}</answer>"]]]
+        case "image":
+            return [f"![{token.content}]({token.attrs.get('src', '')})"]
+        case "math_inline" | "math_brackets" | "math_box":
+            return [formula(token.content, False)]
+        case "math_inline_double" | "math_block" | "math_brackets_block" | "amsmath":
+            return [formula(token.content, True)]
+    return [token.content]
+
+
+@functools.lru_cache(maxsize=1_000)
+def coloured(code: str, language: str) -> list[Node]:
+    """Code as pieces of text, some with the class of a comment, string, number, keyword or name."""
+    from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
+    from pygments.util import ClassNotFound  # type: ignore[import-untyped]
+
+    if len(code) > _LONGEST_CODE:
+        return [code]
+    try:
+        lexer = get_lexer_by_name(re.sub(r"\W.*", "", language), stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return [code]
+    return _merged([_piece(str(kind), text) for kind, text in lexer.get_tokens(code)])
+
+
+def _piece(kind: str, text: str) -> Node:
+    kind = kind.removeprefix("Token.")
+    for name, short in _COLOURED:
+        if kind.startswith(name):
+            return ["span", {"class": short}, text]
+    if kind.startswith(("Name.Function", "Name.Class", "Name.Builtin", "Name.Decorator")):
+        return ["span", {"class": "f"}, text]
+    return text
+
+
+def _merged(found: list[Node]) -> list[Node]:
+    """Neighbouring texts as one."""
+    merged: list[Node] = []
+    for node in found:
+        if isinstance(node, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += node
+        elif node != "":
+            merged.append(node)
+    return merged

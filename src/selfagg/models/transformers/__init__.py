@@ -1,0 +1,1 @@
+"""Transformers in this process: any checkpoint, on the CPU or a GPU."""

@@ -1,0 +1,260 @@
+"""The SQLite file of a record: one writer holds it, and it is looked over before anything is read from it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from selfagg._internal.files import claim, kind_of
+from selfagg.errors import UsageError
+from selfagg.record.migrations import APPLICATION, RULES, SCHEMA, STEPS, VERSION, statements
+
+
+class RecordInUse(UsageError):
+    """Another process writes this record."""
+
+
+class WriteLock:
+    """A writer's hold on a record's file, whatever name the file goes by.
+
+    The lock lies on the file itself, not on its name: a second name (a hard link) or a removed file beside it does not
+    let a second writer in.
+
+    Attributes:
+        lost: Whether `check` has found the file lost.
+
+    Raises:
+        RecordInUse: Another process holds the file.
+        UsageError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lost = False
+        real = Path(os.path.realpath(path))
+        self._log = real.with_name(f"{real.name}-wal")
+        self._watched = {real: (0, 0), self._log: (0, 0)}
+        try:
+            real.parent.mkdir(parents=True, exist_ok=True)
+            if kind := kind_of(real):
+                raise UsageError(f"record {path} is {kind}: name a file" + " in it" * (kind == "a folder"))
+            self._descriptor = claim(real)
+        except BlockingIOError:
+            raise RecordInUse(f"record {path} is in use by another selfagg process") from None
+        except OSError as error:
+            raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
+        self.remember()
+
+    def remember(self) -> None:
+        """Remembers which files there are and how long they are: they only ever grow while this process writes."""
+        self._watched = {file: _identity(file) for file in self._watched}
+
+    def check(self, database: sqlite3.Connection) -> None:
+        """Notices what SQLite does not: it goes on writing to files that have no name any more.
+
+        Raises:
+            UsageError: The record or its log was removed, replaced or cut short.
+        """
+        now = {file: _identity(file) for file in self._watched}
+        for file, (inode, size) in self._watched.items():
+            if inode and (now[file][0] != inode or now[file][1] < size):
+                break
+        else:
+            return
+        self.lost = True
+        if file != self._log:
+            raise UsageError(f"record {self.path} was deleted, moved or cut short while it was being written")
+        if now[file][0] != self._watched[file][0]:  # the log is still open here: what it holds can be saved
+            with contextlib.suppress(sqlite3.Error):
+                database.execute("PRAGMA wal_checkpoint")
+        raise UsageError(f"{self._log}, a part of the record, was removed or cut short while it was being written")
+
+    def release(self) -> None:
+        """Lets other processes have the file."""
+        os.close(self._descriptor)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size
+
+
+def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tuple[sqlite3.Connection, bool]:
+    """Opens a record's database in today's format.
+
+    A record of an older format is brought up to date; for reading alone, a temporary copy of it is.
+
+    Args:
+        path: The file; None: in memory.
+        read_only: Whether nothing is to be written.
+        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+
+    Returns:
+        The connection, and whether it is to a copy.
+
+    Raises:
+        UsageError: The file is no record, of another format, or damaged.
+    """
+    with reading(path):
+        database = _connected(path, read_only)
+        try:
+            version = _version(database, path, read_only)
+            copied = read_only and 0 < version < VERSION
+            if version and not trusted:
+                _check_pages(database, path)
+            if not read_only:  # and not before it is known to be a record: this is the first that writes to the file
+                # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
+                for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):  # the last for macOS
+                    database.execute(f"PRAGMA {pragma}")
+            if copied:
+                database = _copied(database)
+            _bring_up_to_date(database, version)
+            _check_layout(database, path)
+            if not trusted:
+                _check_rows(database, path, read_only=read_only)
+        except BaseException:
+            database.close()
+            raise
+    return database, copied
+
+
+def _connected(path: Path | None, read_only: bool) -> sqlite3.Connection:
+    where = ":memory:"
+    if path is not None:
+        where = f"{Path(os.path.realpath(path)).as_uri()}{'?mode=ro' if read_only else ''}"
+    return sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
+
+
+def _copied(database: sqlite3.Connection) -> sqlite3.Connection:
+    copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)  # a file that SQLite removes by itself
+    database.backup(copy)
+    database.close()
+    return copy
+
+
+def _version(database: sqlite3.Connection, path: Path | None, read_only: bool) -> int:
+    """The format; 0 for a new file."""
+    ((tables,),) = database.execute("SELECT count(*) FROM sqlite_master")
+    ((application,),) = database.execute("PRAGMA application_id")
+    ((version,),) = database.execute("PRAGMA user_version")
+    if application != APPLICATION and (read_only or tables):
+        raise UsageError(f"{path} is not a selfagg record")
+    if not tables:
+        return 0
+    if not 1 <= version <= VERSION:
+        raise UsageError(f"record {path} has format {version}; this selfagg reads formats 1 to {VERSION}")
+    return int(version)
+
+
+def _bring_up_to_date(database: sqlite3.Connection, version: int) -> None:
+    if version == VERSION:
+        return
+    with transaction(database):
+        if version == 0:
+            for statement in statements(SCHEMA):
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {APPLICATION}")
+        else:
+            for step in STEPS[version - 1 :]:
+                step(database)
+        database.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _check_pages(database: sqlite3.Connection, path: Path | None) -> None:
+    """Reads every page: pages that were swapped or overwritten give no doubled and no missing rows afterwards."""
+    ((found,),) = database.execute("PRAGMA integrity_check(1)")
+    if found != "ok":
+        raise UsageError(f"record {path} is damaged: {' '.join(found.split())}")
+
+
+def _check_layout(database: sqlite3.Connection, path: Path | None) -> None:
+    """Looks for the tables that selfagg makes; what somebody added for work of their own, as an index, may stay."""
+    layout = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+    with contextlib.closing(sqlite3.connect(":memory:")) as plain:
+        plain.executescript(SCHEMA)
+        found, expected = set(database.execute(layout)), set(plain.execute(layout))
+    if not expected <= found or any(kind in ("trigger", "view") for kind, *_ in found - expected):
+        raise UsageError(f"record {path} is damaged: its tables are not those that selfagg makes")
+
+
+def _check_rows(database: sqlite3.Connection, path: Path | None, *, read_only: bool) -> None:
+    if read_only:  # then SQLite leaves the rules out of its integrity check
+        for table, rule in RULES.items():
+            if database.execute(f"SELECT 1 FROM {table} WHERE NOT ({rule}) LIMIT 1").fetchone():  # noqa: S608 - constants
+                raise UsageError(f"record {path} is damaged: its {table} hold what no selfagg wrote")
+    for table in ("generations", "scores"):
+        astray = database.execute(f"SELECT question FROM {table} EXCEPT SELECT position FROM questions LIMIT 1")  # noqa: S608
+        for (question,) in astray:
+            raise UsageError(f"record {path} is damaged: its {table} name question {question}, which it does not hold")
+
+
+@contextlib.contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Changes that are made together or not at all."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def writing(path: Path | None) -> Iterator[None]:
+    """Turns what SQLite says of a change into one sentence.
+
+    Raises:
+        UsageError: In place of it.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise said_plainly(path, error) from None
+
+
+@contextlib.contextmanager
+def reading(path: Path | None) -> Iterator[None]:
+    """Turns what SQLite or a parser says of a file into one sentence.
+
+    Raises:
+        UsageError: In place of it.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise said_plainly(path, error) from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        raise UsageError(f"record {path} is damaged: it holds what no selfagg wrote ({error})") from None
+
+
+_SAID: Mapping[int, str] = {
+    sqlite3.SQLITE_NOTADB: "{path} is not a selfagg record, or a damaged one ({error})",
+    sqlite3.SQLITE_CORRUPT: "record {path} is damaged ({error})",
+    sqlite3.SQLITE_FORMAT: "record {path} is damaged ({error})",
+    sqlite3.SQLITE_CONSTRAINT: "record {path} is damaged: it holds what no selfagg wrote ({error})",
+    sqlite3.SQLITE_MISMATCH: "record {path} is damaged: it holds what no selfagg wrote ({error})",
+    sqlite3.SQLITE_ERROR: "record {path} is damaged: it holds what no selfagg wrote ({error})",
+    sqlite3.SQLITE_FULL: "cannot write record {path}: the disk is full; what was finished before is kept",
+    sqlite3.SQLITE_READONLY: "cannot write record {path}: {error}",
+    sqlite3.SQLITE_PERM: "cannot write record {path}: {error}",
+    sqlite3.SQLITE_CANTOPEN: "cannot open record {path}: {error}",
+    sqlite3.SQLITE_IOERR: "cannot read or write record {path}: {error}",
+    sqlite3.SQLITE_BUSY: "record {path} is in use by another program",
+    sqlite3.SQLITE_LOCKED: "record {path} is in use by another program",
+}
+
+
+def said_plainly(path: Path | None, error: Exception) -> UsageError:
+    """The sentence for an error of SQLite, by its code."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # Python's own: bytes that are no UTF-8 where text should be
+        return UsageError(f"record {path} is damaged: it holds text that is none")
+    return UsageError(_SAID.get(code & 0xFF, "record {path}: {error}").format(path=path, error=error))

@@ -1,0 +1,212 @@
+"""Puts what several records hold of the same run into one of them, each generation once, whatever comes twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from selfagg.record.record import Record
+from selfagg.record.rows import CANDIDATE, GENERATION_COLUMNS, INSERT_GENERATION, places, usage_of
+from selfagg.types import Member, Reply
+
+Address = tuple[str, int, int]
+"""Role, population and place of a generation."""
+
+Row = tuple[Any, ...]
+
+_COLUMNS = GENERATION_COLUMNS.split(", ")
+_SCORE_COLUMNS = "t, i, answer, score, note, same"
+_KEY = "question = ? AND role = ? AND t = ? AND i = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a record holds of one question: all of it, or what came after some moment.
+
+    Attributes:
+        position: The question's place in the run.
+        id: Its id.
+        body: The question as the record keeps it; ``""`` where the reader has it already.
+        generations: Rows of generations.
+        scores: Rows of scores.
+        weights: As the record keeps them; None while the question is not done.
+    """
+
+    position: int
+    id: str
+    body: str
+    generations: tuple[Row, ...] = ()
+    scores: tuple[Row, ...] = ()
+    weights: str | None = None
+
+    def members(self) -> Iterable[tuple[str, Member]]:
+        """Role and member of each generation, without texts: for whoever counts."""
+        for row in self.generations:
+            yield _counted(dict(zip(_COLUMNS, row, strict=True)))
+
+    def scored(self) -> Iterable[Member]:
+        """Members with their answers and scores, and nothing else."""
+        for t, i, answer, score, *_ in self.scores:
+            yield Member(t, i, answer=answer, score=score)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far somebody has read a record: up to these rows."""
+
+    generations: int = 0
+    scores: int = 0
+
+
+def part_of(record: Record, position: int) -> Part:
+    """All that a record holds of a question."""
+    ((name, body, weights),) = record.query("SELECT id, body, weights FROM questions WHERE position = ?", (position,))
+    generations = record.query(
+        f"SELECT {GENERATION_COLUMNS} FROM generations WHERE question = ?",  # noqa: S608 - constants only
+        (position,),
+    )
+    scores = record.query(f"SELECT {_SCORE_COLUMNS} FROM scores WHERE question = ?", (position,))  # noqa: S608
+    return Part(position, name, body, tuple(generations), tuple(scores), weights)
+
+
+def news_of(record: Record, since: Cursor) -> tuple[list[Part], Cursor]:
+    """What a record got since it was read last, and how far it is read now."""
+    generations = record.query(
+        f"SELECT rowid, {GENERATION_COLUMNS} FROM generations WHERE rowid > ? ORDER BY rowid",  # noqa: S608
+        (since.generations,),
+    )
+    scores = record.query(
+        f"SELECT rowid, question, {_SCORE_COLUMNS} FROM scores WHERE rowid > ? ORDER BY rowid",  # noqa: S608
+        (since.scores,),
+    )
+    read = Cursor(generations[-1][0] if generations else since.generations, scores[-1][0] if scores else since.scores)
+    parts: list[Part] = []
+    for position in sorted({row[1] for row in (*generations, *scores)}):
+        ((name,),) = record.query("SELECT id FROM questions WHERE position = ?", (position,))
+        written = tuple(row[1:] for row in generations if row[1] == position)
+        parts.append(Part(position, name, "", written, tuple(row[2:] for row in scores if row[1] == position)))
+    return parts, read
+
+
+def merge(target: Record, part: Part) -> Part:
+    """Adds what ``target`` does not hold yet; nothing that it holds changes, but for failed calls made good.
+
+    A generation is only taken where its parents read the same in ``target``: where two machines have sampled the same
+    member, one of the two counts, and whatever was made from the other one is left out.
+
+    Returns:
+        What was new. Its weights are set if the question became done by it.
+    """
+    with target.transaction() as database:
+        if part.body:
+            row = (part.position, part.id, part.body)
+            database.execute("INSERT OR IGNORE INTO questions (position, id, body) VALUES (?, ?, ?)", row)
+        state = _State(database, part.position)
+        generations = [row for row in sorted(part.generations, key=_ancestors_first) if state.take(row)]
+        scores = [row for row in part.scores if state.holds(CANDIDATE, row[0], row[1])]
+        new = [row for row in scores if _insert_score(database, part.position, row)]
+        weights = part.weights if state.is_whole(part) and _finish(database, part) else None
+    return Part(part.position, part.id, part.body, tuple(generations), tuple(new), weights)
+
+
+def put(target: Record, part: Part) -> None:
+    """Makes ``target`` hold of a question what ``part`` does, and nothing else."""
+    with target.transaction() as database:
+        for table, column in (("generations", "question"), ("scores", "question"), ("questions", "position")):
+            database.execute(f"DELETE FROM {table} WHERE {column} = ?", (part.position,))  # noqa: S608 - constants
+    merge(target, part)
+
+
+@dataclass(slots=True)
+class _State:
+    """What the target holds of a question, and which of the part's rows agree with it."""
+
+    database: sqlite3.Connection
+    position: int
+    held: dict[Address, bool] = field(init=False)
+    agrees: dict[Address, bool] = field(default_factory=dict)
+    equal: bool = True
+
+    def __post_init__(self) -> None:
+        statement = "SELECT role, t, i, error IS NULL FROM generations WHERE question = ?"
+        self.held = {row[:3]: bool(row[3]) for row in self.database.execute(statement, (self.position,))}
+
+    def take(self, row: Row) -> bool:
+        """Takes a generation if it is new and fits what is here; whether it was taken."""
+        made = dict(zip(_COLUMNS, row, strict=True))
+        address: Address = made["role"], made["t"], made["i"]
+        replied = made["error"] is None
+        if address in self.held and (self.held[address] or not replied):
+            same = self.held[address] == replied and self._reads_the_same(address, made)
+            self.agrees[address] = same or not replied  # what failed is shown to nobody
+            self.equal &= same
+            return False
+        fits = all(self.agrees.get(parent, parent in self.held) for parent in _parents(made))
+        self.agrees[address] = fits
+        self.equal &= fits
+        if fits:
+            if address in self.held:
+                self._remove(address)
+            self.database.execute(INSERT_GENERATION, row)
+            self.held[address] = replied
+        return fits
+
+    def holds(self, *address: Any) -> bool:
+        """Whether what the part says of this address is true of the target's generation."""
+        return self.agrees.get(address, address in self.held) and address in self.held
+
+    def is_whole(self, part: Part) -> bool:
+        """Whether the part is done and the target now holds just what the part does."""
+        return part.weights is not None and self.equal and self.held.keys() == self.agrees.keys()
+
+    def _reads_the_same(self, address: Address, made: Mapping[str, Any]) -> bool:
+        statement = f"SELECT text, reasoning FROM generations WHERE {_KEY}"  # noqa: S608 - constants only
+        own = self.database.execute(statement, (self.position, *address)).fetchone()
+        return bool(own == (made["text"], made["reasoning"]))
+
+    def _remove(self, address: Address) -> None:
+        role, t, i = address
+        self.database.execute(f"DELETE FROM generations WHERE {_KEY}", (self.position, *address))  # noqa: S608
+        if role == CANDIDATE:
+            self.database.execute("DELETE FROM scores WHERE question = ? AND t = ? AND i = ?", (self.position, t, i))
+
+
+def _ancestors_first(row: Row) -> tuple[int, bool]:
+    return row[_COLUMNS.index("t")], row[_COLUMNS.index("role")] != CANDIDATE
+
+
+def _parents(made: Mapping[str, Any]) -> list[Address]:
+    """A member's are in the population before; a verdict on a member has that one."""
+    t = made["t"] - 1 if made["role"] == CANDIDATE else made["t"]
+    return [(CANDIDATE, t, i) for i in places(made["parents"])]
+
+
+def _insert_score(database: sqlite3.Connection, position: int, row: Row) -> bool:
+    inserted = database.execute(
+        # What could not be scored there may have been scored here since.
+        f"INSERT INTO scores (question, {_SCORE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+        "ON CONFLICT (question, t, i) DO UPDATE SET answer = excluded.answer, score = excluded.score, "
+        "note = excluded.note WHERE score IS NULL AND excluded.score IS NOT NULL",
+        (position, *row),
+    )
+    return inserted.rowcount > 0
+
+
+def _finish(database: sqlite3.Connection, part: Part) -> bool:
+    """Groups and weights of a question that is done; whether it was not before."""
+    database.executemany(
+        "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?",
+        [(same, part.position, t, i) for t, i, *_, same in part.scores],
+    )
+    changed = database.execute(
+        "UPDATE questions SET weights = ? WHERE position = ? AND weights IS NULL", (part.weights, part.position)
+    )
+    return changed.rowcount > 0
+
+
+def _counted(made: Mapping[str, Any]) -> tuple[str, Member]:
+    usage = usage_of([made[f"{kind}_tokens"] for kind in ("prompt", "cached", "completion", "reasoning")])
+    reply = None if made["error"] is not None else Reply("", usage=usage, tries=made["tries"], seconds=made["seconds"])
+    return made["role"], Member(made["t"], made["i"], reply=reply, error=made["error"])

@@ -1,0 +1,334 @@
+"""The record of a run: one SQLite file that holds all that was generated, as soon as it was.
+
+``await record.save(...)`` returns when the generation is on disk, so nothing is used that a crash could lose.
+Generations that finish together are committed together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from selfagg._internal.files import readable
+from selfagg.errors import UsageError
+from selfagg.record.configuration import as_meant
+from selfagg.record.database import RecordInUse, WriteLock, opened, reading, transaction, writing
+from selfagg.record.differences import differences
+from selfagg.record.rows import (
+    CANDIDATE,
+    GENERATION_COLUMNS,
+    INSERT_GENERATION,
+    INSERT_QUESTION,
+    INSERT_SCORE,
+    SELECT_MEMBERS,
+    Generation,
+    as_text,
+    check_configuration,
+    generation_row,
+    member_of,
+    numbers,
+    question_body,
+    question_of,
+    question_row,
+    score_row,
+    storable,
+)
+from selfagg.types import Member, Question
+
+__all__ = ["CANDIDATE", "Generation", "Record", "RecordInUse"]
+
+T = TypeVar("T")
+
+
+class Record:
+    """A run's record, open for writing by one process at a time.
+
+    Args:
+        path: The file; None keeps the record in memory.
+        read_only: Whether it is only read, which anybody may do at any time.
+        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+
+    Attributes:
+        copied: Whether this is a temporary copy, because the file has an older format.
+
+    Raises:
+        UsageError: The file is no record, is damaged, cannot be written, or another process writes it.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False, trusted: bool = False) -> None:
+        self.path = path
+        if path is not None and read_only:
+            readable(path, "record")
+        self._hold = WriteLock(path) if path is not None and not read_only else None
+        try:
+            self._database, self.copied = opened(path, read_only=read_only, trusted=trusted)
+        except BaseException:
+            if self._hold is not None:
+                self._hold.release()
+            raise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-record")
+        self._gathered: list[tuple[str, tuple[Any, ...]]] = []
+        self._next_commit: asyncio.Task[None] | None = None
+        self._commit: asyncio.Task[None] | None = None
+        self._session: int | None = None
+        self._asked = 0
+        self._begun = time.monotonic()
+
+    # -- the run
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the run was started with; ``{}`` in a new record."""
+        return as_meant(self._value("configuration"))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Versions and circumstances: told, not compared."""
+        return self._value("about")
+
+    def _value(self, key: str) -> dict[str, Any]:
+        with reading(self.path):
+            row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+            value: dict[str, Any] = dict(json.loads(row[0])) if row else {}
+            return value
+
+    def check_run(self) -> None:
+        """Looks whether the record holds a run that an analysis can read.
+
+        Raises:
+            UsageError: No run was begun in it, or what it says of its run is wrong.
+        """
+        if not self.configuration:
+            raise UsageError(f"record {self.path} is empty: no run was begun in it")
+        with reading(self.path):
+            check_configuration(self.configuration)
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """Looks whether all members have a place in the run; a server's requests name sizes of their own."""
+        if self.configuration.get("source") == "serve":
+            return
+        method = self.configuration.get("method", {})
+        count, last = self.query("SELECT count(*), coalesce(max(position) + 1, 0) FROM questions")[0]
+        if count != last:
+            raise UsageError(f"record {self.path} is damaged: it lacks questions")
+        t, i = self.query("SELECT max(t), max(i) FROM generations")[0]
+        if t is not None and (t > method.get("t", t) or i >= method.get("n", i + 1)):
+            raise UsageError(
+                f"record {self.path} is damaged: it holds members of population {t} or at place {i}, which its method "
+                "does not have"
+            )
+
+    def begin(
+        self,
+        configuration: Mapping[str, Any],
+        questions: Sequence[Question],
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts a new run in an empty record, or goes on with the one that is there.
+
+        Raises:
+            UsageError: The record holds a run with another configuration or other questions; names what differs.
+        """
+        if recorded := self.configuration:
+            asked = json.loads(as_text(configuration))
+            if found := differences(recorded, asked, "in the record"):
+                raise UsageError(f"record {self.path} holds another run: {'; '.join(found)}")
+            if differing := self._differing_question(questions):
+                raise UsageError(f"record {self.path} holds another run: {differing}")
+            self._check_places()
+        with self.transaction() as database:
+            if not recorded:
+                rows = [("configuration", as_text(configuration)), ("about", as_text(about or {}))]
+                database.executemany("INSERT INTO run VALUES (?, ?)", rows)
+                for position, question in enumerate(questions):
+                    database.execute(INSERT_QUESTION, question_row(position, question))
+            self._session = database.execute(
+                "INSERT INTO sessions (started, seconds) VALUES (?, 0.0)", (time.time(),)
+            ).lastrowid
+            self._begun = time.monotonic()
+        ((self._asked,),) = self.query("SELECT coalesce(max(position) + 1, 0) FROM questions")
+
+    def _differing_question(self, questions: Sequence[Question]) -> str:
+        with reading(self.path):
+            recorded = self._database.execute("SELECT body FROM questions ORDER BY position").fetchall()
+        if len(recorded) != len(questions):
+            return f"questions: {len(recorded)} in the record, {len(questions)} asked for"
+        for position, ((body,), question) in enumerate(zip(recorded, questions, strict=True)):
+            if body != question_body(question):
+                return f"question {position + 1} ({question.id}) reads otherwise in the record"
+        return ""
+
+    async def add(self, question: Question) -> int:
+        """Adds a question to a run that takes them as they come (a server's); returns its position.
+
+        The question must have an id that no other one of this record has.
+        """
+        position, self._asked = self._asked, self._asked + 1
+        await self._write(INSERT_QUESTION, question_row(position, question))
+        return position
+
+    def questions(self, positions: range = range(2**62)) -> Iterator[Question]:
+        """The questions in their order; those at these positions, which follow one another."""
+        return (question for _, question in self.numbered(positions))
+
+    def numbered(self, positions: range = range(2**62)) -> Iterator[tuple[int, Question]]:
+        """The questions as `questions` has them, each with its position."""
+        statement = "SELECT position, body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
+        with reading(self.path):
+            for position, body in self._database.execute(statement, (positions.start, positions.stop)):
+                yield position, question_of(body)
+
+    # -- writing
+
+    async def save(self, generation: Generation) -> None:
+        """Writes one generation; on disk when this returns."""
+        await self._write(INSERT_GENERATION, generation_row(generation))
+
+    async def save_score(self, question: int, member: Member, note: str = "") -> None:
+        """Writes what a member's answer is and what it is worth."""
+        await self._write(INSERT_SCORE, score_row(question, member, note))
+
+    async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
+        """Writes which members of a population have equal answers: each one's ``same`` is the earliest of its group."""
+        rows = [(group[0].i, question, member.t, member.i) for group in groups for member in group]
+        statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
+        await asyncio.gather(*(self._write(statement, row) for row in rows))
+
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
+        """Write each last member's chance to be the answer: the question is done. None: it is not done any more."""
+        row = (None if weights is None else json.dumps(list(weights)), question)
+        await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
+
+    async def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+        self._gathered.append((statement, row))
+        if self._next_commit is None:
+            self._next_commit = asyncio.ensure_future(self._commit_gathered(self._commit))
+        # Shielded: who gives up waiting must not take the commit from the others.
+        await asyncio.shield(self._next_commit)
+
+    async def _commit_gathered(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._commit, self._next_commit = self._next_commit, None
+        batch, self._gathered = self._gathered, []
+        await self.in_turn(lambda: self._execute(batch))
+
+    def _execute(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        with self.transaction() as database:
+            for statement, row in batch:
+                database.execute(statement, tuple(map(storable, row)))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Changes that are made together or not at all; on disk at the end of the ``with`` block.
+
+        Not while generations are being saved: then with `in_turn`.
+        """
+        if self._hold is not None:
+            self._hold.check(self._database)
+        with writing(self.path), transaction(self._database):
+            yield self._database
+            if self._session is not None:
+                seconds = time.monotonic() - self._begun
+                self._database.execute("UPDATE sessions SET seconds = ? WHERE id = ?", (seconds, self._session))
+        if self._hold is not None:
+            self._hold.remember()
+
+    def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
+        """Copies generations from a record with the same questions; keeps what is here already.
+
+        Args:
+            source: The other record.
+            where: Which generations: a condition on their columns.
+            values: Values for the condition's placeholders.
+            scores: Whether what they scored comes along.
+
+        Returns:
+            How many generations are new here.
+        """
+        generations = source.query(f"SELECT {GENERATION_COLUMNS} FROM generations WHERE {where}", values)  # noqa: S608
+        addresses = {(row[0], row[2], row[3]) for row in generations}
+        found = source.query("SELECT question, t, i, answer, score, note FROM scores") if scores else []
+        with self.transaction() as database:
+            before = database.total_changes
+            database.executemany(INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
+            copied = database.total_changes - before
+            database.executemany(
+                INSERT_SCORE.replace("REPLACE", "IGNORE"), [row for row in found if row[:3] in addresses]
+            )
+        return copied
+
+    # -- reading
+
+    def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
+        """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
+        with reading(self.path):
+            rows = self._database.execute(SELECT_MEMBERS, (question, role, role))
+            return {(row[0], row[1], row[2]): member_of(row) for row in rows}
+
+    async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+        """`members` of every role, read off the event loop."""
+        return await self.in_turn(lambda: self.members(question, role=None))
+
+    def weights(self, question: int) -> list[float] | None:
+        """The chance of each last member to be the answer, or None while the question is not done."""
+        with reading(self.path):
+            row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
+            return list(numbers(row[0])) if row and row[0] else None
+
+    def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of any reading statement, for analyses that add up without loading texts."""
+        with reading(self.path):
+            return self._database.execute(statement, parameters).fetchall()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all sessions that wrote this record."""
+        ((seconds,),) = self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")
+        return float(seconds)
+
+    # -- life
+
+    async def in_turn(self, work: Callable[[], T]) -> T:
+        """Runs something in the thread that writes, so that nothing else is written at the time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def drain(self) -> None:
+        """Waits until all that was handed over is on disk."""
+        while self._gathered or (self._commit is not None and not self._commit.done()):
+            pending = [task for task in (self._commit, self._next_commit) if task is not None]
+            await asyncio.wait(pending)
+
+    def close(self) -> None:
+        """Closes the file and lets other processes have it.
+
+        Raises:
+            UsageError: The record or its log was removed since it was written last.
+        """
+        self._thread.shutdown(wait=True)
+        try:
+            if self._hold is not None and not self._hold.lost:
+                self._hold.check(self._database)
+                # Back to one plain file, without the two beside it that write-ahead logging needs: fit to be copied,
+                # and readers make none. Not while somebody reads it.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._database.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._database.close()
+            if self._hold is not None:
+                self._hold.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with contextlib.suppress(UsageError) if kind else contextlib.nullcontext():  # the first trouble is the one told
+            self.close()

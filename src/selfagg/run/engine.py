@@ -1,0 +1,246 @@
+"""Everything that the questions of a run share: the model, the bound on its calls, the record, the scorers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from selfagg.errors import ContextOverflow, ModelError, RunStopped
+from selfagg.models.base import Limited, Model, Streams, fingerprint
+from selfagg.prompts.candidates import CandidateFormat, candidate_format_named
+from selfagg.prompts.fit import Fitted, fit, reply_room
+from selfagg.prompts.prompt import Prompt
+from selfagg.prompts.wording import Wording
+from selfagg.record.rows import CANDIDATE, Generation
+from selfagg.record.store import Store
+from selfagg.run.fair_limiter import CallLimiter
+from selfagg.run.limiter import Priority, PriorityLimiter
+from selfagg.run.subsets import address_seed
+from selfagg.scoring.base import Scorer
+from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
+
+TIGHTENED = 0.6
+"""What is left of a prompt that the model found too long, at each of a few attempts."""
+
+ATTEMPTS = 6
+
+FAILURES_IN_A_ROW = 16
+"""A run stops after so many failed calls, each tried again before, with none between them that worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a run samples, whatever its method.
+
+    Attributes:
+        sampling: Temperature and what goes with it.
+        seed: All sets and all members' seeds follow from it (1234 in the paper's scripts).
+        candidate: What of a candidate an aggregation shows; see `selfagg.prompts.candidates.candidate_format_named`.
+        wording: The words of the prompts.
+        scorer: Reads, scores and compares answers; None: the scorer of each question's kind.
+    """
+
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 1234
+    candidate: str = "response"
+    wording: Wording = field(default_factory=Wording)
+    scorer: Scorer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FinalSampling:
+    """How members of the last population are sampled where that differs: for what binds the answer alone.
+
+    Attributes:
+        t: The last population.
+        sampling: How its members are sampled (a response format, tools, stop strings).
+        listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
+    """
+
+    t: int
+    sampling: Sampling
+    listener: Callable[[int, Delta], None] | None = None
+
+
+class Callback:
+    """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
+
+    def started(self, record: Store) -> None:
+        """Hear that a run begins, or goes on with what the record has."""
+
+    def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
+        """A generation is there: ``fresh`` from the model, else from the record."""
+
+    def scored(self, question: int, member: Member) -> None:
+        """A member of a population got its answer and score."""
+
+    def finished(self, question: int) -> None:
+        """All that was asked for of a question is done."""
+
+    def waiting(self, why: str | None) -> None:
+        """Hear why no call is made now (the server is gone, or limits the rate); None: calls go on."""
+
+
+class Engine:
+    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it.
+
+    Attributes:
+        failure: What the last failed call failed of.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        record: Store,
+        *,
+        concurrency: int | None = None,
+        callback: Callback | None = None,
+        retry_failed: bool = True,
+        call_limiter: CallLimiter | None = None,
+        final_sampling: FinalSampling | None = None,
+    ) -> None:
+        """Puts a run's parts together.
+
+        Args:
+            model: The open connection.
+            settings: How every member is sampled.
+            record: Keeps what is generated.
+            concurrency: Most calls at once; None: what the connection serves well.
+            callback: Told of each generation.
+            retry_failed: Whether a failed call that the record holds is made again.
+            call_limiter: A bound on calls that is shared with other engines; None: one of its own.
+            final_sampling: What is different for the last population.
+        """
+        self.model = model
+        self.settings = settings
+        self.record = record
+        limiter = model.limiter if isinstance(model, Limited) else None
+        self.call_limiter: CallLimiter = call_limiter or PriorityLimiter(concurrency or model.concurrency, limiter)
+        self.final_sampling = final_sampling
+        self.callback = callback or Callback()
+        self.retry_failed = retry_failed
+        self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
+        self.failure: ModelError | None = None
+        self._failures = 0
+        self._stopped: RunStopped | None = None
+        if limiter:
+            limiter.listeners.add(self.callback)
+
+    async def sample(
+        self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
+    ) -> Member:
+        """One member by a call to the model; a call that fails gives a member with an error, not an exception.
+
+        Raises:
+            RunStopped: The model is gone, or refuses everything.
+        """
+        parents = tuple(candidate.i for candidate in prompt.candidates)
+        # The first population is the same for every method, so that methods can be compared on the same samples.
+        seed = address_seed(self.settings.seed, question.id, method if t > 1 else "first", role, t, i)
+        generation = Generation(position, Member(t, i, parents), role, seed=seed, started=time.time())
+        if parents and not prompt.shown:
+            generation = replace(generation, member=Member(t, i, parents, error="none of its parents has a reply"))
+        else:
+            generation = await self._generate(question, prompt, generation, (position, -t, i))
+        await self.record.save(generation)
+        self.callback.generated(position, generation.member, role, fresh=True)
+        return generation.member
+
+    async def _generate(
+        self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
+    ) -> Generation:
+        member, role = generation.member, generation.role
+        last = (
+            self.final_sampling
+            if self.final_sampling and (role, member.t) == (CANDIDATE, self.final_sampling.t)
+            else None
+        )
+        async with self.call_limiter.enter(priority):
+            if self._stopped:
+                raise self._stopped
+            generation = replace(generation, started=time.time())
+            try:
+                reply, fitted = await self._reply(question, prompt, generation, last)
+            except ModelError as error:
+                self._failed(error)
+                return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+        self._failures = 0
+        return replace(
+            generation,
+            member=replace(member, reply=reply),
+            prompt=fingerprint(fitted.messages),
+            cut=fitted.cut,
+        )
+
+    def _failed(self, error: ModelError) -> None:
+        """Count a failed call; raise `RunStopped` if further calls have no hope."""
+        self.failure = error
+        self._failures += 1
+        if error.fatal or error.gone:
+            self._stopped = RunStopped(str(error), fatal=error.fatal)
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
+        if self._stopped:
+            raise self._stopped from error
+
+    async def _reply(
+        self, question: Question, prompt: Prompt, generation: Generation, last: FinalSampling | None
+    ) -> tuple[Reply, Fitted]:
+        """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
+        context = self.model.context
+        sampling = last.sampling if last else self.settings.sampling
+        if prompt.temperature is not None:
+            sampling = replace(sampling, temperature=prompt.temperature)
+        for attempt in range(1, ATTEMPTS + 1):
+            fitted = await self.fit(prompt, context)
+            request = Request(
+                fitted.messages,
+                replace(sampling, max_tokens=fitted.max_tokens),
+                generation.seed,
+                question,
+                prompt.shown,
+                verbatim=last is not None,
+            )
+            try:
+                return await self._sampled(request, generation.member.i, last.listener if last else None), fitted
+            except ContextOverflow:
+                if attempt == ATTEMPTS or not prompt.shown:
+                    raise
+                prompt_tokens = await self.model.count_tokens(fitted.messages)
+                context = int(prompt_tokens * TIGHTENED) + fitted.max_tokens
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _sampled(self, request: Request, i: int, listener: Callable[[int, Delta], None] | None) -> Reply:
+        if listener is None or not isinstance(self.model, Streams):
+            return await self.model.sample(request)
+        async with aclosing(self.model.stream(request)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    return piece
+                listener(i, piece)
+        raise ModelError("the model's stream ended without a reply")
+
+    async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
+        """The prompt, fitted to a context of this many tokens."""
+        room = reply_room(self.settings.sampling.max_tokens, context)
+        if prompt.max_tokens is not None:
+            room = min(room, prompt.max_tokens)
+        return await fit(
+            replace(prompt, wording=self.settings.wording), self.candidate_format, self.model, room, context
+        )
+
+    async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
+        """Return about the tokens of a call whose server did not tell them; candidates are taken to be shown whole."""
+        worded = replace(prompt, wording=self.settings.wording)
+        messages = worded.messages([self.candidate_format(candidate) for candidate in prompt.shown])
+        written = {"role": "assistant", "content": reply.reasoning + reply.text}
+        counted = await asyncio.gather(self.model.count_tokens(messages), self.model.count_tokens([written]))
+        return Usage(prompt=counted[0], completion=counted[1])
+
+    async def close(self) -> None:
+        """Waits until what was generated is on disk."""
+        await asyncio.shield(self.record.drain())

@@ -1,0 +1,97 @@
+"""Decide who may come in, before any body is read."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from selfagg.server.errors import APIError
+
+OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
+"""Answered without a key: the page (which asks for one) and what tells of nobody's work."""
+
+
+_PLACE = re.compile(r"(?:(?P<name>[^\s:/@\[\]]+)|\[(?P<six>[0-9A-Fa-f:.]+)\])(?::[0-9]+)?")
+
+
+class Keys:
+    """The API keys of which a client must have one; compared in constant time, kept as digests alone."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._digests = [_digest(key) for key in keys]
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self._digests)})"
+
+    def know(self, key: str) -> bool:
+        """Whether the key is one of them; takes as long for a wrong one as for any right one."""
+        given = _digest(key)
+        return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all are compared
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def bearer(headers: Headers) -> str:
+    """The key that a request carries, or ``""``."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _from_another_site(headers: Headers) -> bool:
+    """Return True if a browser sends this for a page that is not of this machine.
+
+    A page anywhere may have a browser post to this machine: the browser then names the page in ``Origin``, and tells of
+    it in ``Sec-Fetch-Site``. Or the page comes by a name of its own that leads here: then that name is in ``Host``.
+    """
+    if not _is_here(headers.get("host", "")):
+        return True
+    origin = headers.get("origin")
+    if origin is not None:
+        scheme, separator, place = origin.partition("://")
+        return scheme not in ("http", "https") or not separator or not _is_here(place)
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+
+
+def _is_here(place: str) -> bool:
+    """Return True if ``HOST`` or ``HOST:PORT`` is this machine."""
+    match = _PLACE.fullmatch(place)
+    return match is not None and is_loopback(match["name"] or match["six"])
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a name or address is this machine's own, which no other machine can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"
+
+
+class AuthMiddleware:
+    """Turn away requests without a key where one is needed, and pages of other sites where none is."""
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app, self._keys = app, keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal.response() if refusal else self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> APIError | None:
+        headers = Headers(scope=scope)
+        if not self._keys:
+            if _from_another_site(headers):
+                return APIError(403, "without keys this server answers programs and pages of this machine alone")
+        elif scope["path"] not in OPEN and not self._keys.know(bearer(headers)):
+            return APIError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
+        return None

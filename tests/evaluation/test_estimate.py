@@ -1,0 +1,45 @@
+"""Estimates before a run, held against what the run then takes."""
+
+from pathlib import Path
+
+import pytest
+
+from selfagg.analysis.costs import costs_by_question
+from selfagg.evaluation.estimate import expected_cost, expected_lengths
+from selfagg.evaluation.runs import Experiment
+from selfagg.methods import RSA, BestOfN, Majority, Method, MixtureOfAgents, Rejection, SelfRefine
+from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.record import Record
+from selfagg.run.engine import Settings
+from selfagg.types import Question
+
+QUESTIONS = [Question(f"q{i}", f"Simulated question {i}? " * (i + 1), "text", gold=f"right {i}") for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [RSA(n=4, k=2, t=3), Majority(n=5), SelfRefine(n=2, t=3), Rejection(n=3), BestOfN(n=3), MixtureOfAgents(n=3, t=3)],
+    ids=lambda method: method.name,
+)
+async def test_calls_are_exact_and_tokens_near(method: Method, tmp_path: Path) -> None:
+    model = SimulatedModel(Simulation(tokens=10, cv=0))  # its prompts show texts of about 13 tokens
+    path = await Experiment(model, Settings(), QUESTIONS, "test", tmp_path).run(method, 1)
+    with Record(path, read_only=True) as record:
+        taken = costs_by_question(record).values()
+    expected = expected_cost(method, QUESTIONS, 10)
+    assert expected.calls == sum(cost.calls for cost in taken)
+    assert expected.completion == sum(cost.completion for cost in taken)
+    assert expected.prompt == pytest.approx(sum(cost.prompt for cost in taken), rel=0.15)
+
+
+def test_first_samples_that_another_run_has_cost_nothing() -> None:
+    whole, later = (expected_cost(RSA(n=4, k=2, t=3), QUESTIONS, 10, firsts=firsts) for firsts in (None, 0))
+    first = expected_cost(Majority(n=4), QUESTIONS, 10)
+    assert (whole.calls - later.calls, whole.prompt - later.prompt) == (first.calls, first.prompt)
+    assert whole.completion - later.completion == first.completion
+
+
+def test_prompts_are_measured_on_the_questions() -> None:
+    short, long = (expected_lengths([question], 7) for question in (QUESTIONS[0], QUESTIONS[2]))
+    assert short.reply == long.reply == 7
+    assert long.prompt > short.prompt > 0

@@ -1,0 +1,65 @@
+import asyncio
+import random
+
+import pytest
+
+from selfagg.run.limiter import PriorityLimiter
+
+
+async def test_never_more_inside_than_the_limit_and_everyone_gets_in() -> None:
+    call_limiter, inside, most, served = PriorityLimiter(3), 0, 0, 0
+
+    async def visit(chance: random.Random) -> None:
+        nonlocal inside, most, served
+        async with call_limiter.enter((chance.randrange(5),)):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(chance.random() / 1000)
+            inside -= 1
+            served += 1
+
+    await asyncio.gather(*(visit(random.Random(i)) for i in range(200)))
+    assert (most, served, call_limiter.inside, call_limiter.waiting) == (3, 200, 0, 0)
+
+
+async def test_the_most_urgent_goes_first_and_equals_in_order_of_arrival() -> None:
+    call_limiter, order = PriorityLimiter(1), []
+
+    async def visit(name: str, priority: tuple[int, ...]) -> None:
+        async with call_limiter.enter(priority):
+            order.append(name)
+
+    async with call_limiter.enter():
+        visits = [
+            asyncio.create_task(visit(name, priority))
+            for name, priority in (("late", (1, -2)), ("shallow", (0, -1)), ("deep", (0, -2)), ("deep too", (0, -2)))
+        ]
+        await asyncio.sleep(0)
+        assert call_limiter.waiting == 4
+    await asyncio.gather(*visits)
+    assert order == ["deep", "deep too", "shallow", "late"]
+
+
+async def test_cancelled_visitors_lose_no_place() -> None:
+    call_limiter = PriorityLimiter(2)
+
+    async def visit() -> None:
+        async with call_limiter.enter():
+            await asyncio.sleep(0.0005)
+
+    chance = random.Random(1)
+    for _ in range(50):
+        visits = [asyncio.create_task(visit()) for _ in range(10)]
+        await asyncio.sleep(chance.random() / 1000)
+        for task in chance.sample(visits, 5):
+            task.cancel()
+        await asyncio.gather(*visits, return_exceptions=True)
+    assert (call_limiter.inside, call_limiter.waiting) == (0, 0)
+
+
+async def test_an_error_inside_gives_the_place_back() -> None:
+    call_limiter = PriorityLimiter(1)
+    with pytest.raises(ZeroDivisionError):
+        async with call_limiter.enter():
+            raise ZeroDivisionError
+    assert call_limiter.inside == 0
