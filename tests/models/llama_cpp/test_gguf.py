@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from selfagg.errors import UsageError
 from selfagg.models.llama_cpp.gguf import Gguf, read_gguf
-from selfagg.models.llama_cpp.weights import EMBEDDED, find_weights
+from selfagg.models.llama_cpp.weights import find_weights
 
 
 def string(text: str) -> bytes:
@@ -75,7 +75,7 @@ def test_context_and_cache(more: dict[str, Any], cache_bytes: int, tmp_path: Pat
 def test_the_embedded_model() -> None:
     pytest.importorskip("xllamacpp")
     header = read_gguf(find_weights(""))
-    assert (header.context, header.cache_bytes) == (8192, 30 * 2 * 192 * 2), EMBEDDED
+    assert (header.context, header.cache_bytes) == (8192, 30 * 2 * 192 * 2)
 
 
 @pytest.mark.parametrize(

