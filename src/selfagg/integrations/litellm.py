@@ -1,0 +1,52 @@
+"""LiteLLM: deliberations without a server, as a custom provider.
+
+litellm.custom_provider_map = [{"provider": "selfagg", "custom_handler": SelfaggLLM()}]
+litellm.completion("selfagg/openai:NAME", messages=[...], api_base=URL, n=8, extra_body=...)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litellm import CustomLLM, ModelResponse
+from litellm.types.utils import Choices, Message, Usage
+
+import selfagg
+from selfagg.integrations import conversation
+
+
+class SelfaggLLM(CustomLLM):
+    """Answer each completion by one deliberation.
+
+    Attributes:
+        settings: Arguments of `selfagg.asolve`: ``method``, ``record``, ``concurrency`` and so on.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def completion(self, *args: Any, **call: Any) -> ModelResponse:
+        """Answer in code that is not asynchronous."""
+        model, messages, settings = self._read(args, call)
+        return _filled(call["model_response"], selfagg.solve(conversation(messages), model=model, **settings))
+
+    async def acompletion(self, *args: Any, **call: Any) -> ModelResponse:
+        """Answer in asynchronous code."""
+        model, messages, settings = self._read(args, call)
+        return _filled(call["model_response"], await selfagg.asolve(conversation(messages), model=model, **settings))
+
+    def _read(self, args: tuple[Any, ...], call: dict[str, Any]) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+        told = call.get("optional_params") or {}
+        sampling = selfagg.Sampling(temperature=told.get("temperature", 1.0), max_tokens=told.get("max_tokens"))
+        where = {"base_url": call.get("api_base") or None, "api_key": call.get("api_key") or None}
+        settings = {"sampling": sampling, **{key: value for key, value in where.items() if value}, **self.settings}
+        return call["model"], call["messages"], settings
+
+
+def _filled(response: ModelResponse, result: selfagg.Result) -> ModelResponse:
+    response.choices = [Choices(message=Message(role="assistant", content=result.text), finish_reason="stop")]
+    spent = result.usage
+    usage = Usage(prompt_tokens=spent.prompt, completion_tokens=spent.completion, total_tokens=spent.total)
+    response.usage = usage  # type: ignore[attr-defined]
+    return response

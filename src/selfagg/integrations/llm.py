@@ -1,0 +1,59 @@
+"""Simon Willison's llm: ``llm -m selfagg -o model openai:NAME -o n 8 "..."``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import llm
+
+import selfagg
+from selfagg.integrations import conversation
+
+
+@llm.hookimpl
+def register_models(register: Callable[..., None]) -> None:
+    """Add the model ``selfagg``."""
+    register(SelfaggModel())
+
+
+class SelfaggModel(llm.Model):
+    """One deliberation for each prompt; the model that deliberates is an option."""
+
+    model_id = "selfagg"
+
+    class Options(llm.Options):
+        """What `selfagg.solve` is told."""
+
+        model: str = "local"
+        base_url: str | None = None
+        method: str = "rsa"
+        n: int = 8
+        k: int | None = None
+        t: int | None = None
+        max_tokens: int | None = None
+
+    def execute(
+        self, prompt: llm.Prompt, stream: bool, response: llm.Response, conversation_: Any = None, **rest: Any
+    ) -> Iterator[str]:
+        """Answer a prompt; the text comes whole."""
+        told = prompt.options
+        before = conversation_ or rest.get("conversation")
+        turns: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}] if prompt.system else []
+        for earlier in before.responses if before else ():
+            turns += [
+                {"role": "user", "content": earlier.prompt.prompt},
+                {"role": "assistant", "content": earlier.text()},
+            ]
+        sizes = {"k": told.k, "t": told.t} if told.method == "rsa" else {}
+        result = selfagg.solve(
+            conversation([*turns, {"role": "user", "content": prompt.prompt}]),
+            model=told.model,
+            base_url=told.base_url,
+            method=told.method,
+            n=told.n,
+            sampling=selfagg.Sampling(max_tokens=told.max_tokens),
+            **sizes,
+        )
+        response.set_usage(input=result.usage.prompt, output=result.usage.completion, details={"calls": result.calls})
+        yield result.text
