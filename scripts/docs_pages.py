@@ -29,7 +29,7 @@ def _names_of_the_package() -> str:
     import selfagg
 
     names = sorted(selfagg.__all__, key=str.lower)
-    head = "# Python API\n\nEach is a name of the package, as `selfagg.solve`. How to use them: [Python](../python.md).\n\n"
+    head = "# Python API\n\nNames of the package, as `selfagg.solve`. How to use them: [Python](../python.md).\n\n"
     return head + "\n\n".join(f"::: selfagg.{name}" for name in names) + "\n"
 
 
@@ -47,7 +47,7 @@ def _commands() -> str:
 def _help(command: list[str]) -> str:
     plain = {**os.environ, "COLUMNS": "110", "NO_COLOR": "1", "TERM": "dumb"}
     call = [sys.executable, "-m", "selfagg", *command, "--help"]
-    return subprocess.run(call, capture_output=True, text=True, check=True, env=plain).stdout
+    return subprocess.run(call, capture_output=True, text=True, check=True, env=plain).stdout  # noqa: S603
 
 
 def _names(command: list[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Model text as safe nodes: structure by markdown-it, mathematics as MathML, code coloured by Pygments.
 
 A node is a string, or a list ``[name, attributes?, *children]``, as `selfagg.html_report.formulas` makes them too.
-Nothing that a model wrote becomes a name or an attribute that matters: the page builds elements only from its own list of
-names, links and images stay text, and HTML in a reply is text like any other.
+Nothing that a model wrote becomes a name or an attribute that matters: the page builds elements only from its own
+list of names, links and images stay text, and HTML in a reply is text like any other.
 """
 
 from __future__ import annotations
