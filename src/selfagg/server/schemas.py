@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/chat/completions``, as far as this server reads it; what else it holds is kept as it came."""
+"""Request bodies, as far as this server reads them; what else they hold is kept as it came."""
 
 from __future__ import annotations
 
