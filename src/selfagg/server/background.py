@@ -78,7 +78,8 @@ class Background:
     def _launch(self, kept: KeptResponse, plan: Plan, at_end: Callable[[], None]) -> None:
         self._news[kept.id] = asyncio.Event()
         task = self._tasks[kept.id] = asyncio.create_task(self._work(kept, plan))
-        task.add_done_callback(lambda _: (self._tasks.pop(kept.id, None), at_end()))
+        task.add_done_callback(lambda _: self._tasks.pop(kept.id, None))
+        task.add_done_callback(lambda _: at_end())
 
     async def _work(self, kept: KeptResponse, plan: Plan) -> None:
         before = self._kept.events(kept.id)

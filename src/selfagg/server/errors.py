@@ -15,6 +15,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError, TooLong, UsageError
 
@@ -136,8 +137,19 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
         missing = {404: f"this server has no {path[:200]}", 405: f"this server has no {request.method} {path[:200]}"}
         told = ApiError(error.status_code, missing.get(error.status_code, str(error.detail))).response(path)
         told.headers.update(error.headers or {})
+        if error.status_code == 405:
+            told.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return told
     return ApiError(500, "the server failed on this request").response(path)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of a path, whose routes may be several."""
+    asked = {**request.scope, "path_params": {}}
+    found = [
+        route for route in request.app.routes if isinstance(route, Route) and route.matches(asked)[0] != Match.NONE
+    ]
+    return {method for route in found for method in route.methods or ()}
 
 
 ERROR_SCHEMA: Mapping[str, Any] = {

@@ -28,7 +28,7 @@ class Progress:
         member: The member.
         line: A line that tells of it.
         needed: Members of each population that the answer needs.
-        late: Whether the answer is being written already.
+        late: Whether nobody needs to be told: the answer is being written already, or it takes no other member.
     """
 
     member: Member
@@ -162,7 +162,7 @@ class _Story:
         t = member.t
         self._done[t] += 1
         line = progress_line(t, self._done[t], self._needed[t - 1], failed=bool(member.error))
-        return Progress(member, line, self._needed, late=bool(self._begun))
+        return Progress(member, line, self._needed, late=bool(self._begun) or sum(self._needed) == 1)
 
     def end(self, outcome: Outcome) -> Iterator[Event]:
         for member in outcome.members:

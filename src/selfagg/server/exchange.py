@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Any, Final
@@ -27,6 +28,8 @@ from selfagg.server.schemas import parse
 from selfagg.server.service import Service
 from selfagg.server.telling import note_work
 
+_NO_HEADER: Final = re.compile(r"[^\w.()\[\] -]", re.ASCII)
+_LONGEST_HEADER: Final = 1000
 EVENTS: Final = {"Content-Type": "text/event-stream; charset=utf-8"}
 
 
@@ -77,7 +80,7 @@ class Exchange:
             self.told |= {"id": head.id, "method": method.name, "n": method.n, "t": method.t}
             response = await self.deliberated(head, body, chats, plans, place)
         if ignored := dict.fromkeys(plans[0].ignored):
-            response.headers["X-Selfagg-Ignored"] = ", ".join(ignored).encode("ascii", "replace").decode()
+            response.headers["X-Selfagg-Ignored"] = _for_a_header(ignored)
         return response
 
     # -- what an API may do otherwise
@@ -160,6 +163,10 @@ class Exchange:
 
     def _note(self) -> Any:
         return partial(note_work, self.told, self.service.metrics)
+
+
+def _for_a_header(names: Iterable[str]) -> str:
+    return ", ".join(_NO_HEADER.sub("?", name) for name in names)[:_LONGEST_HEADER]
 
 
 def _key(service: Service, request: Request) -> str | None:

@@ -6,7 +6,7 @@ A line's form is its mark: a line of an assistant's turn that has it was told by
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 _MARK: Final = re.compile(r"^[ \t]*population \d+: \d+ of \d+(?: \(one failed\))?[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
@@ -25,17 +25,18 @@ def without_progress(body: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(body)
     for name in ("messages", "input"):
         if isinstance(turns := kept.get(name), list):
-            kept[name] = [turn for turn in map(_turn, turns) if turn is not None]
+            kept[name] = [cleaned for turn in turns for cleaned in _turn(turn)]
     return kept
 
 
-def _turn(turn: Any) -> Any:
-    """Return an assistant's message or a reasoning item without progress; None if nothing else was in it."""
+def _turn(turn: Any) -> Iterator[Any]:
+    """Yield an assistant's message or a reasoning item without progress; nothing if nothing else was in it."""
     if not isinstance(turn, Mapping) or not (turn.get("role") == "assistant" or turn.get("type") == "reasoning"):
-        return turn
+        yield turn
+        return
     cleaned = _mapping(turn, _DEEPEST)
-    emptied = turn.get("type") == "reasoning" and cleaned != turn
-    return None if emptied and not cleaned.get("summary") and not cleaned.get("content") else cleaned
+    if turn.get("type") != "reasoning" or cleaned == turn or cleaned.get("summary") or cleaned.get("content"):
+        yield cleaned
 
 
 def _mapping(value: Mapping[str, Any], depth: int) -> dict[str, Any]:

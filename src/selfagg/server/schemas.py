@@ -53,16 +53,12 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-"""The API's; another one is left to the model's server to judge."""
-
-
 class ChatMessage(BaseModel):
     """One message; its other fields are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    role: str = Field(json_schema_extra={"enum": [*ROLES]})
+    role: str = Field(description="One that the API does not know is left to the model's server to judge.")
     content: str | list[dict[str, Any]] | None = None
 
 
