@@ -199,9 +199,19 @@ async def test_fields_without_effect_are_named_in_a_header() -> None:
         without = await asking.chat.completions.with_raw_response.create(model=NAME, messages=ASKED)
     assert set(told.headers["X-Selfagg-Ignored"].split(", ")) == {"user", "store", "frobnicate", "bad?name"}
     assert "X-Selfagg-Ignored" not in without.headers
+    assert "X-Selfagg-Warning" not in without.headers
     answer: Any = told.parse()
     spent = answer.usage.selfagg
     assert told.headers["X-Selfagg-Spent"].startswith(f"calls={spent['calls']}, prompt_tokens={spent['prompt_tokens']}")
+
+
+async def test_a_temperature_of_0_is_warned_of_where_it_makes_copies() -> None:
+    async with client() as asking:
+        create = asking.chat.completions.with_raw_response.create
+        copies = await create(model=NAME, messages=ASKED, temperature=0)
+        single = await create(model=f"{NAME}:single", messages=ASKED, temperature=0)
+    assert "the same" in copies.headers["X-Selfagg-Warning"]
+    assert "X-Selfagg-Warning" not in single.headers
 
 
 async def test_a_body_is_json_whatever_its_header_says() -> None:

@@ -81,6 +81,8 @@ class Exchange:
             response = await self.deliberated(head, body, chats, plans, place)
         if ignored := dict.fromkeys(plans[0].ignored):
             response.headers["X-Selfagg-Ignored"] = _for_a_header(ignored)
+        if plans[0].warning:
+            response.headers["X-Selfagg-Warning"] = plans[0].warning
         return response
 
     # -- what an API may do otherwise

@@ -21,6 +21,8 @@ from selfagg.server.schemas import ChatRequest, Envelope, Progress, RsaOptions, 
 from selfagg.server.settings import Limits, ServeSettings
 from selfagg.types import Question, Sampling
 
+_SAME_TEXT = "temperature 0 makes all members of the first population the same"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,6 +39,7 @@ class Plan:
         deadline_s: Seconds after which it is given.
         progress: How a stream tells of the work.
         ignored: Names of the request's fields without effect.
+        warning: A sentence that the client should hear, or ``""``.
     """
 
     method: Method
@@ -49,6 +52,7 @@ class Plan:
     deadline_s: float | None
     progress: Progress
     ignored: tuple[str, ...] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,7 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
         deadline_s=options.get("deadline_s"),
         progress=options.get("progress", "reasoning"),
         ignored=tuple(fields.ignored),
+        warning=_SAME_TEXT if sampling.temperature == 0 and method.n > 1 else "",
     )
 
 
