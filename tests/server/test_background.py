@@ -25,6 +25,7 @@ from serving import serving
 from waiting import until
 
 from selfagg.engine.record import Record
+from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.server import kept
 from selfagg.server.settings import ServeSettings
@@ -140,6 +141,22 @@ async def test_what_fails_is_told_as_failed() -> None:
     assert done.status == "failed"
     assert done.error.message
     assert events[-1].type == "response.failed"
+
+
+async def test_a_record_that_cannot_be_written_is_told_and_takes_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(self: Record, work: object) -> None:
+        raise UsageError("cannot write record served.sqlite: the disk is full")
+
+    async with client(settings=ServeSettings(record=tmp_path / "served.sqlite")) as (asking, _, service):
+        with monkeypatch.context() as patched:
+            patched.setattr(Record, "in_turn", full)
+            with pytest.raises(openai.InternalServerError) as refusal:
+                await asking.responses.create(model="fake", input="2+2?", background=True)
+        assert refusal.value.code == "record_error"
+        assert "sqlite" not in str(refusal.value)
+        await until(lambda: service.admission.open == 0)
 
 
 async def test_tools_are_called_in_the_background_as_well() -> None:

@@ -95,7 +95,12 @@ class ResponsesExchange(Exchange):
             return await super().deliberated(head, body, chats, plans, place)
         plan, background = plans[0], self.service.background
         request = {"items": _items(body), "chat": {**chats[0], "seed": plan.settings.seed}}
-        started = await background.start(response_of(head), request, plan, place.pop_all().close)
+        leave = place.pop_all()  # its place is free when the work has ended
+        try:
+            started = await background.start(response_of(head), request, plan, leave.close)
+        except BaseException:
+            leave.close()
+            raise
         if not head.body.get("stream"):
             return Json(started)
         return Stream(b"", background.stream(head.id, -1), headers=EVENTS)
