@@ -24,7 +24,7 @@ from selfagg.server.service import Service
 _ITEM: Final = re.compile(r"(?:rs|msg|fc)_([0-9a-f]{48})\d+")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MOST_ITEMS: Final = 100
-_WITHOUT = "this server keeps no responses: start it with --record FILE, or send the whole conversation as input"
+_WITHOUT = "this server keeps no conversations: start it with --record FILE, or send the whole conversation as input"
 
 
 class ResponsesExchange(Exchange):
@@ -68,25 +68,29 @@ class ResponsesExchange(Exchange):
     def _referred(self, item: Any, place: int) -> Any:
         if not isinstance(item, Mapping) or item.get("type") != "item_reference":
             return item
-        if self.service.deliberator.record is None:
-            raise refused(f"input.{place}: an item_reference, but {_WITHOUT}", f"input.{place}")
         match = _ITEM.fullmatch(str(item.get("id")))
         kept = self.service.kept.get(f"resp_{match[1]}") if match else None
         found = [one for one in kept.response["output"] if one["id"] == item["id"]] if kept else []
         if not found:
-            raise refused(f"input.{place}: item {str(item.get('id'))[:100]!r} is not kept here", f"input.{place}")
+            name = str(item.get("id"))[:100]
+            raise refused(f"input.{place}: item {name!r} is not kept here: send it whole", f"input.{place}")
         return found[0]
 
     def head(self, body: Mapping[str, Any]) -> Head:
-        background, recorded = bool(body.get("background")), self.service.deliberator.record is not None
-        if background and body.get("store") is False:
+        kept = body.get("store") is not False
+        if body.get("background") and not kept:
             raise refused("store: a response in the background has to be kept", "store")
-        kept = background or (recorded and body.get("store") is not False)
         return super().head({**body, "store": kept})
 
     async def keep(self, head: Head, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         if head.body["store"]:
-            await self.service.kept.put(head.id, {"items": _items(body)}, answer)
+            await self.service.kept.put(head.id, self._request(body), answer)
+
+    def _request(self, body: Mapping[str, Any], chat: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what is kept of a request: nothing in memory, where conversations would pile up."""
+        if self.service.deliberator.record is None:
+            return {"items": []}
+        return {"items": _items(body), **({"chat": chat} if chat else {})}
 
     async def deliberated(
         self, head: Head, body: Mapping[str, Any], chats: list[dict[str, Any]], plans: list[Plan], place: ExitStack
@@ -94,7 +98,7 @@ class ResponsesExchange(Exchange):
         if not head.body.get("background"):
             return await super().deliberated(head, body, chats, plans, place)
         plan, background = plans[0], self.service.background
-        request = {"items": _items(body), "chat": {**chats[0], "seed": plan.settings.seed}}
+        request = self._request(body, {**chats[0], "seed": plan.settings.seed})
         leave = place.pop_all()  # its place is free when the work has ended
         try:
             started = await background.start(response_of(head), request, plan, leave.close)

@@ -240,7 +240,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"rsa": {"n": 0}}, "rsa.n", "greater"),
     ({"conversation": "conv_1"}, "conversation", "previous_response_id"),
     ({"previous_response_id": "resp_1"}, "previous_response_id", "--record"),
-    ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0", "--record"),
+    ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0", "send it whole"),
     ({"background": True, "store": False}, "store", "kept"),
     ({"tool_choice": {"type": "web_search"}, "tools": [TOOL]}, "tool_choice", "web_search"),
     ({"text": {"format": {"type": "json_object"}}}, "text.format", "no such setting"),
@@ -281,6 +281,18 @@ async def test_a_conversation_is_gone_on_with_by_the_id_of_its_last_response(tmp
     assert said[2] == ["2+2?", "four", "sure?", "four", "so?"]
     assert said[3] == ["four", "hm"]
     assert [getattr(item, "role", None) for item in items] == ["user", "assistant", "user"]
+
+
+async def test_without_a_record_answers_can_still_be_referred_to() -> None:
+    async with before() as (asking, backend):
+        first = await asking.responses.create(model="fake", input="2+2?", extra_body=SMALL)
+        items: Any = [
+            {"role": "user", "content": "2+2?"},
+            {"type": "item_reference", "id": first.output[-1].id},
+            {"role": "user", "content": "sure?"},
+        ]
+        await asking.responses.create(model="fake", input=items, extra_body=SMALL)
+    assert [message["content"] for message in backend.bodies[3]["messages"]] == ["2+2?", "four", "sure?"]
 
 
 async def test_what_is_passed_on_plainly_is_the_backends_own() -> None:
