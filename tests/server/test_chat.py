@@ -45,9 +45,13 @@ async def test_only_the_ancestors_of_the_answer_are_computed_and_all_of_them_are
     assert told["populations"] == [len(population) for population in expected.populations]
     assert told["calls"] == expected.calls < 48
     assert reply.choices[0].message.content == expected.text
-    assert reply.usage.completion_tokens == expected.usage.completion
+    assert expected.member.reply
+    assert reply.usage.completion_tokens == expected.member.reply.usage.completion
+    assert reply.usage.prompt_tokens == await SimulatedModel(Simulation()).count_tokens(ASKED)
     assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
-    assert told["answer"]["completion_tokens"] < reply.usage.completion_tokens
+    assert told["completion_tokens"] == expected.usage.completion
+    assert told["completion_tokens"] > reply.usage.completion_tokens
+    assert reply.usage.completion_tokens_details.deliberation_tokens == told["completion_tokens"]
     assert reply.choices[0].finish_reason == "stop"
     assert told["cut_short"] is False
 
@@ -120,8 +124,8 @@ async def test_tokens_that_the_backend_does_not_tell_are_estimated_and_said_to_b
             lines = (await metrics.text()).splitlines()
     own = silent.usage.selfagg
     assert own["calls_without_usage"] == own["calls"] > 2
-    assert own["answer"] is None
-    assert silent.usage.total_tokens == silent.usage.prompt_tokens + silent.usage.completion_tokens > own["calls"]
+    assert silent.usage.total_tokens == silent.usage.prompt_tokens + silent.usage.completion_tokens > 2
+    assert own["total_tokens"] > silent.usage.total_tokens
     assert spent.usage.selfagg["cut_short"] is True
     assert streamed.selfagg["calls_without_usage"] == streamed.selfagg["calls"]
     assert not any(line.startswith("selfagg_calls_without_usage_total 0") for line in lines)
@@ -144,7 +148,8 @@ async def test_a_length_limit_is_each_calls_own_and_its_reason_is_told() -> None
     async with client(tokens=50, cv=0) as asking:
         reply = await ask(asking, {"n": 2, "k": 1, "t": 2}, max_completion_tokens=10)
     assert reply.choices[0].finish_reason == "length"
-    assert reply.usage.completion_tokens == 10 * reply.usage.selfagg["calls"]
+    assert reply.usage.completion_tokens == 10
+    assert reply.usage.selfagg["completion_tokens"] == 10 * reply.usage.selfagg["calls"]
 
 
 REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
@@ -163,7 +168,6 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
     ({"messages": [{"role": "system", "content": "x"}]}, 400, "messages", "user turn"),
     ({"messages": "hi"}, 400, "messages", "valid list"),
     ({"temperature": "hot"}, 400, "temperature", "number"),
-    ({"frobnicate": 1}, 400, "frobnicate", "unrecognized"),
     ({"audio": {"voice": "x"}}, 400, "audio", "text"),
     ({"tools": [{"type": "function", "function": {"name": "f"}}], "rsa": True}, 400, "tools", "no such setting"),
     ({"response_format": {"type": "json_object"}}, 400, "response_format", "no such setting"),
@@ -184,6 +188,30 @@ async def test_fields_that_are_null_or_ask_for_what_is_anyway_are_no_matter() ->
     async with client() as asking:
         reply = await ask(asking, stop=None, response_format={"type": "text"}, store=False, modalities=["text"])
     assert reply.choices[0].message.content
+
+
+async def test_fields_without_effect_are_named_in_a_header() -> None:
+    async with client() as asking:
+        fields = {"frobnicate": 1, "bad\nname": 2, "audio": None}
+        told = await asking.chat.completions.with_raw_response.create(
+            model=NAME, messages=ASKED, user="ann", frequency_penalty=0, store=True, extra_body=fields
+        )
+        without = await asking.chat.completions.with_raw_response.create(model=NAME, messages=ASKED)
+    assert set(told.headers["X-Selfagg-Ignored"].split(", ")) == {"user", "store", "frobnicate", "bad?name"}
+    assert "X-Selfagg-Ignored" not in without.headers
+    assert "X-Selfagg-Warning" not in without.headers
+    answer: Any = told.parse()
+    spent = answer.usage.selfagg
+    assert told.headers["X-Selfagg-Spent"].startswith(f"calls={spent['calls']}, prompt_tokens={spent['prompt_tokens']}")
+
+
+async def test_a_temperature_of_0_is_warned_of_where_it_makes_copies() -> None:
+    async with client() as asking:
+        create = asking.chat.completions.with_raw_response.create
+        copies = await create(model=NAME, messages=ASKED, temperature=0)
+        single = await create(model=f"{NAME}:single", messages=ASKED, temperature=0)
+    assert "the same" in copies.headers["X-Selfagg-Warning"]
+    assert "X-Selfagg-Warning" not in single.headers
 
 
 async def test_a_body_is_json_whatever_its_header_says() -> None:
@@ -212,7 +240,7 @@ async def test_models_health_metrics_and_what_is_not_there() -> None:
                 assert (await health.json())["status"] == "ok"
                 lines = (await metrics.text()).splitlines()
             async with session.get("/v1/nothing") as missing:
-                assert (await missing.json())["error"]["message"] == "Not Found"
+                assert (await missing.json())["error"]["message"] == "this server has no /v1/nothing"
                 assert missing.status == 404
     assert 'selfagg_requests_total{kind="deliberation",status="200"} 1.0' in lines
     assert "selfagg_calls_in_flight 0.0" in lines

@@ -1,8 +1,9 @@
-"""A thousand clients at once, on a simulated model: none fails, and memory stays what is in flight."""
+"""Clients by the hundred at once, on a simulated model: none fails, and memory stays what is in flight."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -68,3 +69,38 @@ async def test_a_thousand_clients_at_once(served: tuple[str, int], streamed: boo
             rounds.append(resident(process))
     assert rounds[0] < 500 * MEGABYTE
     assert rounds[2] < rounds[0] + 50 * MEGABYTE  # nothing of what is done is kept
+
+
+EACH = 200
+ASKED = "what? " * 20
+BODIES = {
+    "responses": {"input": ASKED},
+    "responses in the background": {"input": ASKED, "background": True},
+    "messages": {"messages": [{"role": "user", "content": ASKED}], "max_tokens": 4000},
+    "completions": {"prompt": ASKED},
+}
+ENDS = {"responses": '"type":"response.completed"', "messages": '"type":"message_stop"', "completions": "[DONE]"}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("api", BODIES)
+async def test_two_hundred_clients_of_each_api_at_once(served: tuple[str, int], api: str, streamed: bool) -> None:
+    address, _ = served
+    route = api.partition(" ")[0]
+    body = {"model": MODEL, "stream": streamed} | BODIES[api]
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(300)) as session:
+
+        async def ask() -> bool:
+            async with session.post(f"{address}/{route}", json=body) as got:
+                text = await got.text()
+            if streamed or "background" not in api:
+                return ENDS[route] in text if streamed else got.status == 200
+            name = json.loads(text)["id"]
+            while True:
+                async with session.get(f"{address}/responses/{name}") as got:
+                    if (told := await got.json())["status"] not in ("queued", "in_progress"):
+                        return bool(told["status"] == "completed")
+                await asyncio.sleep(0.2)
+
+        assert all(await asyncio.gather(*(ask() for _ in range(EACH))))

@@ -195,7 +195,7 @@ async def test_a_whole_answer_tells_what_its_server_told() -> None:
     assert choice["logprobs"] == {"content": [token]}
 
 
-async def test_cached_and_reasoning_tokens_are_summed() -> None:
+async def test_cached_and_reasoning_tokens_are_the_answers_own_and_summed_in_the_account() -> None:
     usage = {
         "prompt_tokens": 10,
         "completion_tokens": 5,
@@ -207,10 +207,13 @@ async def test_cached_and_reasoning_tokens_are_summed() -> None:
     async with FaultServer(*answers) as backend, serving(connected(backend.url)) as served:
         _, _, got = await post(served, rsa={"n": 2, "k": 2, "t": 2})
     told = json.loads(got)["usage"]
-    assert told["selfagg"]["answer"] == usage
-    assert (told["prompt_tokens"], told["total_tokens"]) == (30, 45)
-    assert told["prompt_tokens_details"]["cached_tokens"] == 12
-    assert told["completion_tokens_details"]["reasoning_tokens"] == 9
+    assert (told["prompt_tokens"], told["total_tokens"]) == (10, 15)
+    assert told["prompt_tokens_details"] == {"cached_tokens": 4, "deliberation_tokens": 30}
+    assert told["completion_tokens_details"] == {"reasoning_tokens": 3, "deliberation_tokens": 15}
+    spent = told["selfagg"]
+    assert (spent["prompt_tokens"], spent["total_tokens"]) == (30, 45)
+    assert spent["prompt_tokens_details"]["cached_tokens"] == 12
+    assert spent["completion_tokens_details"]["reasoning_tokens"] == 9
 
 
 async def test_the_whole_conversation_is_in_every_prompt() -> None:

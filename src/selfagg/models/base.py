@@ -111,14 +111,25 @@ class Forwarded:
 class Forwards(Protocol):
     """A connection to a server of the OpenAI API, which takes a request's body as it is."""
 
-    def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AbstractAsyncContextManager[Forwarded]:
-        """Sends a chat completion's body, its ``model`` apart, and gives whatever is answered; tried once.
+    def forward(
+        self,
+        body: Mapping[str, Any] | None,
+        *,
+        key: str | None = None,
+        path: str = "chat/completions",
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> AbstractAsyncContextManager[Forwarded]:
+        """Send a body as it is, and give whatever is answered; tried once.
 
         Leaving the ``async with`` block closes the connection, so the server stops writing.
 
         Args:
-            body: JSON values.
+            body: JSON values, with the model's name at the server; None: no body.
             key: An API key in the place of the connection's own.
+            path: The route, below ``/v1``; absolute where it begins with a slash.
+            method: HTTP's.
+            headers: Further headers.
 
         Raises:
             ModelError: There was no answer.

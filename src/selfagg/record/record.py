@@ -207,6 +207,10 @@ class Record:
         row = (None if weights is None else json.dumps(list(weights)), question)
         await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
 
+    async def write(self, statement: str, row: tuple[Any, ...]) -> None:
+        """Run a statement for a table of the caller's own with the next commit; on disk when this returns."""
+        await self._write(statement, row)
+
     async def _write(self, statement: str, row: tuple[Any, ...]) -> None:
         self._gathered.append((statement, row))
         if self._next_commit is None:

@@ -64,9 +64,10 @@ class QuestionRun:
         self._unscorable: SelfaggError | None = None
         self._reopened = False
 
-    async def load(self) -> None:
-        """Reads what the record has of this question."""
-        self._stored = await self._engine.record.load(self._position)
+    async def load(self, *, before: int | None = None) -> None:
+        """Read what the record has of this question; of the populations before ``before`` where that is given."""
+        stored = await self._engine.record.load(self._position)
+        self._stored = {at: member for at, member in stored.items() if before is None or at[1] < before}
 
     def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Future[T]]:
         """Turns a coroutine function into one that starts a task for each distinct call, and later only awaits it.

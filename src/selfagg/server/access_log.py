@@ -20,13 +20,12 @@ from selfagg.types import Usage
 
 log = logging.getLogger("selfagg.server")
 
-CHAT = "/v1/chat/completions"
+GENERATING = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions")
 
 GONE = 499
 """The status under which a request is counted whose client hung up; nobody receives it."""
 
 _STOPPED = APIError(503, "the server stops", code="server_stopping", wait_s=5.0)
-_STOPPED_EVENT = f"data: {json.dumps(_STOPPED.body)}\n\ndata: [DONE]\n\n".encode()
 
 
 class AccessLog:
@@ -52,15 +51,15 @@ class AccessLog:
             await send(message)
 
         try:
-            with span(told) if scope["path"] == CHAT else nullcontext():
+            with span(told) if scope["path"] in GENERATING else nullcontext():
                 await self._app(scope, receive, noted)
         except (ClientGone, ClientDisconnect):
             told["status"] = GONE
         except asyncio.CancelledError:  # the server stops and its grace is over
             if begun:
-                await noted({"type": "http.response.body", "body": _STOPPED_EVENT, "more_body": False})
+                await noted({"type": "http.response.body", "body": _STOPPED.events(scope["path"]), "more_body": False})
             else:
-                await _STOPPED.response()(scope, receive, noted)
+                await _STOPPED.response(scope["path"])(scope, receive, noted)
         finally:
             seconds = time.monotonic() - start
             self._metrics.request(told["kind"], told["status"], seconds, first)

@@ -42,10 +42,10 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
-def bearer(headers: Headers) -> str:
-    """The key that a request carries, or ``""``."""
+def key_of(headers: Headers) -> str:
+    """Return the key that a request carries, as OpenAI's or as Anthropic's clients send it, or ``""``."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
 
 
 def _from_another_site(headers: Headers) -> bool:
@@ -85,13 +85,15 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal.response() if refusal else self._app)(scope, receive, send)
+        await (refusal.response(scope["path"]) if refusal else self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> APIError | None:
         headers = Headers(scope=scope)
         if not self._keys:
             if _from_another_site(headers):
                 return APIError(403, "without keys this server answers programs and pages of this machine alone")
-        elif scope["path"] not in OPEN and not self._keys.know(bearer(headers)):
-            return APIError(401, "a valid API key is needed (Authorization: Bearer KEY)", code="invalid_api_key")
+        elif scope["path"] not in OPEN and not self._keys.know(key_of(headers)):
+            return APIError(
+                401, "a valid API key is needed (Authorization: Bearer KEY, or x-api-key: KEY)", code="invalid_api_key"
+            )
         return None

@@ -34,7 +34,7 @@ class Bodies:
             return
         length = Headers(scope=scope).get("content-length", "")
         if length.isdigit() and int(length) > self._limits.body_bytes:
-            await self._too_large().response()(scope, receive, send)
+            await self._too_large().response(scope["path"])(scope, receive, send)
             return
         body = _Body(receive)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from selfagg.errors import ModelError, SelfaggError, TooLong, UsageError
 from selfagg.models.base import Model
-from selfagg.prompts.prompt import Prompt
+from selfagg.prompts.prompt import Prompt, first
 from selfagg.record.record import Record
 from selfagg.record.rows import CANDIDATE
 from selfagg.record.store import NullStore
@@ -30,21 +31,32 @@ class DeliberationResult:
 
     Attributes:
         members: The answers; at least one, each with a reply.
+        own: Tokens of the client's own prompt and of the answers; estimated where the model's server did not tell them.
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
         calls: How many those were.
         populations: Members of each population that replied.
         cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
         record: Id of its question in the record, or None.
+        method: The method, with its settings.
+        seed: The seed from which all sets followed.
     """
 
     members: tuple[Member, ...]
+    own: Usage
     usage: Usage
     estimated: Usage
     calls: int
     populations: tuple[int, ...]
     cut_short: bool
     record: str | None
+    method: Mapping[str, Any]
+    seed: int
+
+    @property
+    def spent(self) -> Usage:
+        """Tokens of all calls."""
+        return self.usage + self.estimated
 
 
 class Deliberator:
@@ -64,6 +76,7 @@ class Deliberator:
         callback: Callback | None = None,
         listener: Callable[[int, Delta], None] | None = None,
         usage: Callable[[Usage, int], None] | None = None,
+        resumed: bool = False,
     ) -> DeliberationResult:
         """Deliberates; cancelling ends every call made for it.
 
@@ -73,12 +86,13 @@ class Deliberator:
             callback: Told of each member.
             listener: Told of the answer's text as it is written, where one member is the answer.
             usage: Told at the end of tokens and calls, whatever the end.
+            resumed: Whether the record may hold members of this request, which are not sampled again.
 
         Raises:
             APIError: There is no answer, and why.
         """
         try:
-            return await self._run(plan, name, callback, listener, usage)
+            return await self._run(plan, name, callback, listener, usage, resumed=resumed)
         except TooLong as error:
             raise api_error(error) from None
         except UsageError as error:  # of the record, by now: nothing that the client can mend
@@ -92,8 +106,10 @@ class Deliberator:
         callback: Callback | None,
         listener: Callable[[int, Delta], None] | None,
         usage: Callable[[Usage, int], None] | None,
+        *,
+        resumed: bool,
     ) -> DeliberationResult:
-        position = await self.record.add(replace(plan.question, id=name)) if self.record else 0
+        position = await self._position(plan, name, resumed=resumed)
         final_sampling = FinalSampling(
             plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None
         )
@@ -107,6 +123,9 @@ class Deliberator:
         )
         question_run = QuestionRun(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
         try:
+            if resumed:
+                # What the record does not keep of an answer (its tool calls) must be asked for again.
+                await question_run.load(before=plan.method.t if "tools" in plan.last.extra_body else None)
             answered = await _answered(plan, engine, question_run)
             await question_run.scored()
         finally:
@@ -114,15 +133,26 @@ class Deliberator:
             if usage:
                 usage(question_run.usage, question_run.calls)
         replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
+        members = (answered.member, *answered.others)
         return DeliberationResult(
-            members=(answered.member, *answered.others),
+            members=members,
+            own=await _own(plan, engine, question_run, members),
             usage=question_run.usage,
             estimated=question_run.estimated,
             calls=question_run.calls,
             populations=tuple(replied[t] for t in range(1, plan.method.t + 1)),
             cut_short=answered.cut_short,
             record=name if self.record else None,
+            method=plan.method.settings(),
+            seed=plan.settings.seed,
         )
+
+    async def _position(self, plan: DeliberationPlan, name: str, *, resumed: bool) -> int:
+        """Return the position of the request's question in the record."""
+        if self.record is None:
+            return 0
+        found = self.record.query("SELECT position FROM questions WHERE id = ?", (name,)) if resumed else []
+        return int(found[0][0]) if found else await self.record.add(replace(plan.question, id=name))
 
     async def forecast(self, plan: DeliberationPlan) -> list[int]:
         """How many members of each population the answer needs: that does not depend on what they say."""
@@ -149,6 +179,22 @@ async def _answered(plan: DeliberationPlan, engine: Engine, question_run: Questi
             return QuestionResult(await best_at_hand(question_run), cut_short=True)
         except ModelError:
             raise api_error(error, engine.failure) from None
+
+
+async def _own(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun, members: tuple[Member, ...]) -> Usage:
+    """Return the tokens of the client's prompt, which each member of the first population answered, and of the answers.
+
+    The prompts of later populations hold candidates, which are not the client's.
+    """
+    asked = [member.reply.usage for (t, _), member in sorted(question_run.members.items()) if t == 1 and member.reply]
+    told = next((usage for usage in asked if not usage.unknown), None)
+    own = Usage(told.prompt, told.cached) if told else await engine.estimate(first(plan.question), Reply(""))
+    own = replace(own, completion=0)
+    for member in members:
+        reply = member.reply or Reply("")
+        counted = await engine.estimate(first(plan.question), reply) if reply.usage.unknown else reply.usage
+        own += Usage(completion=counted.completion, reasoning=counted.reasoning)
+    return own
 
 
 class _Rehearsal(QuestionRun):

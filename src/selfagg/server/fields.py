@@ -1,8 +1,9 @@
-"""Which fields of a request go where when it is deliberated: into every call, into the last one, or nowhere."""
+"""Where each field of a request goes when it is deliberated: into every call, into the last one, or nowhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from selfagg.server.errors import refused
@@ -22,10 +23,14 @@ LAST = _names(
 )
 """Bind the answer's form: they go into the calls of the last population."""
 
-EVERY = _names(
+_LABELS = _names(
+    "user safety_identifier prompt_cache_key prompt_cache_retention metadata service_tier parallel_tool_calls"
+)
+"""Say nothing about the answer: a model without such a setting answers the same without them."""
+
+EVERY = _LABELS - LAST | _names(
     # the API's own
-    "frequency_penalty presence_penalty logit_bias user safety_identifier prompt_cache_key prompt_cache_retention "
-    "metadata service_tier verbosity "
+    "frequency_penalty presence_penalty logit_bias verbosity "
     # of vLLM, SGLang, llama.cpp's server, Ollama and gateways
     "top_k min_p top_a typical_p repetition_penalty repeat_penalty repeat_last_n min_tokens bad_words "
     "stop_token_ids ignore_eos skip_special_tokens include_stop_str_in_output allowed_token_ids priority "
@@ -36,43 +41,64 @@ EVERY = _names(
 )
 """How a model writes, whatever it writes: they go into every call."""
 
-_REFUSED = {
-    "audio": "answers are text",
-    "store": "completions are not stored",
+_NOTHING: Mapping[str, tuple[Any, ...]] = {
+    "response_format": ({"type": "text"},),
+    "modalities": (["text"],),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "store": (False,),
+    "audio": (False,),
 }
+"""Values that ask for what is anyway."""
 
 
-def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields for every call, and those for the last population's.
+@dataclass
+class Fields:
+    """The fields of one request.
+
+    Attributes:
+        every: For every call.
+        last: For the calls of the last population.
+        ignored: Names of fields without effect here; the client is told.
+    """
+
+    every: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Any] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+
+
+def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:
+    """Sort a request's fields.
 
     Args:
-        body: The request.
+        body: The request, as chat completions has it.
         forwards: Whether the model takes fields of the API beyond those of `Sampling`.
 
     Raises:
-        APIError: A field that nobody knows, or that cannot be honoured: never silence.
+        APIError: A field would change the meaning of the answer, and cannot be honoured.
     """
-    every: dict[str, Any] = {}
-    last: dict[str, Any] = {}
+    found = Fields()
     for name, value in body.items():
         if value is None or name in OWN:
             continue
-        if name == "modalities" and value == ["text"]:
-            continue
-        if name in _REFUSED and value is False:
-            continue
-        if name in _REFUSED or name == "modalities":
-            raise refused(f"{name}: {_REFUSED.get(name, 'answers are text')}", name, "unsupported_parameter")
+        if name in ("audio", "modalities") and value not in _NOTHING[name]:
+            raise refused(f"{name}: answers are text", name, "unsupported_parameter")
         if name not in EVERY | LAST:
-            raise refused(f"unrecognized request argument supplied: {name[:100]}", name[:100], "unknown_parameter")
-        if not forwards and not (name == "response_format" and value == {"type": "text"}):
+            found.ignored += [name[:100]] if value not in _NOTHING.get(name, ()) else []
+        elif forwards:
+            (found.every if name in EVERY else found.last)[name] = value
+        elif name in _LABELS:
+            found.ignored.append(name)
+        elif value not in _NOTHING.get(name, ()):
             raise refused(f"{name}: this model has no such setting", name, "unsupported_parameter")
-        (every if name in EVERY else last)[name] = value
-    return every, last
+    return found
 
 
 def without_use(last: Mapping[str, Any]) -> dict[str, Any]:
-    """The tools for members before the last population: to know of, not to use."""
+    """Return the tools for members before the last population: to know of, not to use."""
     if "tools" in last:
         return {"tools": last["tools"], "tool_choice": "none"}
     if "functions" in last:

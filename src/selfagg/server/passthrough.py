@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,28 +18,59 @@ from selfagg.run.fair_limiter import FairLimiter
 from selfagg.server.disconnect import Stream, opened
 from selfagg.server.errors import APIError, api_error
 
-_KEPT = ("content-type", "retry-after", "x-request-id", "openai-processing-ms", "openai-version")
+_KEPT = ("content-type", "retry-after", "x-request-id", "request-id", "openai-processing-ms", "openai-version")
 _KEPT_PREFIX = "x-ratelimit-"
+_SENT: Final = ("anthropic-version", "anthropic-beta", "openai-beta")
+_CHAT: Final = "chat/completions"
 
 
-async def forwarded(
-    request: Request, model: Forwards, call_limiter: FairLimiter, body: Mapping[str, Any], key: str | None
-) -> Response:
+class NoRoute(APIError):
+    """The model's server does not have this route."""
+
+    def __init__(self, path: str, said: str = "") -> None:
+        words = f" ({said})" if said else ""
+        super().__init__(404, f"the model's server has no {path}{words}", code="route_not_found")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call for the model's own server.
+
+    Attributes:
+        body: JSON values, or None.
+        path: Below ``/v1``; absolute where it begins with a slash.
+        method: HTTP's.
+        key: The client's key in the place of the server's own, or None.
+        headers: Further headers.
+    """
+
+    body: Mapping[str, Any] | None
+    path: str = _CHAT
+    method: str = "POST"
+    key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def headers_for_backend(request: Request) -> dict[str, str]:
+    """Return the client's headers that say which version of an API it speaks."""
+    return {name: request.headers[name] for name in _SENT if name in request.headers}
+
+
+async def forwarded(request: Request, model: Forwards, call_limiter: FairLimiter | None, call: Call) -> Response:
     """Sends one plain call on and relays the answer while it comes; whoever hangs up ends it there too.
 
     Args:
         request: The client's request, its body read.
         model: Where it goes.
-        call_limiter: Holds the calls in flight to a bound; this one waits its turn.
-        body: What is sent: the client's, without what is this server's own.
-        key: The client's key in the place of the server's own, or None.
+        call_limiter: Holds the calls in flight to a bound; this one waits its turn. None: it takes no generation.
+        call: What is sent.
 
     Raises:
+        NoRoute: The model's server does not have the route.
         APIError: There was no answer, or the model's server failed.
     """
-    sent = {name: value for name, value in body.items() if name != "rsa"}
     head: list[Forwarded] = []
-    pieces = _pieces(model, call_limiter, sent, key, head)
+    pieces = _pieces(model, call_limiter, call, head, request.url.path)
     first = await opened(request, pieces)
     (answer,) = head
     headers = {name: value for name, value in answer.headers.items() if _kept(name.lower())}
@@ -49,15 +82,19 @@ def _kept(name: str) -> bool:
 
 
 async def _pieces(
-    model: Forwards, call_limiter: FairLimiter, body: Mapping[str, Any], key: str | None, head: list[Forwarded]
+    model: Forwards, call_limiter: FairLimiter | None, call: Call, head: list[Forwarded], asked: str
 ) -> AsyncGenerator[bytes, None]:
     begun = False
     try:
-        async with call_limiter.request_limiter().enter(), model.forward(body, key=key) as answer:
+        turn = call_limiter.request_limiter().enter() if call_limiter else contextlib.nullcontext()
+        async with (
+            turn,
+            model.forward(call.body, key=call.key, path=call.path, method=call.method, headers=call.headers) as answer,
+        ):
             head.append(answer)
             if "event-stream" not in answer.headers.get("content-type", ""):
                 # whole or not at all, so that what breaks off can still become an error's status
-                yield _checked(answer, b"".join([piece async for piece in answer.body]))
+                yield _checked(answer, b"".join([piece async for piece in answer.body]), call, asked)
                 return
             begun = True
             yield b""  # status and headers, before the first event
@@ -66,19 +103,23 @@ async def _pieces(
     except ModelError as error:
         if not begun:
             raise api_error(error) from None
-        yield b"\n\ndata: " + json.dumps(api_error(error).body).encode() + b"\n\ndata: [DONE]\n\n"
+        yield b"\n\n" + api_error(error).events(asked)
 
 
-def _checked(answer: Forwarded, body: bytes) -> bytes:
-    """The body of an answer that the client can have as it is: a completion, or an error of the client's own."""
+def _checked(answer: Forwarded, body: bytes, call: Call, asked: str) -> bytes:
+    """Return the body of an answer that the client can have as it is, or an error of the client's own."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
         told = None
+    if call.path != _CHAT and answer.status < 400 and (told is None or not isinstance(told, Mapping)):
+        return body  # a list of scores, sound, text
     status = answer.status if answer.status >= 400 else error_status(told) or answer.status
+    refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
+    if status in (404, 405, 501) and call.path != _CHAT and not refusal.no_model:
+        raise NoRoute(asked, refusal.message if status == 501 else "")
     if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
-    refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
     words = f": {refusal.message}" if refusal.message else ""
     if status in (401, 403):
         raise APIError(502, f"the model's server refused this server's key ({status})", code="backend_error")

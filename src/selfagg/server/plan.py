@@ -21,13 +21,14 @@ from selfagg.server.schemas import ChatRequest, Envelope, Progress, RsaOptions, 
 from selfagg.server.settings import ServerLimits, ServeSettings
 from selfagg.types import Question, Sampling
 
+_SAME_TEXT = "temperature 0 makes all members of the first population the same"
+
 
 @dataclass(frozen=True)
 class DeliberationPlan:
     """One deliberation.
 
     Attributes:
-        request: The request.
         method: The method with its settings.
         choice: One member of the last population, or its vote.
         count: How many answers (the API's ``n``).
@@ -37,9 +38,10 @@ class DeliberationPlan:
         max_total_tokens: Tokens after which the best answer at hand is given.
         deadline_s: Seconds after which it is given.
         progress: How a stream tells of the work.
+        ignored: Names of the request's fields without effect.
+        warning: A sentence that the client should hear, or ``""``.
     """
 
-    request: ChatRequest
     method: Method
     choice: Choice
     count: int
@@ -49,54 +51,74 @@ class DeliberationPlan:
     max_total_tokens: int | None
     deadline_s: float | None
     progress: Progress
+    ignored: tuple[str, ...] = ()
+    warning: str = ""
 
 
-def planned(
-    body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool
-) -> DeliberationPlan | None:
-    """How a request is to be deliberated; None for a plain call that the model's own server can answer.
+@dataclass(frozen=True)
+class Asked:
+    """What a request of any API says of how it is to be answered.
+
+    Attributes:
+        method: The method's name.
+        options: What the name's suffix and ``rsa`` say of it.
+        plain: Whether a server of the API can answer it alone, by one call.
+        tools: Whether the model is offered tools.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    plain: bool
+    tools: bool
+
+
+def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> Asked:
+    """Return how a request is to be answered.
+
+    Tools go through plainly, unless the request asks in so many words for a deliberation.
 
     Args:
-        body: The request as it came.
+        body: The request as it came, of any API.
         served: The model's name.
+        settings: The server's defaults.
+
+    Raises:
+        APIError: No such model, or ``rsa`` is not of its form.
+    """
+    envelope = read(Envelope, body)
+    suffix = suffix_of(envelope.model, served)
+    given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
+    options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
+    asked = bool(suffix or given or envelope.rsa)
+    bypass = envelope.rsa is False or (envelope.has_tools and not asked)
+    name = "single" if bypass else options.get("method", settings.method)
+    plain = bypass or (name == "single" and set(options) <= {"method"})
+    return Asked(name, {} if bypass else options, plain, envelope.has_tools)
+
+
+def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, forwards: bool) -> DeliberationPlan:
+    """Return the deliberation that a request asks for.
+
+    Args:
+        body: The request, as chat completions has it.
+        asked: How it is to be answered.
         settings: The server's defaults and limits.
         forwards: Whether the model is behind a server of this API.
 
     Raises:
         APIError: Something asked for cannot be.
     """
-    envelope = read(Envelope, body)
-    suffix = suffix_of(envelope.model, served)
-    given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
-    options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
-    # Tools go through plainly, unless the request asks in so many words for a deliberation.
-    asked = bool(suffix or given or envelope.rsa)
-    plain = envelope.rsa is False or (envelope.has_tools and not asked)
-    name = "single" if plain else options.get("method", settings.method)
-    if forwards and (plain or (name == "single" and set(options) <= {"method"})):
-        return None
-    if envelope.has_tools and options.get("answer") == "majority":  # a call has no text to vote with
+    request, options = read(ChatRequest, body), asked.options
+    if asked.tools and options.get("answer") == "majority":  # a call has no text to vote with
         raise refused("rsa.answer: with tools the answer is one member's: use 'sample'", "rsa.answer")
-    return _plan(read(ChatRequest, body), body, name, {} if plain else options, settings, forwards=forwards)
-
-
-def _plan(
-    request: ChatRequest,
-    body: Mapping[str, Any],
-    name: str,
-    options: Mapping[str, Any],
-    settings: ServeSettings,
-    *,
-    forwards: bool,
-) -> DeliberationPlan:
     count = request.n or 1
     choice: Choice = options.get("answer", "sample")
-    method = _method(name, options, settings, count)
+    method = _method(asked.method, options, settings, count)
     if count > method.size(method.t):
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
     if request.logprobs and not forwards:
         raise refused("logprobs: a model that runs in the server's own process hands none out", "logprobs")
-    every, last = sorted_out(body, forwards=forwards)
+    fields = sorted_out(body, forwards=forwards)
     candidate = options.get("candidate", settings.candidate)
     try:
         candidate_format_named(candidate)
@@ -107,13 +129,12 @@ def _plan(
         top_p=request.top_p,
         max_tokens=request.max_completion_tokens or request.max_tokens,
         reasoning_effort=request.reasoning_effort,
-        extra_body=every | without_use(last),
+        extra_body=fields.every | without_use(fields.last),
         server_defaults=settings.server_defaults,
     )
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
     return DeliberationPlan(
-        request=request,
         method=method,
         choice=choice,
         count=count,
@@ -123,11 +144,13 @@ def _plan(
             sampling,
             stop=(request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ()),
             logprobs=bool(request.logprobs),
-            extra_body=every | last | top,
+            extra_body=fields.every | fields.last | top,
         ),
         max_total_tokens=options.get("max_total_tokens"),
         deadline_s=options.get("deadline_s"),
         progress=options.get("progress", "reasoning"),
+        ignored=tuple(fields.ignored),
+        warning=_SAME_TEXT if sampling.temperature == 0 and method.n > 1 else "",
     )
 
 

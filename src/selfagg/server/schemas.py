@@ -1,4 +1,4 @@
-"""The body of ``POST /v1/chat/completions``, as far as this server reads it; what else it holds is kept as it came."""
+"""Request bodies, as far as this server reads them; what else they hold is kept as it came."""
 
 from __future__ import annotations
 
@@ -53,16 +53,12 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-"""The API's; another one is left to the model's server to judge."""
-
-
 class ChatMessage(BaseModel):
     """One message; its other fields are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-    role: str = Field(json_schema_extra={"enum": [*ROLES]})
+    role: str = Field(description="One that the API does not know is left to the model's server to judge.")
     content: str | list[dict[str, Any]] | None = None
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from selfagg.methods import method_named
-from selfagg.models.base import Limited, Model
+from selfagg.models.base import Forwards, Limited, Model
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings
 from selfagg.run.fair_limiter import FairLimiter
 from selfagg.server.admission import Admission
+from selfagg.server.background import Background
 from selfagg.server.deliberation import Deliberator
+from selfagg.server.kept import Kept
 from selfagg.server.metrics import Metrics
+from selfagg.server.names import served_name
+from selfagg.server.plan import DeliberationPlan, asked_for, planned
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Sampling
 
@@ -29,7 +34,12 @@ class Service:
         admission: The bound on open requests.
         metrics: What is counted.
         deliberator: Answers requests.
+        kept: Keeps responses.
+        background: Works on responses that nobody waits for.
     """
+
+    kept: Kept
+    background: Background
 
     def __init__(self, model: Model, settings: ServeSettings, concurrency: int | None) -> None:
         self.model = model
@@ -49,6 +59,8 @@ class Service:
         self.metrics.watch(
             "selfagg_calls_waiting", "Calls that wait for their turn.", lambda: self.call_limiter.waiting
         )
+        words = "Responses in the background that are worked on."
+        self.metrics.watch("selfagg_background_open", words, lambda: self.background.open)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -56,8 +68,21 @@ class Service:
             self.call_limiter.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
             self.deliberator = Deliberator(self.model, self.call_limiter, record)
+            self.kept = Kept(record)
+            stack.callback(self.kept.close)
+            self.background = Background(self.deliberator, self.kept, self.metrics, self.settings.keep_alive_s)
+            await self.background.resume(self.plan)
             self._stack = stack.pop_all()
         return self
+
+    def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
+        """Return what a request in the form of chat completions asks for.
+
+        Raises:
+            APIError: Something asked for cannot be.
+        """
+        asked = asked_for(chat, served_name(self.model.name), self.settings)
+        return planned(chat, asked, self.settings, forwards=isinstance(self.model, Forwards))
 
     def _begun(self, stack: AsyncExitStack) -> Record | None:
         """The record, gone on with where it holds requests already."""
@@ -75,6 +100,7 @@ class Service:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.background.close()
         if self.deliberator.record:
             await self.deliberator.record.drain()
         await self._stack.__aexit__(kind, error, trace)

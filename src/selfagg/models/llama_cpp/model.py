@@ -29,6 +29,7 @@ from selfagg.models.retries import TransientError
 from selfagg.types import Message, Reply, Request
 
 _PATH: Final = "chat/completions"
+_GENERATING: Final = (_PATH, "responses", "messages", "completions")
 _PATIENCE_S: Final = 86_400.0  # a slow machine is no reason to give up: nobody else's turn is taken
 _NEUTRAL: Final = {"top_p": 1.0, "top_k": 0, "min_p": 0.0}  # what llama.cpp cuts where it is not told otherwise
 _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp's connections
@@ -147,11 +148,20 @@ class LocalModel:
                 yield assembly.reply(seconds=time.perf_counter() - start)
 
     @asynccontextmanager
-    async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
-        """Sends a body to llama.cpp as it is and gives the answer as it is; see `Forwards.forward`."""
-        async with self._slot():
+    async def forward(
+        self,
+        body: Mapping[str, Any] | None,
+        *,
+        key: str | None = None,
+        path: str = _PATH,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Forwarded]:
+        """Send a body to llama.cpp as it is and give the answer as it is; see `Forwards.forward`."""
+        sent = {**(body or {}), "model": NAME} if path in _GENERATING or (body and "model" in body) else body
+        async with self._slot() if path in _GENERATING else self._counting:
             with _failures():
-                async with self._server().forward(_PATH, {**body, "model": NAME}, None) as answer:
+                async with self._server().forward(path, sent, None, method=method, headers=headers) as answer:
                     yield answer
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:

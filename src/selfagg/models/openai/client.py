@@ -167,13 +167,23 @@ class Server:
             raise self._unreadable(reader.page) from None
 
     @asynccontextmanager
-    async def forward(self, path: str, body: Mapping[str, Any], key: str | None) -> AsyncIterator[Forwarded]:
-        """Give the answer to ``POST path`` as it comes, errors included; tried once.
+    async def forward(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None,
+        key: str | None,
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Forwarded]:
+        """Give the answer to a request as it comes, errors included; tried once.
 
         Args:
-            path: Below the base URL.
-            body: JSON values.
+            path: Below the base URL; below the server's root where it begins with a slash.
+            body: JSON values; None: no body.
             key: Sent instead of the server's own key, or None.
+            method: HTTP's.
+            headers: Further headers.
 
         Raises:
             TransientError: No answer, or one that breaks off.
@@ -181,13 +191,13 @@ class Server:
         limit = _Limit(self._timeout_s, self._whole_s)
         with self._failures(self._timeout_s):
             async with limit.running():
-                response = await self._request("POST", path, _encode(body), key)
+                content = None if body is None else _encode(body)
+                path = f"{self.address.root}{path}" if path.startswith("/") else path
+                response = await self._request(method, path, content, key, headers)
         async with response:
             unpacked = ("content-encoding", "content-length") if "Content-Encoding" in response.headers else ()
-            headers = {name: value for name, value in response.headers.items() if name.lower() not in unpacked}
-            yield Forwarded(
-                response.status, {name.lower(): headers[name] for name in headers}, self._pieces(response, limit, key)
-            )
+            told = {name.lower(): value for name, value in response.headers.items() if name.lower() not in unpacked}
+            yield Forwarded(response.status, told, self._pieces(response, limit, key))
 
     async def _pieces(self, response: aiohttp.ClientResponse, limit: _Limit, key: str | None) -> AsyncIterator[bytes]:
         with self._failures(self._timeout_s):
@@ -202,13 +212,18 @@ class Server:
                 yield chunk
 
     async def _request(
-        self, method: str, path: str, content: bytes | None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        key: str | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> aiohttp.ClientResponse:
         """Send a request, and send it again where the server redirects it."""
         session = self._sessions.get(asyncio.get_running_loop())
         if session is None:
             raise RuntimeError("the connection is used outside of its `async with`")
-        headers = self.credentials.headers(self.address, key) | self._more
+        headers = self.credentials.headers(self.address, key) | self._more | dict(more or {})
         if content is not None:
             headers["Content-Type"] = "application/json"
         url = self.address.at(path)

@@ -317,12 +317,21 @@ class OpenAIModel:
                 request = self._learn(refusal, request, body, server, key, tried)
 
     @asynccontextmanager
-    async def forward(self, body: Mapping[str, Any], *, key: str | None = None) -> AsyncIterator[Forwarded]:
+    async def forward(
+        self,
+        body: Mapping[str, Any] | None,
+        *,
+        key: str | None = None,
+        path: str = _PATH,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Forwarded]:
         """Send a body as it is and give the answer as it is; see `Forwards.forward`."""
         server = self.limiter.least_busy()
+        sent = {**(body or {}), "model": self._model} if path == _PATH else body
         try:
             with server.pace.held():
-                async with server.forward(_PATH, {**body, "model": self._model}, key) as answer:
+                async with server.forward(path, sent, key, method=method, headers=headers) as answer:
                     yield answer
         except TransientError as lost:
             raise lost.final() from None

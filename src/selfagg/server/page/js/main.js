@@ -60,8 +60,9 @@ function finish(usage) {
   const estimated = untold ? `; ${plural(untold, "call")} by estimate` : "";
   const cut = usage.selfagg.cut_short ? "; ended early: the best answer at hand" : "";
   byId("usage").textContent =
-    `${plural(usage.selfagg.calls, "call")}, ${count(usage.prompt_tokens)} prompt tokens ` +
-    `(${count(usage.prompt_tokens_details.cached_tokens)} cached), ${count(usage.completion_tokens)} written${estimated}${cut}`;
+    `${plural(usage.selfagg.calls, "call")}, ${count(usage.selfagg.prompt_tokens)} prompt tokens ` +
+    `(${count(usage.selfagg.prompt_tokens_details.cached_tokens)} cached), ` +
+    `${count(usage.selfagg.completion_tokens)} written${estimated}${cut}`;
 }
 
 async function go(event) {

@@ -1,0 +1,64 @@
+"""Progress lines: told as reasoning while a deliberation works, and taken out when a client sends them back.
+
+A line's form is its mark: a line of an assistant's turn that has it was told by this server, whatever field it is in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_MARK: Final = re.compile(r"^[ \t]*population \d+: \d+ of \d+(?: \(one failed\))?[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+_EMPTY_TAGS: Final = re.compile(r"\A\s*<think(?:ing)?>\s*</think(?:ing)?>\s*")
+_UNTOUCHED: Final = ("role", "type", "id", "tool_calls", "function_call", "input", "arguments")
+_DEEPEST: Final = 4
+
+
+def progress_line(t: int, done: int, needed: int, *, failed: bool) -> str:
+    """Return the line that tells of one more member of population ``t``."""
+    return f"population {t}: {done} of {max(needed, done)}{' (one failed)' if failed else ''}"
+
+
+def without_progress(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request's body whose history holds no progress lines; all else stays as it came."""
+    kept = dict(body)
+    for name in ("messages", "input"):
+        if isinstance(turns := kept.get(name), list):
+            kept[name] = [cleaned for turn in turns for cleaned in _turn(turn)]
+    return kept
+
+
+def _turn(turn: Any) -> Iterator[Any]:
+    """Yield an assistant's message or a reasoning item without progress; nothing if nothing else was in it."""
+    if not isinstance(turn, Mapping) or not (turn.get("role") == "assistant" or turn.get("type") == "reasoning"):
+        yield turn
+        return
+    cleaned = _mapping(turn, _DEEPEST)
+    if turn.get("type") != "reasoning" or cleaned == turn or cleaned.get("summary") or cleaned.get("content"):
+        yield cleaned
+
+
+def _mapping(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Clean every field; one with nothing left goes, but for ``content``, which a message must have."""
+    cleaned = {name: one if name in _UNTOUCHED else _cleaned(one, depth - 1) for name, one in value.items()}
+    return {name: one for name, one in cleaned.items() if name == "content" or one or not value[name]}
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        without = _MARK.sub("", value)
+        return value if without == value else _EMPTY_TAGS.sub("", without) if without.strip() else ""
+    if depth < 0:
+        return value
+    if isinstance(value, list):
+        cleaned = [(one, _cleaned(one, depth - 1)) for one in value]
+        return [new for old, new in cleaned if new == old or _says(new)]
+    return _mapping(value, depth) if isinstance(value, Mapping) else value
+
+
+def _says(part: Any) -> bool:
+    """Return True if a part of a content still holds something beside its type and its signature."""
+    if isinstance(part, Mapping):
+        return any(value for name, value in part.items() if name not in ("type", "signature", "index", "format", "id"))
+    return bool(part)
