@@ -119,7 +119,7 @@ class Capturing(SimulatedModel):
 
 @pytest.mark.parametrize("k", [1, 2, 4])
 @pytest.mark.parametrize("context", [0, 262])
-@pytest.mark.parametrize("view", ["response", "answer", "tail:4"])
+@pytest.mark.parametrize("candidate_format", ["response", "answer", "tail:4"])
 async def test_prompts_are_those_that_inference_sends_for_the_same_candidates(
     tmp_path: Path, k: int, context: int, candidate_format: str
 ) -> None:
@@ -248,7 +248,7 @@ async def test_plain_prompts_that_the_share_leaves_over_are_counted(tmp_path: Pa
     rows = facts["rows"]
     assert rows["plain"] == rows["aggregation"] < 12
     assert facts["problems"]["plain_left_over"] == 12 - rows["plain"]
-    assert f"- {12 - rows['plain']} plain prompts beyond the share" in (tmp_path / "set/README.md").read_text("utf-8")
+    assert f"- plain_left_over: {12 - rows['plain']}" in (tmp_path / "set/README.md").read_text("utf-8")
 
 
 async def test_a_share_of_less_than_one_prompt_is_refused_before_a_call(tmp_path: Path) -> None:
