@@ -157,9 +157,7 @@ def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
 def _require_whole_weights(trainer: _Kept) -> None:
     plugin = trainer.accelerator.state.deepspeed_plugin
     if trainer.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
-        raise UsageError(
-            "weights shared out over processes (ZeRO 3, FSDP) are not trained here: see selfagg train verl"
-        )
+        raise UsageError("weights shared out over processes (ZeRO 3, FSDP) are not trained here: see examples/verl")
 
 
 def _evaluations(evaluation: Evaluation, folder: RunFolder, watcher: Watcher) -> TrainerCallback:
