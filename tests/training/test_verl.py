@@ -47,5 +47,5 @@ def test_the_reward_function_that_the_run_names_scores(monkeypatch: pytest.Monke
     spec.loader.exec_module(module)
     assert sys.path[0] == str(EXAMPLE / "antlr")
     info = {"question": question_body(Question("q", "?", "math", gold="4")), "k": 2, "c": 1, "aggregation": True}
-    result = asyncio.run(getattr(module, named["name"])("", "<answer>4</answer>", "4", info))
+    result = asyncio.run(getattr(module, named["name"])("", "\\boxed{4}", "4", info))
     assert result == {"score": 1.0, "aggregation": 1.0, "k": 2.0, "c": 1.0}

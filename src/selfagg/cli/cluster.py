@@ -14,7 +14,7 @@ from selfagg.cli.options import RUN, CodeOptions, ModelOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from selfagg.cluster.job import Job
+    from selfagg.cluster.worker import Job
     from selfagg.engine.engine import Settings
     from selfagg.engine.run import Schedule
     from selfagg.methods import Method
@@ -64,24 +64,23 @@ def job_of(
     Raises:
         UsageError: The API key's file cannot be read.
     """
-    from selfagg import __version__
-    from selfagg.cluster.job import Job
+    from selfagg.cluster.worker import Job
     from selfagg.models.openai.credentials import NO_KEY, read_header, read_key
 
     access = model.access()
     urls = access.base_urls or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
-    key = read_key(None, access.api_key_file)
+    key = read_key(access.api_key, access.api_key_file)
     headers = tuple("=".join(read_header(word)) for word in access.headers)
     return Job(
         model.model,
-        dataclasses.replace(access, base_urls=urls, api_key_file=None, headers=headers),
+        dataclasses.replace(
+            access, base_urls=urls, headers=headers, api_key_file=None, api_key=None if key == NO_KEY else key
+        ),
         method,
         settings,
         source,
         schedule,
-        __version__,
-        str(Path.cwd()),
+        folder=str(Path.cwd()),
         programs=any(question.kind == "code" for question in questions),
         sandbox="unprotected" if code.unprotected else code.sandbox,
-        key=None if key == NO_KEY else key,
     )
