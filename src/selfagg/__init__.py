@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from selfagg.models.base import AlwaysOpen
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
-    from selfagg.records import Replay, analyze, build_report, compare, replay
+    from selfagg.records import Replay, analyze, build_report, compare, merge, replay
     from selfagg.scoring.base import Scorer, Verdict
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
@@ -46,7 +46,7 @@ _MODULES = {
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "records": "Replay analyze build_report compare replay",
+    "records": "Replay analyze build_report compare merge replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -93,6 +93,7 @@ __all__ = [
     "evaluate",
     "first",
     "load_questions",
+    "merge",
     "replay",
     "solve",
 ]

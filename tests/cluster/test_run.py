@@ -22,8 +22,8 @@ from aiohttp import web
 
 from selfagg.cli.progress import Progress
 from selfagg.cluster.connection import Cluster, connected
-from selfagg.cluster.worker import Job
 from selfagg.cluster.run import Split
+from selfagg.cluster.worker import Job
 from selfagg.engine.configuration import configuration
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import Record

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
+from selfagg.cli.merge import merge
 from selfagg.cli.models import models
 from selfagg.cli.plot import plot
 from selfagg.cli.replay import replay
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "sweep": sweep,
     "analyze": analyse,
+    "merge": merge,
     "replay": replay,
     "report": report,
     "plot": plot,

@@ -103,7 +103,7 @@ class Worker(Watcher):
         self._engine: Engine | None = None
         self._opening = asyncio.Lock()
         self._obstacle: str | None = None
-        self._at_work: dict[int, asyncio.Task[None]] = {}
+        self._at_work: dict[int, asyncio.Task[Part]] = {}
 
     def waiting(self, why: str | None) -> None:
         self._obstacle = why
@@ -146,19 +146,19 @@ class Worker(Watcher):
         """
         engine, record, position, read = await self._opened(), self._record, known.position, Cursor()
         if position not in self._at_work:
-            await record.in_turn(lambda: put(record, known))
-            _, read = news_of(record, position, read)
-            work = evaluate_question(
-                engine, self._job.method, question_of(known.body), position, schedule=self._job.schedule
-            )
-            self._at_work[position] = asyncio.create_task(work)
-        work_at = self._at_work[position]
-        while not work_at.done():
-            await asyncio.wait({work_at}, timeout=NEWS_EVERY_S)
+            self._at_work[position] = asyncio.create_task(self._whole(engine, known))
+        work = self._at_work[position]
+        while not work.done():
+            await asyncio.wait({work}, timeout=NEWS_EVERY_S)
             part, read = await record.in_turn(lambda since=read: news_of(record, position, since))  # type: ignore[misc]
             yield News(part, self._obstacle)
-        whole = replace(await record.in_turn(lambda: part_of(record, position)), body="")
-        if self._at_work.pop(position, None):
-            await record.in_turn(lambda: forget(record, position))
-        work_at.result()
-        yield News(whole, None)
+        self._at_work.pop(position, None)
+        yield News(work.result(), None)
+
+    async def _whole(self, engine: Engine, known: Part) -> Part:
+        record, position, schedule = self._record, known.position, self._job.schedule
+        await record.in_turn(lambda: put(record, known))
+        await evaluate_question(engine, self._job.method, question_of(known.body), position, schedule=schedule)
+        whole = await record.in_turn(lambda: part_of(record, position))
+        await record.in_turn(lambda: forget(record, position))
+        return replace(whole, body="")

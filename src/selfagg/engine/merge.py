@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,8 @@ class Part:
 
     Attributes:
         position: The question's place in the run.
-        id: Its id.
-        body: The question as the record keeps it; ``""`` where the reader has it already.
+        id: Its id, and
+        body: the question as the record keeps it; both ``""`` where the reader has them already.
         generations: Rows of generations.
         scores: Rows of scores.
         weights: As the record keeps them; None while the question is not done.
@@ -73,7 +73,6 @@ def part_of(record: Record, position: int) -> Part:
 
 def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]:
     """Return what a record got of a question since it was read last, and how far it is read now."""
-    ((name,),) = record.query("SELECT id FROM questions WHERE position = ?", (position,))
     generations, scores = (
         record.query(
             f"SELECT rowid, {columns} FROM {table} WHERE question = ? AND rowid > ? ORDER BY rowid",  # noqa: S608
@@ -85,7 +84,7 @@ def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]
         )
     )
     read = Cursor(generations[-1][0] if generations else since.generations, scores[-1][0] if scores else since.scores)
-    return Part(position, name, "", tuple(row[1:] for row in generations), tuple(row[1:] for row in scores)), read
+    return Part(position, "", "", tuple(row[1:] for row in generations), tuple(row[1:] for row in scores)), read
 
 
 def merge(target: Record, part: Part) -> Part:
@@ -107,6 +106,18 @@ def merge(target: Record, part: Part) -> Part:
         new = [row for row in scores if _insert_score(database, part.position, row)]
         weights = part.weights if state.is_whole(part) and _finish(database, part) else None
     return Part(part.position, part.id, part.body, tuple(generations), tuple(new), weights)
+
+
+def merge_records(target: Record, sources: Sequence[Record]) -> int:
+    """Add to a record all that other records of the same run hold; return how many generations were new.
+
+    Raises:
+        UsageError: One of them is of another run; says what differs.
+    """
+    for source in sources:
+        target.begin(source.configuration, list(source.questions()), source.about)
+    places = range(target.query("SELECT count(*) FROM questions")[0][0])
+    return sum(len(merge(target, part_of(source, place)).generations) for source in sources for place in places)
 
 
 def put(target: Record, part: Part) -> None:
