@@ -44,6 +44,7 @@ def train(
     *,
     reward: RewardFunction | None = None,
     evaluation: Evaluation | None = None,
+    trainer: Callable[..., _Kept] | None = None,
     save_every: int = 10,
     about: Mapping[str, Any] | None = None,
     watcher: Watcher = lambda line: None,
@@ -57,14 +58,14 @@ def train(
         model: The model; full precision. With ``settings.lora`` its own weights stay, and the adapter is merged into
             what is saved alone.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
-        rows: The prompts; drawn in an order of their own, all once before any comes again. End to end: those of them
-            without candidates.
+        rows: The prompts; drawn in an order of their own, all once before any comes again.
         settings: How it is trained.
         out: The folder of this training; see `RunFolder` for what is in it.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
             each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
             completion; ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
         evaluation: RSA on held-out problems at chosen steps; None: none.
+        trainer: Makes the trainer, from the arguments of `KeptGRPO`; None: by ``settings.algorithm``.
         save_every: Steps between checkpoints; 0: at the end only.
         about: What else decides the training (the base model, the data), to be compared when it is continued.
         watcher: Told of each line that ``metrics.jsonl`` gets.
@@ -79,8 +80,6 @@ def train(
     from transformers.trainer_callback import PrinterCallback
 
     require_chat_template(tokenizer, "the model")
-    if settings.end_to_end is not None:  # candidates come from the loop
-        rows = [row for row in rows if not row.aggregation]
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder = RunFolder(out)
     with folder.held() if processes().is_main_process else nullcontext():
@@ -95,7 +94,7 @@ def train(
         if done >= settings.steps and folder.final.is_dir():
             return folder
         with _quiet():
-            trainer = _trainer_class(settings)(
+            kept = (trainer or _trainer_class(settings))(
                 rows=rows,
                 folder=folder,
                 reward=reward or _own_reward(model, tokenizer, rows, settings),
@@ -106,12 +105,12 @@ def train(
                 args=arguments(settings, folder, save_every),
                 peft_config=adapter(settings.lora),
             )
-            _require_whole_weights(trainer)
-            trainer.remove_callback(PrinterCallback)
+            _require_whole_weights(kept)
+            kept.remove_callback(PrinterCallback)
             if evaluation is not None:
-                trainer.add_callback(_evaluations(evaluation, folder, watcher))
-            trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
-            _save_final(trainer, tokenizer, folder)
+                kept.add_callback(_evaluations(evaluation, folder, watcher))
+            kept.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+            _save_final(kept, tokenizer, folder)
         return folder
 
 
@@ -139,12 +138,9 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _trainer_class(settings: RLSettings) -> Callable[..., _Kept]:
-    from selfagg.training.loop_trainer import LoopGRPO
+def _trainer_class(settings: RLSettings) -> type[_Kept]:
     from selfagg.training.trainer import KeptGRPO, KeptRLOO
 
-    if settings.end_to_end is not None:
-        return functools.partial(LoopGRPO, settings=settings)
     return KeptRLOO if settings.algorithm == "rloo" else KeptGRPO
 
 

@@ -1,5 +1,7 @@
 """End-to-end training: a whole RSA loop is one rollout, rewarded by its last population.
 
+    python -m examples.end_to_end --model FOLDER --data SET --out RUN -n 4 -k 2 -t 2
+
 Aggregation-aware training shows candidates of a frozen model. Here the model aggregates what it has just written
 itself, and what it writes first is rewarded for what comes of it.
 
@@ -16,14 +18,25 @@ which it hands over ``rollouts`` times in a row, and which gets its messages her
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from selfagg.engine.sets import Set, address_seed, draw_sets
 from selfagg.models.base import Model
+from selfagg.models.checkpoints import load
+from selfagg.models.hf import HFModel
 from selfagg.prompts import aggregation, first
 from selfagg.prompts.candidates import view_named
 from selfagg.prompts.fit import fit
+from selfagg.training.reward import reply_of
+from selfagg.training.rl import train, training_dtype
+from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rows import question_of, read_rows
+from selfagg.training.trainer import KeptGRPO
 from selfagg.training.waiting import waited_for
 from selfagg.types import Member, Message, Question, Reply
 
@@ -149,3 +162,89 @@ def descended(sets: dict[int, list[Set]], n: int, t: int) -> dict[tuple[int, int
 def step_seed(seed: int, step: int) -> int:
     """The sets' seed of one step."""
     return address_seed(seed, "end to end", step)
+
+
+class LoopGRPO(KeptGRPO):
+    """GRPO whose rollouts are loops of N, K, T."""
+
+    def __init__(self, *, settings: RLSettings, n: int, k: int, t: int, **kept: Any) -> None:
+        """Make one as `KeptGRPO` is made; the data set has each place N * T times in a row."""
+        self._settings = settings
+        self._sizes = n, k, t
+        self._written: dict[Place, Written] = {}
+        super().__init__(rollout_func=self._rollout, **kept)
+
+    def _rollout(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
+        """TRL's rollout function: a prompt for each member of each loop."""
+        asked = self._settings
+        n, k, t = self._sizes
+        block = n * t * asked.rollouts
+        questions = tuple(question_of(row) for row in self._sampled_rows[::block])
+        seed = step_seed(asked.seed, self.state.global_step + 1)
+        self._loops = Loops(questions, n, k, t, asked.rollouts, seed)
+        counter = HFModel(self.accelerator.unwrap_model(self.model), self._tokenizer)
+        self._written = self._loops.run(self._write, counter, asked.max_tokens)
+        ordered = [self._written[place] for place in self._loops.places()]
+        logprobs = [written.logprobs for written in ordered]
+        return {
+            "prompt_ids": [written.prompt_ids for written in ordered],
+            "completion_ids": [written.completion_ids for written in ordered],
+            "logprobs": None if None in logprobs else logprobs,
+        }
+
+    def _write(self, conversations: list[tuple[Message, ...]]) -> list[Written]:
+        prompt_ids: list[list[int]] = self._tokenize_prompts([[*map(dict, asked)] for asked in conversations])[0]
+        ids, logprobs = self._generate_single_turn(prompt_ids, None, {}, 1)
+        texts: list[str] = self._tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [
+            Written(reply_of(text, cut=written[-1] not in self._ends), asked, written, probabilities)
+            for text, asked, written, probabilities in zip(
+                texts, prompt_ids, ids, logprobs or [None] * len(ids), strict=True
+            )
+        ]
+
+    def _credited(self, rewards: list[float | None]) -> list[float | None]:
+        places = self._loops.places()
+        own = dict(zip(places, rewards, strict=True))
+        for rollout, (question, loop, t, i) in zip(self._rollouts, places, strict=True):
+            rollout.t, rollout.i, rollout.aggregation = t, i, t > 1
+            if t > 1:
+                parents = self._written[question, loop, t, i].parents
+                rollout.k = len(parents)
+                rollout.c = sum((own[question, loop, t - 1, parent] or 0) >= 1 for parent in parents)
+        return self._loops.credits(rewards)
+
+
+def loop_settings(n: int, t: int, **settings: Any) -> RLSettings:
+    """Return settings whose prompts are members of a loop: N * T groups for each."""
+    return RLSettings(algorithm="grpo", repeats=n * t, **settings)
+
+
+def loop_trainer(settings: RLSettings, n: int, k: int, t: int) -> Callable[..., LoopGRPO]:
+    """Return what makes the trainer, for `selfagg.training.rl.train`.
+
+    Raises:
+        ValueError: There is no such loop.
+    """
+    if not (1 <= k <= n and t >= 2):
+        raise ValueError(f"a loop with N, K, T = {n}, {k}, {t}, but it takes 1 <= K <= N and T >= 2")
+    return partial(LoopGRPO, settings=settings, n=n, k=k, t=t)
+
+
+def main() -> None:
+    """Train a model on the plain prompts of a set."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    for name, kind in (("--model", str), ("--data", Path), ("--out", Path)):
+        parser.add_argument(name, type=kind, required=True)
+    for name, size in (("-n", 4), ("-k", 2), ("-t", 2), ("--steps", 300), ("--prompts", 32), ("--max-tokens", 8192)):
+        parser.add_argument(name, type=int, default=size)
+    asked = parser.parse_args()
+    settings = loop_settings(asked.n, asked.t, steps=asked.steps, prompts=asked.prompts, max_tokens=asked.max_tokens)
+    checkpoint = load(asked.model, dtype=training_dtype(settings))
+    rows = [row for row in read_rows(asked.data) if not row.aggregation]  # candidates come from the loop
+    trainer = loop_trainer(settings, asked.n, asked.k, asked.t)
+    train(checkpoint.model, checkpoint.tokenizer, rows, settings, asked.out, trainer=trainer, watcher=print)
+
+
+if __name__ == "__main__":
+    main()
