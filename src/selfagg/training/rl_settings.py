@@ -32,7 +32,7 @@ class RLSettings:
         vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
             this machine. None: transformers does.
         repeats: How often each prompt stands in a step, one after another: for trainers whose rollouts have several
-            parts, as ``examples/end_to_end.py``.
+            parts, as ``examples/end_to_end``.
         seed: Decides the order of prompts and what is sampled.
     """
 

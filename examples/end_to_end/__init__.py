@@ -244,7 +244,3 @@ def main() -> None:
     rows = [row for row in read_rows(asked.data) if not row.aggregation]  # candidates come from the loop
     trainer = loop_trainer(settings, asked.n, asked.k, asked.t)
     train(checkpoint.model, checkpoint.tokenizer, rows, settings, asked.out, trainer=trainer, watcher=print)
-
-
-if __name__ == "__main__":
-    main()
