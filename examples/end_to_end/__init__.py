@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from selfagg.blocking import blocking
 from selfagg.engine.sets import Set, address_seed, draw_sets
 from selfagg.models.base import Model
 from selfagg.models.checkpoints import load
@@ -37,7 +38,6 @@ from selfagg.training.rl import train, training_dtype
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import question_of, read_rows
 from selfagg.training.trainer import KeptGRPO
-from selfagg.training.waiting import waited_for
 from selfagg.types import Member, Message, Question, Reply
 
 Place = tuple[int, int, int, int]
@@ -116,7 +116,7 @@ class Loops:
                 [Member(t - 1, parent, reply=done[question, loop, t - 1, parent].reply) for parent in chosen]
                 for (question, loop, _, _), chosen in zip(here, parents, strict=True)
             ]
-            asked = waited_for(self._conversations(here, shown, model, max_tokens))
+            asked = blocking(partial(self._conversations, here, shown, model, max_tokens))
             for place, chosen, written in zip(here, parents, write(asked), strict=True):
                 done[place] = replace(written, parents=chosen)
         return done

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfagg.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.models.checkpoints import require_chat_template, save
 from selfagg.training.arguments import adapter, arguments, order, processes
@@ -24,7 +25,6 @@ from selfagg.training.model_card import model_card, versions
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import Row, question_of
 from selfagg.training.run_folder import RunFolder
-from selfagg.training.waiting import waited_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -170,7 +170,7 @@ def _own_reward(
     from selfagg.models.hf_decoding import end_tokens
     from selfagg.training.reward import trl_reward, try_scoring
 
-    waited_for(try_scoring(question_of(row) for row in rows))
+    blocking(lambda: try_scoring(question_of(row) for row in rows))
     return functools.partial(trl_reward, max_tokens=settings.max_tokens, end_ids=end_tokens(model, tokenizer))
 
 
