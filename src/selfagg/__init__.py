@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation.compared import Compared
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, analyze, build_report, compare, replay
+    from selfagg.evaluation.records import Replay, analyze, build_report, compare, merge, replay
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
     from selfagg.models.base import AlwaysOpen
@@ -46,7 +46,7 @@ _MODULES = {
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "evaluation.records": "Replay analyze build_report compare replay",
+    "evaluation.records": "Replay analyze build_report compare merge replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -93,6 +93,7 @@ __all__ = [
     "evaluate",
     "first",
     "load_questions",
+    "merge",
     "replay",
     "solve",
 ]

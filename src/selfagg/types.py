@@ -140,9 +140,9 @@ class Request:
         messages: The conversation to answer.
         sampling: How; ``max_tokens`` is always set here.
         seed: The member's own seed, from its address; below 2**31.
-        question: What it is about, and
-        parents: the members shown in the prompt. Both are there for simulated models alone: a real
-            connection sends nothing but ``messages``.
+        question: The question, without its gold answer and data, unless the model has an attribute ``sees_gold`` that
+            is true (a simulated one). A real connection sends nothing but ``messages``.
+        parents: The members shown in the prompt.
         verbatim: Whether ``Reply.choice`` and ``Delta.choice`` are wanted.
     """
 

@@ -42,7 +42,7 @@ def test_a_set_is_made_told_and_reused(run: Run, tmp_path: Path) -> None:
     assert {row.data_source for row in rows} == {"selfagg/sums"}
     assert len(read_rows(tmp_path / "set", "test")) == 2
     told = (tmp_path / "set" / "README.md").read_text()
-    for words in ("SIMULATED", "pass@1", "95 % interval", "seed 1234", "--draws 3", "| 3 |", "k 3, pool 5, draws 3"):
+    for words in ("SIMULATED", "pass_at_1", "interval", "seed: 1234", "--draws 3", "| 3 |", "k: 3\n    - pool: 5"):
         assert words in told
     before = (tmp_path / "set" / "train.parquet").stat().st_mtime_ns
     again = run(*command, "--out", "set")

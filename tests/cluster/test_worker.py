@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import tempfile
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from selfagg import __version__
 from selfagg.cluster.connection import gpus_of
-from selfagg.cluster.folder import forget, leftovers, run_folder
-from selfagg.cluster.job import Gone, Job, News
-from selfagg.cluster.worker import Worker
-from selfagg.errors import UsageError
+from selfagg.cluster.worker import Job, News, Worker
+from selfagg.errors import RunStopped, UsageError
 from selfagg.methods import RSA
 from selfagg.models import Access
 from selfagg.record.merge import Part
@@ -28,67 +24,62 @@ ALONE = Part(7, "q", question_body(QUESTION))
 
 
 def job(model: str = "simulated:", **changed: Any) -> Job:
-    return dataclasses.replace(
-        Job(model, Access(), RSA(n=4, k=2, t=3), Settings(), "test", "free", __version__), **changed
-    )
+    return dataclasses.replace(Job(model, Access(), RSA(n=4, k=2, t=3), Settings(), "test"), **changed)
 
 
-@pytest.fixture(autouse=True)
-def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+async def sent(news: AsyncIterator[News]) -> list[Part]:
+    return [one.part async for one in news]
 
 
-async def test_a_question_comes_back_whole_and_its_news_before() -> None:
+async def test_a_question_comes_in_pieces_and_then_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfagg.cluster.worker.NEWS_EVERY_S", 0.001)
     worker = Worker(job("simulated:speed=4000,cv=0"))
     facts = await worker.ready()
     assert (facts.model, facts.concurrency) == ("simulated:speed=4000,cv=0", 256)
-    assert await worker.news(News()) == News()
-    at_work = asyncio.ensure_future(worker.answer("run", ALONE))
-    news = News()
-    while not news.parts:
-        await asyncio.sleep(0.02)
-        news = await worker.news(news)
-    assert not at_work.done()
-    assert {row[0] for row in news.parts[0].generations} == {7}
-    part = await at_work
-    assert isinstance(part, Part)
-    assert (len(part.generations), len(part.scores), part.weights) == (12, 12, "[0.25, 0.25, 0.25, 0.25]")
-    rest = await worker.news(news)
-    assert len(news.parts[0].generations) + len(rest.parts[0].generations) == 12
-    assert (await worker.news(rest)).parts == ()
+    *pieces, whole = await sent(worker.answer(ALONE))
+    assert len(pieces) > 1
+    assert sum(bool(piece.generations) for piece in pieces) > 1
+    sent_before = [row for piece in pieces for row in piece.generations]
+    assert 4 <= len(sent_before) <= 12
+    assert set(sent_before) <= set(whole.generations)
+    assert len(set(sent_before)) == len(sent_before)
+    assert {row[0] for row in whole.generations} == {7}
+    assert (len(whole.generations), len(whole.scores), whole.weights) == (12, 12, "[0.25, 0.25, 0.25, 0.25]")
 
 
 async def test_what_is_known_is_not_asked_for_again() -> None:
-    first = await Worker(job()).answer("run", ALONE)
-    assert isinstance(first, Part)
+    first = (await sent(Worker(job()).answer(ALONE)))[-1]
     known = dataclasses.replace(ALONE, generations=first.generations[:9])
-    again = await Worker(job("simulated:p=0,rescue=0,keep=0")).answer("other run", known)
-    assert isinstance(again, Part)
+    *_, again = await sent(Worker(job("simulated:p=0,rescue=0,keep=0")).answer(known))
     assert again.generations[:9] == first.generations[:9]
     assert len(again.generations) == 12
 
 
+async def test_a_question_that_is_done_takes_no_memory() -> None:
+    worker = Worker(job())
+    await sent(worker.answer(ALONE))
+    assert worker._record.query("SELECT count(*) FROM generations") == [(0,)]
+
+
 async def test_asked_twice_at_once_it_works_once() -> None:
     worker = Worker(job("simulated:speed=4000"))
-    one, two = await asyncio.gather(worker.answer("run", ALONE), worker.answer("run", ALONE))
-    assert one == two
-    assert isinstance(one, Part)
-    assert len(one.generations) == 12
+    one, two = await asyncio.gather(sent(worker.answer(ALONE)), sent(worker.answer(ALONE)))
+    assert one[-1] == two[-1]
+    assert len(one[-1].generations) == 12
 
 
 async def test_a_model_that_is_gone_is_said_to_be() -> None:
     worker = Worker(job("simulated:fail=1", method=RSA(n=32, k=2, t=2)))
-    gone = await worker.answer("run", ALONE)
-    assert isinstance(gone, Gone)
-    assert "16 calls in a row failed" in gone.why
-    assert not gone.fatal
+    with pytest.raises(RunStopped, match="16 calls in a row failed") as stopped:
+        await sent(worker.answer(ALONE))
+    assert not stopped.value.fatal
 
 
 async def test_a_question_that_does_not_fit_is_found_before_a_call() -> None:
     worker = Worker(job("simulated:context=64"))
     with pytest.raises(UsageError, match="q"):
-        await worker.check([dataclasses.replace(QUESTION, text="long " * 1000)])
-    await worker.check([QUESTION])
+        await worker.ready([dataclasses.replace(QUESTION, text="long " * 1000)])
+    await worker.ready([QUESTION])
 
 
 @pytest.mark.parametrize(
@@ -111,26 +102,4 @@ def test_another_version_is_refused() -> None:
 
 
 def test_a_key_stands_in_no_description() -> None:
-    assert "sesame" not in repr(job(key="sesame"))
-
-
-async def test_leftovers_are_those_of_workers_that_ended() -> None:
-    worker = Worker(job())
-    part = await worker.answer("run", ALONE)
-    assert isinstance(part, Part)
-    assert leftovers("run", set()).busy == 1
-    assert worker._work
-    worker._work[1].close()
-    found = leftovers("run", set())
-    assert (found.busy, [dataclasses.replace(left, body="") for left in found.parts]) == (0, [part])
-    assert leftovers("run", {7}).parts == ()
-    forget(found.files)
-    assert leftovers("run", set()).files == ()
-
-
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    folder = run_folder("run")
-    assert folder.parent.stat().st_mode & 0o077 == 0
-    folder.parent.chmod(0o777)
-    with pytest.raises(UsageError, match="not a private folder"):
-        run_folder("run")
+    assert "sesame" not in repr(job(access=Access(api_key="sesame")))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.analysis.costs import costs_by_question
+from selfagg.evaluation.budget import at_tokens
 from selfagg.evaluation.estimate import expected_cost, expected_lengths
 from selfagg.evaluation.runs import Experiment
 from selfagg.methods import RSA, BestOfN, Majority, Method, MixtureOfAgents, Rejection, SelfRefine
@@ -30,6 +31,25 @@ async def test_calls_are_exact_and_tokens_near(method: Method, tmp_path: Path) -
     assert expected.calls == sum(cost.calls for cost in taken)
     assert expected.completion == sum(cost.completion for cost in taken)
     assert expected.prompt == pytest.approx(sum(cost.prompt for cost in taken), rel=0.15)
+
+
+class Checked(RSA):
+    """A method with a call of its own for each question."""
+
+    name = "checked"
+
+    @property
+    def calls(self) -> int:
+        return super().calls + 1
+
+
+def test_calls_of_a_methods_own_are_counted() -> None:
+    plain, checked = (expected_cost(kind(n=4, k=2, t=2), QUESTIONS, 10) for kind in (RSA, Checked))
+    assert checked.calls - plain.calls == len(QUESTIONS)
+    assert checked.completion - plain.completion == 10 * len(QUESTIONS)
+    assert checked.prompt > plain.prompt
+    lengths = expected_lengths(QUESTIONS, 10)
+    assert at_tokens(Checked(n=4, k=2, t=2), 3_000, lengths).n <= at_tokens(RSA(n=4, k=2, t=2), 3_000, lengths).n
 
 
 def test_first_samples_that_another_run_has_cost_nothing() -> None:

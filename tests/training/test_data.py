@@ -248,7 +248,7 @@ async def test_plain_prompts_that_the_share_leaves_over_are_counted(tmp_path: Pa
     rows = facts["rows"]
     assert rows["plain"] == rows["aggregation"] < 12
     assert facts["problems"]["plain_left_over"] == 12 - rows["plain"]
-    assert f"- {12 - rows['plain']} plain prompts beyond the share" in (tmp_path / "set/README.md").read_text("utf-8")
+    assert f"- plain_left_over: {12 - rows['plain']}" in (tmp_path / "set/README.md").read_text("utf-8")
 
 
 async def test_a_share_of_less_than_one_prompt_is_refused_before_a_call(tmp_path: Path) -> None:

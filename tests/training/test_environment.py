@@ -57,6 +57,7 @@ async def evaluate(data: Path, out: Path, url: str, model: str, *options: str) -
     asked = ["--env.taskset.data", str(data), "--model", model, *options]
     fixed = ["--client.base-url", url, "--no-push", "--no-rich", "--output-dir", str(out), "--run.dir", "run"]
     environment = os.environ | {"OPENAI_API_KEY": "none", "PRIME_API_KEY": "none", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2] / "examples" / "verifiers")
     process = await asyncio.create_subprocess_exec(
         PYTHON,
         *command,

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from examples.end_to_end import Loops, descended, loop_settings, loop_trainer, step_seed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.errors import UsageError
 from selfagg.run.subsets import Set
-from selfagg.training.loop import Loops, descended, step_seed
-from selfagg.training.rl import RLSettings, train
+from selfagg.training.rl import train
 from selfagg.training.rollouts import read_rollouts
 from selfagg.training.rows import TrainingRow, question_of
 from selfagg.types import Question
@@ -77,10 +76,10 @@ def test_a_whole_loop_is_a_rollout(
         seen.append([question_of(info).id for info in columns["extra_info"]])
         return [float(len(set(ids)) % 2) for ids in completion_ids]
 
-    settings = RLSettings(
-        algorithm="grpo", steps=2, prompts=2, rollouts=2, max_tokens=4, micro_batch=4, end_to_end=(3, 2, 2), seed=3
-    )
-    folder = train(fresh_model(), tokenizer, rows, settings, tmp_path / "run", reward=reward)
+    settings = loop_settings(3, 2, steps=2, prompts=2, rollouts=2, max_tokens=4, micro_batch=4, seed=3)
+    plain = [row for row in rows if not row.aggregation]
+    trainer = loop_trainer(settings, 3, 2, 2)
+    folder = train(fresh_model(), tokenizer, plain, settings, tmp_path / "run", reward=reward, trainer=trainer)
     kept = [rollout for rollout in read_rollouts(folder.rollouts) if rollout.step == 1]
     assert len(kept) == 2 * 3 * 2 * 2
     assert {rollout.id for rollout in kept} <= {row.id for row in rows if not row.aggregation}
@@ -99,7 +98,5 @@ def test_a_whole_loop_is_a_rollout(
 
 
 def test_settings_of_a_loop_that_cannot_be() -> None:
-    with pytest.raises(UsageError, match="1 <= K <= N and T >= 2"):
-        RLSettings(algorithm="grpo", end_to_end=(2, 4, 2))
-    with pytest.raises(UsageError, match="takes algorithm grpo"):
-        RLSettings(end_to_end=(4, 2, 2))
+    with pytest.raises(ValueError, match="1 <= K <= N and T >= 2"):
+        loop_trainer(loop_settings(2, 2), 2, 4, 2)

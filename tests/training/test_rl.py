@@ -1,3 +1,4 @@
+import asyncio
 import json
 import signal
 import subprocess
@@ -190,14 +191,13 @@ def test_rewards_are_selfaggs_own_scores(
     tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
     from selfagg.scoring import scorer_for
-    from selfagg.training.waiting import waited_for
 
     settings = RLSettings(steps=2, prompts=8, rollouts=8, max_tokens=2, micro_batch=16, seed=4)
     folder = train(fresh_model(), tokenizer, rows, settings, tmp_path / "run")
     questions = {row.id: question_of(row) for row in rows}
     for rollout in rollouts(folder):
         if not rollout.cut:
-            verdict = waited_for(scorer_for("text").score(questions[rollout.id], rollout.text))
+            verdict = asyncio.run(scorer_for("text").score(questions[rollout.id], rollout.text))
             assert rollout.reward == verdict.score
 
 

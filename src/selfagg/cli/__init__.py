@@ -6,6 +6,7 @@ Command files import nothing heavy before they run, so that ``--help`` and ``--v
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -22,6 +23,7 @@ from selfagg._internal.signals import heard_by
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
+from selfagg.cli.merge import merge
 from selfagg.cli.models import models
 from selfagg.cli.plot import plot
 from selfagg.cli.replay import replay
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "sweep": sweep,
     "analyze": analyse,
+    "merge": merge,
     "replay": replay,
     "report": report,
     "plot": plot,
@@ -100,6 +103,8 @@ def main() -> None:
     Exit codes: 0 done, 1 the run failed, or members have no reply or no score, 2 something given cannot work,
     130 Ctrl-C, 143 SIGTERM.
     """
+    # A member in flight is some 100 objects, none of them garbage: each search walks over all that are in flight.
+    gc.set_threshold(100_000, 2)
     run_app(app)
 
 

@@ -1,4 +1,4 @@
-"""``--ray``: an evaluation split over the workers of a Ray cluster."""
+"""``--ray`` and ``--shard``: an evaluation split over many machines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selfagg.cli.options import RUN, CodeOptions, ModelOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from selfagg.cluster.job import Job
+    from selfagg.cluster.worker import Job
     from selfagg.methods import Method
     from selfagg.run.engine import Settings
     from selfagg.run.runner import Schedule
@@ -42,12 +42,36 @@ class ClusterOptions:
         ),
     ] = None
 
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            rich_help_panel=RUN,
+            help="Only every Nth question, from the Ith on: one job of N, each with its own --record; then merge.",
+        ),
+    ] = None
+
     def check(self) -> None:
-        """Raises `UsageError` where workers are asked for and no cluster is."""
+        """Raise `UsageError` where options do not go together."""
         from selfagg.errors import UsageError
 
         if self.workers is not None and self.ray is None:
             raise UsageError("--workers needs --ray ADDRESS (local: on this machine)")
+        if self.shard is not None and self.ray is not None:
+            raise UsageError("--shard does not go with --ray, which shares the questions out itself")
+        _ = self.part
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """Return the shard and the number of shards; raise `UsageError` if there is no such shard."""
+        from selfagg.errors import UsageError
+
+        if self.shard is None:
+            return None
+        i, _, n = self.shard.partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+            raise UsageError(f"--shard {self.shard}: write I/N, I from 1 to N, such as 2/8")
+        return int(i), int(n)
 
 
 def job_of(
@@ -64,24 +88,23 @@ def job_of(
     Raises:
         UsageError: The API key's file cannot be read.
     """
-    from selfagg import __version__
-    from selfagg.cluster.job import Job
+    from selfagg.cluster.worker import Job
     from selfagg.models.openai.credentials import NO_KEY, read_header, read_key
 
     access = model.access()
     urls = access.base_urls or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
-    key = read_key(None, access.api_key_file)
+    key = read_key(access.api_key, access.api_key_file)
     headers = tuple("=".join(read_header(word)) for word in access.headers)
     return Job(
         model.model,
-        dataclasses.replace(access, base_urls=urls, api_key_file=None, headers=headers),
+        dataclasses.replace(
+            access, base_urls=urls, headers=headers, api_key_file=None, api_key=None if key == NO_KEY else key
+        ),
         method,
         settings,
         source,
         schedule,
-        __version__,
-        str(Path.cwd()),
+        folder=str(Path.cwd()),
         programs=any(question.kind == "code" for question in questions),
         sandbox="unprotected" if code.unprotected else code.sandbox,
-        key=None if key == NO_KEY else key,
     )

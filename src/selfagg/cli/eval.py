@@ -83,7 +83,7 @@ def evaluate(
     console = Console(stderr=True)
     prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
     with record_file(run.record, asked.name, chosen.name) as path:
-        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path, scorer)
+        evaluation = _Evaluation(asked, chosen, settings, method.schedule, model, path, scorer, cluster.part)
         work = evaluation.run(console) if cluster.ray is None else evaluation.run_over(cluster, code, console)
         summary = stopping.run(work, path)
     found = summary.as_json()
@@ -105,6 +105,7 @@ class _Evaluation:
     model: ModelOptions
     path: Path
     scorer: str | None = None
+    shard: tuple[int, int] | None = None
 
     async def run(self, console: Console) -> Summary:
         """In this process."""
@@ -132,6 +133,7 @@ class _Evaluation:
                     seed=settings.seed,
                     schedule=self.schedule,
                     scorer=self.scorer,
+                    shard=self.shard,
                     record=self.path,
                     concurrency=self.model.concurrency,
                     callback=progress,
@@ -175,4 +177,5 @@ class _Evaluation:
         from selfagg.cli.progress import Progress
 
         sizes = [self.method.size(t) for t in range(1, self.method.t + 1)]
-        return Progress(sizes, len(self.asked.questions), show=show)
+        i, n = self.shard or (1, 1)
+        return Progress(sizes, len(self.asked.questions[i - 1 :: n]), show=show)

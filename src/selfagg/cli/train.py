@@ -8,15 +8,13 @@ import typer
 
 from selfagg.cli.train_data import data
 from selfagg.cli.train_rl import rl
-from selfagg.cli.train_verl import verl
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "data": data,
     "rl": rl,
-    "verl": verl,
 }
 
-train = typer.Typer(help="Train a model to aggregate: data, reinforcement learning on one machine or a cluster.")
+train = typer.Typer(help="Train a model to aggregate: data, reinforcement learning on one machine.")
 
 for _name, _command in COMMANDS.items():
     train.command(_name)(_command)

@@ -51,10 +51,6 @@ def rl(
         int, typer.Option(help="Most responses in one pass: memory, not the result.", rich_help_panel=TRAINING)
     ] = 8,
     lora: Annotated[int, typer.Option(help="Rank of a LoRA adapter; 0: all weights.", rich_help_panel=TRAINING)] = 0,
-    end_to_end: Annotated[
-        tuple[int, int, int] | None,
-        typer.Option(metavar="N K T", help="Whole RSA loops as rollouts, with grpo.", rich_help_panel=TRAINING),
-    ] = None,
     vllm: Annotated[
         Literal["colocate", "server"] | None,
         typer.Option(help="vLLM samples: in this process, or a trl vllm-serve.", rich_help_panel=SAMPLING),
@@ -105,7 +101,6 @@ def rl(
         micro_batch=micro_batch,
         lora=lora,
         vllm=vllm,
-        end_to_end=end_to_end,
         seed=seed,
     )
     console = Console(stderr=True)

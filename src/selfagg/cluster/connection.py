@@ -7,14 +7,13 @@ import math
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from selfagg.cluster.job import Job
-from selfagg.cluster.worker import Worker
+from selfagg.cluster.worker import Job, News, Worker
 from selfagg.errors import SelfaggError, UsageError
 
 T = TypeVar("T")
@@ -49,7 +48,7 @@ class Cluster:
         self._gpus = gpus
 
     def start_worker(self, job: Job) -> Any:
-        """A worker somewhere; Ray starts it again whenever its process ends, and never repeats a call by itself."""
+        """Start a worker somewhere; Ray starts it again whenever its process ends, and repeats no call by itself."""
         actor = self._ray.remote(Worker).options(
             num_cpus=1,
             num_gpus=self._gpus,
@@ -61,18 +60,17 @@ class Cluster:
         return actor.remote(job)
 
     def end_worker(self, worker: Any) -> None:
-        """Ends a worker's process at once: its record is made for that."""
+        """End a worker's process at once: the record is made for that."""
         self._ray.kill(worker, no_restart=True)
 
-    def on_every_machine(self, function: Callable[..., T], *arguments: Any) -> list[Awaitable[T]]:
-        """Runs a function once on each machine that is alive."""
-        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
-        task = self._ray.remote(function)
-        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"]]
-        return [task.options(num_cpus=0, scheduling_strategy=on(node, soft=False)).remote(*arguments) for node in nodes]
+    async def answers(self, asked: Any) -> AsyncIterator[News]:
+        """Give what a worker sends, piece by piece. Raises as `answer` does."""
+        pieces = aiter(asked)
+        while (piece := await self.answer(anext(pieces, None))) is not None:
+            yield await self.answer(piece)
 
     async def answer(self, asked: Awaitable[T]) -> T:
-        """What a worker or a machine answers.
+        """Return what a worker answers.
 
         Raises:
             WorkerLost: Its process or its machine is no more.

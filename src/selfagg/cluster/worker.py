@@ -1,29 +1,90 @@
-"""A worker: one process somewhere on the cluster, with a connection to the model and a record of its own."""
+"""A worker: one process somewhere on the cluster, with a connection to the model. It keeps nothing: it sends."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import platform
-import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from selfagg import __version__
-from selfagg.cluster.folder import run_folder
-from selfagg.cluster.job import Gone, Job, News, WorkerInfo
-from selfagg.errors import RunStopped, UsageError
-from selfagg.models import Model, connect
+from selfagg.errors import UsageError
+from selfagg.methods.base import Method
+from selfagg.models import Access, connect
 from selfagg.prompts import first
 from selfagg.record.configuration import configuration
-from selfagg.record.merge import Cursor, Part, news_of, part_of, put
+from selfagg.record.merge import Cursor, Part, forget, news_of, part_of, put
 from selfagg.record.record import Record
 from selfagg.record.rows import question_of
-from selfagg.record.store import NullStore
-from selfagg.run.engine import Callback, Engine
-from selfagg.run.runner import evaluate_question
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.runner import Schedule, evaluate_question
 from selfagg.types import Question
+
+NEWS_EVERY_S = 0.2
+"""Seconds of finished calls that a worker takes with it when it dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run, without its questions.
+
+    Attributes:
+        model: Name of the model; every worker opens a connection of its own.
+        access: How to get at it; its addresses are looked up where the worker runs.
+        method: The method.
+        settings: How it samples.
+        source: Which questions, in words.
+        schedule: As for `selfagg.run.runner.evaluate`.
+        version: Of selfagg, the same everywhere.
+        folder: Where relative paths begin, on machines that have it.
+        programs: True if questions ask for programs.
+        sandbox: Where programs run; None: the worker chooses.
+    """
+
+    model: str
+    access: Access
+    method: Method
+    settings: Settings
+    source: str
+    schedule: Schedule = "free"
+    version: str = __version__
+    folder: str = "."
+    programs: bool = False
+    sandbox: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a worker knows once its model is open.
+
+    Attributes:
+        model: The model's name for the record.
+        context: Its context in tokens.
+        concurrency: Calls that it makes at once.
+        process: Process id.
+        machine: Name of its machine.
+    """
+
+    model: str
+    context: int | None
+    concurrency: int
+    process: int
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a worker has newly done for a question.
+
+    Attributes:
+        part: The new generations and scores; in the last news of a question all of them, with weights.
+        obstacle: Why no call is made now.
+    """
+
+    part: Part
+    obstacle: str | None
 
 
 class Worker(Callback):
@@ -38,89 +99,66 @@ class Worker(Callback):
         with suppress(OSError):
             os.chdir(job.folder)
         self._job = job
-        self._model: Model | None = None
-        self._work: tuple[Engine, Record] | None = None
+        self._record = Record(None)
+        self._engine: Engine | None = None
         self._opening = asyncio.Lock()
         self._obstacle: str | None = None
-        self._at_work: dict[int, asyncio.Task[Part | Gone]] = {}
+        self._at_work: dict[int, asyncio.Task[Part]] = {}
 
     def waiting(self, why: str | None) -> None:
         self._obstacle = why
 
-    async def ready(self) -> WorkerInfo:
-        """Opens the model; returns when it can be asked.
+    async def ready(self, questions: Sequence[Question] = ()) -> Facts:
+        """Open the model, and look if questions fit its context.
 
         Raises:
-            UsageError: There is no such model, or it cannot be reached from here.
+            UsageError: There is no such model, it cannot be reached from here, or a question does not fit.
         """
-        model = await self._opened()
-        return WorkerInfo(model.name, model.context, model.concurrency, os.getpid(), platform.node())
+        engine = await self._opened()
+        model = engine.model
+        for question in questions:
+            await engine.fit(first(question), model.context)
+        return Facts(model.name, model.context, model.concurrency, os.getpid(), platform.node())
 
-    async def _opened(self) -> Model:
+    async def _opened(self) -> Engine:
         job = self._job
         async with self._opening:
-            if self._model is None:
-                if job.key is not None:
-                    os.environ["OPENAI_API_KEY"] = job.key
+            if self._engine is None:
                 if job.programs:
                     from selfagg.scoring.code import use_sandbox
 
                     use_sandbox(job.sandbox)
-                self._model = await connect(job.model, job.access).__aenter__()  # closed with the process
-            return self._model
+                model = await connect(job.model, job.access).__aenter__()  # closed with the process
+                self._record.begin(configuration(job.method, model.name, job.settings, job.source), [])
+                self._engine = Engine(model, job.settings, self._record, callback=self)
+            return self._engine
 
-    async def check(self, questions: Sequence[Question]) -> None:
-        """Looks whether questions fit the model's context.
+    async def answer(self, known: Part) -> AsyncIterator[News]:
+        """Compute and score every member for a question, and send each soon after it is there.
 
-        Raises:
-            UsageError: One does not.
-        """
-        model = await self._opened()
-        engine = Engine(model, self._job.settings, NullStore())
-        for question in questions:
-            await engine.fit(first(question), model.context)
-
-    async def _begun(self, run: str) -> tuple[Engine, Record]:
-        model, job = await self._opened(), self._job
-        if self._work is None:
-            record = Record(run_folder(run) / f"{uuid.uuid4().hex}.sqlite")
-            record.begin(configuration(job.method, model.name, job.settings, job.source), [])
-            self._work = Engine(model, job.settings, record, callback=self), record
-        return self._work
-
-    async def answer(self, run: str, known: Part) -> Part | Gone:
-        """Computes and scores every member for a question.
+        Asked again for a question at work, since the caller lost sight of this process, it works once and sends all.
 
         Args:
-            run: The run's own name.
             known: The question, and what there is of it already.
 
-        Returns:
-            All that there is of it then.
+        Raises:
+            RunStopped: The model is gone.
         """
-        engine, record = await self._begun(run)
-        # Asked twice where the caller lost sight of this process for a moment: it is one question all the same.
-        at_work = self._at_work.get(known.position)
-        if at_work is None:
-            at_work = self._at_work[known.position] = asyncio.create_task(self._answered(engine, record, known))
-            at_work.add_done_callback(lambda _: self._at_work.pop(known.position))
-        return await asyncio.shield(at_work)
+        engine, record, position, read = await self._opened(), self._record, known.position, Cursor()
+        if position not in self._at_work:
+            self._at_work[position] = asyncio.create_task(self._whole(engine, known))
+        work = self._at_work[position]
+        while not work.done():
+            await asyncio.wait({work}, timeout=NEWS_EVERY_S)
+            part, read = await record.in_turn(lambda since=read: news_of(record, position, since))  # type: ignore[misc]
+            yield News(part, self._obstacle)
+        self._at_work.pop(position, None)
+        yield News(work.result(), None)
 
-    async def _answered(self, engine: Engine, record: Record, known: Part) -> Part | Gone:
-        job = self._job
+    async def _whole(self, engine: Engine, known: Part) -> Part:
+        record, position, schedule = self._record, known.position, self._job.schedule
         await record.in_turn(lambda: put(record, known))
-        try:
-            await evaluate_question(engine, job.method, question_of(known.body), known.position, schedule=job.schedule)
-        except RunStopped as error:
-            return Gone(str(error), error.fatal)
-        return replace(await record.in_turn(lambda: part_of(record, known.position)), body="")
-
-    async def news(self, last: News) -> News:
-        """What is new since the last news."""
-        if self._work is None:
-            return News(obstacle=self._obstacle)
-        _, record = self._work
-        file = str(record.path)
-        since = last.read if last.file == file else Cursor()
-        parts, read = await record.in_turn(lambda: news_of(record, since))
-        return News(tuple(parts), file, read, self._obstacle)
+        await evaluate_question(engine, self._job.method, question_of(known.body), position, schedule=schedule)
+        whole = await record.in_turn(lambda: part_of(record, position))
+        await record.in_turn(lambda: forget(record, position))
+        return replace(whole, body="")

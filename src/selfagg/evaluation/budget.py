@@ -64,9 +64,9 @@ def expected_tokens(method: Method, lengths: Lengths) -> float:
     """
     firsts = method.size(1) * (lengths.prompt + lengths.reply)
     aggregation = lengths.prompt + (method.parents + 1) * lengths.reply
-    later = sum(method.size(t) for t in range(2, method.t + 1)) * aggregation
-    judge = lengths.prompt + lengths.reply + JUDGEMENT_TOKENS
-    return firsts + later + method.judgements * method.size(method.t) * judge
+    judged = method.judgements * method.size(method.t)
+    later = method.calls - method.size(1) - judged
+    return firsts + later * aggregation + judged * (lengths.prompt + lengths.reply + JUDGEMENT_TOKENS)
 
 
 def at_calls(method: Method, calls: int) -> Method:

@@ -39,8 +39,8 @@ def expected_cost(method: Method, questions: Iterable[Question], reply: float, f
 
 def _question(method: Method, question: Question, reply: float, firsts: int) -> Cost:
     candidate = Member(1, 0)
-    later = sum(method.size(t) for t in range(2, method.t + 1))
     judged = method.judgements * method.size(method.t)
+    later = method.calls - method.size(1) - judged  # calls of the method's own are taken to be like aggregations
     prompt = firsts * _tokens(first(question))
     if later:
         candidates = [candidate] * method.parents

@@ -13,6 +13,7 @@ from selfagg._internal.arguments import check_amounts, check_model, check_times,
 from selfagg._internal.blocking import blocking
 from selfagg._internal.extras import extras_named
 from selfagg.api import Population
+from selfagg.errors import UsageError
 from selfagg.types import Question, Sampling, Usage
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ async def aevaluate(
     patience_s: float | None = None,
     concurrency: int | None = None,
     callback: Callback | None = None,
+    shard: tuple[int, int] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Evaluate a method on questions: compute and score every member of every population.
@@ -217,6 +219,8 @@ async def aevaluate(
         patience_s: Seconds to wait for a server that answers nobody; None: 300.
         concurrency: Most calls at once; None: what the connection serves well.
         callback: Told of each member as it comes; see `Callback`.
+        shard: ``(i, n)``: only every n-th question, from the i-th (from 1) on, for a run split into n jobs; `merge`
+            makes their records one. None: all.
         about: Further facts that the record keeps and does not compare.
 
     Returns:
@@ -242,6 +246,9 @@ async def aevaluate(
     check_words({"schedule": (schedule, get_args(Schedule))})
     check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency)
     check_amounts(concurrency=concurrency)
+    i, jobs = shard or (1, 1)
+    if not 1 <= i <= jobs:
+        raise UsageError(f"shard = {shard}, but it is (i, n) with i from 1 to n")
     check_times(sampling or Sampling(), timeout_s=timeout_s, patience_s=patience_s)
     check_model(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, patience_s=patience_s)
     chosen = method_given(method, n=n, k=k, t=t, order=order)
@@ -261,7 +268,8 @@ async def aevaluate(
             written.begin(configuration(chosen, connection.name, settings, asked.source), asked.questions, known)
             engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
             engine.callback.started(written)
-            await evaluate_all(engine, chosen, asked.questions, schedule=schedule)
+            only = range(i - 1, len(asked.questions), jobs)
+            await evaluate_all(engine, chosen, asked.questions, schedule=schedule, only=only)
             return Evaluation.of(written)
 
 

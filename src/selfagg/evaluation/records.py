@@ -70,6 +70,29 @@ def opened_record(path: RecordPath) -> Iterator[Record]:
         yield record
 
 
+def merge(records: Sequence[RecordPath], out: RecordPath) -> int:
+    """Merge the records of one run's shards, each generation once; merging again adds what is new.
+
+    Args:
+        records: Records, or folders of them.
+        out: The record to write or to add to; may be one of them.
+
+    Returns:
+        How many generations were new in ``out``.
+
+    Raises:
+        UsageError: A record cannot be read or written, or is of another run.
+    """
+    from selfagg.record.merge import merge_records
+    from selfagg.record.record import Record
+
+    target = Path(out)
+    sources = [path for path in records_of(records) if path.resolve() != target.resolve()]
+    with ExitStack() as stack:
+        opened = [stack.enter_context(opened_record(path)) for path in sources]
+        return merge_records(stack.enter_context(Record(target)), opened)
+
+
 def analyze(record: RecordPath) -> Analysis:
     """Return what a record tells: populations, what aggregating did, whether more of it pays, and each group.
 

@@ -86,6 +86,8 @@ def connect(settings: str, access: Access) -> SimulatedModel:
 class SimulatedModel(AlwaysOpen):
     """A connection to no model at all, behind the protocol of a real one."""
 
+    sees_gold = True
+
     def __init__(self, simulation: Simulation, name: str = "simulated:", access: Access | None = None) -> None:
         access = access or Access()
         self.simulation = simulation

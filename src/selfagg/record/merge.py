@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,8 @@ class Part:
 
     Attributes:
         position: The question's place in the run.
-        id: Its id.
-        body: The question as the record keeps it; ``""`` where the reader has it already.
+        id: Its id, and
+        body: the question as the record keeps it; both ``""`` where the reader has them already.
         generations: Rows of generations.
         scores: Rows of scores.
         weights: As the record keeps them; None while the question is not done.
@@ -71,23 +71,20 @@ def part_of(record: Record, position: int) -> Part:
     return Part(position, name, body, tuple(generations), tuple(scores), weights)
 
 
-def news_of(record: Record, since: Cursor) -> tuple[list[Part], Cursor]:
-    """What a record got since it was read last, and how far it is read now."""
-    generations = record.query(
-        f"SELECT rowid, {GENERATION_COLUMNS} FROM generations WHERE rowid > ? ORDER BY rowid",  # noqa: S608
-        (since.generations,),
-    )
-    scores = record.query(
-        f"SELECT rowid, question, {_SCORE_COLUMNS} FROM scores WHERE rowid > ? ORDER BY rowid",  # noqa: S608
-        (since.scores,),
+def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]:
+    """Return what a record got of a question since it was read last, and how far it is read now."""
+    generations, scores = (
+        record.query(
+            f"SELECT rowid, {columns} FROM {table} WHERE question = ? AND rowid > ? ORDER BY rowid",  # noqa: S608
+            (position, after),
+        )
+        for table, columns, after in (
+            ("generations", GENERATION_COLUMNS, since.generations),
+            ("scores", _SCORE_COLUMNS, since.scores),
+        )
     )
     read = Cursor(generations[-1][0] if generations else since.generations, scores[-1][0] if scores else since.scores)
-    parts: list[Part] = []
-    for position in sorted({row[1] for row in (*generations, *scores)}):
-        ((name,),) = record.query("SELECT id FROM questions WHERE position = ?", (position,))
-        written = tuple(row[1:] for row in generations if row[1] == position)
-        parts.append(Part(position, name, "", written, tuple(row[2:] for row in scores if row[1] == position)))
-    return parts, read
+    return Part(position, "", "", tuple(row[1:] for row in generations), tuple(row[1:] for row in scores)), read
 
 
 def merge(target: Record, part: Part) -> Part:
@@ -111,12 +108,29 @@ def merge(target: Record, part: Part) -> Part:
     return Part(part.position, part.id, part.body, tuple(generations), tuple(new), weights)
 
 
+def merge_records(target: Record, sources: Sequence[Record]) -> int:
+    """Add to a record all that other records of the same run hold; return how many generations were new.
+
+    Raises:
+        UsageError: One of them is of another run; says what differs.
+    """
+    for source in sources:
+        target.begin(source.configuration, list(source.questions()), source.about)
+    places = range(target.query("SELECT count(*) FROM questions")[0][0])
+    return sum(len(merge(target, part_of(source, place)).generations) for source in sources for place in places)
+
+
 def put(target: Record, part: Part) -> None:
-    """Makes ``target`` hold of a question what ``part`` does, and nothing else."""
+    """Make ``target`` hold of a question what ``part`` does, and nothing else."""
+    forget(target, part.position)
+    merge(target, part)
+
+
+def forget(target: Record, position: int) -> None:
+    """Remove a question and all that is recorded of it."""
     with target.transaction() as database:
         for table, column in (("generations", "question"), ("scores", "question"), ("questions", "position")):
-            database.execute(f"DELETE FROM {table} WHERE {column} = ?", (part.position,))  # noqa: S608 - constants
-    merge(target, part)
+            database.execute(f"DELETE FROM {table} WHERE {column} = ?", (position,))  # noqa: S608 - constants
 
 
 @dataclass(slots=True)

@@ -195,13 +195,14 @@ class Engine:
         sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
             sampling = replace(sampling, temperature=prompt.temperature)
+        shown = question if getattr(self.model, "sees_gold", False) else replace(question, gold=None, data={})
         for attempt in range(1, ATTEMPTS + 1):
             fitted = await self.fit(prompt, context)
             request = Request(
                 fitted.messages,
                 replace(sampling, max_tokens=fitted.max_tokens),
                 generation.seed,
-                question,
+                shown,
                 prompt.shown,
                 verbatim=last is not None,
             )

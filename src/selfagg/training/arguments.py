@@ -63,8 +63,7 @@ def order(rows: Sequence[TrainingRow], settings: RLSettings) -> Dataset:
     places: list[int] = []
     for time in range(-(-wanted // len(rows))):
         places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
-    members = settings.groups // settings.prompts  # of an end-to-end loop, one after another
-    return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(members)]})
+    return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(settings.repeats)]})
 
 
 def adapter(rank: int) -> Any:
@@ -88,8 +87,8 @@ def _in_parts(settings: RLSettings) -> tuple[int, int]:
     """How many responses one process takes at once, and how often in a step: equal parts, the largest allowed."""
     together: int = processes().num_processes
     share, left = divmod(settings.responses, together)
-    if settings.end_to_end is not None and settings.prompts % together:
-        raise UsageError(f"{together} processes cannot share out the whole loops of {settings.prompts} prompts equally")
+    if settings.repeats > 1 and settings.prompts % together:
+        raise UsageError(f"{together} processes cannot share out {settings.prompts} prompts that are repeated equally")
     if left:
         raise UsageError(f"{together} processes cannot share out the {settings.responses} responses of a step equally")
     at_once = max(size for size in range(1, settings.micro_batch + 1) if share % size == 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from selfagg._internal.blocking import blocking
 from selfagg.analysis.summary import summarise
 from selfagg.methods.rsa import RSA
 from selfagg.models.transformers.model import HFModel
@@ -18,7 +19,6 @@ from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate
 from selfagg.training.randomness import remember
 from selfagg.training.run_folder import RunFolder
-from selfagg.training.waiting import waited_for
 from selfagg.types import Question, Sampling
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class Evaluations(TrainerCallback):
         if step in self._done:
             return
         put_back = remember()  # an evaluation changes nothing of what is sampled in training
-        result = waited_for(
-            evaluated(model, processing_class, self._evaluation, self._folder.evaluation(step), f"step {step}")
+        result = blocking(
+            lambda: evaluated(model, processing_class, self._evaluation, self._folder.evaluation(step), f"step {step}")
         )
         put_back()
         self._done.add(step)

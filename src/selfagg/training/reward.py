@@ -1,7 +1,7 @@
 """The reward of a response: 1 where it is verified right, else 0 (arXiv 2509.26626, section 5).
 
 One implementation for TRL (`trl_reward`), verl (`selfagg.training.verl_reward`) and verifiers
-(`selfagg.training.environment`). It scores as an evaluation does: with the same scorers, without the reasoning
+(``examples/verifiers``). It scores as an evaluation does: with the same scorers, without the reasoning
 section, a cut reply as a cut reply, and with full score only counting as right.
 
 Some responses cannot be scored at all: a sandbox that fails, a row without its question, a check that never comes

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfagg._internal.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.models.transformers.checkpoints import require_chat_template, save
 from selfagg.training.arguments import adapter, arguments, order, processes
@@ -24,7 +25,6 @@ from selfagg.training.model_card import model_card, versions
 from selfagg.training.rl_settings import RLSettings
 from selfagg.training.rows import TrainingRow, question_of
 from selfagg.training.run_folder import RunFolder
-from selfagg.training.waiting import waited_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -44,6 +44,7 @@ def train(
     *,
     reward: RewardFunction | None = None,
     evaluation: HeldOutEvaluation | None = None,
+    trainer: Callable[..., _Kept] | None = None,
     save_every: int = 10,
     about: Mapping[str, Any] | None = None,
     callback: Callback = lambda line: None,
@@ -57,14 +58,14 @@ def train(
         model: The model; full precision. With ``settings.lora`` its own weights stay, and the adapter is merged into
             what is saved alone.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
-        rows: The prompts; drawn in an order of their own, all once before any comes again. End to end: those of them
-            without candidates.
+        rows: The prompts; drawn in an order of their own, all once before any comes again.
         settings: How it is trained.
         out: The folder of this training; see `RunFolder` for what is in it.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
             each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
             completion; ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
         evaluation: RSA on held-out problems at chosen steps; None: none.
+        trainer: Makes the trainer, from the arguments of `KeptGRPO`; None: by ``settings.algorithm``.
         save_every: Steps between checkpoints; 0: at the end only.
         about: What else decides the training (the base model, the data), to be compared when it is continued.
         callback: Told of each line that ``metrics.jsonl`` gets.
@@ -79,8 +80,6 @@ def train(
     from transformers.trainer_callback import PrinterCallback
 
     require_chat_template(tokenizer, "the model")
-    if settings.end_to_end is not None:  # candidates come from the loop
-        rows = [row for row in rows if not row.aggregation]
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder = RunFolder(out)
     with folder.held() if processes().is_main_process else nullcontext():
@@ -95,7 +94,7 @@ def train(
         if done >= settings.steps and folder.final.is_dir():
             return folder
         with _quiet():
-            trainer = _trainer_class(settings)(
+            kept = (trainer or _trainer_class(settings))(
                 rows=rows,
                 folder=folder,
                 reward=reward or _own_reward(model, tokenizer, rows, settings),
@@ -106,12 +105,12 @@ def train(
                 args=arguments(settings, folder, save_every),
                 peft_config=adapter(settings.lora),
             )
-            _require_whole_weights(trainer)
-            trainer.remove_callback(PrinterCallback)
+            _require_whole_weights(kept)
+            kept.remove_callback(PrinterCallback)
             if evaluation is not None:
-                trainer.add_callback(_evaluations(evaluation, folder, callback))
-            trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
-            _save_final(trainer, tokenizer, folder)
+                kept.add_callback(_evaluations(evaluation, folder, callback))
+            kept.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+            _save_final(kept, tokenizer, folder)
         return folder
 
 
@@ -139,12 +138,9 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _trainer_class(settings: RLSettings) -> Callable[..., _Kept]:
-    from selfagg.training.loop_trainer import LoopGRPO
+def _trainer_class(settings: RLSettings) -> type[_Kept]:
     from selfagg.training.trainer import KeptGRPO, KeptRLOO
 
-    if settings.end_to_end is not None:
-        return functools.partial(LoopGRPO, settings=settings)
     return KeptRLOO if settings.algorithm == "rloo" else KeptGRPO
 
 
@@ -157,9 +153,7 @@ def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
 def _require_whole_weights(trainer: _Kept) -> None:
     plugin = trainer.accelerator.state.deepspeed_plugin
     if trainer.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
-        raise UsageError(
-            "weights shared out over processes (ZeRO 3, FSDP) are not trained here: see selfagg train verl"
-        )
+        raise UsageError("weights shared out over processes (ZeRO 3, FSDP) are not trained here: see examples/verl")
 
 
 def _evaluations(evaluation: HeldOutEvaluation, folder: RunFolder, callback: Callback) -> TrainerCallback:
@@ -176,7 +170,7 @@ def _own_reward(
     from selfagg.models.transformers.decoding import end_tokens
     from selfagg.training.reward import trl_reward, try_scoring
 
-    waited_for(try_scoring(question_of(row) for row in rows))
+    blocking(lambda: try_scoring(question_of(row) for row in rows))
     return functools.partial(trl_reward, max_tokens=settings.max_tokens, end_ids=end_tokens(model, tokenizer))
 
 

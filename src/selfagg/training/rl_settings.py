@@ -31,7 +31,8 @@ class RLSettings:
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
         vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
             this machine. None: transformers does.
-        end_to_end: N, K, T: each rollout is a whole RSA loop; see `selfagg.training.loop`. None: one response.
+        repeats: How often each prompt stands in a step, one after another: for trainers whose rollouts have several
+            parts, as ``examples/end_to_end``.
         seed: Decides the order of prompts and what is sampled.
     """
 
@@ -45,7 +46,7 @@ class RLSettings:
     micro_batch: int = 8
     lora: int = 0
     vllm: Vllm | None = None
-    end_to_end: tuple[int, int, int] | None = None
+    repeats: int = 1
     seed: int = 1234
 
     def __post_init__(self) -> None:
@@ -53,27 +54,18 @@ class RLSettings:
             raise UsageError(f"algorithm {self.algorithm!r} is neither rloo nor grpo")
         if self.vllm not in (None, "colocate", "server"):
             raise UsageError(f"vllm {self.vllm!r} is neither colocate nor server")
-        least = {"steps": 1, "prompts": 1, "rollouts": 2, "max_tokens": 1, "micro_batch": 1, "lora": 0}
+        least = {"steps": 1, "prompts": 1, "rollouts": 2, "max_tokens": 1, "micro_batch": 1, "lora": 0, "repeats": 1}
         for name, smallest in least.items():
             if getattr(self, name) < smallest:
                 raise UsageError(f"{name} = {getattr(self, name)}, but it is at least {smallest}")
         for name in ("learning_rate", "temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} = {getattr(self, name)}, but it is a number above 0")
-        if self.end_to_end is not None:
-            n, k, t = self.end_to_end
-            if not (1 <= k <= n and t >= 2):
-                raise UsageError(f"end to end with N, K, T = {n}, {k}, {t}, but it takes 1 <= K <= N and T >= 2")
-            if self.algorithm != "grpo":
-                raise UsageError("end-to-end training takes algorithm grpo: TRL's RLOO has no rollouts of one's own")
 
     @property
     def groups(self) -> int:
-        """Groups of ``rollouts`` responses in a step: one a prompt, end to end one for each member of a loop."""
-        if self.end_to_end is None:
-            return self.prompts
-        n, _, t = self.end_to_end
-        return self.prompts * n * t
+        """Return the groups of ``rollouts`` responses in a step."""
+        return self.prompts * self.repeats
 
     @property
     def responses(self) -> int:

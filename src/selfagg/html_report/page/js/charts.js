@@ -169,52 +169,42 @@ function predictedSpec() {
   return { series, x: byPopulation, y: share, reads: "Accuracy as r_c predicts it beside the measured accuracy" };
 }
 
-function choice(legend, options, chosen, change) {
-  const name = `choice-${legend.replace(/\W/g, "")}`;
-  const entries = options.map((option) =>
-    h(
-      "label",
-      {},
-      h("input", { type: "radio", name, checked: option === chosen, onchange: () => change(option) }),
-      h("span", {}, option.name),
-    ),
-  );
-  return h("fieldset", { class: "choice" }, h("legend", {}, legend), entries);
-}
+const recordKey = ({ label, colour }) => h("span", { class: `key colour-${colour % 8}` }, label);
 
-function metricChoice(chosen, draw) {
-  const entries = METRICS.map(({ key, name }) => {
-    const flip = (event) => {
-      if (event.target.checked) chosen.add(key);
-      else chosen.delete(key);
-      draw();
-    };
-    return h(
-      "label",
-      {},
-      h("input", { type: "checkbox", checked: chosen.has(key), onchange: flip }),
-      h("span", {}, name),
-    );
-  });
-  return h("fieldset", { class: "choice" }, h("legend", {}, "Curves"), entries);
-}
+// Options to choose from: of each its input's attributes, and what it says.
+const choices = (legend, options, more = "") =>
+  h(
+    "fieldset",
+    { class: `choice ${more}` },
+    h("legend", legend),
+    options.map(([attributes, words]) => h("label", h("input", attributes), words)),
+  );
+
+const choice = (legend, options, chosen, change) =>
+  choices(
+    legend,
+    options.map((option) => [
+      { type: "radio", name: `choice-${legend}`, checked: option === chosen, onchange: () => change(option) },
+      h("span", option.name),
+    ]),
+  );
+
+const metricChoice = (chosen, draw) =>
+  choices(
+    "Curves",
+    METRICS.map(({ key, name }) => {
+      const flip = (event) => (chosen[event.target.checked ? "add" : "delete"](key), draw());
+      return [{ type: "checkbox", checked: chosen.has(key), onchange: flip }, h("span", name)];
+    }),
+  );
 
 function recordChoice() {
   if (RECORDS.length < 2) return null;
-  const entries = RECORDS.map((record, index) => {
-    const flip = (event) => {
-      if (event.target.checked) hiddenRecords.delete(index);
-      else hiddenRecords.add(index);
-      redraw();
-    };
-    return h(
-      "label",
-      {},
-      h("input", { type: "checkbox", checked: !hiddenRecords.has(index), onchange: flip }),
-      h("span", { class: `key colour-${record.colour % 8}` }, record.label),
-    );
+  const options = RECORDS.map((record, index) => {
+    const flip = (event) => (hiddenRecords[event.target.checked ? "delete" : "add"](index), redraw());
+    return [{ type: "checkbox", checked: !hiddenRecords.has(index), onchange: flip }, recordKey(record)];
   });
-  return h("fieldset", { class: "choice records" }, h("legend", {}, "Records drawn"), entries);
+  return choices("Records drawn", options, "records");
 }
 
 function figure(title, note, specOf, controls) {
@@ -225,13 +215,13 @@ function figure(title, note, specOf, controls) {
 
 function showCurves(body) {
   if (!RECORDS.some(({ populations }) => populations.length)) {
-    fill(body, [h("p", { class: "nothing" }, "No question is done yet, so there is nothing to draw.")]);
+    fill(body, [h("p.nothing", "No question is done yet, so there is nothing to draw.")]);
     return;
   }
   const chosen = new Set(RECORDS.length > 2 ? ["accuracy"] : METRICS.map(({ key }) => key));
   let cost = COSTS[0];
   let spread = SPREAD[0];
-  const grid = h("div", { class: "plots" });
+  const grid = h("div.plots");
   const add = (...entries) => grid.append(...entries.map((entry) => entry.figure));
   const scored = RECORDS.some((record) => record.populations.some((p) => p.accuracy));
   if (scored) {

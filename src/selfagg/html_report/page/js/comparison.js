@@ -3,8 +3,8 @@
 const estimateText = (estimate) =>
   estimate
     ? [
-        h("strong", {}, percent(estimate[0])),
-        h("span", { class: "interval" }, ` [${(100 * estimate[1]).toFixed(1)}, ${(100 * estimate[2]).toFixed(1)}]`),
+        h("strong", percent(estimate[0])),
+        h("span.interval", ` [${(100 * estimate[1]).toFixed(1)}, ${(100 * estimate[2]).toFixed(1)}]`),
       ]
     : "–";
 
@@ -33,7 +33,7 @@ const HEADS = [
 
 // Said in each row only where the records differ in it; otherwise it stands at the top of the page.
 const whatModel = (one) =>
-  RECORDS.some(({ model }) => model !== one.model) && [h("small", {}, one.model), simulatedMark(one)];
+  RECORDS.some(({ model }) => model !== one.model) && [h("small", one.model), simulatedMark(one)];
 
 function recordRow(record) {
   const last = record.populations.at(-1) || {};
@@ -47,33 +47,29 @@ function recordRow(record) {
     short(record.usage.prompt === null ? null : record.usage.prompt + record.usage.completion),
     duration(record.seconds),
   ];
-  const name = h(
-    "th",
-    { scope: "row" },
-    h("span", { class: `key colour-${record.colour % 8}` }, record.label),
-    h("small", {}, `${record.setting} · seed ${record.seed}`),
-    whatModel(record),
-  );
+  return namedRow(record, `${record.setting} · seed ${record.seed}`, HEADS, cells);
+}
+
+function namedRow(one, setting, heads, cells) {
+  const name = h("th", { scope: "row" }, recordKey(one), h("small", setting), whatModel(one));
   return h(
     "tr",
-    {},
     name,
-    cells.map((cell, at) => h("td", { "data-head": HEADS[at] }, cell)),
+    cells.map((cell, at) => h("td", { "data-head": heads[at] }, cell)),
   );
 }
 
-const simulatedMark = (record) => record.simulated && h("span", { class: "simulated" }, "simulated model");
+const simulatedMark = (record) => record.simulated && h("span.simulated", "simulated model");
 
 function scrolled(label, heads, rows) {
   const head = h(
     "tr",
-    {},
     ["Method", ...heads].map((name) => h("th", { scope: "col" }, name)),
   );
   return h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", { class: "runs" }, h("thead", {}, head), h("tbody", {}, rows)),
+    "div.scroll",
+    { tabindex: "0", role: "region", "aria-label": label },
+    h("table.runs", h("thead", head), h("tbody", rows)),
   );
 }
 
@@ -99,24 +95,12 @@ function entryRow(entry, colour) {
     duration(seconds),
   ];
   const seeds = entry.seeds.length > 1 ? plural(entry.seeds.length, "seed") : `seed ${entry.seeds[0]}`;
-  const name = h(
-    "th",
-    { scope: "row" },
-    h("span", { class: `key colour-${colour % 8}` }, entry.label),
-    h("small", {}, `${entry.setting} · ${seeds}`),
-    whatModel(entry),
-  );
-  return h(
-    "tr",
-    {},
-    name,
-    cells.map((cell, at) => h("td", { "data-head": PER_QUESTION[at] }, cell)),
-  );
+  return namedRow({ ...entry, colour }, `${entry.setting} · ${seeds}`, PER_QUESTION, cells);
 }
 
 const entryTable = () => [
   scrolled("Methods compared", PER_QUESTION, DATA.entries.map(entryRow)),
-  h("p", { class: "note" }, "Costs are means of a question."),
+  h("p.note", "Costs are means of a question."),
 ];
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
@@ -130,10 +114,10 @@ function verdictRow(pair) {
   return h(
     "li",
     { class: `verdict ${pair.verdict.replace(" ", "-")}` },
-    h("span", { class: "word" }, pair.verdict),
-    h("span", { class: "who" }, h("b", {}, pair.a), " than ", h("b", {}, pair.b)),
-    h("span", { class: "numbers" }, differs),
-    h("small", {}, `p = ${pair.p.toPrecision(2)} over ${plural(pair.questions, "question")}; ${least}. ${pair.how}`),
+    h("span.word", pair.verdict),
+    h("span.who", h("b", pair.a), " than ", h("b", pair.b)),
+    h("span.numbers", differs),
+    h("small", `p = ${pair.p.toPrecision(2)} over ${plural(pair.questions, "question")}; ${least}. ${pair.how}`),
   );
 }
 
@@ -145,21 +129,15 @@ function tiles(record) {
     ["First population", estimateText(first.accuracy)],
     ["pass@N, last", estimateText(last.pass_at_n)],
     ["Majority, last", estimateText(last.majority)],
-    ["Calls", [count(record.calls), h("small", {}, ` in ${duration(record.seconds)}`)]],
+    ["Calls", [count(record.calls), h("small", ` in ${duration(record.seconds)}`)]],
     [
       "Tokens",
-      [
-        short(record.usage.prompt),
-        h("small", {}, " prompt + "),
-        short(record.usage.completion),
-        h("small", {}, " completion"),
-      ],
+      [short(record.usage.prompt), h("small", " prompt + "), short(record.usage.completion), h("small", " completion")],
     ],
   ];
   return h(
-    "dl",
-    { class: "tiles" },
-    entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    "dl.tiles",
+    entries.map(([name, value]) => h("div", h("dt", name), h("dd", value))),
   );
 }
 
@@ -169,26 +147,20 @@ function findings(record) {
   const name = RECORDS.length > 1 && h("h3", { class: `key colour-${record.colour % 8}` }, record.label);
   return h(
     "div",
-    {},
     name,
     h(
       "ul",
-      {},
-      told.map((line) => h("li", {}, withRates(line))),
+      told.map((line) => h("li", withRates(line))),
     ),
   );
 }
 
 // Failed calls, answers that could not be scored, tokens that nobody told.
 const lacking = ({ label, missing }) =>
-  missing.length > 0 && h("p", { class: "note" }, `${RECORDS.length > 1 ? `${label}: ` : ""}${missing.join(" ")}`);
+  missing.length > 0 && h("p.note", `${RECORDS.length > 1 ? `${label}: ` : ""}${missing.join(" ")}`);
 
 const unfinished = ({ label, done, questions }) =>
-  h(
-    "p",
-    { class: "note" },
-    `${label}: ${done} of ${plural(questions.length, "question")} are done; its numbers are theirs.`,
-  );
+  h("p.note", `${label}: ${done} of ${plural(questions.length, "question")} are done; its numbers are theirs.`);
 
 function showComparison(body) {
   if (RECORDS.length === 1)
@@ -197,13 +169,13 @@ function showComparison(body) {
   fill(body, [
     RECORDS.length === 1 && tiles(RECORDS[0]),
     DATA.entries.length > 0 && entryTable(),
-    DATA.comparisons.length ? h("ul", { class: "verdicts" }, DATA.comparisons.map(verdictRow)) : null,
+    DATA.comparisons.length ? h("ul.verdicts", DATA.comparisons.map(verdictRow)) : null,
     RECORDS.filter(({ done, questions }) => done < questions.length).map(unfinished),
     RECORDS.map(lacking),
-    DATA.notes.map((note) => h("p", { class: "note" }, note)),
+    DATA.notes.map((note) => h("p.note", note)),
     RECORDS.length > 1 &&
-      h("details", { class: "each", open: DATA.entries.length === 0 }, h("summary", {}, "Each record"), recordTable()),
-    h("div", { class: "findings" }, RECORDS.filter(({ first }) => first).map(findings)),
+      h("details.each", { open: DATA.entries.length === 0 }, h("summary", "Each record"), recordTable()),
+    h("div.findings", RECORDS.filter(({ first }) => first).map(findings)),
   ]);
 }
 
@@ -211,7 +183,7 @@ function showAbout(body) {
   const [first] = RECORDS;
   const models = [...new Set(RECORDS.map(({ model }) => model))];
   const told = [
-    RECORDS.length === 1 && [h("b", {}, first.label), ` ${first.setting} · seed ${first.seed}`],
+    RECORDS.length === 1 && [h("b", first.label), ` ${first.setting} · seed ${first.seed}`],
     /\bquestions?\b/.test(first.source)
       ? first.source
       : `${plural(first.questions.length, "question")} from ${first.source}`,
@@ -220,9 +192,8 @@ function showAbout(body) {
   ];
   body.append(
     h(
-      "p",
-      { class: "about" },
-      told.filter(Boolean).map((piece) => h("span", {}, piece)),
+      "p.about",
+      told.filter(Boolean).map((piece) => h("span", piece)),
     ),
   );
 }

@@ -44,12 +44,21 @@ function dressed(element, attributes, children) {
   return fill(element, children);
 }
 
-const h = (name, attributes, ...children) => dressed(document.createElement(name), attributes, children);
+// `h("p.note", { title: "…" }, children)`: tag and classes, attributes where there are any, children.
+function h(name, ...rest) {
+  const [tag, ...classes] = name.split(".");
+  const attributes = rest[0] && Object.getPrototypeOf(rest[0]) === Object.prototype ? rest.shift() : {};
+  return dressed(
+    document.createElement(tag),
+    { ...attributes, class: [...classes, attributes.class].filter(Boolean).join(" ") || null },
+    rest,
+  );
+}
 const svg = (name, attributes, ...children) => dressed(document.createElementNS(SVG, name), attributes, children);
 
 // The analysis writes r_c; the page sets it with its subscript.
 const withRates = (text) =>
-  text.split("r_c").flatMap((piece, at) => (at ? [h("i", {}, "r"), h("sub", {}, h("i", {}, "c")), piece] : [piece]));
+  text.split("r_c").flatMap((piece, at) => (at ? [h("i", "r"), h("sub", h("i", "c")), piece] : [piece]));
 
 const percent = (value, digits = 1) =>
   value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)}${"\u2009"}%`;

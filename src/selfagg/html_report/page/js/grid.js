@@ -31,16 +31,16 @@ function cell(question, t, i) {
 }
 
 function buildGrid(question) {
-  const grid = h("div", { class: "grid", role: "grid", "aria-label": `Populations of ${question.id}` });
+  const grid = h("div.grid", { role: "grid", "aria-label": `Populations of ${question.id}` });
   question.populations.forEach((population, index) => {
-    const cells = h("div", { class: "cells" });
+    const cells = h("div.cells");
     cells.setAttribute("role", "presentation");
     for (let i = 0; i < population.states.length; i++) cells.append(cell(question, index + 1, i));
     grid.append(
       h(
-        "div",
-        { class: "row", role: "row" },
-        h("span", { class: "t", role: "rowheader", title: `population ${index + 1}` }, index + 1),
+        "div.row",
+        { role: "row" },
+        h("span.t", { role: "rowheader", title: `population ${index + 1}` }, index + 1),
         cells,
       ),
     );

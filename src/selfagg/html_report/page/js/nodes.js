@@ -29,5 +29,5 @@ function fromNode(node) {
   return element;
 }
 
-const typeset = (nodes) => h("div", { class: "text", dir: "auto" }, nodes.map(fromNode));
-const asWritten = (text) => h("div", { class: "text written", dir: "auto" }, text);
+const typeset = (nodes) => h("div.text", { dir: "auto" }, nodes.map(fromNode));
+const asWritten = (text) => h("div.text.written", { dir: "auto" }, text);

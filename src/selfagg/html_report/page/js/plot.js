@@ -99,7 +99,7 @@ function drawSeries(series, x, y) {
 }
 
 function pointerReading(spec, plot, figure) {
-  const tip = h("div", { class: "tip", hidden: true });
+  const tip = h("div.tip", { hidden: true });
   const rule = svg("line", { class: "rule", y1: plot.box.top, y2: plot.box.bottom, visibility: "hidden" });
   plot.root.append(rule);
   const all = spec.series.flatMap((series) => series.points.map((point) => ({ series, point })));
@@ -121,7 +121,7 @@ function pointerReading(spec, plot, figure) {
     rule.setAttribute("x2", place);
     rule.setAttribute("visibility", "visible");
     tip.replaceChildren(
-      h("strong", {}, near.point.title || `${spec.x.short || spec.x.label} ${spec.x.format(near.point.x)}`),
+      h("strong", near.point.title || `${spec.x.short || spec.x.label} ${spec.x.format(near.point.x)}`),
       ...here.map(({ series, point }) =>
         h("div", { class: `key colour-${series.colour % 8}` }, `${series.name}: ${said(spec, point)}`),
       ),
@@ -139,38 +139,29 @@ const said = (spec, point) =>
 function asTable(spec) {
   const rows = spec.series.flatMap((series) =>
     series.points.map((point) =>
-      h("tr", {}, h("td", {}, series.name), h("td", {}, spec.x.format(point.x)), h("td", {}, said(spec, point))),
+      h("tr", h("td", series.name), h("td", spec.x.format(point.x)), h("td", said(spec, point))),
     ),
   );
   const head = ["Series", spec.x.label, spec.y.label].map((name) => h("th", { scope: "col" }, name));
   return h(
-    "details",
-    { class: "numbers" },
-    h("summary", {}, "Numbers"),
-    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))),
+    "details.numbers",
+    h("summary", "Numbers"),
+    h("div.scroll", h("table", h("thead", h("tr", head)), h("tbody", rows))),
   );
 }
 
 // `specOf` is asked again at every drawing, since what is shown may have changed.
 function plotFigure(title, note, specOf, controls) {
-  const canvas = h("div", { class: "canvas" });
-  const legend = h("ul", { class: "legend" });
-  const numbers = h("div", {});
-  const figure = h(
-    "figure",
-    { class: "plot" },
-    h("figcaption", {}, h("h3", {}, title), h("p", {}, note)),
-    controls,
-    canvas,
-    legend,
-    numbers,
-  );
+  const canvas = h("div.canvas");
+  const legend = h("ul.legend");
+  const numbers = h("div");
+  const figure = h("figure.plot", h("figcaption", h("h3", title), h("p", note)), controls, canvas, legend, numbers);
   const draw = () => {
     const spec = specOf();
     const width = Math.floor(canvas.clientWidth);
     if (!width) return;
     if (!spec.series.some((series) => series.points.length)) {
-      canvas.replaceChildren(h("p", { class: "nothing" }, "Nothing to draw here."));
+      canvas.replaceChildren(h("p.nothing", "Nothing to draw here."));
       legend.replaceChildren();
       numbers.replaceChildren();
       return;
@@ -210,5 +201,5 @@ function legendEntry(series) {
         [],
       ),
     );
-  return h("li", {}, sample, withRates(series.name));
+  return h("li", sample, withRates(series.name));
 }

@@ -7,7 +7,7 @@ function viewed(member) {
 const questionText = (packed) => (packed.question ? typeset(packed.question) : asWritten(packed.text));
 
 function lazily(summary, content, more) {
-  const details = h("details", more || {}, h("summary", {}, summary));
+  const details = h("details", more || {}, h("summary", summary));
   details.addEventListener(
     "toggle",
     () => details.open && details.childElementCount === 1 && details.append(content()),
@@ -17,10 +17,10 @@ function lazily(summary, content, more) {
 
 function candidatePart(packed, question, t, parent, number, lead) {
   const letter = question.populations[t - 1].states[parent];
-  const summary = [lead || `Candidate ${number}`, h("span", { class: "from" }, memberName(t, parent)), badge(letter)];
+  const summary = [lead || `Candidate ${number}`, h("span.from", memberName(t, parent)), badge(letter)];
   return lazily(
     summary,
-    () => h("div", {}, viewed(packed.members[`${t}.${parent}`]), linkTo({ t, i: parent }, "Open this member")),
+    () => h("div", viewed(packed.members[`${t}.${parent}`]), linkTo({ t, i: parent }, "Open this member")),
     { class: "part candidate" },
   );
 }
@@ -35,7 +35,7 @@ function promptParts(packed, question, t, i) {
       return candidatePart(packed, question, t - 1, member.shows[part.place], part.place + 1, part.lead);
     const title = part.kind === "context" ? `${PART_NAMES.context}: ${part.role}` : PART_NAMES[part.kind];
     if (part.kind === "question") return lazily([title], () => questionText(packed), { class: "part" });
-    return h("div", { class: "part words" }, h("h4", {}, title), asWritten(part.text));
+    return h("div.part.words", h("h4", title), asWritten(part.text));
   });
 }
 
@@ -51,5 +51,5 @@ function promptNote(packed, member) {
       "The words of this prompt differ from those that were sent: it was made by another version or with other settings.",
   ]
     .filter(Boolean)
-    .map((line) => h("p", { class: "note" }, line));
+    .map((line) => h("p.note", line));
 }

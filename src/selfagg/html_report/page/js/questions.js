@@ -1,8 +1,8 @@
 // The list of questions of one record, with its filters.
 
 const view = { record: 0, tags: new Set(), words: [], order: Object.keys(ORDERS)[0], replies: false };
-const list = h("div", { class: "cards" });
-const status = h("p", { class: "status", role: "status" });
+const list = h("div.cards");
+const status = h("p.status", { role: "status" });
 const cards = new Map();
 let search = 0;
 
@@ -32,7 +32,7 @@ function rowsTall(question) {
 }
 
 function buildCard(question, position) {
-  const place = h("div", { class: "place" });
+  const place = h("div.place");
   place.style.minHeight = `${rowsTall(question)}px`;
   const open = () => go({ record: view.record, question: question.id });
   const last = question.populations.at(-1);
@@ -41,22 +41,20 @@ function buildCard(question, position) {
       ? `${[...last.states].filter((letter) => letter === "r").length} of ${last.states.length} right at the end`
       : "";
   const card = h(
-    "article",
-    { class: "card", "data-position": position, "aria-label": `Question ${question.id}` },
+    "article.card",
+    { "data-position": position, "aria-label": `Question ${question.id}` },
     h(
       "header",
-      {},
-      h("h3", {}, h("button", { type: "button", onclick: open }, question.id)),
-      h("span", { class: "group" }, question.group),
-      h("span", { class: "score" }, right),
+      h("h3", h("button", { type: "button", onclick: open }, question.id)),
+      h("span.group", question.group),
+      h("span.score", right),
     ),
-    h("p", { class: "excerpt", dir: "auto" }, question.excerpt),
+    h("p.excerpt", { dir: "auto" }, question.excerpt),
     place,
     h(
       "footer",
-      {},
       question.tags.map((tag) => h("span", { class: `tag ${tag.replace(" ", "-")}` }, tag)),
-      !question.done && h("span", { class: "tag" }, "unfinished"),
+      !question.done && h("span.tag", "unfinished"),
     ),
   );
   builder.observe(card);
@@ -100,22 +98,21 @@ function tagChips() {
       refilter();
     };
     return h(
-      "button",
+      "button.chip",
       {
         type: "button",
-        class: "chip",
         title: meaning,
         "aria-pressed": String(view.tags.has(tag)),
         disabled: number === 0 && !view.tags.has(tag),
         onclick: flip,
       },
       tag,
-      h("span", { class: "number" }, number),
+      h("span.number", number),
     );
   });
 }
 
-const chips = h("div", { class: "chips", role: "group", "aria-label": "Filters" });
+const chips = h("div.chips", { role: "group", "aria-label": "Filters" });
 
 function chooseRecord(index) {
   view.record = index;
@@ -127,21 +124,17 @@ function chooseRecord(index) {
 
 function recordTabs() {
   if (RECORDS.length < 2) return null;
-  const tabs = RECORDS.map((record, index) =>
-    h(
-      "label",
-      {},
-      h("input", {
-        type: "radio",
-        name: "shown-record",
-        value: index,
-        checked: index === view.record,
-        onchange: () => chooseRecord(index),
-      }),
-      h("span", { class: `key colour-${record.colour % 8}` }, record.label),
-    ),
-  );
-  return h("fieldset", { class: "choice records" }, h("legend", {}, "Record"), tabs);
+  const tabs = RECORDS.map((record, index) => [
+    {
+      type: "radio",
+      name: "shown-record",
+      value: index,
+      checked: index === view.record,
+      onchange: () => chooseRecord(index),
+    },
+    recordKey(record),
+  ]);
+  return choices("Record", tabs, "records");
 }
 
 function toolbar() {
@@ -154,12 +147,10 @@ function toolbar() {
   const reorder = (event) => ((view.order = event.target.value), listCards());
   const replies = (event) => ((view.replies = event.target.checked), refilter());
   return h(
-    "div",
-    { class: "toolbar" },
+    "div.toolbar",
     recordTabs(),
     h(
-      "div",
-      { class: "find" },
+      "div.find",
       h("input", {
         type: "search",
         id: "search",
@@ -167,15 +158,14 @@ function toolbar() {
         "aria-label": "Search questions and answers",
         oninput: typed,
       }),
-      h("label", {}, h("input", { type: "checkbox", id: "search-replies", onchange: replies }), " in replies too"),
+      h("label", h("input", { type: "checkbox", id: "search-replies", onchange: replies }), " in replies too"),
       h(
         "label",
-        {},
         "Order ",
         h(
           "select",
           { id: "order", onchange: reorder },
-          Object.keys(ORDERS).map((name) => h("option", {}, name)),
+          Object.keys(ORDERS).map((name) => h("option", name)),
         ),
       ),
     ),
@@ -197,16 +187,15 @@ const occurring = () => {
 
 const legendOfCells = () =>
   h(
-    "ul",
-    { class: "states", "aria-label": "Meaning of the cells" },
+    "ul.states",
+    { "aria-label": "Meaning of the cells" },
     occurring().map(({ name, glyph, word }) => {
       const sample = h("span", { class: `cell ${name}`, "aria-hidden": "true" }, glyph);
       sample.style.setProperty("--part", "50%");
-      return h("li", {}, sample, word);
+      return h("li", sample, word);
     }),
     h(
-      "li",
-      { class: "hint" },
+      "li.hint",
       "One row a population. Point at a cell for its ancestors; click it, or press Enter, to read it; arrow keys move.",
     ),
   );

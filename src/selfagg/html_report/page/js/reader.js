@@ -16,7 +16,7 @@ const badge = (letter) =>
   );
 
 const linkTo = (more, words) =>
-  h("button", { type: "button", class: "link", onclick: () => go({ ...reader.address, ...more }) }, words);
+  h("button.link", { type: "button", onclick: () => go({ ...reader.address, ...more }) }, words);
 
 function closeReader() {
   const { open, address } = reader;
@@ -38,10 +38,9 @@ function bar(address, question, title) {
   const step = (key, words, arrow) => {
     const next = t && moved(question, [t, i], key);
     return h(
-      "button",
+      "button.step",
       {
         type: "button",
-        class: "step",
         "aria-label": words,
         title: words,
         disabled: !next,
@@ -60,22 +59,11 @@ function bar(address, question, title) {
     : [];
   return h(
     "header",
-    {},
+    h("div", h("p.kind", t ? linkTo({ t: undefined, i: undefined }, question.id) : question.group), h("h3", title)),
     h(
-      "div",
-      {},
-      h("p", { class: "kind" }, t ? linkTo({ t: undefined, i: undefined }, question.id) : question.group),
-      h("h3", {}, title),
-    ),
-    h(
-      "div",
-      { class: "steps" },
+      "div.steps",
       steps,
-      h(
-        "button",
-        { type: "button", class: "step", "aria-label": "Close", title: "Close (Esc)", onclick: closeReader },
-        "×",
-      ),
+      h("button.step", { type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: closeReader }, "×"),
     ),
   );
 }
@@ -83,7 +71,7 @@ function bar(address, question, title) {
 const fact = (name, value) =>
   value === null || value === undefined || value === ""
     ? null
-    : h("div", {}, h("dt", {}, name), h("dd", { dir: "auto" }, value));
+    : h("div", h("dt", name), h("dd", { dir: "auto" }, value));
 
 const answerText = (answer, nodes) => (nodes ? fromNode(nodes) : answer);
 
@@ -97,8 +85,7 @@ const STOPS = {
 function facts(member, packed) {
   const [prompt, cached, completion, thinking] = member.tokens ?? [];
   return h(
-    "dl",
-    { class: "facts" },
+    "dl.facts",
     fact("Answer", answerText(member.answer ?? "none", member.answer_nodes)),
     fact("Gold", answerText(packed.gold, packed.gold_nodes)),
     fact("Score", member.score === null ? "not scored" : String(+member.score.toFixed(4))),
@@ -129,7 +116,7 @@ function family(question, t, i) {
       ),
     );
   const line = (words, level, places) =>
-    places.length > 0 && h("p", { class: "family" }, `${words} of population ${level}: `, entries(level, places));
+    places.length > 0 && h("p.family", `${words} of population ${level}: `, entries(level, places));
   return [
     line("Made from members", t - 1, parentsOf(question, t, i)),
     line("Shown to members", t + 1, childrenOf(question, t, i)),
@@ -137,45 +124,37 @@ function family(question, t, i) {
 }
 
 function replyView(member) {
-  const place = h("div", {});
+  const place = h("div");
   const draw = () => place.replaceChildren(reader.written ? asWritten(member.text) : typeset(member.nodes));
   const flip = (event) => ((reader.written = event.target.checked), draw());
   draw();
   return h(
-    "section",
-    { class: "reply", "aria-label": "Reply" },
+    "section.reply",
+    { "aria-label": "Reply" },
     h(
       "h4",
-      {},
       "Reply",
-      h(
-        "label",
-        { class: "as-written" },
-        h("input", { type: "checkbox", checked: reader.written, onchange: flip }),
-        " as written",
-      ),
+      h("label.as-written", h("input", { type: "checkbox", checked: reader.written, onchange: flip }), " as written"),
     ),
-    member.text.trim() ? place : h("p", { class: "nothing" }, "The reply is empty."),
+    member.text.trim() ? place : h("p.nothing", "The reply is empty."),
   );
 }
 
 function memberView(packed, question, { t, i }) {
   const told = packed.members[`${t}.${i}`];
-  if (!told) return [h("p", { class: "nothing" }, "This member was not computed.")];
+  if (!told) return [h("p.nothing", "This member was not computed.")];
   const member = { ...told, parents: parentsOf(question, t, i) };
   return [
-    h("p", { class: "state" }, badge(question.populations[t - 1].states[i])),
+    h("p.state", badge(question.populations[t - 1].states[i])),
     facts(member, packed),
     family(question, t, i),
-    member.error !== null ? h("p", { class: "error" }, `The call failed: ${member.error}`) : replyView(member),
+    member.error !== null ? h("p.error", `The call failed: ${member.error}`) : replyView(member),
     member.reasoning && lazily(["Reasoning"], () => asWritten(member.reasoning), { class: "part" }),
-    (member.also ?? []).map(({ role, text, error }) =>
-      h("div", { class: "part words" }, h("h4", {}, role), asWritten(error ?? text)),
-    ),
+    (member.also ?? []).map(({ role, text, error }) => h("div.part.words", h("h4", role), asWritten(error ?? text))),
     h(
-      "section",
-      { class: "prompt", "aria-label": "Prompt" },
-      h("h4", {}, "Prompt"),
+      "section.prompt",
+      { "aria-label": "Prompt" },
+      h("h4", "Prompt"),
       promptNote(packed, member),
       promptParts(packed, question, t, i),
     ),
@@ -196,8 +175,7 @@ function questionView(packed, question) {
     .map(({ letter, answer, members }) =>
       h(
         "tr",
-        {},
-        h("td", {}, badge(letter)),
+        h("td", badge(letter)),
         h(
           "td",
           { dir: "auto" },
@@ -206,20 +184,14 @@ function questionView(packed, question) {
             packed.members[`${question.populations.length}.${members[0]}`]?.answer_nodes,
           ),
         ),
-        h("td", { class: "number" }, members.length),
-        h("td", {}, linkTo({ t: question.populations.length, i: members[0] }, "open")),
+        h("td.number", members.length),
+        h("td", linkTo({ t: question.populations.length, i: members[0] }, "open")),
       ),
     );
   return [
     questionText(packed),
-    h("dl", { class: "facts" }, fact("Gold", answerText(packed.gold, packed.gold_nodes)), fact("Kind", question.kind)),
-    rows.length > 0 &&
-      h(
-        "div",
-        {},
-        h("h4", {}, "Answers of the last population"),
-        h("table", { class: "answers" }, h("tbody", {}, rows)),
-      ),
+    h("dl.facts", fact("Gold", answerText(packed.gold, packed.gold_nodes)), fact("Kind", question.kind)),
+    rows.length > 0 && h("div", h("h4", "Answers of the last population"), h("table.answers", h("tbody", rows))),
   ];
 }
 
@@ -269,7 +241,7 @@ async function openReader(address, { scroll }) {
   pane.replaceChildren(
     bar(address, question, title),
     fill(
-      h("div", { class: "content", tabindex: "0", role: "region", "aria-label": title }),
+      h("div.content", { tabindex: "0", role: "region", "aria-label": title }),
       address.t ? memberView(packed, question, address) : questionView(packed, question),
     ),
   );

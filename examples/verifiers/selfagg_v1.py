@@ -1,4 +1,4 @@
-"""selfagg as an environment of verifiers 0.4, which knows it as ``selfagg-v1`` (the module `selfagg_v1`).
+"""selfagg as an environment of verifiers 0.4, which finds it as ``selfagg-v1`` by this file's name on PYTHONPATH.
 
 A task is a row of a training set: a plain or an aggregation prompt, answered once and rewarded as everywhere else.
 With ``t`` above 1 an episode is the whole of RSA on the row's question: each member of each population is a trace of
@@ -27,6 +27,8 @@ from selfagg.training.reward import REWARDS, reply_of
 from selfagg.training.rows import Split, question_of, read_rows
 from selfagg.training.verl_reward import Unscorable
 from selfagg.types import Member, Message, Reply, Request
+
+__all__ = ["OneCall", "Prompts", "RSAEnv"]
 
 _MESSAGES = {"system": vf.SystemMessage, "user": vf.UserMessage, "assistant": vf.AssistantMessage}
 

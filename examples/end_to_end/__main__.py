@@ -1,0 +1,5 @@
+"""Trains end to end; see the package."""
+
+from examples.end_to_end import main
+
+main()
