@@ -12,7 +12,6 @@ from selfagg.methods.base import Members, Method
 from selfagg.prompts import first
 from selfagg.record.store import Store
 from selfagg.run.engine import Engine
-from selfagg.run.garbage import rarely_searched
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.subsets import address_random
 from selfagg.types import Member, Question, Stop
@@ -66,10 +65,11 @@ async def evaluate(
                 await places.acquire()
                 group.create_task(one(position, question))
 
+    engine.callback.started(engine.record)
     try:
-        with rarely_searched():
-            await first_error_only(everything())
+        await first_error_only(everything())
     finally:
+        engine.callback.ended()
         await engine.close()
 
 
