@@ -5,6 +5,7 @@
 >>> result.answer, result.text, result.populations[0][0].text
 >>> evaluation = selfagg.evaluate("questions.jsonl", model="local", method=selfagg.RSA(n=8, k=4, t=3))
 >>> evaluation.answer, evaluation.populations[-1].accuracy, evaluation.questions[0].populations[0][0].text
+>>> selfagg.compare("questions.jsonl", ["rsa", "majority"], model="local", sizes={"n": 8, "k": 4, "t": 3}).entries
 
 A name is loaded when it is first used, so that importing selfagg stays quick.
 """
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from selfagg.engine.engine import Watcher as Callback
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation import EvaluatedQuestion, Evaluation, aevaluate, evaluate
+    from selfagg.experiments.compare import acompare, compare
     from selfagg.experiments.compared import Compared
+    from selfagg.experiments.estimate import ExpectedCosts, estimate_costs
+    from selfagg.experiments.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
+    from selfagg.models.available import available_models
     from selfagg.models.base import AlwaysOpen
+    from selfagg.progress_bar import ProgressBar
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
-    from selfagg.records import Replay, analyze, build_report, compare, replay
+    from selfagg.records import Replay, analyze, build_report, plot, replay
     from selfagg.scoring.base import Scorer, Verdict
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
@@ -46,7 +52,12 @@ _MODULES = {
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "records": "Replay analyze build_report compare replay",
+    "experiments.compare": "acompare compare",
+    "experiments.estimate": "ExpectedCosts estimate_costs",
+    "experiments.sweep": "Sweep asweep sweep",
+    "models.available": "available_models",
+    "progress_bar": "ProgressBar",
+    "records": "Replay analyze build_report plot replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -63,11 +74,13 @@ __all__ = [
     "ContextOverflow",
     "EvaluatedQuestion",
     "Evaluation",
+    "ExpectedCosts",
     "Member",
     "Method",
     "Model",
     "ModelError",
     "Population",
+    "ProgressBar",
     "Question",
     "Replay",
     "Reply",
@@ -79,22 +92,29 @@ __all__ = [
     "Selection",
     "SelfaggError",
     "Stop",
+    "Sweep",
     "Usage",
     "UsageError",
     "Verdict",
     "Wording",
+    "acompare",
     "aevaluate",
     "aggregation",
     "analyze",
     "asolve",
+    "asweep",
+    "available_models",
     "build_report",
     "compare",
     "connect",
+    "estimate_costs",
     "evaluate",
     "first",
     "load_questions",
+    "plot",
     "replay",
     "solve",
+    "sweep",
 ]
 
 

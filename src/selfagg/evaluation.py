@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from selfagg.api import Population
-from selfagg.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg.arguments import RunArguments, check_whole
 from selfagg.blocking import blocking
 from selfagg.extras import extras_named
 from selfagg.types import Question, Sampling, Usage
@@ -226,41 +226,35 @@ async def aevaluate(
         UsageError: A setting cannot work, a package is missing, or the model cannot be reached.
         RunStopped: The model is gone; what was finished is in the record.
     """
-    from selfagg.benchmarks.given import question_set
     from selfagg.engine.configuration import about as circumstances
     from selfagg.engine.configuration import configuration
-    from selfagg.engine.engine import Engine, Settings
+    from selfagg.engine.engine import Engine
     from selfagg.engine.record import Record
-    from selfagg.engine.run import Schedule
     from selfagg.engine.run import evaluate as evaluate_all
     from selfagg.methods import method_given
-    from selfagg.models import Access, opened
-    from selfagg.prompts.wording import Wording
-    from selfagg.scoring.code import find_sandbox
-    from selfagg.scoring.given import scorer_given
 
-    check_words({"schedule": (schedule, get_args(Schedule))})
-    check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency)
-    check_amounts(concurrency=concurrency)
-    check_times(sampling or Sampling(), timeout_s=timeout_s, patience_s=patience_s)
-    check_model(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, patience_s=patience_s)
-    chosen = method_given(method, n=n, k=k, t=t, order=order)
-    settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
-    with extras_named():
-        import numpy  # noqa: F401 - what is missing is told before a token is paid for
-        import scipy  # noqa: F401
-
-        asked = question_set(questions, size=size)
-    if settings.scorer is None and any(question.kind == "code" for question in asked.questions):
-        find_sandbox()
-    urls = (base_url,) if base_url else ()
-    access = Access(urls, api_key=api_key, concurrency=concurrency, timeout_s=timeout_s, patience_s=patience_s)
-    async with opened(model, access) as connection:
+    check_whole(n=n, k=k, t=t)
+    run = RunArguments(
+        model=model,
+        candidate=candidate,
+        sampling=sampling,
+        seed=seed,
+        schedule=schedule,
+        scorer=scorer,
+        wording=wording,
+        base_url=base_url,
+        api_key=api_key,
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+        concurrency=concurrency,
+    )
+    chosen, settings = method_given(method, n=n, k=k, t=t, order=order), run.settings()
+    asked = run.questions(questions, size)
+    async with run.opened() as connection:
         with Record(Path(record) if record is not None else None) as written:
             known = circumstances(context=connection.context, **(about or {}))
             written.begin(configuration(chosen, connection.name, settings, asked.source), asked.questions, known)
             engine = Engine(connection, settings, written, concurrency=concurrency, watcher=callback)
-            engine.watcher.started(written)
             await evaluate_all(engine, chosen, asked.questions, schedule=schedule)
             return Evaluation.of(written)
 

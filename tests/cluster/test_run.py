@@ -21,7 +21,6 @@ import pytest
 from aiohttp import web
 
 from selfagg import __version__
-from selfagg.cli.progress import Progress
 from selfagg.cluster.connection import Cluster, connected
 from selfagg.cluster.job import Job
 from selfagg.cluster.run import Split
@@ -32,6 +31,7 @@ from selfagg.engine.run import evaluate
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import Access, connect
+from selfagg.progress import Progress
 from selfagg.types import Question
 
 ray = pytest.importorskip("ray", reason="ray is not installed")

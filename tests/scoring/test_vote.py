@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.scoring import majority, scorer_for, winner
+from selfagg.scoring import majority, scorer_for
 from selfagg.types import Member, Question
 
 QUESTION = Question("q", "?")
@@ -36,12 +36,9 @@ async def test_groups(answers: tuple[str | None, ...], groups: list[list[int]]) 
     assert await places(*answers) == groups
 
 
-async def test_winner_is_the_earliest_of_the_largest_group() -> None:
+async def test_of_the_largest_groups_the_one_with_the_earliest_member_is_first() -> None:
     groups = await majority(scorer_for("text"), QUESTION, members("c", "b", "a", "A", "B"))
-    first = winner(groups)
-    assert first is not None
-    assert first.i == 1
-    assert winner([]) is None
+    assert groups[0][0].i == 1
 
 
 async def test_math_votes_by_equality_and_puzzles_do_not() -> None:

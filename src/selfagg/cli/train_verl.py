@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from selfagg.cli.options import METHOD, MODEL, RUN
+from selfagg.cli.generate import command
+from selfagg.training.verl import VerlRun
 
 
-def verl(
-    data: Annotated[Path, typer.Option(help="A set that selfagg train data made.", rich_help_panel=RUN)],
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", help="A name on the hub, or a folder of safetensors.", rich_help_panel=MODEL),
-    ],
-    out: Annotated[Path, typer.Option(help="The run's folder, which is made.", rich_help_panel=RUN)],
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs of a node.", rich_help_panel=RUN)] = 4,
-    nodes: Annotated[int, typer.Option(min=1, help="Nodes.", rich_help_panel=RUN)] = 1,
-    tensor_parallel: Annotated[
-        int, typer.Option(min=1, help="GPUs for one replica of the model when it samples.", rich_help_panel=RUN)
-    ] = 1,
-    steps: Annotated[int, typer.Option(min=1, help="Steps, one update each.", rich_help_panel=METHOD)] = 300,
-    prompts: Annotated[
-        int, typer.Option(min=1, help="Prompts of a step, 4 responses to each.", rich_help_panel=METHOD)
-    ] = 256,
-    max_prompt_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens of a prompt.", rich_help_panel=METHOD)
-    ] = 33_792,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a response.", rich_help_panel=METHOD)] = 8_192,
-) -> None:
+@command
+def verl(*, data: Path, out: Path, run: VerlRun) -> None:
     """Write a run of verl for a cluster: configuration, reward function, training set, launch script.
 
     Defaults are the paper's setting. Where verl is installed, the run is checked by verl's own code.
-    """
-    from selfagg.training.verl import VerlRun
 
-    run = VerlRun(
-        model=model,
-        gpus=gpus,
-        nodes=nodes,
-        tensor_parallel=tensor_parallel,
-        max_prompt_tokens=max_prompt_tokens,
-        max_tokens=max_tokens,
-        prompts=prompts,
-        steps=steps,
-    )
+    Args:
+        data: A set that selfagg train data made.
+        out: The run's folder, which is made.
+    """
     run.write(data, out)
     typer.echo(f"{out}: run.sh starts it; README.md says what it needs")
     _check(out)

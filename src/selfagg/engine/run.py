@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from selfagg.engine.engine import Engine
-from selfagg.engine.garbage import rarely_searched
 from selfagg.engine.keeping import Keeper
 from selfagg.engine.sets import address_random
 from selfagg.engine.trial import Trial
@@ -66,10 +65,11 @@ async def evaluate(
                 await places.acquire()
                 group.create_task(one(position, question))
 
+    engine.watcher.started(engine.record)
     try:
-        with rarely_searched():
-            await first_error_only(everything())
+        await first_error_only(everything())
     finally:
+        engine.watcher.ended()
         await engine.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from selfagg.engine.record import Record
 from selfagg.methods.base import Method
 
-COMPARABLE = ("model", "sampling", "seed", "source")
+COMPARABLE = ("model", "sampling", "seed", "source", "wording")
 """What two runs must have in common for a first sample of one to be a first sample of the other."""
 
 

@@ -27,8 +27,3 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
     for (member, _), first in zip(voters, firsts, strict=True):
         groups.setdefault(first, []).append(member)
     return sorted(groups.values(), key=len, reverse=True)  # stable: ties stay in the order of first members
-
-
-def winner(groups: Sequence[Sequence[Member]]) -> Member | None:
-    """The earliest member of the largest group, or None where nobody voted."""
-    return groups[0][0] if groups else None

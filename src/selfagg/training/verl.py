@@ -30,8 +30,8 @@ class VerlRun:
 
     Attributes:
         model: A name on the hub, or a folder that transformers loads.
-        gpus: Of one node.
-        nodes: How many.
+        gpus: GPUs of a node.
+        nodes: Nodes.
         tensor_parallel: GPUs that one replica of the model takes for sampling.
         max_prompt_tokens: Most tokens of a prompt: 4 candidates of 8192 and 1024 for the rest.
         max_tokens: Most tokens of a response.

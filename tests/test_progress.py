@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from selfagg.cli.progress import WINDOW_S, Progress
-from selfagg.cli.view import line
 from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.record import CANDIDATE, Record
 from selfagg.engine.run import evaluate
 from selfagg.methods import RSA
 from selfagg.models import connect
+from selfagg.progress import WINDOW_S, Progress
+from selfagg.progress_bar import line
 from selfagg.types import Member, Question, Reply, Usage
 
 
