@@ -44,7 +44,12 @@ class ProgressBar(Progress):
     """
 
     def __init__(
-        self, console: Console | None = None, *, sizes: Sequence[int] | None = None, questions: int | None = None
+        self,
+        console: Console | None = None,
+        *,
+        sizes: Sequence[int] | None = None,
+        questions: int | None = None,
+        done_too: bool = False,
     ) -> None:
         """Show nothing yet.
 
@@ -52,8 +57,10 @@ class ProgressBar(Progress):
             console: Where to show it; None: stderr.
             sizes: Members of each population of a question; None: those of the run's method.
             questions: Questions in all; None: those of the run.
+            done_too: True shows a run of which an earlier session has done everything, too.
         """
         super().__init__(sizes, questions)
+        self._done_too = done_too
         self._console = console or Console(stderr=True)
         self._view = ExitStack()
         self._named: object = None
@@ -69,7 +76,7 @@ class ProgressBar(Progress):
         if path not in (None, self._named):
             say(f"record {path}", self._console)
             self._named = path
-        if self.done < self.size and isinstance(record, Record):
+        if (self._done_too or self.done < self.size) and isinstance(record, Record):
             told = record.configuration
             title = headline(told["method"], f"{told['source']}, seed {told['seed']}", told["model"])
             self._view.enter_context(shown(self, title, self._console))

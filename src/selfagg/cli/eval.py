@@ -45,6 +45,7 @@ def evaluate(
     from selfagg.cli.tables import summary_table
     from selfagg.errors import UsageError
     from selfagg.evaluation import aevaluate
+    from selfagg.progress_bar import ProgressBar
     from selfagg.terminal import print_result
 
     cluster.check()
@@ -59,7 +60,8 @@ def evaluate(
     prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
     with record_file(run.record, asked.name, chosen.name) as path:
         if cluster.ray is None:
-            given = {"questions": asked, "method": chosen, "record": path}
+            bar = ProgressBar(console, done_too=True)
+            given = {"questions": asked, "method": chosen, "record": path, "callback": bar}
             work = run_opened(aevaluate, model, settings, method.schedule, console, **given)
             summary = stopping.run(work, path).summary
         else:

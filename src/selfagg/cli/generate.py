@@ -19,6 +19,7 @@ import typer
 from selfagg.arguments import pairs
 from selfagg.benchmarks.base import Size
 from selfagg.cli import values
+from selfagg.errors import UsageError
 from selfagg.prompts.wording import Wording
 from selfagg.scoring.base import Scorer
 
@@ -132,6 +133,7 @@ class _Options:
 
     parameters: dict[str, inspect.Parameter] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    flags: dict[str, str] = field(default_factory=dict)
 
     def add(self, source: Source, *, positional: bool = False) -> Callable[[Mapping[str, Any]], Any]:
         """Add an option; return what gives its value, given all that typer read."""
@@ -146,6 +148,7 @@ class _Options:
         about = made(*flags, help=source.help.replace("[", "\\["), metavar=metavar, **panel)
         name = source.key.replace(".", "_")
         self.taken |= set(flags)
+        self.flags |= {source.name: flags[0]} if flags else {}
         self.parameters[name] = inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, about]
         )
@@ -199,7 +202,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         parts[name] = options.add(own[name], positional=positional) if name in own else options.group(hints[name])
 
     def called(**given: Any) -> None:
-        function(**{name: part(given) for name, part in parts.items()})
+        try:
+            function(**{name: part(given) for name, part in parts.items()})
+        except UsageError as error:
+            raise UsageError(_with_flag(str(error), options.flags)) from error
 
     called.__doc__ = text.replace("[", "\\[")
     called.__name__ = function.__name__
@@ -218,6 +224,12 @@ def described(thing: Any) -> tuple[str, dict[str, str]]:
         elif line.strip():
             told[last] += f" {line.strip()}"
     return text, {name: words.replace("`", "") for name, words in told.items()}
+
+
+def _with_flag(sentence: str, flags: Mapping[str, str]) -> str:
+    """Return an error's sentence with the flag in place of the name of a setting, where it begins with one."""
+    named = re.match(r"(\w+)(?= is | = |: )", sentence)
+    return flags[named[1]] + sentence[named.end() :] if named and named[1] in flags else sentence
 
 
 def _fields(cls: type[Any]) -> Iterable[tuple[Source, Any, Iterable[type[Any]] | None]]:
