@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from selfagg.cli import run_app
-from selfagg.cli.terminal import results, say
 from selfagg.errors import UsageError
+from selfagg.terminal import results, say
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

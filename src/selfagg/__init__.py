@@ -5,6 +5,7 @@
 >>> result.answer, result.text, result.populations[0][0].text
 >>> evaluation = selfagg.evaluate("questions.jsonl", model="local", method=selfagg.RSA(n=8, k=4, t=3))
 >>> evaluation.answer, evaluation.populations[-1].accuracy, evaluation.questions[0].populations[0][0].text
+>>> selfagg.compare("questions.jsonl", ["rsa", "majority"], model="local", sizes={"n": 8, "k": 4, "t": 3}).entries
 
 A name is loaded when it is first used, so that importing selfagg stays quick.
 """
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
+    from selfagg.evaluation.compare import acompare, compare
     from selfagg.evaluation.compared import Compared
+    from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, analyze, build_report, compare, merge, replay
+    from selfagg.evaluation.records import Replay, analyze, build_report, merge, plot, replay
+    from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
+    from selfagg.models.available import available_models
     from selfagg.models.base import AlwaysOpen
+    from selfagg.progress_bar import ProgressBar
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
     from selfagg.run.engine import Callback
@@ -46,7 +52,12 @@ _MODULES = {
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "evaluation.records": "Replay analyze build_report compare merge replay",
+    "evaluation.compare": "acompare compare",
+    "evaluation.estimate": "ExpectedCosts estimate_costs",
+    "evaluation.sweep": "Sweep asweep sweep",
+    "models.available": "available_models",
+    "progress_bar": "ProgressBar",
+    "evaluation.records": "Replay analyze build_report merge plot replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -63,11 +74,13 @@ __all__ = [
     "ContextOverflow",
     "EvaluatedQuestion",
     "Evaluation",
+    "ExpectedCosts",
     "Member",
     "Method",
     "Model",
     "ModelError",
     "Population",
+    "ProgressBar",
     "Question",
     "Replay",
     "Reply",
@@ -79,23 +92,30 @@ __all__ = [
     "Selection",
     "SelfaggError",
     "Stop",
+    "Sweep",
     "Usage",
     "UsageError",
     "Verdict",
     "Wording",
+    "acompare",
     "aevaluate",
     "aggregation",
     "analyze",
     "asolve",
+    "asweep",
+    "available_models",
     "build_report",
     "compare",
     "connect",
+    "estimate_costs",
     "evaluate",
     "first",
     "load_questions",
     "merge",
+    "plot",
     "replay",
     "solve",
+    "sweep",
 ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from selfagg._internal.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg._internal.arguments import RunArguments, check_amounts, check_times, check_whole, check_words
 from selfagg._internal.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
@@ -76,6 +76,24 @@ class Result:
     record: Path | None
     missing: Missing
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``selfagg solve --json`` prints."""
+        from selfagg.analysis.missing import usage_json
+
+        return {
+            "answer": self.answer,
+            "text": self.text,
+            "method": self.method.name,
+            "n": self.method.n,
+            "k": getattr(self.method, "k", None),
+            "t": self.method.t,
+            "calls": self.calls,
+            "usage": usage_json(self.usage, self.missing.replies),
+            "failed": self.missing.failed,
+            "cut_short": self.cut_short,
+            "record": None if self.record is None else str(self.record),
+        }
+
 
 async def asolve(
     question: str | Question,
@@ -103,6 +121,7 @@ async def asolve(
     scorer: GivenScorer | None = None,
     wording: Wording | None = None,
     callback: Callback | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Result:
     r"""Answer one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
 
@@ -135,6 +154,7 @@ async def asolve(
         scorer: Reads, scores and compares answers; see `selfagg.evaluate`. None: by the question's kind.
         wording: The words of the prompts; None: `selfagg.Wording`, our own.
         callback: Told of each member as it comes; see `selfagg.Callback`.
+        about: Further facts that the record keeps and does not compare.
 
     Returns:
         Answer, text, and how they came about.
@@ -144,38 +164,41 @@ async def asolve(
         ModelError: No call gave a reply.
     """
     from selfagg.methods import method_given
-    from selfagg.models import Access, opened
-    from selfagg.prompts.wording import Wording
-    from selfagg.record.configuration import about, configuration
+    from selfagg.record.configuration import about as circumstances
+    from selfagg.record.configuration import configuration
     from selfagg.record.record import Record
-    from selfagg.run.engine import Engine, Settings
+    from selfagg.run.engine import Engine
     from selfagg.run.question_run import QuestionRun
-    from selfagg.run.runner import Choice, Schedule
+    from selfagg.run.runner import Choice
     from selfagg.run.runner import answer as answer_trial
-    from selfagg.scoring.given import scorer_given
 
-    words = {"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))}
-    check_words(words)
-    check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
-    check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
-    check_times(sampling or Sampling(), deadline_s=deadline_s, patience_s=patience_s, timeout_s=timeout_s)
-    check_model(model, base_url=base_url, api_key=api_key, patience_s=patience_s, timeout_s=timeout_s)
-    asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
-    chosen = method_given(method, n=n, k=k, t=t, order=order)
-    settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
-    access = Access(
-        (base_url,) if base_url else (),
+    check_words({"kind": (kind, KINDS), "answer": (answer, get_args(Choice))})
+    check_whole(n=n, k=k, t=t, max_total_tokens=max_total_tokens)
+    check_amounts(max_total_tokens=max_total_tokens)
+    check_times(sampling or Sampling(), deadline_s=deadline_s)
+    run = RunArguments(
+        model=model,
+        candidate=candidate,
+        sampling=sampling,
+        seed=seed,
+        schedule=schedule,
+        scorer=scorer,
+        wording=wording,
+        base_url=base_url,
         api_key=api_key,
-        concurrency=concurrency,
         timeout_s=timeout_s,
         patience_s=patience_s,
+        concurrency=concurrency,
     )
-    async with opened(model, access) as connection:
+    asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
+    chosen, settings = method_given(method, n=n, k=k, t=t, order=order), run.settings()
+    async with run.opened() as connection:
         with Record(Path(record) if record is not None else None) as written:
-            known = about(context=connection.context)
+            known = circumstances(context=connection.context, **(about or {}))
             written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
             engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
             question_run = QuestionRun(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
+            engine.callback.started(written)
             try:
                 await question_run.load()
                 outcome = await answer_trial(
@@ -183,6 +206,7 @@ async def asolve(
                 )
                 await question_run.scored()
             finally:
+                engine.callback.ended()
                 await question_run.close()
                 await engine.close()
             return _result(question_run, chosen, outcome.member, outcome.cut_short, written.path)

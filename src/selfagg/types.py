@@ -61,18 +61,16 @@ class Sampling:
     """How one reply is sampled.
 
     Attributes:
-        temperature: The paper samples at 1.0.
-        top_p: Nucleus mass. None: 1.0, the whole distribution, as in the paper; with ``server_defaults`` what the
-            server takes.
-        max_tokens: Most tokens of one reply, its reasoning included. None: 8192 as in the paper, or a
-            quarter of the model's context where that is less.
-        stop: Strings that end a reply.
+        temperature: Sampling temperature.
+        top_p: Nucleus mass (1.0, the whole distribution; with the server's sampling what the server takes).
+        max_tokens: Most tokens of one reply, its reasoning included (8192 as in the paper, or a quarter of a smaller
+            context).
+        stop: A string that ends a reply; several times.
         reasoning_effort: ``low``, ``medium``, ``high``, for models that know it.
-        logprobs: Whether to ask for the log-probability of each token written.
+        logprobs: Record the log-probability of each token written.
         extra_body: Further fields for the server's request body, passed on as they are.
-        server_defaults: Leave what is not given (top_p, top_k, min_p, ...) to the server or the checkpoint's
-            ``generation_config.json``. False: send the neutral value of each, so that every connection samples the
-            same distribution.
+        server_defaults: neutral (False): send the neutral value of top_p, top_k, min_p, ..., so that every connection
+            samples the same distribution. server (True): leave what is not given to the server or the checkpoint.
     """
 
     temperature: float = 1.0

@@ -69,7 +69,7 @@ def refused_by_the_server(outcome: subprocess.CompletedProcess[str], *words: str
         (["eval", "reasoning_gym:chain_sums"], ["chain_sums", "chain_sum"]),
         (["eval", "missing.jsonl"], ["missing.jsonl"]),
         (["eval", ""], ["empty"]),
-        (["eval", "questions.jsonl", "--stop", ""], ["--stop"]),
+        (["eval", "questions.jsonl", "--stop-string", ""], ["stop"]),
         (["solve", ""], ["empty"]),
         (["solve", "-"], ["empty"]),
         (["solve", "Why?", "--kind", "maths"], ["--kind", "maths", "math"]),

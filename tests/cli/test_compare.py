@@ -10,14 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openai_faults import FaultServer
 
-from selfagg.cli.contenders import ContenderOptions, contenders, matched
-from selfagg.errors import UsageError
-from selfagg.evaluation.budget import Lengths
 from selfagg.record.record import Record
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
@@ -156,33 +152,6 @@ def test_what_cannot_be_compared(run: Run, questions: Path, arguments: list[str]
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert words in outcome.stderr
     assert len(outcome.stderr.strip().splitlines()) == 1
-
-
-def options(methods: str, **sizes: Any) -> ContenderOptions:
-    return ContenderOptions(method=methods, **sizes)
-
-
-def test_sizes_are_given_to_the_methods_that_have_them() -> None:
-    found = contenders(options("majority, rsa,one-step,mixture-of-agents:n=3", n=8, k=2, t=5, order="prefix"), None)
-    assert [dict(one.method.settings()) for one in found] == [
-        {"name": "rsa", "n": 8, "t": 5, "k": 2, "order": "prefix"},
-        {"name": "majority", "n": 8, "t": 1},
-        {"name": "one-step", "n": 8, "t": 2, "k": 2, "order": "prefix"},
-        {"name": "mixture-of-agents", "n": 3, "t": 3},
-    ]
-
-
-def test_what_the_user_sizes_and_single_samples_are_not_matched() -> None:
-    found = contenders(options("rsa,majority,majority:n=7,single,self-refine"), "paper")
-    assert [method.calls for method in matched(found, "calls")] == [160, 160, 7, 16, 160]
-    tokens = matched(found, "tokens", 160_000.0, Lengths(100, 900))
-    assert [getattr(method, method.grows) for method in tokens] == [10, 160, 7, 16, 5]
-
-
-def test_matching_that_makes_two_methods_the_same() -> None:
-    found = contenders(options("rsa,majority,majority:n=160", n=16, k=4, t=10), None)
-    with pytest.raises(UsageError, match="matching calls makes two"):
-        matched(found, "calls")
 
 
 def test_records_tell_the_command_and_any_method_can_be_the_reference(

@@ -2,60 +2,107 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from selfagg import cli
+from selfagg._internal.arguments import pairs
 from selfagg.cli import stopping
-from selfagg.cli.options import MethodOptions, ModelOptions, SamplingOptions, spread
-from selfagg.cli.terminal import harmless, one_line
-from selfagg.cli.values import json_object, pairs, size, utf8
+from selfagg.cli.generate import command
+from selfagg.cli.options import MethodChoice
+from selfagg.cli.values import json_object, numbers, request_fields, size, utf8
 from selfagg.errors import UsageError
+from selfagg.methods import METHODS
+from selfagg.models import Access
+from selfagg.terminal import harmless, one_line
 
 
 @dataclass(frozen=True)
 class Colours:
-    red: Annotated[int, typer.Option(help="How red.")] = 1
-    blue: Annotated[list[str] | None, typer.Option(help="How blue.")] = None
+    """What to paint with.
+
+    Attributes:
+        red: How red; a number
+            from 0 to 255.
+        blues: How blue; several times.
+        secret: Never shown.
+        dries_s: Seconds to dry.
+    """
+
+    red: int = 1
+    blues: tuple[str, ...] = ()
+    secret: str = field(default="s", repr=False)
+    dries_s: float | None = None
 
 
-def test_a_group_is_spread_into_options_and_put_together_again() -> None:
+def test_each_field_of_a_group_becomes_an_option_with_its_help() -> None:
     calls = []
 
-    @spread
-    def paint(wall: str, colours: Colours, coats: int = 2) -> None:
-        """Paints."""
-        calls.append((wall, colours, coats))
+    @command
+    def paint(wall: str, *, colours: Colours, n: int = 2) -> None:
+        """Paint a wall.
 
-    assert list(inspect.signature(paint).parameters) == ["wall", "red", "blue", "coats"]
+        Args:
+            wall: Which [wall].
+            n: Coats.
+
+        Raises:
+            ValueError: Never.
+        """
+        calls.append((wall, colours, n))
+
     app = typer.Typer()
     app.command()(paint)
-    app(["north", "--red", "7", "--blue", "sky", "--blue", "sea", "--coats", "3"], standalone_mode=False)
-    assert calls == [("north", Colours(7, ["sky", "sea"]), 3)]
+    app(["north", "--red", "7", "--blues", "sky", "--blues", "sea", "-n", "3", "--dries", "5"], standalone_mode=False)
+    app(["south"], standalone_mode=False)
+    assert calls == [("north", Colours(7, ("sky", "sea"), dries_s=5.0), 3), ("south", Colours(), 2)]
+    told = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout.split())
+    for words in ("Paint a wall.", "How red; a number from 0 to 255.", "Which [wall].", "--n -n", "[default: 2]"):
+        assert words in told
+    assert "secret" not in told.lower()
+    assert "Never" not in told
 
 
-def test_options_say_what_the_library_takes() -> None:
-    access = ModelOptions(base_url=["http://a", "http://b"], context=100, concurrency=3).access()
-    assert (access.base_urls, access.context, access.concurrency) == (("http://a", "http://b"), 100, 3)
-    access = ModelOptions(header=["X-A=1"], timeout=9.0).access()
-    assert (access.headers, access.timeout_s) == (("X-A=1",), 9.0)
-    method = MethodOptions(n=8, k=2, t=3, order="prefix").build()
-    assert method.settings() == {"name": "rsa", "n": 8, "t": 3, "k": 2, "order": "prefix"}
-    settings = SamplingOptions(temperature=0.5, stop=["END"], extra_body='{"top_k": 5}').settings("answer")
-    assert settings.candidate == "answer"
-    assert (settings.sampling.temperature, settings.sampling.stop) == (0.5, ("END",))
-    assert settings.sampling.extra_body == {"top_k": 5}
+def test_every_setting_of_every_method_is_an_option() -> None:
+    given: list[MethodChoice] = []
+
+    @command
+    def choose(*, method: MethodChoice) -> None:
+        """Choose."""
+        given.append(method)
+
+    app = typer.Typer()
+    app.command()(choose)
+    told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
+    for method in METHODS.values():
+        for one in dataclasses.fields(method):
+            assert f"--{one.name} " in told
+    app(["-n", "8", "-k", "2", "--order", "prefix", "--schedule", "stepwise"], standalone_mode=False)
+    (choice,) = given
+    assert choice.given == {"n": 8, "k": 2, "order": "prefix"}
+    assert choice.build().settings() == {"name": "rsa", "n": 8, "t": 10, "k": 2, "order": "prefix"}
+    assert choice.schedule == "stepwise"
+
+
+def test_every_option_of_every_command_has_its_help() -> None:
+    group = typer.main.get_command(cli.app)
+    commands = {**group.commands, **group.commands["train"].commands}  # type: ignore[attr-defined]
+    del commands["train"]
+    for name, one in commands.items():
+        for parameter in one.params:
+            assert parameter.name == "help" or getattr(parameter, "help", None), (name, parameter.name)
 
 
 def test_values() -> None:
-    assert json_object("--extra-body", None) == {}
     assert pairs("--set", ["a=1", "b=x=y"]) == {"a": "1", "b": "x=y"}
-    assert [size(None), size("all"), size("12")] == [None, "all", 12]
+    assert [size("--size", "all"), size("--size", "12")] == ["all", 12]
+    assert numbers("--n", "4, 8") == [4, 8]
 
 
 @pytest.mark.parametrize("text", ["a", "=1", ""])
@@ -72,7 +119,7 @@ def test_a_setting_given_twice() -> None:
 @pytest.mark.parametrize("text", ["few", "1.5", "²", ""])
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--size"):
-        size(text)
+        size("--size", text)
 
 
 def test_text_that_is_not_utf8() -> None:
@@ -84,7 +131,7 @@ def test_text_that_is_not_utf8() -> None:
 @pytest.mark.parametrize("name", ["messages", "model", "n", "stream"])
 def test_fields_that_are_selfaggs_own_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"--extra-body: {name} is not yours to set"):
-        SamplingOptions(extra_body=f'{{"{name}": 1}}').settings("response")
+        request_fields("--extra-body", f'{{"{name}": 1}}')
 
 
 def test_a_number_that_json_has_not() -> None:
@@ -116,9 +163,11 @@ def test_model_text_cannot_steer_the_terminal() -> None:
 
 
 def test_patience_may_be_endless_but_no_riddle() -> None:
-    access = ModelOptions(patience=math.inf, timeout=5.0).access()
+    access = Access(patience_s=math.inf, timeout_s=5.0)
     assert (access.patience_s, access.timeout_s) == (math.inf, 5.0)
-    with pytest.raises(UsageError, match="--patience: nan"):
-        ModelOptions(patience=math.nan).access()
-    with pytest.raises(UsageError, match="--timeout: inf"):
-        ModelOptions(timeout=math.inf).access()
+    with pytest.raises(UsageError, match="patience_s is nan"):
+        Access(patience_s=math.nan)
+    with pytest.raises(UsageError, match="timeout_s is inf"):
+        Access(timeout_s=math.inf)
+    with pytest.raises(UsageError, match="concurrency is 0"):
+        Access(concurrency=0)

@@ -9,46 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.cli.options import MethodOptions, SamplingOptions
-from selfagg.cli.presets import Preset, preset_method, preset_sampling
 from selfagg.record.record import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.mark.parametrize(
-    ("preset", "method", "sizes", "calls"),
-    [
-        ("paper", "rsa", {"n": 16, "k": 4, "t": 10}, 160),
-        ("paper", "majority", {"n": 160, "t": 1}, 160),
-        ("paper", "rejection", {"n": 160, "t": 1}, 320),
-        ("paper", "self-refine", {"n": 16, "t": 10}, 160),
-        ("paper", "one-step", {"n": 16, "k": 4, "t": 2}, 32),
-        ("paper", "single", {"n": 16, "t": 1}, 16),
-        ("paper", "mixture-of-agents", {"n": 6, "t": 3}, 13),
-        ("quick", "rsa", {"n": 4, "k": 2, "t": 3}, 12),
-        ("quick", "majority", {"n": 12, "t": 1}, 12),
-    ],
-)
-def test_sizes(preset: Preset, method: str, sizes: dict[str, int], calls: int) -> None:
-    built = preset_method(preset, MethodOptions(method=method)).build()
-    assert sizes.items() <= built.settings().items()
-    assert built.calls == calls
-
-
-def test_what_the_user_says_wins() -> None:
-    built = preset_method("paper", MethodOptions(n=8, t=3)).build()
-    assert {"n": 8, "k": 4, "t": 3}.items() <= built.settings().items()
-    sampling = SamplingOptions(temperature=0.6, max_tokens=100, reasoning_effort="low", seed=7)
-    assert preset_sampling("paper", sampling, "openai:gpt-oss-20b") == sampling
-
-
-def test_sampling_of_the_paper() -> None:
-    options = preset_sampling("paper", SamplingOptions(), "openai:openai/gpt-oss-20b")
-    assert (options.temperature, options.max_tokens, options.seed) == (1.0, 8192, 1234)
-    assert (options.top_p, options.reasoning_effort) == (None, "medium")
-    assert preset_sampling("paper", SamplingOptions(), "openai:Qwen3-4B").reasoning_effort is None
-    assert preset_sampling("quick", SamplingOptions(), "openai:gpt-oss-20b") == SamplingOptions()
 
 
 @pytest.mark.parametrize(("option", "told"), [([], (1.0, False)), (["--sampling", "server"], (None, True))])

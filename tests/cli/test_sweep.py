@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from openai_faults import FaultServer
 
-from selfagg.cli.sweep import Grid
 from selfagg.errors import UsageError
+from selfagg.evaluation.sweep import Grid
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 GRID = ["--n", "2,4", "--k", "1,2,3", "--t", "1,2,4"]

@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from selfagg.cli.progress import Progress
 from selfagg.cluster.connection import Cluster, connected
 from selfagg.cluster.run import RunSplit
 from selfagg.cluster.worker import Job
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import Access, connect
+from selfagg.progress import Progress
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Engine, Settings

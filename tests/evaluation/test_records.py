@@ -65,6 +65,16 @@ def test_a_replay_scores_anew_and_keeps_its_scorers_name(folder: Path) -> None:
         selfagg.replay(folder / "rsa-.sqlite", out=folder / "new.sqlite")
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_a_replay_leaves_files_beside_its_own_alone(folder: Path, ending: str) -> None:
+    beside = folder / f"new.sqlite{ending}"
+    beside.write_text("somebody else's")
+    with pytest.raises(selfagg.UsageError, match="exists already"):
+        selfagg.replay(folder / "rsa-.sqlite", out=folder / "new.sqlite")
+    assert beside.read_text() == "somebody else's"
+    assert not (folder / "new.sqlite").exists()
+
+
 def test_a_folder_stands_for_its_records(folder: Path) -> None:
     assert [entry.method for entry in selfagg.compare(folder).entries] == ["rsa", "majority"]
     assert selfagg.build_report(folder, folder / "report.html").read_text().startswith("<!")

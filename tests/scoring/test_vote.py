@@ -36,11 +36,9 @@ async def test_groups(answers: tuple[str | None, ...], groups: list[list[int]]) 
     assert await places(*answers) == groups
 
 
-async def test_the_first_of_all_is_the_earliest_of_the_largest_group() -> None:
+async def test_of_the_largest_groups_the_one_with_the_earliest_member_is_first() -> None:
     groups = await majority(scorer_for("text"), QUESTION, members("c", "b", "a", "A", "B"))
-    first = groups[0][0]
-    assert first is not None
-    assert first.i == 1
+    assert groups[0][0].i == 1
 
 
 async def test_math_votes_by_equality_and_puzzles_do_not() -> None:

@@ -11,9 +11,9 @@ import pytest
 from serving import Served, serving
 from waiting import until
 
-from selfagg.cli.serve import check_address, read_keys
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.server.keys import check_address, read_keys
 from selfagg.server.settings import ServerLimits, ServeSettings
 
 BODY = {"model": "simulated:", "messages": [{"role": "user", "content": "what?"}]}

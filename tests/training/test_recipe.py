@@ -78,7 +78,7 @@ def test_a_split_that_leaves_nothing_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"k": 5}, "k = 5, but a pool of 4"),
+        ({"k": 5, "pool": 4}, "k = 5, but a pool of 4"),
         ({"k": 0}, "k = 0, but it is at least 1"),
         ({"pool": 0}, "pool = 0"),
         ({"draws": 0}, "draws = 0"),
@@ -86,7 +86,7 @@ def test_a_split_that_leaves_nothing_is_refused() -> None:
         ({"fraction": 1.5}, r"fraction = 1\.5, but it is a share"),
         ({"fraction": float("nan")}, "fraction = nan"),
         ({"draws": 2}, "a pool of 4 holds 1 different sets of 4; a pool of 5 holds 5"),
-        ({"draws": 20, "k": 2}, "a pool of 4 holds 6 different sets of 2; a pool of 7 holds 21"),
+        ({"draws": 20, "k": 2, "pool": 4}, "a pool of 4 holds 6 different sets of 2; a pool of 7 holds 21"),
     ],
 )
 def test_what_cannot_be_is_refused(given: dict[str, Any], complaint: str) -> None:

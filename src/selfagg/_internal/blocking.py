@@ -1,11 +1,11 @@
-"""Runs asynchronous work for code that is not, in a notebook too."""
+"""Run asynchronous work for code that is not, in a notebook too."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -39,14 +39,16 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             outcome.set_result(asyncio.run(known()))
         except BaseException as error:  # handed to the caller's thread
             outcome.set_exception(error)
+        finally:
+            begun.cancel()  # wakes who waits for a loop that did not begin
 
     thread = threading.Thread(target=run, name="selfagg-blocking")
-    thread.start()
     try:
+        thread.start()
         return outcome.result()
     except KeyboardInterrupt:  # the cell was interrupted: end the calls with it
-        loop, task = begun.result()
-        with suppress(RuntimeError):  # the loop may be closed by now
+        with suppress(CancelledError, RuntimeError):  # the loop may never have begun, or be closed by now
+            loop, task = begun.result()
             loop.call_soon_threadsafe(task.cancel)
         raise
     finally:

@@ -19,10 +19,10 @@ class Selection:
     """Which questions a user asks for.
 
     Attributes:
-        size: How many.
-        data: A file or folder to read instead of the hub, or None.
-        data_seed: Seed of what is generated or drawn; file-backed benchmarks do not use it.
-        settings: Settings as typed, e.g. ``{"min_terms": "4"}``.
+        size: Number of questions (the source's own default).
+        data: A file or folder to read the benchmark from, not the hub.
+        data_seed: Seed of questions that are generated or drawn; benchmarks in files do not use it.
+        settings: A setting of the task, as typed; several times.
         examples: Worked examples to set before each question.
     """
 

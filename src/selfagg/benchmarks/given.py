@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from selfagg._internal import extras
 from selfagg.benchmarks import load_questions
-from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.base import Selection, Size
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -92,6 +92,11 @@ def loaded_set(
         *([f"{examples} examples"] if examples else []),
     ]
     return QuestionSet(questions, ", ".join(parts), Path(source).stem if Path(source).is_file() else source)
+
+
+def selected_set(source: str, selection: Selection) -> QuestionSet:
+    """Return the questions of a source that a selection asks for, with its description."""
+    return loaded_set(source, **{field.name: getattr(selection, field.name) for field in fields(selection)})
 
 
 def _question(item: object, place: int) -> Question:

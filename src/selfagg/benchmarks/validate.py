@@ -6,7 +6,9 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from selfagg.errors import UsageError
 from selfagg.types import Question, Reply
 
 
@@ -36,12 +38,34 @@ class Validation:
         failures: Those that were not.
         unstated: Questions without a known right answer: nothing was checked about them.
         worded: Mathematical questions whose gold answer is words: no other words will score.
+        tests: Number of tests of each programming problem that comes without a solution.
     """
 
     right: int
     failures: tuple[Failure, ...]
     unstated: tuple[Question, ...]
     worded: tuple[Question, ...] = ()
+    tests: tuple[int, ...] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Return True if something was checked, and nothing failed."""
+        return not self.failures and bool(self.right or self.tests)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``selfagg validate --json`` prints, but for ``source``."""
+        return {
+            "valid": self.valid,
+            "right": self.right,
+            "failures": [
+                {"question": one.question.id, "score": one.score, "note": one.note, "response": one.response}
+                for one in self.failures
+            ],
+            "unstated": len(self.unstated),
+            "worded": [question.id for question in self.worded],
+            "problems_with_tests": len(self.tests),
+            "tests": sum(self.tests),
+        }
 
 
 async def validate(questions: Sequence[Question]) -> Validation:
@@ -52,12 +76,32 @@ async def validate(questions: Sequence[Question]) -> Validation:
     failures = await asyncio.gather(*(_failure(question) for question in known))
     found = tuple(failure for failure in failures if failure is not None)
     worded = await asyncio.gather(*(_is_worded(question) for question in known))
+    unstated = tuple(question for question in questions if stated(question) is None)
+    tests, broken = _unpacked(unstated)
     return Validation(
         right=len(known) - len(found),
-        failures=found,
-        unstated=tuple(question for question in questions if stated(question) is None),
+        failures=(*found, *broken),
+        unstated=unstated,
         worded=tuple(question for question, words in zip(known, worded, strict=True) if words),
+        tests=tests,
     )
+
+
+def _unpacked(unstated: Sequence[Question]) -> tuple[tuple[int, ...], tuple[Failure, ...]]:
+    """Return how many tests each programming problem has, and the problems whose tests are broken."""
+    from selfagg.scoring.code_tests import Cases, read_tests
+
+    counts: list[int] = []
+    broken: list[Failure] = []
+    for question in unstated:
+        if question.kind == "code":
+            try:
+                tests = read_tests(question.data)
+            except UsageError as error:
+                broken.append(Failure(question, "", None, str(error)))
+            else:
+                counts.append(len(tests.cases) if isinstance(tests, Cases) else 1)
+    return tuple(counts), tuple(broken)
 
 
 async def _failure(question: Question) -> Failure | None:

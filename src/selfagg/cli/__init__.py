@@ -1,4 +1,4 @@
-"""The command line: one subcommand a job, one file each; a new one adds a line to ``COMMANDS``.
+"""The command line: a thin door to the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
 
 Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
 """
@@ -20,14 +20,13 @@ from typer.core import TyperGroup
 
 from selfagg._internal.extras import missing_extra
 from selfagg._internal.signals import heard_by
-from selfagg.cli.analyse import analyse
+from selfagg.cli.analyze import analyze
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
 from selfagg.cli.merge import merge
 from selfagg.cli.models import models
-from selfagg.cli.plot import plot
 from selfagg.cli.replay import replay
-from selfagg.cli.report import report
+from selfagg.cli.report import plot, report
 from selfagg.cli.serve import serve
 from selfagg.cli.solve import solve
 from selfagg.cli.stopping import Stopped
@@ -41,7 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "compare": compare,
     "sweep": sweep,
-    "analyze": analyse,
+    "analyze": analyze,
     "merge": merge,
     "replay": replay,
     "report": report,
@@ -53,7 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 class _Group(TyperGroup):
-    """Lists below the commands what other packages add."""
+    """List below the commands what other packages add."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
@@ -93,7 +92,7 @@ def _common(
 
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
-app.command("analyse", hidden=True)(analyse)
+app.command("analyse", hidden=True)(analyze)
 app.add_typer(train, name="train", no_args_is_help=True)
 
 
@@ -111,6 +110,8 @@ def main() -> None:
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line, say an error in one sentence, and end the process."""
     _keep_standard_descriptors()
+    often, _, oldest = gc.get_threshold()  # members in flight are no garbage: a search walks over all of them
+    gc.set_threshold(max(often, 100_000) if often else 0, 2, oldest)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks
     try:
@@ -138,7 +139,7 @@ def run_app(app: typer.Typer) -> NoReturn:
 
 
 def _keep_standard_descriptors() -> None:
-    """Fills those that the caller closed: the next file to be opened, a record, would be what libraries print into."""
+    """Fill those that the caller closed: the next file to be opened, a record, would be what libraries print into."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -147,7 +148,7 @@ def _keep_standard_descriptors() -> None:
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    """Says why and ends the process at once, threads that still load a model or wait for a server included."""
+    """Say why and end the process at once, threads that still load a model or wait for a server included."""
     with heard_by(signal.SIG_IGN):
         if sentence:  # typer has said the help already where no command was given
             typer.echo(f"selfagg: {sentence}", err=True)

@@ -1,4 +1,4 @@
-"""The tables of ``selfagg analyse``, drawn from the very values that ``--json`` prints."""
+"""The tables of ``selfagg analyze``, drawn from the very values that ``--json`` prints."""
 
 from __future__ import annotations
 
@@ -6,119 +6,85 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.tables import interval, number, percent, summary_table
-from selfagg.cli.terminal import one_line
+from selfagg.cli.tables import Columns, interval, number, percent, summary_table, table
+from selfagg.terminal import one_line
 
 NAMED = 8
 """So many questions are named where many share a fate."""
 
+Row = Mapping[str, Any]
 
-def analysis_tables(found: Mapping[str, Any]) -> Group:
-    """Everything, section by section; one that a run has nothing to say of is left out.
+
+def analysis_tables(found: Row) -> Group:
+    """Return everything, section by section; a section of which a run tells nothing is left out.
 
     Args:
         found: As `selfagg.analysis.overview.Analysis.to_dict` gives it.
     """
     parts: list[RenderableType] = [summary_table(found["run"]), *_populations(found["populations"])]
     if found["transitions"]:
-        parts += _transitions(found["transitions"])
-        parts += _fates(found["fates"])
-    if found["r_c"]:
-        parts += _rates(found["r_c"])
-    if found["trajectory"]:
-        parts += _trajectory(found["trajectory"])
-    if found["ancestry"]:
-        parts += _ancestry(found["ancestry"])
-    if found["groups"]:
-        parts += _groups(found["groups"])
+        parts += [*_transitions(found["transitions"]), *_fates(found["fates"])]
+    sections = {"r_c": _rates, "trajectory": _trajectory, "ancestry": _ancestry, "groups": _groups}
+    for name, section in sections.items():
+        if found[name]:
+            parts += section(found[name])
     return Group(*parts)
 
 
-def _table(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[RenderableType]:
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="right" if place or name in ("t", "c of K") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return [Text(f"\n{heading}", "bold"), table]
+def _section(heading: str, columns: Columns, rows: Iterable[Row]) -> list[RenderableType]:
+    return [Text(f"\n{heading}", "bold"), table(columns, rows)]
 
 
-def _populations(populations: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    ks = list(populations[0]["pass_at_k"])
-    known = [k for k in ks if all(k in one["pass_at_k"] for one in populations)]
-    answers = _table(
-        "chance that at least one of k members is right; agreement",
-        ["t", *(f"pass@{k}" for k in known), "majority (95 %)", "partial credit", "entropy"],
-        (
-            [
-                str(one["t"]),
-                *(percent(one["pass_at_k"][k]) for k in known),
-                f"{percent(one['majority'])} ({interval(one['majority_interval'])})",
-                percent(one["partial_credit"]),
-                f"{one['entropy']:.2f} bit",
-            ]
-            for one in populations
-        ),
-    )
-    shares = ("0.05", "0.5", "0.95")
-    lengths = _table(
-        "lengths of replies in tokens; what a question had cost when the population was there",
-        [
-            "t",
-            *(f"{float(share):.0%}" for share in shares),
-            "cut",
-            "failed",
-            "unscored",
-            "calls",
-            "tokens",
-            "seconds",
-            "in a chain",
-        ],
-        (
-            [
-                str(one["t"]),
-                *(f"{one['token_quantiles'][share]:,.0f}" if one["token_quantiles"] else "-" for share in shares),
-                f"{one['replies_cut']:,}",
-                f"{one['unanswered_failed']:,}",
-                f"{one['unscored']:,}",
-                f"{one['cost']['calls']:,.0f}",
-                number(one["cost"]["tokens"]),
-                f"{one['cost']['seconds']:,.1f}",
-                f"{one['chain_seconds']:,.1f}",
-            ]
-            for one in populations
-        ),
-    )
-    return [*answers, *lengths]
+def _populations(populations: Sequence[Row]) -> list[RenderableType]:
+    known = [k for k in populations[0]["pass_at_k"] if all(k in one["pass_at_k"] for one in populations)]
+    answers: Columns = {
+        "t": lambda one: one["t"],
+        **{f"pass@{k}": lambda one, k=k: percent(one["pass_at_k"][k]) for k in known},
+        "majority (95 %)": lambda one: f"{percent(one['majority'])} ({interval(one['majority_interval'])})",
+        "partial credit": lambda one: percent(one["partial_credit"]),
+        "entropy": lambda one: f"{one['entropy']:.2f} bit",
+    }
+    lengths: Columns = {
+        "t": lambda one: one["t"],
+        **{f"{float(share):.0%}": lambda one, share=share: _quantile(one, share) for share in ("0.05", "0.5", "0.95")},
+        "cut": lambda one: f"{one['replies_cut']:,}",
+        "failed": lambda one: f"{one['unanswered_failed']:,}",
+        "unscored": lambda one: f"{one['unscored']:,}",
+        "calls": lambda one: f"{one['cost']['calls']:,.0f}",
+        "tokens": lambda one: number(one["cost"]["tokens"]),
+        "seconds": lambda one: f"{one['cost']['seconds']:,.1f}",
+        "in a chain": lambda one: f"{one['chain_seconds']:,.1f}",
+    }
+    told = "lengths of replies in tokens; what a question had cost when the population was there"
+    return [
+        *_section("chance that at least one of k members is right; agreement", answers, populations),
+        *_section(told, lengths, populations),
+    ]
 
 
-def _transitions(steps: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    return _table(
-        "what aggregating did to the vote of its own candidates, and to questions",
-        ["t", "right->wrong", "wrong->right", "majorities -/+", "died out", "rescued"],
-        (
-            [
-                str(step["t"]),
-                f"{step['lost_count']:,} ({percent(step['lost'])})",
-                f"{step['gained_count']:,} ({percent(step['gained'])})",
-                f"-{step['majorities_lost']} +{step['majorities_gained']}",
-                str(step["died_out"]),
-                str(step["rescued"]),
-            ]
-            for step in steps
-        ),
-    )
+def _quantile(one: Row, share: str) -> str:
+    return f"{one['token_quantiles'][share]:,.0f}" if one["token_quantiles"] else "-"
+
+
+def _transitions(steps: Sequence[Row]) -> list[RenderableType]:
+    columns: Columns = {
+        "t": lambda step: step["t"],
+        "right->wrong": lambda step: f"{step['lost_count']:,} ({percent(step['lost'])})",
+        "wrong->right": lambda step: f"{step['gained_count']:,} ({percent(step['gained'])})",
+        "majorities -/+": lambda step: f"-{step['majorities_lost']} +{step['majorities_gained']}",
+        "died out": lambda step: step["died_out"],
+        "rescued": lambda step: step["rescued"],
+    }
+    return _section("what aggregating did to the vote of its own candidates, and to questions", columns, steps)
 
 
 def _fates(fates: Mapping[str, Sequence[str]]) -> list[RenderableType]:
     words = {"died_out": "died out for good", "rescued": "rescued to the end", "never_right": "never right"}
     untold = {"no_reply": "no reply at all", "unscored": "not all scored"}
     words |= {fate: told for fate, told in untold.items() if fates[fate]}
-    lines = [f"{words[fate]:<18} {_named(fates[fate])}" for fate in words]
-    return [Text("\n".join(["", *lines]))]
+    return [Text("\n".join(["", *(f"{words[fate]:<18} {_named(fates[fate])}" for fate in words)]))]
 
 
 def _named(names: Sequence[str]) -> str:
@@ -128,75 +94,52 @@ def _named(names: Sequence[str]) -> str:
     return f"{len(names):,}: {', '.join(one_line(name, 40) for name in names[:NAMED])}{more}"
 
 
-def _rates(rates: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    return _table(
-        "r_c: share of right aggregations by how many of their candidates were right",
-        ["c of K", "right", "95 % interval", "aggregations"],
-        (
-            [
-                f"{rate['c']} of {rate['k']}",
-                percent(rate["share"]),
-                interval(rate["interval"]),
-                f"{rate['aggregations']:,}",
-            ]
-            for rate in rates
-        ),
-    )
+def _rates(rates: Sequence[Row]) -> list[RenderableType]:
+    columns: Columns = {
+        "c of K": lambda rate: f"{rate['c']} of {rate['k']}",
+        "right": lambda rate: percent(rate["share"]),
+        "95 % interval": lambda rate: interval(rate["interval"]),
+        "aggregations": lambda rate: f"{rate['aggregations']:,}",
+    }
+    return _section("r_c: share of right aggregations by how many of their candidates were right", columns, rates)
 
 
-def _trajectory(trajectory: Mapping[str, Any]) -> list[RenderableType]:
-    tables = _table(
-        "accuracy that r_c predicts from the first population, and measured",
-        ["t", "measured", "predicted", "95 % interval", "tokens a question"],
-        (
-            [
-                str(step["t"]),
-                percent(step["measured"]),
-                percent(step["predicted"]),
-                interval((step["low"], step["high"])),
-                number(step["tokens"]),
-            ]
-            for step in trajectory["steps"]
-        ),
-    )
+def _trajectory(trajectory: Row) -> list[RenderableType]:
+    columns: Columns = {
+        "t": lambda step: step["t"],
+        "measured": lambda step: percent(step["measured"]),
+        "predicted": lambda step: percent(step["predicted"]),
+        "95 % interval": lambda step: interval((step["low"], step["high"])),
+        "tokens a question": lambda step: number(step["tokens"]),
+    }
+    heading = "accuracy that r_c predicts from the first population, and measured"
     gain = f"{100 * trajectory['least_gain']:g} point of accuracy each"
     if trajectory["enough"] is None:
         verdict = f"Every population predicted here gains {gain} or more: none is too many yet."
     else:
         verdict = f"After population {trajectory['enough']} further ones gain less than {gain}: not worth their tokens."
     guessed = f" r_c was never seen for c = {', '.join(map(str, trajectory['guessed']))}: read off its neighbours."
-    return [*tables, Text(f"\n{verdict}{guessed if trajectory['guessed'] else ''}")]
+    told = Text(f"\n{verdict}{guessed if trajectory['guessed'] else ''}")
+    return [*_section(heading, columns, trajectory["steps"]), told]
 
 
-def _ancestry(generations: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    return _table(
-        "ancestors in the first population",
-        ["t", "reached by a member", "effective number", "shared by two members"],
-        (
-            [
-                str(one["t"]),
-                percent(one["reached"]),
-                f"{one['effective']:.1f}",
-                percent(one["overlap"]),
-            ]
-            for one in generations
-        ),
-    )
+def _ancestry(populations: Sequence[Row]) -> list[RenderableType]:
+    columns: Columns = {
+        "t": lambda one: one["t"],
+        "reached by a member": lambda one: percent(one["reached"]),
+        "effective number": lambda one: f"{one['effective']:.1f}",
+        "shared by two members": lambda one: percent(one["overlap"]),
+    }
+    return _section("ancestors in the first population", columns, populations)
 
 
-def _groups(groups: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    return _table(
-        "by group",
-        ["group", "questions", "first", "last", "majority of the last", "answer (95 %)"],
-        (
-            [
-                one_line(group["group"] or "(none)", 40),
-                f"{group['questions']:,}",
-                percent(group["accuracies"][0]),
-                percent(group["accuracies"][-1]),
-                percent(group["majority"]),
-                f"{percent(group['answer_accuracy'])} ({interval(group['answer_interval'])})",
-            ]
-            for group in groups
-        ),
-    )
+def _groups(groups: Sequence[Row]) -> list[RenderableType]:
+    columns: Columns = {
+        "group": lambda group: one_line(group["group"] or "(none)", 40),
+        "questions": lambda group: f"{group['questions']:,}",
+        "first": lambda group: percent(group["accuracies"][0]),
+        "last": lambda group: percent(group["accuracies"][-1]),
+        "majority of the last": lambda group: percent(group["majority"]),
+        "answer (95 %)": lambda group: f"{percent(group['answer_accuracy'])} ({interval(group['answer_interval'])})",
+    }
+    return _section("by group", columns, groups)

@@ -1,4 +1,4 @@
-"""Finds where programs that a model wrote can run, before any token is paid for."""
+"""Find where programs that a model wrote can run, before any token is paid for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare_code(
         options: What the user wants.
         questions: Of the run.
         console: Where a warning goes.
-        elsewhere: Whether programs run on other machines, which set up their own.
+        elsewhere: True if programs run on other machines, which set up their own.
 
     Raises:
         UsageError: No sandbox works here, and the user has not said that code may run unprotected.
@@ -32,8 +32,8 @@ def prepare_code(
         raise UsageError(f"--sandbox {options.sandbox} and --unsafe-run-code-unprotected exclude each other")
     if not any(question.kind == "code" for question in questions):
         return
-    from selfagg.cli.terminal import say
     from selfagg.scoring.code import use_sandbox
+    from selfagg.terminal import say
 
     if not elsewhere:
         sandbox = use_sandbox("unprotected" if options.unprotected else options.sandbox)

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from selfagg.analysis.missing import Missing
-from selfagg.cli.live_view import described_model
-from selfagg.cli.tables import counted, interval, number, percent
+from selfagg.cli.tables import Columns, counted, interval, number, percent, table
+from selfagg.progress_bar import described_model
 
 
 def comparison_table(found: Mapping[str, Any]) -> Group:
-    """What each method came to and cost, then how the others differ from the reference.
+    """Return what each method came to and cost, then how the others differ from the reference.
 
     Args:
         found: As `selfagg.evaluation.compared.Compared.to_dict` gives it.
@@ -40,43 +40,35 @@ def _seeds(found: Mapping[str, Any]) -> str:
 
 
 def _accuracies(found: Mapping[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("method", overflow="fold")
-    failed = [Missing.read(entry["missing"]).failed for entry in found["entries"]]
-    more = ("failed", "without them") if any(failed) else ()
-    for name in ("accuracy", "95 % interval", *more, "calls", "prompt + completion"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry, missing in zip(found["entries"], failed, strict=True):
-        cost = entry["cost"]
-        table.add_row(
-            Text(entry["label"]),
-            percent(entry["accuracy"]),
-            interval(entry["interval"]),
-            *((f"{missing:,}", percent(entry["accuracy_replied"])) if more else ()),
-            f"{cost['calls']:,.0f}",
-            f"{number(cost['prompt'])} + {number(cost['completion'])}",
-        )
-    return table
+    failed: Columns = {
+        "failed": lambda entry: f"{Missing.read(entry['missing']).failed:,}",
+        "without them": lambda entry: percent(entry["accuracy_replied"]),
+    }
+    columns: Columns = {
+        "method": lambda entry: entry["label"],
+        "accuracy": lambda entry: percent(entry["accuracy"]),
+        "95 % interval": lambda entry: interval(entry["interval"]),
+        **(failed if any(Missing.read(entry["missing"]).failed for entry in found["entries"]) else {}),
+        "calls": lambda entry: f"{entry['cost']['calls']:,.0f}",
+        "prompt + completion": lambda entry: " + ".join(number(entry["cost"][of]) for of in ("prompt", "completion")),
+    }
+    return table(columns, found["entries"])
 
 
 def _differences(entries: list[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("method", overflow="fold")
-    for name in ("difference", "95 % interval", "p (Holm)", "detectable", "verdict"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry in entries:
-        one = entry["difference"]
-        low, high = one["interval"]
-        least = one["smallest_detectable"]
-        table.add_row(
-            Text(entry["label"]),
-            _points(one["mean"]),
-            f"{_points(low)} to {_points(high)}",
-            "< 0.001" if one["p_value"] < 0.001 else f"{one['p_value']:.3f}",
-            "-" if least is None else f"{100 * least:.1f}",
-            Text(one["verdict"], {"better": "green", "worse": "red"}.get(one["verdict"], "")),
-        )
-    return table
+    columns: Columns = {
+        "method": lambda one: one["label"],
+        "difference": lambda one: _points(one["mean"]),
+        "95 % interval": lambda one: " to ".join(map(_points, one["interval"])),
+        "p (Holm)": lambda one: "< 0.001" if one["p_value"] < 0.001 else f"{one['p_value']:.3f}",
+        "detectable": lambda one: _share(one["smallest_detectable"]),
+        "verdict": lambda one: Text(one["verdict"], {"better": "green", "worse": "red"}.get(one["verdict"], "")),
+    }
+    return table(columns, [{"label": entry["label"], **entry["difference"]} for entry in entries])
+
+
+def _share(least: float | None) -> str:
+    return "-" if least is None else f"{100 * least:.1f}"
 
 
 def _points(share: float) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from selfagg.cli.generate import command
 
 
-def merge(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records of shards, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="The record to write, or to add to.")],
-) -> None:
-    """Merge the records of eval --shard; the whole record can be analyzed, reported and continued."""
-    from selfagg import records as public
+@command
+def merge(records: list[Path], out: Path) -> None:
+    """Merge the records of eval --shard; the whole record can be analyzed, reported and continued.
 
-    typer.echo(f"{out}: {public.merge(records, out):,} new generations")
+    Args:
+        records: Records of shards, or folders of them.
+        out: The record to write, or to add to.
+    """
+    from selfagg.evaluation.records import merge as merged
+    from selfagg.terminal import results
+
+    results().print(f"{out}: {merged(records, out):,} new generations")

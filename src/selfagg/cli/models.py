@@ -2,146 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-from dataclasses import asdict, dataclass
-from importlib import metadata
-from importlib.util import find_spec
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from selfagg.cli.terminal import results
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLine:
-    """One line of the list.
-
-    Attributes:
-        name: What ``--model`` takes.
-        ready: Whether it can be used now.
-        note: What it is, or what is missing.
-    """
-
-    name: str
-    ready: bool
-    note: str
+from selfagg.cli.generate import command
+from selfagg.models import Access
+from selfagg.terminal import print_result
 
 
+@command
 def models(
-    base_url: Annotated[
-        list[str] | None, typer.Option(help="An OpenAI-compatible server (default: OPENAI_BASE_URL); several times.")
-    ] = None,
-    api_key_file: Annotated[
-        Path | None, typer.Option(help="A file with its API key (default: OPENAI_API_KEY).")
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A further header for it, NAME=@FILE for a secret; several times."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    *,
+    base_url: list[str] | None = None,
+    api_key_file: Path | None = None,
+    header: list[str] | None = None,
+    as_json: bool = False,
 ) -> None:
-    """List the models that can be reached from here."""
+    """List the models that can be reached from here.
+
+    Args:
+        base_url: An OpenAI-compatible server (default: OPENAI_BASE_URL); several times.
+        api_key_file: A file with its API key (default: OPENAI_API_KEY).
+        header: A further header for it, NAME=VALUE, or NAME=@FILE for a secret; several times.
+        as_json: Print one JSON object on stdout.
+    """
+    from selfagg.models.available import available_models
+
+    access = Access(base_urls=tuple(base_url or ()), api_key_file=api_key_file, headers=tuple(header or ()))
+    print_result({"models": [asdict(model) for model in available_models(access)]}, _table, as_json=as_json)
+
+
+def _table(found: Mapping[str, Any]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    served = asyncio.run(_served(base_url, api_key_file, header))
-    entries = [*_local(), *served, *_in_process(), _simulated(), *_registered()]
-    if as_json:
-        typer.echo(json.dumps({"models": [asdict(entry) for entry in entries]}, ensure_ascii=False))
-        return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("--model", overflow="fold")
-    table.add_column("ready")
-    table.add_column("", overflow="fold")
-    for entry in entries:
-        table.add_row(Text(entry.name, "bold"), Text("yes" if entry.ready else "no"), Text(entry.note))
-    results().print(table)
-
-
-def _local() -> list[ModelLine]:
-    from selfagg.models.llama_cpp.embedded import cached_weights, embedded_here
-
-    engine = _version("xllamacpp")
-    in_process = f"in this process, xllamacpp {engine}" if engine else "needs pip install 'selfagg[local]'"
-    hub = find_spec("huggingface_hub") is not None
-    where = embedded_here() or f"fetched on first use into {cached_weights()}"
-    return [
-        ModelLine(
-            "local", bool(engine), f"SmolLM2-135M-Instruct, {in_process}" + (f"; weights: {where}" if engine else "")
-        ),
-        ModelLine("local:PATH.gguf", bool(engine), f"any GGUF file, {in_process}"),
-        ModelLine(
-            "local:hf:REPOSITORY[:FILE]",
-            bool(engine) and hub,
-            f"a GGUF file of the Hugging Face hub, {in_process}" if hub else "needs pip install 'selfagg[hub]'",
-        ),
-    ]
-
-
-async def _served(base_urls: list[str] | None, api_key_file: Path | None, headers: list[str] | None) -> list[ModelLine]:
-    from selfagg.errors import UsageError
-    from selfagg.models.openai.address import read_address
-    from selfagg.models.openai.credentials import Credentials
-    from selfagg.models.openai.discovery import served_models
-
-    urls = base_urls or list(filter(None, [os.environ.get("OPENAI_BASE_URL")]))
-    if not urls:
-        return [ModelLine("openai:NAME", False, "name a server with --base-url, or set OPENAI_BASE_URL")]
-    credentials = Credentials(None, api_key_file, headers or ())
-    entries: list[ModelLine] = []
-    for url in urls:
-        try:
-            served = await served_models(url, credentials)
-        except UsageError as error:
-            entries.append(ModelLine("openai:NAME", False, str(error)))
-            continue
-        for model in served:
-            context = f", context {model.context:,}" if model.context else ""
-            entries.append(ModelLine(f"openai:{model.id}", True, f"at {read_address(url).url}{context}"))
-    return entries
-
-
-def _in_process() -> list[ModelLine]:
-    """What runs checkpoints here; that a package is there is all that is looked at, as importing takes seconds."""
-    transformers, vllm = _version("transformers"), _version("vllm")
-    ready = bool(transformers and _version("torch"))
-    return [
-        ModelLine(
-            "hf:NAME",
-            ready,
-            f"a checkpoint of the hub, a folder or a GGUF file, in this process, transformers {transformers}"
-            if ready
-            else "needs pip install 'selfagg[hf]'",
-        ),
-        ModelLine(
-            "vllm:NAME[,SETTING=VALUE]",
-            bool(vllm),
-            f"a checkpoint of the hub or a folder, in this process, vLLM {vllm}"
-            if vllm
-            else "needs pip install 'selfagg[vllm]'",
-        ),
-    ]
-
-
-def _simulated() -> ModelLine:
-    return ModelLine("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4")
-
-
-def _registered() -> list[ModelLine]:
-    from selfagg.registry import registered
-
-    return [
-        ModelLine(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
-        for name, entry in registered("models").items()
-    ]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    table = Table("--model", "ready", "", box=None, pad_edge=False)
+    for model in found["models"]:
+        table.add_row(Text(model["name"], "bold"), "yes" if model["ready"] else "no", Text(model["note"]))
+    return table

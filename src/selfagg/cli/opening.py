@@ -1,27 +1,32 @@
-"""Opens the model that a command's options name, and says so while that takes its time."""
+"""Open the model that a command's options name, and say so while that takes its time."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 
-from selfagg.cli.options import ModelOptions
-from selfagg.cli.terminal import one_line, say
+from selfagg.cli.options import ModelChoice
+from selfagg.cli.stopping import command_line
 from selfagg.models import Model, connect
 from selfagg.models.base import Limited
-from selfagg.run.engine import Callback
+from selfagg.progress_bar import ProgressBar
+from selfagg.run.engine import Callback, Settings
+from selfagg.run.runner import Schedule
+from selfagg.terminal import one_line, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+T = TypeVar("T")
+
 
 class _Opening(Callback):
-    """Tells a person of waits while the model is opened."""
+    """Tell a person of waits while the model is opened."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -32,7 +37,7 @@ class _Opening(Callback):
 
 
 class PrintedNotes(logging.Handler):
-    """Prints what a connection has to tell, each sentence once; a live view lets it through above itself."""
+    """Print what a connection has to tell, each sentence once; a live view lets it through above itself."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -58,13 +63,13 @@ def notes_printed() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def opened_model(options: ModelOptions, console: Console) -> AsyncIterator[Model]:
-    """The model, ready to sample.
+async def opened_model(choice: ModelChoice, console: Console) -> AsyncIterator[Model]:
+    """Give the model, ready to sample.
 
     Raises:
         UsageError: There is no such model, or it cannot be reached.
     """
-    connection = connect(options.model, options.access())
+    connection = connect(choice.model, choice.access)
     listener = _Opening(console)
     if isinstance(connection, Limited):
         connection.limiter.listeners.add(listener)
@@ -74,3 +79,37 @@ async def opened_model(options: ModelOptions, console: Console) -> AsyncIterator
             await stack.enter_async_context(connection)
         del listener  # from here on, the run's own view tells of waits
         yield connection
+
+
+async def run_opened(
+    work: Callable[..., Awaitable[T]],
+    choice: ModelChoice,
+    settings: Settings,
+    schedule: Schedule,
+    console: Console,
+    **more: Any,
+) -> T:
+    """Open the model, call a function of the Python API with what the options stand for, and show the run.
+
+    Args:
+        work: `selfagg.aevaluate` or another function with its arguments.
+        choice: The model.
+        settings: How members are sampled and scored.
+        schedule: Whether populations wait for each other.
+        console: Where the run is shown.
+        **more: Further arguments of ``work``.
+    """
+    async with opened_model(choice, console) as model:
+        arguments = {
+            "model": model,
+            "concurrency": choice.access.concurrency,
+            "candidate": settings.candidate,
+            "sampling": settings.sampling,
+            "seed": settings.seed,
+            "scorer": settings.scorer,
+            "wording": settings.wording,
+            "schedule": schedule,
+            "callback": ProgressBar(console),
+            "about": {"command": command_line()},
+        }
+        return await work(**{**arguments, **more})

@@ -1,24 +1,25 @@
-"""Which records a command works on: where new ones go, and which ones the user names."""
+"""Where a command's new records go."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 from selfagg.cli.stopping import finished_generations
 from selfagg.errors import UsageError
+from selfagg.evaluation.folder import folder_for
 
 FOLDER = Path("runs")
 
 
 @contextmanager
 def record_file(given: Path | None, *words: str) -> Iterator[Path]:
-    """The file that the user names, or a new one, which goes away again if the run fails before it has anything.
+    """Give the file that the user names, or a new one, which goes away again if the run fails before it has anything.
 
     Args:
         given: The user's, or None.
@@ -30,7 +31,7 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
     if given is not None:
         yield given
         return
-    path = _new(FOLDER, "-".join(_plain(word) for word in words))
+    path = _new(words, ".sqlite")
     try:
         yield path
     except BaseException:
@@ -42,7 +43,7 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
 
 @contextmanager
 def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
-    """The folder that the user names, or a new one, which goes away again if nothing was generated.
+    """Give the folder that the user names, or a new one, which goes away again if nothing was generated.
 
     Args:
         given: The user's, or None.
@@ -51,41 +52,38 @@ def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
     Raises:
         UsageError: It is a file, or cannot be made.
     """
-    folder = given or _unused(FOLDER / f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}")
-    new = not folder.exists()
+    new = given is None or not given.exists()
+    folder = _new(words) if given is None else given
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-    try:
-        yield folder
+        with folder_for(folder):
+            yield folder
     except BaseException:
         if new and not finished_generations(folder):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _unused(folder: Path) -> Path:
-    """Return a name that no other run of the same second has taken."""
-    names = (folder.with_name(f"{folder.name}{f'-{number}' if number > 1 else ''}") for number in count(1))
-    return next(name for name in names if not name.exists())
-
-
-def _new(folder: Path, name: str) -> Path:
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in count(1):
-            path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.sqlite"
-            try:
-                path.touch(exist_ok=False)  # so that of two runs begun in the same second each has its own
-            except FileExistsError:
-                continue
+def _new(words: Sequence[str], ending: str = "") -> Path:
+    """Make a file or a folder under runs/ that no other run, of the same second either, has taken."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(map(_plain, words))}"
+    for number in count(1):
+        path = FOLDER / f"{stem}{f'-{number}' if number > 1 else ''}{ending}"
+        try:
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            if ending:
+                path.touch(exist_ok=False)
+            else:
+                path.mkdir()
+        except FileExistsError:
+            if not FOLDER.is_dir():
+                raise UsageError(f"cannot make anything in {FOLDER}: it is a file") from None
+        except OSError as error:
+            option = "--record" if ending else "--out"
+            raise UsageError(
+                f"cannot write in {FOLDER}: {error.strerror or error}; name another place: {option}"
+            ) from None
+        else:
             return path
-    except OSError as error:
-        raise UsageError(
-            f"cannot make a record in {folder}: {error.strerror or error}; name one with --record"
-        ) from None
     raise AssertionError
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from selfagg.cli.options import CodeOptions, Json, ScorerName, spread
-from selfagg.cli.terminal import one_line, results, show
+from selfagg.cli.generate import command
+from selfagg.cli.options import CodeOptions
+from selfagg.terminal import one_line, print_result
 
 if TYPE_CHECKING:
     from selfagg.evaluation.replay import Change
@@ -21,47 +19,59 @@ SHOWN = 10
 """So many changed members are listed; ``--json`` has all."""
 
 
-@spread
+@command
 def replay(
-    record: Annotated[Path, typer.Argument(help="The record; it is not changed.")],
+    record: Path,
+    *,
     code: CodeOptions,
-    method: Annotated[str | None, typer.Option(help="Another way to choose (default: the recorded method).")] = None,
-    n: Annotated[int | None, typer.Option("-n", help="Fewer members.")] = None,
-    k: Annotated[int | None, typer.Option("-k", help="The recorded one.")] = None,
-    t: Annotated[int | None, typer.Option("-t", help="Fewer populations.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Keep the replay as a record of its own.")] = None,
-    scorer: ScorerName = None,
-    as_json: Json = False,
+    method: str | None = None,
+    n: int | None = None,
+    k: int | None = None,
+    t: int | None = None,
+    out: Path | None = None,
+    scorer: str | None = None,
+    as_json: bool = False,
 ) -> None:
     """Score, vote or select anew from what a record holds, without a model.
 
     For a corrected answer or scorer, another way to choose among the first samples, or a run of fewer populations.
     Members whose answer or score is another one than before are listed.
+
+    Args:
+        record: The record; it is not changed.
+        method: Another way to choose (default: the recorded method).
+        n: Fewer members.
+        k: The recorded one.
+        t: Fewer populations.
+        out: Keep the replay as a record of its own.
+        scorer: A scorer that a package registers (default: by the question's kind).
+        as_json: Print one JSON object on stdout.
     """
     from rich.console import Console
 
     from selfagg.cli import stopping
     from selfagg.cli.code import prepare_code
-    from selfagg.cli.tables import summary_table
     from selfagg.evaluation.records import opened_record
     from selfagg.evaluation.records import replay as replay_record
 
     with opened_record(record) as source:
         prepare_code(code, list(source.questions()), Console(stderr=True))
     replayed = replay_record(record, method=method, n=n, k=k, t=t, scorer=scorer, out=out)
-    missing = replace(replayed.replayed.missing, failed=0)  # a replay makes no call again
-    found = replayed.to_dict()
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-    else:
-        console = results()
-        show(summary_table(found["replayed"]), console)
-        for line in (_before_and_after(found), *_listed(replayed.changed)):
-            console.print(line, markup=False, highlight=False)
-    stopping.check_complete(missing)
+    print_result(replayed.to_dict(), lambda found: _table(found, replayed.changed), as_json=as_json)
+    stopping.check_complete(replace(replayed.replayed.missing, failed=0))  # a replay makes no call again
 
 
-def _before_and_after(found: dict[str, Any]) -> str:
+def _table(found: Mapping[str, Any], changed: Sequence[Change]) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from selfagg.cli.tables import summary_table
+
+    lines = [_before_and_after(found), *_listed(changed)]
+    return Group(summary_table(found["replayed"]), Text("\n".join(lines)))
+
+
+def _before_and_after(found: Mapping[str, Any]) -> str:
     from selfagg.cli.tables import percent
 
     recorded, replayed = found["recorded"], found["replayed"]
@@ -72,7 +82,7 @@ def _before_and_after(found: dict[str, Any]) -> str:
 
 
 def _listed(changed: Sequence[Change]) -> Iterator[str]:
-    """How many members changed in which way, and the first of them."""
+    """Yield how many members changed in which way, and the first of them."""
     if not changed:
         yield "changed    no member's answer or score"
         return

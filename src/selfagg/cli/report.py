@@ -1,22 +1,38 @@
-"""``selfagg report``: one HTML file to look at."""
+"""``selfagg report`` and ``selfagg plot``: what records hold, to look at."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from selfagg.cli.generate import command
 
 
-def report(
-    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records, or folders of them.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write (default: the first record's name with .html).")
-    ] = None,
-    title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
-) -> None:
-    """Write one self-contained HTML file: the comparison, the curves, and every question with all its members."""
+@command
+def report(records: list[Path], *, out: Path | None = None, title: str | None = None) -> None:
+    """Write one self-contained HTML file: the comparison, the curves, and every question with all its members.
+
+    Args:
+        records: Records, or folders of them.
+        out: The file to write (default: the first record's name with .html).
+        title: The page's heading.
+    """
     from selfagg.evaluation.records import build_report, records_of
 
     written = out or records_of(records)[0].with_suffix(".html")
-    typer.echo(str(build_report(records, written, title=title)))
+    print(build_report(records, written, title=title))
+
+
+@command
+def plot(records: list[Path], *, out: Path) -> None:
+    """Plot accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts.
+
+    Args:
+        records: Records, or folders of them.
+        out: The file to write; its ending says PNG, SVG or PDF.
+    """
+    from selfagg.evaluation.records import plot as draw
+
+    if words := draw(records, out).sentence():
+        print(f"note: {words}", file=sys.stderr)
+    print(out)

@@ -2,136 +2,48 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from selfagg.cli.options import ModelOptions, Sampled, spread
-
-if TYPE_CHECKING:
-    from selfagg.server.settings import ServeSettings
-
-KEYS_VARIABLE = "SELFAGG_API_KEYS"
-SERVER, LIMITS = "Server", "Limits"
+from selfagg.cli.generate import command
+from selfagg.cli.options import ModelChoice
+from selfagg.server.settings import ServeSettings
 
 
-@spread
+@command
 def serve(
-    model: ModelOptions,
-    host: Annotated[
-        str, typer.Option(rich_help_panel=SERVER, help="Address to listen at; any but this machine's own needs a key.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, rich_help_panel=SERVER, help="Port; 0 takes a free one.")
-    ] = 8080,
-    client_keys: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=SERVER,
-            help=f"A file with the API keys of which a client must have one, one a line (default: {KEYS_VARIABLE}, "
-            "separated by commas).",
-        ),
-    ] = None,
-    forward_key: Annotated[
-        bool, typer.Option("--forward-key", rich_help_panel=SERVER, help="Plain calls go on with the client's own key.")
-    ] = False,
-    record: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=SERVER, help="A file that keeps every deliberation, for selfagg report."),
-    ] = None,
-    grace: Annotated[
-        int, typer.Option(min=0, rich_help_panel=SERVER, help="Seconds that open requests get when the server stops.")
-    ] = 30,
-    method: Annotated[
-        str, typer.Option(rich_help_panel="Method", help="Where a request names none: rsa, single, majority, ...")
-    ] = "rsa",
-    n: Annotated[int, typer.Option("-n", min=1, rich_help_panel="Method", help="Members of a population.")] = 8,
-    k: Annotated[int, typer.Option("-k", min=1, rich_help_panel="Method", help="Candidates of an aggregation.")] = 4,
-    t: Annotated[int, typer.Option("-t", min=1, rich_help_panel="Method", help="Populations, the first included.")] = 3,
-    candidate: Annotated[
-        str, typer.Option(rich_help_panel="Method", help="What of a candidate is shown: response, reasoning, ...")
-    ] = "response",
-    sampling: Sampled = "neutral",
-    max_n: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest N of a request.")] = 64,
-    max_k: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest K of a request.")] = 16,
-    max_t: Annotated[int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest T of a request.")] = 32,
-    max_requests: Annotated[
-        int, typer.Option(min=1, rich_help_panel=LIMITS, help="Open requests, waiting ones included; past it 429.")
-    ] = 4096,
-    max_body_mb: Annotated[
-        int, typer.Option(min=1, rich_help_panel=LIMITS, help="Largest request body, in megabytes.")
-    ] = 32,
+    *,
+    model: ModelChoice,
+    settings: ServeSettings,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    client_keys: Path | None = None,
+    grace: int = 30,
 ) -> None:
-    """Serve RSA to every OpenAI client: the same API, one base URL changed."""
+    """Serve RSA to every OpenAI client: the same API, one base URL changed.
+
+    Args:
+        host: Address to listen at; any but this machine's own needs a key.
+        port: Port; 0 takes a free one.
+        client_keys: A file with the API keys of which a client must have one, one a line (default: SELFAGG_API_KEYS,
+            separated by commas).
+        grace: Seconds that open requests get when the server stops.
+    """
+    from selfagg._internal.arguments import check_seconds
+    from selfagg.errors import UsageError
     from selfagg.methods import method_named
     from selfagg.models import connect
     from selfagg.prompts.candidates import candidate_format_named
-    from selfagg.server.settings import ServerLimits, ServeSettings
+    from selfagg.server.keys import check_address, read_keys
     from selfagg.server.start import access_of, run
 
-    candidate_format_named(candidate)
-    method_named(method, **({"n": n, "k": k, "t": t} if method == "rsa" else {}))
-    settings = ServeSettings(
-        method=method,
-        n=n,
-        k=k,
-        t=t,
-        candidate=candidate,
-        server_defaults=sampling == "server",
-        limits=ServerLimits(max_n, max_k, max_t, max_requests, max_body_mb * 2**20),
-        keys=read_keys(client_keys),
-        forward_key=forward_key,
-        record=record,
-    )
+    if not 0 <= port <= 65535:
+        raise UsageError(f"port is {port}, but it must be from 0 to 65535")
+    check_seconds(grace=grace)
+    candidate_format_named(settings.candidate)
+    sizes = {"n": settings.n, "k": settings.k, "t": settings.t} if settings.method == "rsa" else {}
+    method_named(settings.method, **sizes)
+    settings = replace(settings, keys=read_keys(client_keys))
     check_address(host, settings)
-    connection = connect(model.model, access_of(model.access()))
-    run(connection, settings, host=host, port=port, grace_s=grace, concurrency=model.concurrency)
-
-
-def read_keys(file: Path | None) -> tuple[str, ...]:
-    """The keys that clients must have, from a file or the environment; none: no key is asked for.
-
-    Raises:
-        UsageError: The file cannot be read, or holds no key.
-    """
-    from selfagg.errors import UsageError
-
-    if file is None:
-        return _checked(os.environ.get(KEYS_VARIABLE, "").split(","), KEYS_VARIABLE)
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not text"
-        raise UsageError(f"cannot read the client keys {file}: {why}") from None
-    keys = _checked([line for line in lines if not line.startswith("#")], str(file))
-    if not keys:
-        raise UsageError(f"the file of client keys {file} holds none")
-    return keys
-
-
-def _checked(keys: Sequence[str], where: str) -> tuple[str, ...]:
-    from selfagg.errors import UsageError
-
-    found = tuple(key.strip() for key in keys if key.strip())
-    for number, key in enumerate(found, 1):
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise UsageError(f"{where}: key {number} holds characters that no header can carry")
-    return found
-
-
-def check_address(host: str, settings: ServeSettings) -> None:
-    """An open door only for this machine itself.
-
-    Raises:
-        UsageError: Others could reach the server without a key.
-    """
-    from selfagg.errors import UsageError
-    from selfagg.server.auth import is_loopback
-
-    if not is_loopback(host) and not settings.keys:
-        raise UsageError(
-            f"--host {host} can be reached by others: name keys with --client-keys FILE or in {KEYS_VARIABLE}"
-        )
+    connection = connect(model.model, access_of(model.access))
+    run(connection, settings, host=host, port=port, grace_s=grace, concurrency=model.access.concurrency)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from selfagg.cli.options import Choice, MethodOptions, ModelOptions, RunOptions, SamplingOptions, spread
+from selfagg.cli.generate import command
+from selfagg.cli.options import MethodChoice, ModelChoice, RunOptions
+from selfagg.run.engine import Settings
+from selfagg.run.runner import Choice
 from selfagg.types import Kind
 
 if TYPE_CHECKING:
@@ -18,109 +18,70 @@ if TYPE_CHECKING:
     from selfagg.api import Result
 
 
-@spread
+@command
 def solve(
-    question: Annotated[str, typer.Argument(help="The problem's text; - reads it from stdin.")],
-    method: MethodOptions,
-    model: ModelOptions,
-    sampling: SamplingOptions,
+    question: str,
+    *,
+    method: MethodChoice,
+    model: ModelChoice,
+    settings: Settings,
     run: RunOptions,
-    kind: Annotated[
-        Kind, typer.Option(help="What the question is: decides the wording, and how the final answer is read.")
-    ] = "text",
-    answer: Annotated[
-        Choice,
-        typer.Option(help="sample: a member of the last population, its ancestors alone computed. majority: a vote."),
-    ] = "sample",
-    max_total_tokens: Annotated[
-        int | None,
-        typer.Option(min=1, help="Tokens, prompts included, after which the best answer at hand is taken."),
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds after which the best answer at hand is taken.")
-    ] = None,
+    kind: Kind = "text",
+    answer: Choice = "sample",
+    max_total_tokens: int | None = None,
+    deadline: float | None = None,
 ) -> None:
-    """Answer one question; the response goes to stdout, the rest to stderr."""
+    """Answer one question; the response goes to stdout, the rest to stderr.
+
+    Args:
+        question: The problem's text; - reads it from stdin.
+        kind: What the question is: decides the wording, and how the final answer is read.
+        answer: sample: a member of the last population, its ancestors alone computed. majority: a vote.
+        max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
+        deadline: Seconds after which the best answer at hand is taken.
+    """
+    import asyncio
+    import json
+
     from rich.console import Console
 
+    from selfagg.api import asolve
     from selfagg.cli import stopping, values
+    from selfagg.cli.opening import run_opened
     from selfagg.cli.records import record_file
     from selfagg.errors import UsageError
+    from selfagg.progress_bar import ProgressBar
 
     text = values.utf8("stdin", sys.stdin.buffer.read()) if question == "-" else values.utf8("QUESTION", question)
     if not text.strip():
         raise UsageError("the question is empty")
-    settings = sampling.settings(method.candidate)
-    asked: dict[str, Any] = {
-        "method": method.method,
-        "n": method.n,
-        "k": method.k,
-        "t": method.t,
-        "order": method.order,
-        "schedule": method.schedule,
-        "candidate": method.candidate,
-        "kind": kind,
-        "answer": answer,
-        "sampling": settings.sampling,
-        "seed": settings.seed,
-        "max_total_tokens": max_total_tokens,
-        "deadline_s": None if deadline is None else values.finite("--deadline", deadline),
-    }
+    asked = {"method": method.build(), "kind": kind, "answer": answer}
     console = Console(stderr=True)
-    with record_file(run.record, "solve", method.build().name) as path:
-        result = stopping.run(_solve(text, asked, model, path, run.record is None, console), path)
+    bar = ProgressBar(console, sizes=asyncio.run(_sizes(text, method, settings, asked)))
+    with record_file(run.record, "solve", method.method) as path:
+        given = {**asked, "question": text, "record": path, "callback": bar}
+        given |= {"max_total_tokens": max_total_tokens, "deadline_s": deadline}
+        result = stopping.run(run_opened(asolve, model, settings, method.schedule, console, **given), path)
     if run.as_json:
-        typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         _print(result, model.model, console, budget=max_total_tokens is not None)
 
 
-async def _solve(
-    text: str, asked: dict[str, Any], model: ModelOptions, path: Path, new: bool, console: Console
-) -> Result:
+async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Mapping[str, Any]) -> list[int]:
+    """Return how many members the answer needs: that does not depend on what they say, so no model is asked."""
     from selfagg.api import asolve
-    from selfagg.cli.live_view import shown
-    from selfagg.cli.opening import opened_model
-    from selfagg.cli.progress import Progress
-    from selfagg.cli.terminal import say
 
-    # Which members an answer needs does not depend on what they say: a rehearsal without a model counts them.
-    unbounded = asked | {"max_total_tokens": None, "deadline_s": None}
-    plan = await asolve(text, model="simulated:", **unbounded)
-    progress = Progress([len(population) for population in plan.populations], 1)
-    async with opened_model(model, console) as connection:
-        if new:
-            say(f"record {path}", console)
-        with shown(progress, plan.method, "one question", connection.name, console):
-            return await asolve(
-                text, model=connection, concurrency=model.concurrency, record=path, callback=progress, **asked
-            )
-
-
-def _as_json(result: Result) -> dict[str, Any]:
-    from selfagg.analysis.missing import usage_json
-
-    return {
-        "answer": result.answer,
-        "text": result.text,
-        "method": result.method.name,
-        "n": result.method.n,
-        "k": getattr(result.method, "k", None),
-        "t": result.method.t,
-        "calls": result.calls,
-        "usage": usage_json(result.usage, result.missing.replies),
-        "failed": result.missing.failed,
-        "cut_short": result.cut_short,
-        "record": str(result.record),
-    }
+    plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
+    return [len(population) for population in plan.populations]
 
 
 def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
     from selfagg.analysis.missing import usage_json
-    from selfagg.cli.live_view import described_model
-    from selfagg.cli.terminal import harmless, one_line, say
+    from selfagg.progress_bar import described_model
+    from selfagg.terminal import harmless, one_line, say
 
-    typer.echo(harmless(result.text) if sys.stdout.isatty() else result.text)
+    print(harmless(result.text) if sys.stdout.isatty() else result.text)
     missing, estimated = result.missing, budget and result.usage.unknown > 0
     failed = f", {missing.failed:,} of {missing.members:,} members have no reply" if missing.failed else ""
     lines = [

@@ -1,4 +1,4 @@
-"""Runs a command's work so that stopping it, by Ctrl-C or by a fault, always says what is kept and how to go on."""
+"""Run a command's work so that stopping it, by Ctrl-C or by a fault, always says what is kept and how to go on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stopped(SelfaggError):
 
 
 def run(work: Coroutine[Any, Any, T], record: Path) -> T:
-    """Runs ``work`` to its end.
+    """Run ``work`` to its end.
 
     Args:
         work: What to do. A signal cancels it, and its own clean-up leaves the record whole.
@@ -81,7 +81,7 @@ def check_complete(missing: Missing, record: Path | None = None) -> None:
 
 
 def kept(record: Path) -> str:
-    """What a record holds and how to go on with it, for the end of a message."""
+    """Return what a record holds and how to go on with it, for the end of a message."""
     generations = finished_generations(record)
     if not generations:
         return "nothing was generated yet"
@@ -90,7 +90,7 @@ def kept(record: Path) -> str:
 
 
 def finished_generations(record: Path) -> int:
-    """How many replies a record holds, or all of a folder; none in a file that nobody has written yet."""
+    """Return how many replies a record holds, or a folder of records; 0 for a file that nobody has written yet."""
     from selfagg.record.record import Record
 
     if record.is_dir():
@@ -123,7 +123,7 @@ def command_line(record: Path | None = None) -> str:
 
 
 async def _until_terminated(work: Coroutine[Any, Any, T], signals: list[int]) -> T:
-    """SIGTERM, which a scheduler sends, stops a run as Ctrl-C does; also where Ctrl-C is ignored, as in a script's job.
+    """Let SIGTERM, which a scheduler sends, stop a run as Ctrl-C does, also where Ctrl-C is ignored (a script's job).
 
     The first one lets the work clean up after itself, a second one does not wait for that.
     """

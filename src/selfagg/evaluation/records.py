@@ -16,6 +16,7 @@ from selfagg.errors import UsageError
 from selfagg.evaluation.evaluate import Evaluation
 
 if TYPE_CHECKING:
+    from selfagg.analysis.missing import Missing
     from selfagg.analysis.overview import Analysis
     from selfagg.evaluation.compared import Compared
     from selfagg.evaluation.replay import Change
@@ -165,17 +166,18 @@ def replay(
     from selfagg.scoring.given import scorer_given
 
     target = None if out is None else Path(out)
-    if target is not None and os.path.lexists(target):
-        raise UsageError(f"{target} exists already: a replay is written to a new file")
+    files = [] if target is None else [target.with_name(target.name + ending) for ending in ("", "-wal", "-shm")]
+    for file in files:  # SQLite would take a journal beside the new file for its own
+        if os.path.lexists(file):
+            raise UsageError(f"{file} exists already: a replay is written to a new file")
     with extras_named(), opened_record(record) as source:
         chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
         try:
             with blocking(lambda: replayed(source, chosen, target, scorer=scorer_given(scorer))) as made:
                 return Replay(Evaluation.of(source), Evaluation.of(made), list(changes(source, made)))
         except BaseException:
-            if target is not None:
-                for ending in ("", "-wal", "-shm"):
-                    target.with_name(target.name + ending).unlink(missing_ok=True)
+            for file in files:
+                file.unlink(missing_ok=True)
             raise
 
 
@@ -215,3 +217,26 @@ def build_report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *,
     with extras_named():
         build(records_of(records), Path(out), title=title)
     return Path(out)
+
+
+def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath) -> Missing:
+    """Draw accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts.
+
+    Args:
+        records: Records, or folders of records.
+        out: The file to write; its ending says PNG, SVG or PDF.
+
+    Returns:
+        What the runs lack: members without a reply or a score.
+
+    Raises:
+        UsageError: A record cannot be read, matplotlib is missing, or the file cannot be written.
+    """
+    with ExitStack() as opened:
+        opened.enter_context(extras_named())
+        from selfagg.analysis.missing import Missing
+        from selfagg.analysis.plots import plot as draw
+
+        given = [opened.enter_context(opened_record(path)) for path in records_of(records)]
+        draw(given, Path(out))
+        return sum(map(Missing.of, given), Missing())

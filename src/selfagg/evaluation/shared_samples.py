@@ -5,7 +5,7 @@ from __future__ import annotations
 from selfagg.methods.base import Method
 from selfagg.record.record import Record
 
-COMPARABLE = ("model", "sampling", "seed", "source")
+COMPARABLE = ("model", "sampling", "seed", "source", "wording")
 """What two runs must have in common for a first sample of one to be a first sample of the other."""
 
 

@@ -32,6 +32,8 @@ class Method(ABC):
     """Whether every member of the last population is as good an answer as another, so that one is enough."""
     grows: ClassVar[str] = "n"
     """Which setting, ``n`` or ``t``, is made larger to spend a larger budget."""
+    own_sizes: ClassVar[bool] = False
+    """True if sizes that are meant for several methods at once are not for this one."""
     judgements: ClassVar[int] = 0
     """Short calls for each member of the last population that ask the model what it thinks of it."""
     n: int = 16

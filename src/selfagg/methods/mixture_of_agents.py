@@ -27,6 +27,7 @@ class MixtureOfAgents(Method):
 
     name = "mixture-of-agents"
     grows = "t"
+    own_sizes = True  # each member reads all of a layer
     n: int = 6
     t: int = 3
 

@@ -29,8 +29,8 @@ class RSA(Method):
     """N candidates; T - 1 times, each of N aggregations rewrites K of them, drawn at random, into one.
 
     Attributes:
-        k: Candidates of an aggregation set, from 1 to ``n``.
-        order: ``random`` as in the paper, or ``prefix``: candidates listed along one prefix tree over the sets
+        k: Candidates that an aggregation sees, from 1 to ``n``.
+        order: Order of the candidates: ``random`` as in the paper, or ``prefix``, along one prefix tree over the sets
             of a population, so that a server's prefix cache serves more of each prompt.
     """
 

@@ -8,16 +8,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from selfagg import registry
+from selfagg._internal.arguments import check_amounts, check_seconds, check_whole
 from selfagg._internal.suggest import did_you_mean
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
+from selfagg.models.retries import RetryPolicy
 from selfagg.models.transformers.checkpoints import is_checkpoint
-
-if TYPE_CHECKING:
-    from selfagg.models.retries import RetryPolicy
 
 __all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
 
@@ -27,15 +25,16 @@ class Access:
     """How to get at a model, beyond its name.
 
     Attributes:
-        base_urls: Where an ``openai:`` model is served; several replicas may serve it.
-        api_key_file: A file with the key; None: the environment's ``OPENAI_API_KEY``.
-        headers: Further headers of requests to an ``openai:`` model, ``NAME=VALUE`` or ``NAME=@FILE``.
+        base_urls: Where the model is served (default: OPENAI_BASE_URL); several times for several replicas.
+        api_key_file: A file with the API key (default: OPENAI_API_KEY).
+        headers: A further header for the server, NAME=VALUE, or NAME=@FILE for a secret; several times.
         api_key: The key itself, for those who have it at hand; before ``api_key_file``.
-        context: Tokens of context, where the server does not say or should not be believed.
-        concurrency: Most calls at once.
-        timeout_s: Longest silence within one reply of an ``openai:`` model; None: an hour.
-        whole_s: Longest time of a whole reply of an ``openai:`` model, however it comes.
-        patience_s: Seconds to wait for a server that limits the rate, loads or is gone; None: 300.
+        context: Tokens of the model's context, where the server does not say or should not be believed.
+        concurrency: Most calls at once (default: what the model serves well).
+        timeout_s: Longest silence of the server within a reply, in seconds (3600; serve: 600).
+        whole_s: Longest time of a whole reply, in seconds, however it comes.
+        patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody; inf
+            waits for ever (300; serve: 30).
         retries: When a call to it is tried again, for those who need more than ``patience_s`` to differ.
     """
 
@@ -49,6 +48,11 @@ class Access:
     headers: tuple[str, ...] = ()
     whole_s: float = math.inf
     api_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        check_whole(context=self.context, concurrency=self.concurrency)
+        check_amounts(context=self.context, concurrency=self.concurrency)
+        check_seconds(timeout_s=self.timeout_s, patience_s=None if self.patience_s == math.inf else self.patience_s)
 
 
 CONNECTIONS: dict[str, str] = {

@@ -12,11 +12,6 @@ _BUSY = frozenset({429, 503, 529})
 _AWAY = frozenset({502, 504})
 
 
-def may_pass(status: int) -> bool:
-    """Return whether a call that was refused with this HTTP status may succeed later."""
-    return status in (408, 409, 425, 429) or status >= 500
-
-
 class TransientError(Exception):
     """A failure that may pass, so that another try makes sense.
 

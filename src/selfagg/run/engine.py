@@ -37,10 +37,10 @@ class Settings:
 
     Attributes:
         sampling: Temperature and what goes with it.
-        seed: All sets and all members' seeds follow from it (1234 in the paper's scripts).
-        candidate: What of a candidate an aggregation shows; see `selfagg.prompts.candidates.candidate_format_named`.
-        wording: The words of the prompts.
-        scorer: Reads, scores and compares answers; None: the scorer of each question's kind.
+        seed: Decides the aggregation sets and the members' seeds (the paper's scripts have 1234).
+        candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
+        wording: The words of the prompts: a TOML file, see docs/python.md (our own).
+        scorer: A scorer that a package registers (by the question's kind).
     """
 
     sampling: Sampling = field(default_factory=Sampling)
@@ -79,6 +79,9 @@ class Callback:
 
     def finished(self, question: int) -> None:
         """All that was asked for of a question is done."""
+
+    def ended(self) -> None:
+        """Hear that the run is over, whether it came to its end or not."""
 
     def waiting(self, why: str | None) -> None:
         """Hear why no call is made now (the server is gone, or limits the rate); None: calls go on."""

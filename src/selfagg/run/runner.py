@@ -65,9 +65,11 @@ async def evaluate(
                 await places.acquire()
                 group.create_task(one(position, question))
 
+    engine.callback.started(engine.record)
     try:
         await first_error_only(everything())
     finally:
+        engine.callback.ended()
         await engine.close()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from selfagg._internal.arguments import check_amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +13,11 @@ class ServerLimits:
     """How much one request, and all together, may ask for.
 
     Attributes:
-        n: Largest population.
-        k: Largest aggregation set.
-        t: Most populations.
-        open_requests: Requests at once, those that wait for a call included; past it 429.
-        body_bytes: Largest request body; images count in base64.
+        n: Largest N of a request.
+        k: Largest K of a request.
+        t: Largest T of a request.
+        open_requests: Open requests, those that wait for a call included; past it 429.
+        body_bytes: Largest request body, in megabytes on the command line; images count in base64.
         bodies_at_once: Bodies of the largest size that are held at once; past it 429.
     """
 
@@ -25,6 +27,9 @@ class ServerLimits:
     open_requests: int = 4096
     body_bytes: int = 32 * 2**20
     bodies_at_once: int = 16
+
+    def __post_init__(self) -> None:
+        check_amounts(**asdict(self))
 
     @property
     def all_bodies_bytes(self) -> int:
@@ -37,16 +42,17 @@ class ServeSettings:
     """How the server answers where a request does not say.
 
     Attributes:
-        method: ``rsa``, ``single`` (plain calls unless asked otherwise) or another method.
+        method: Method where a request names none: rsa, single (plain calls), majority, ...
         n: Members of a population.
         k: Candidates of an aggregation set.
         t: Populations, the first included.
-        candidate: What of a candidate an aggregation shows.
-        server_defaults: As `Sampling.server_defaults`, of every deliberation's members.
+        candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
+        server_defaults: neutral (False): the whole distribution, the same through every connection. server (True):
+            what is not given is as the server or the checkpoint has it.
         limits: Bounds on what a request may ask for.
         keys: API keys of which a client must have one; none: no key is asked for.
-        forward_key: Whether a plain call takes the client's key to the backend.
-        record: A file that keeps every generation, or None.
+        forward_key: Plain calls go on with the client's own key.
+        record: A file that keeps every deliberation, for selfagg report.
         keep_alive_s: Longest silence of a stream, so that no proxy takes it for dead.
     """
 
@@ -61,3 +67,6 @@ class ServeSettings:
     forward_key: bool = False
     record: Path | None = None
     keep_alive_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        check_amounts(n=self.n, k=self.k, t=self.t)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,8 @@ CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
 NO_MODEL = "none"
 """The model's name in the record of a set for which none was asked."""
 
-Watching = Callable[[Majority, Record, int], AbstractContextManager[Callback]]
-"""Opens a view of the sampling: the method, its record, how many problems it samples for."""
+Watching = Callable[[int], Callback]
+"""Gives the callback of a round of sampling, for the number of problems that are sampled by its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ async def make_set(
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once.
         reused: A record whose first samples for the same problems serve here too.
-        watching: Opens a view of the sampling.
+        watching: Gives the callback of the next round, for so many problems sampled by its end.
 
     Returns:
         The facts, as ``data.json`` has them.
@@ -176,9 +175,9 @@ async def make_set(
             asked = 0
             for places in assembly.rounds():
                 asked += len(places)
-                with watching(plan.method, record, asked) if watching else nullcontext(Callback()) as callback:
-                    engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
-                    await evaluate(engine, plan.method, questions, only=places)
+                callback = watching(asked) if watching else None
+                engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
+                await evaluate(engine, plan.method, questions, only=places)
                 await assembly.draw(places)
         train, test = assembly.mixed(), assembly.held_out()
         try:

@@ -22,19 +22,19 @@ class Recipe:
 
     Attributes:
         k: Candidates of an aggregation prompt; 1 is the refine wording.
-        pool: Candidates that are sampled for each problem.
+        pool: Candidates that are sampled for each problem, of which k are drawn (k).
         draws: Different sets of k of them that are drawn for each problem.
-        fraction: Share of aggregation prompts among all training prompts.
-        all_right: What becomes of prompts all of whose candidates are right, and
-        all_wrong: of those none of whose candidates is.
-        too_long: Whether the candidates of a prompt that is too long are shortened, as at inference, or the prompt is
-            dropped. A plain prompt that is too long is dropped.
+        fraction: Share of aggregation prompts among all training prompts; 0: plain problems alone, no model is asked.
+        all_right: What becomes of prompts all of whose candidates are right.
+        all_wrong: What becomes of prompts none of whose candidates is right.
+        too_long: What becomes of longer aggregation prompts: candidates are shortened, as at inference, or the prompt
+            is dropped. A plain prompt that is too long is dropped.
         max_prompt_tokens: Most tokens of a prompt; None: what the model's context leaves beside a reply.
-        held_out: Problems for the test split, which are trained on in no form.
+        held_out: Problems kept apart as a test split, which are trained on in no form.
     """
 
     k: int = 4
-    pool: int = 4
+    pool: int = None  # type: ignore[assignment]  # __post_init__ makes it k
     draws: int = 1
     fraction: float = 0.5
     all_right: Kept = "keep"
@@ -46,6 +46,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1:
             raise UsageError(f"fraction = {self.fraction}, but it is a share from 0 to 1")
+        if self.pool is None:
+            object.__setattr__(self, "pool", self.k)
         for name, least in (("k", 1), ("pool", 1), ("draws", 1), ("held_out", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} = {getattr(self, name)}, but it is at least {least}")

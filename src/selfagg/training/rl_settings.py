@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfagg.errors import UsageError
+from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
 
 Algorithm = Literal["rloo", "grpo"]
 Vllm = Literal["colocate", "server"]
@@ -20,17 +21,17 @@ class RLSettings:
     Attributes:
         algorithm: ``rloo``: leave-one-out baseline, log-probability of the whole response. ``grpo``: mean of the group
             as baseline, not divided by its deviation, loss averaged over tokens.
-        steps: Updates of the weights.
+        steps: Updates of the weights; more of them go on with a training.
         prompts: Prompts of a step.
-        rollouts: Responses to each.
-        learning_rate: Of AdamW, constant.
+        rollouts: Responses to each prompt.
+        learning_rate: Learning rate of AdamW, constant.
         temperature: Responses are sampled at this temperature.
         max_tokens: Most tokens of a response.
         micro_batch: Most responses that go through the model at once, forward and backward; a step takes its own in
             equal parts. Changes memory and time, not the gradient (but for rounding).
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
-        vllm: Whether vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on
-            this machine. None: transformers does.
+        vllm: vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on this
+            machine (transformers does).
         repeats: How often each prompt stands in a step, one after another: for trainers whose rollouts have several
             parts, as ``examples/end_to_end``.
         seed: Decides the order of prompts and what is sampled.
@@ -42,7 +43,7 @@ class RLSettings:
     rollouts: int = 4
     learning_rate: float = 1e-6
     temperature: float = 1.0
-    max_tokens: int = 8192
+    max_tokens: int = DEFAULT_MAX_TOKENS
     micro_batch: int = 8
     lora: int = 0
     vllm: Vllm | None = None

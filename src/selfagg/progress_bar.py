@@ -1,4 +1,4 @@
-"""Shows a run while it runs: a live view on a terminal, a plain line now and then in a pipe.
+"""Show a run while it runs: a live view on a terminal and in a notebook, a plain line now and then in a pipe.
 
 Either draws from a thread of its own and only reads counters, so it costs the run nothing.
 """
@@ -6,9 +6,9 @@ Either draws from a thread of its own and only reads counters, so it costs the r
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
@@ -18,11 +18,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.progress import Progress, ProgressCounts
-from selfagg.cli.terminal import one_line, say
-
-if TYPE_CHECKING:
-    from selfagg.methods import Method
+from selfagg.progress import Progress, Tally
+from selfagg.record.record import Record
+from selfagg.record.store import Store
+from selfagg.terminal import one_line, say
 
 LINE_EVERY_S = 10.0
 LINE_EVERY_SHARE = 0.05
@@ -38,30 +37,78 @@ _ASCII_BLOCKS = "#x?=."
 _NAMES = ("right", "wrong", "no answer", "done", "to come")
 
 
-def shown(
-    progress: Progress, method: Method, source: str, model: str, console: Console
-) -> AbstractContextManager[None]:
-    """Shows a run on ``console`` for the length of the ``with`` block.
+class ProgressBar(Progress):
+    """A `Callback` that shows a run on stderr: ``selfagg.evaluate(..., callback=selfagg.ProgressBar())``.
+
+    It may be given to several runs, one after the other.
+    """
+
+    def __init__(
+        self,
+        console: Console | None = None,
+        *,
+        sizes: Sequence[int] | None = None,
+        questions: int | None = None,
+        done_too: bool = False,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            console: Where to show it; None: stderr.
+            sizes: Members of each population of a question; None: those of the run's method.
+            questions: Questions in all; None: those of the run.
+            done_too: True shows a run of which an earlier session has done everything, too.
+        """
+        super().__init__(sizes, questions)
+        self._done_too = done_too
+        self._console = console or Console(stderr=True)
+        self._view = ExitStack()
+        self._named: object = None
+
+    def of(self, questions: int) -> ProgressBar:
+        """Return the same for a run of so many of its record's questions."""
+        self._questions = questions
+        return self
+
+    def started(self, record: Store) -> None:
+        super().started(record)
+        path = getattr(record, "path", None)
+        if path not in (None, self._named):
+            say(f"record {path}", self._console)
+            self._named = path
+        if (self._done_too or self.done < self.size) and isinstance(record, Record):
+            told = record.configuration
+            title = headline(told["method"], f"{told['source']}, seed {told['seed']}", told["model"])
+            self._view.enter_context(shown(self, title, self._console))
+
+    def ended(self) -> None:
+        self._view.close()
+
+
+def shown(progress: Progress, title: Text, console: Console) -> AbstractContextManager[None]:
+    """Show a run on a console for the length of the ``with`` block.
 
     Args:
-        progress: What is counted; its clock starts now.
-        method: The method, and
-        source: the questions, and
-        model: the model's name, for the headline.
-        console: Where; the shape of the view depends on whether it is a terminal.
+        progress: The counts; their clock starts now.
+        title: The headline.
+        console: The console; the shape of the view depends on whether it is a terminal.
     """
     progress.begin()
-    return (
-        _live(progress, headline(method, source, model), console) if console.is_terminal else _lines(progress, console)
-    )
+    live = console.is_terminal or console.is_jupyter
+    return _live(progress, title, console) if live else _lines(progress, console)
 
 
-def headline(method: Method, source: str, model: str) -> Text:
-    """What runs, in two lines; a simulated model is called one."""
-    settings = method.settings()
+def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
+    """Return what runs, in two lines; a simulated model is called one.
+
+    Args:
+        settings: The method's, as a record has them.
+        source: Where the questions are from.
+        model: The model's name.
+    """
     sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]
     return Text.assemble(
-        (f"{method.name} {' '.join(sizes)}", "bold"),
+        (f"{settings['name']} {' '.join(sizes)}", "bold"),
         f": {source}\n",
         (described_model(model), "bright_black"),
         no_wrap=True,
@@ -147,7 +194,7 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
     return Group(title, table, _legend(progress, blocks), *below)
 
 
-def _verdict(tally: ProgressCounts) -> str:
+def _verdict(tally: Tally) -> str:
     """A population's accuracy; where the right answer is unknown, the most frequent one and how often it came."""
     if tally.accuracy is not None:
         return f"{tally.accuracy:.1%}"
@@ -157,7 +204,7 @@ def _verdict(tally: ProgressCounts) -> str:
     return ""
 
 
-def rows(tallies: list[ProgressCounts], room: int) -> range:
+def rows(tallies: list[Tally], room: int) -> range:
     """Which populations to show: those around the deepest one at work, where there is no room for all."""
     room = max(1, min(room, len(tallies)))
     deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
@@ -168,7 +215,7 @@ def rows(tallies: list[ProgressCounts], room: int) -> range:
 class Bar:
     """A population as a bar whose parts are its right, wrong and missing answers and what is still to come."""
 
-    def __init__(self, tally: ProgressCounts, blocks: str) -> None:
+    def __init__(self, tally: Tally, blocks: str) -> None:
         self._tally = tally
         self._blocks = blocks
 

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import pty
 import re
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from selfagg.cli.live_view import Bar, clock, headline, line, render, rows, shown
-from selfagg.cli.progress import Progress, ProgressCounts
 from selfagg.methods import RSA
+from selfagg.progress import Progress, Tally
+from selfagg.progress_bar import Bar, clock, headline, line, render, rows, shown
 from selfagg.record.record import CANDIDATE
 from selfagg.types import Member, Reply, Usage
-
-EXECUTABLE = Path(sys.executable).with_name("selfagg")
 
 
 def drawn(progress: Progress, *, width: int = 80, height: int = 24, encoding: str = "utf-8") -> str:
     buffer = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     console = Console(file=buffer, width=width, height=height, force_terminal=True, color_system=None)
-    console.print(render(progress, headline(RSA(n=4, k=2, t=3), "five questions", "simulated:p=0.5"), console))
+    console.print(
+        render(progress, headline(RSA(n=4, k=2, t=3).settings(), "five questions", "simulated:p=0.5"), console)
+    )
     buffer.seek(0)
     return buffer.read()
 
@@ -65,7 +59,7 @@ def test_a_terminal_without_unicode_gets_ascii_blocks(progress: Progress) -> Non
 @pytest.mark.parametrize("width", [10, 33, 100])
 @pytest.mark.parametrize("size", [1, 7, 5000])
 def test_a_bar_is_as_wide_as_its_room(width: int, size: int) -> None:
-    tally = ProgressCounts(size, done=size, right=size // 2, wrong=size // 3, unanswered=size // 7)
+    tally = Tally(size, done=size, right=size // 2, wrong=size // 3, unanswered=size // 7)
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(Bar(tally, "█▓▒█·"))
     file = console.file
@@ -76,7 +70,7 @@ def test_a_bar_is_as_wide_as_its_room(width: int, size: int) -> None:
 
 
 def test_many_populations_show_those_at_work() -> None:
-    tallies = [ProgressCounts(10, done=10 if t < 30 else 0) for t in range(50)]
+    tallies = [Tally(10, done=10 if t < 30 else 0) for t in range(50)]
     shown_rows = rows(tallies, 12)
     assert len(shown_rows) == 12
     assert 30 in shown_rows
@@ -105,7 +99,7 @@ def test_a_model_that_is_gone_is_told_of(progress: Progress, width: int) -> None
 def test_plain_lines_come_now_and_then_and_at_the_end() -> None:
     console = Console(file=io.StringIO(), width=200)
     progress = Progress([1], 1)
-    with shown(progress, RSA(n=1, k=1, t=1), "one", "simulated:", console):
+    with shown(progress, headline(RSA(n=1, k=1, t=1).settings(), "one", "simulated:"), console):
         progress.generated(0, Member(1, 0, reply=Reply("a")), CANDIDATE, fresh=True)
     file = console.file
     assert isinstance(file, io.StringIO)
@@ -116,40 +110,3 @@ def test_plain_lines_come_now_and_then_and_at_the_end() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
-
-
-def test_on_a_terminal_the_view_is_live_and_stdout_stays_clean(
-    questions: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [EXECUTABLE, "eval", questions, "--model", "simulated:tokens=400,speed=2000", "-t", "3", "--json"],
-        cwd=tmp_path,
-        env=environment | {"TERM": "xterm-256color", "LINES": "24", "COLUMNS": "80", "LANG": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    seen = bytearray()
-
-    def read() -> None:
-        try:
-            while part := os.read(ours, 65536):
-                seen.extend(part)
-        except OSError:  # the other end is closed
-            pass
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    out, _ = process.communicate(timeout=60)
-    reader.join(timeout=10)
-    os.close(ours)
-    assert process.returncode == 0, seen
-    assert json.loads(out)["questions"] == 6
-    text = seen.decode()
-    assert "t=3" in text
-    assert "6 of 6 questions" in text
-    assert "█" in text
-    assert "\x1b[" in text
-    assert text.rstrip().endswith("\x1b[?25h")  # the cursor is back

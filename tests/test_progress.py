@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from selfagg.cli.live_view import line
-from selfagg.cli.progress import WINDOW_S, Progress
 from selfagg.methods import RSA
 from selfagg.models import connect
+from selfagg.progress import WINDOW_S, Progress
+from selfagg.progress_bar import line
 from selfagg.record.record import CANDIDATE, Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate

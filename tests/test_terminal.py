@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.cli.terminal import show
+from selfagg.terminal import show
 
 
 def test_a_narrow_terminal_cuts_no_number_short() -> None:

@@ -1,12 +1,15 @@
-"""Counts what happens in a run, for whoever shows it."""
+"""Count what happens in a run, for a display that shows it."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from selfagg.errors import UsageError
+from selfagg.methods import method_named
 from selfagg.record.rows import CANDIDATE
 from selfagg.record.store import Store
 from selfagg.run.engine import Callback
@@ -27,7 +30,7 @@ GROUP BY g.t
 
 
 @dataclass(slots=True)
-class ProgressCounts:
+class Tally:
     """One population, over all questions: how many members it will have, and what became of those that are done.
 
     ``answers`` counts the answers as they are written, in a run of one question.
@@ -67,37 +70,31 @@ class Progress(Callback):
 
     def __init__(
         self,
-        sizes: Sequence[int],
-        questions: int,
+        sizes: Sequence[int] | None = None,
+        questions: int | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        show: Callable[[], None] | None = None,
     ) -> None:
         """Count from zero.
 
         Args:
-            sizes: Members of each population of a question.
-            questions: Questions in all.
+            sizes: Members of each population of a question; None: those of the run's method.
+            questions: Questions in all; None: those of the run.
             clock: Seconds since whenever.
-            show: Called once the run has begun, and with it what its record holds already.
         """
-        self.tallies = [ProgressCounts(size * questions) for size in sizes]
+        self._sizes, self._questions, self._clock = sizes, questions, clock
+        self._reset(sizes or (), questions or 0)
+
+    def _reset(self, sizes: Sequence[int], questions: int) -> None:
+        self.tallies = [Tally(size * questions) for size in sizes]
         self.questions = questions
-        self.finished_questions = 0
-        self.failures = 0
-        self.calls = 0
-        self.tokens = 0
-        self.untold = 0
+        self.finished_questions = self.failures = self.calls = self.tokens = self.untold = 0
         self.obstacle: str | None = None
-        self._show = show
-        self._clock = clock
-        self._begun = clock()
-        self._heard = self._begun
-        self._past: deque[tuple[float, int]] = deque([(self._begun, 0)])
         self._fresh_members = 0
+        self.begin()
 
     def resume(self, record: Store) -> None:
-        """Counts the questions that a record has done already: the engine passes over them in silence."""
+        """Count the questions that a record has done already: the engine passes over them in silence."""
         for t, done, right, wrong, unanswered in record.query(_FINISHED):
             tally = self.tallies[t - 1]
             tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
@@ -106,16 +103,19 @@ class Progress(Callback):
         )
 
     def begin(self) -> None:
-        """Starts the clock: loading a model is not the run's time."""
+        """Start the clock: loading a model is not the run's time."""
         self._begun = self._heard = self._clock()
         self._past = deque([(self._begun, self.tokens)])
 
     # -- told by the engine
 
     def started(self, record: Store) -> None:
+        ((questions,),) = record.query("SELECT count(*) FROM questions")
+        configuration: Mapping[str, Any] = getattr(record, "configuration", {})
+        if self._sizes is None or self._questions is None:
+            sizes = _sizes(configuration.get("method", {})) if self._sizes is None else self._sizes
+            self._reset(sizes, self._questions or questions)
         self.resume(record)
-        if self._show:
-            self._show()
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:
@@ -184,3 +184,12 @@ class Progress(Callback):
             self._past.popleft()
         then, tokens = self._past[0]
         return (self.tokens - tokens) / (now - then) if now > then else 0.0
+
+
+def _sizes(settings: Mapping[str, Any]) -> list[int]:
+    """Return the members of each population of a recorded method; of a method that nobody registers, N each."""
+    try:
+        method = method_named(**settings)
+    except UsageError:
+        return [settings["n"]] * settings["t"]
+    return [method.size(t) for t in range(1, method.t + 1)]

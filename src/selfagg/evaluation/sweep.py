@@ -1,0 +1,217 @@
+"""`sweep` and `asweep`: RSA over a grid of N, K and T, with nothing computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfagg._internal.arguments import RunArguments
+from selfagg._internal.blocking import blocking
+from selfagg._internal.extras import extras_named
+from selfagg.errors import UsageError
+from selfagg.evaluation.folder import folder_for
+from selfagg.methods import Method, method_named
+
+if TYPE_CHECKING:
+    from selfagg.analysis.costs import Cost
+    from selfagg.analysis.missing import Missing
+    from selfagg.analysis.population import PopulationSummary
+    from selfagg.benchmarks.base import Size
+    from selfagg.benchmarks.given import Questions
+
+NS, KS, TS = (4, 8, 16), (1, 2, 4), (1, 2, 3, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The combinations of a sweep.
+
+    Attributes:
+        pairs: N and K of each run.
+        ts: Populations that are asked about, in order.
+        left_out: N and K that cannot be: a set of K does not come out of N members.
+    """
+
+    pairs: Sequence[tuple[int, int]]
+    ts: Sequence[int]
+    left_out: Sequence[tuple[int, int]]
+
+    @classmethod
+    def of(cls, ns: Sequence[int], ks: Sequence[int], ts: Sequence[int]) -> Grid:
+        """Return the grid of these numbers; where nothing is aggregated, one K stands for all.
+
+        Raises:
+            UsageError: A number is below 1, or every combination is impossible.
+        """
+        for name, numbers in (("n", ns), ("k", ks), ("t", ts)):
+            if not numbers or not all(isinstance(number, int) and number >= 1 for number in numbers):
+                raise UsageError(f"{name} is {list(numbers)}, but it must be whole numbers from 1")
+        ns, ks, ts = sorted(set(ns)), sorted(set(ks)), sorted(set(ts))
+        if ts == [1]:
+            ks = ks[:1]
+        every = [(n, k) for n in ns for k in ks]
+        possible = [(n, k) for n, k in every if k <= n]
+        if not possible:
+            raise UsageError(f"the smallest --k {ks[0]} is larger than the largest --n {ns[-1]}: nothing to run")
+        return cls(possible, ts, [pair for pair in every if pair not in possible])
+
+    def methods(self, settings: Mapping[str, Any] | None = None) -> list[Method]:
+        """Return one run for each N and K, as long as the largest T, with further settings of RSA."""
+        return [method_named("rsa", **{**(settings or {}), "n": n, "k": k, "t": self.ts[-1]}) for n, k in self.pairs]
+
+    def left_out_words(self) -> str:
+        """Return what was left out, as a sentence; ``""`` if nothing was."""
+        if not self.left_out:
+            return ""
+        return f"Left out, because K is larger than N: {', '.join(f'n={n} k={k}' for n, k in self.left_out)}."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of a sweep.
+
+    Attributes:
+        n: Members of a population.
+        k: Candidates of an aggregation; None at T = 1, where nothing is aggregated.
+        population: Accuracy, pass@N, majority and the like of population T.
+        cost: What a question cost by then, on average.
+        record: The record of the run; None if it was not kept.
+    """
+
+    n: int
+    k: int | None
+    population: PopulationSummary
+    cost: Cost
+    record: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return one entry of ``cells`` in what ``selfagg sweep --json`` prints."""
+        record = None if self.record is None else str(self.record)
+        own = {"n": self.n, "k": self.k, "cost": self.cost.as_json(), "record": record}
+        return {**self.population.as_json(), **own}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The result of `sweep`.
+
+    Attributes:
+        cells: One for each N, K and T; at T = 1 one for each N.
+        model: The model's name.
+        missing: What the runs lack: members without a reply or a score, replies without a count of tokens.
+        grid: The combinations.
+        source: Where the questions are from, in words.
+        folder: The folder of the records; None if they were not kept.
+    """
+
+    cells: Sequence[Cell]
+    model: str
+    missing: Missing
+    grid: Grid
+    source: str
+    folder: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``selfagg sweep --json`` prints."""
+        return {
+            "model": self.model,
+            "simulated": self.model.startswith("simulated"),
+            "cells": [cell.to_dict() for cell in self.cells],
+            "missing": self.missing.as_json(),
+            "left_out": [{"n": n, "k": k} for n, k in self.grid.left_out],
+            "source": self.source,
+            "folder": None if self.folder is None else str(self.folder),
+        }
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with one row for each cell.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        with extras_named():
+            return import_module("pandas").json_normalize([cell.to_dict() for cell in self.cells])
+
+
+async def asweep(
+    questions: Questions,
+    *,
+    n: Sequence[int] = NS,
+    k: Sequence[int] = KS,
+    t: Sequence[int] = TS,
+    rsa: Mapping[str, Any] | None = None,
+    size: Size = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Sweep:
+    """Run RSA over a grid of N, K and T.
+
+    One run for each N and K, as long as the largest T: a smaller T is read from it, and a smaller N shares its first
+    samples with a larger one. The same call with the same ``out`` goes on where it stopped.
+
+    Args:
+        questions: A source, or the questions; see `selfagg.aevaluate`.
+        n: Members of a population.
+        k: Candidates of an aggregation; combinations with k > n are left out.
+        t: Populations, the first included.
+        rsa: Further settings of `selfagg.RSA`, as ``{"order": "prefix"}``.
+        size: Number of questions to take.
+        out: A folder that keeps the records; None: they are gone when this returns.
+        **settings: Further arguments of `selfagg.aevaluate`: ``model``, ``sampling``, ``seed``, ``callback``, ...
+
+    Raises:
+        UsageError: A setting cannot work, or the model cannot be reached.
+        RunStopped: The model is gone; what was finished is kept in ``out``.
+    """
+    return await run_grid(questions, Grid.of(n, k, t), rsa=rsa, size=size, out=out, **settings)
+
+
+async def run_grid(
+    questions: Questions,
+    grid: Grid,
+    *,
+    rsa: Mapping[str, Any] | None = None,
+    size: Size = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Sweep:
+    """Run RSA over a grid that is made already; the arguments are those of `asweep`."""
+    from selfagg.evaluation.runs import Experiment
+
+    run = RunArguments(**settings)
+    methods, asked = grid.methods(rsa), run.questions(questions, size)
+    with folder_for(out) as folder:
+        async with run.opened() as model:
+            paths = await Experiment.of(run, model, asked, folder).run_all(methods, [run.seed])
+        return _found(grid, paths, asked.source, None if out is None else folder)
+
+
+def sweep(questions: Questions, **settings: Any) -> Sweep:
+    """Run RSA over a grid of N, K and T, as `asweep` does, in code that is not asynchronous; a notebook too.
+
+    Takes the arguments of `asweep`, returns and raises the same.
+    """
+    return blocking(lambda: asweep(questions, **settings))
+
+
+def _found(grid: Grid, paths: Sequence[Path], source: str, folder: Path | None) -> Sweep:
+    from selfagg.analysis.costs import costs_by_population
+    from selfagg.analysis.missing import Missing
+    from selfagg.analysis.summary import summarise
+    from selfagg.record.record import Record
+
+    cells: list[Cell] = []
+    missing, model = Missing(), ""
+    for (n, k), path in zip(grid.pairs, paths, strict=True):
+        with Record(path, read_only=True) as record:
+            summary, costs = summarise(record), costs_by_population(record)
+        model, missing = summary.model, missing + summary.missing
+        for t in grid.ts:
+            if t == 1 and any(cell.n == n for cell in cells):
+                continue  # the first population is the same for every K
+            population, kept = summary.populations[t - 1], path if folder else None
+            cells.append(Cell(n, None if t == 1 else k, population, costs[t - 1], kept))
+    return Sweep(cells, model, missing, grid, source, folder)
