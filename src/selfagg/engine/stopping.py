@@ -119,7 +119,9 @@ def rule_named(text: str) -> Rule | None:
             return Share(value)
         if found[1] == "asc" and 0.5 < value < 1:
             return AdaptiveConsistency(value)
-    raise UsageError(f"there is no stopping rule {text!r}; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}")
+    raise UsageError(
+        f"there is no stopping rule {text!r}; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}"
+    )
 
 
 def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, missing: int) -> int:
