@@ -46,7 +46,7 @@ def test_options_say_what_the_library_takes() -> None:
     assert (access.headers, access.timeout_s) == (("X-A=1",), 9.0)
     method = MethodOptions(n=8, k=2, t=3, order="prefix").build()
     assert method.settings() == {"name": "rsa", "n": 8, "t": 3, "k": 2, "order": "prefix"}
-    settings = SamplingOptions(temperature=0.5, stop=["END"], extra_body='{"top_k": 5}').settings("answer")
+    settings = SamplingOptions(temperature=0.5, stop_string=["END"], extra_body='{"top_k": 5}').settings("answer")
     assert settings.candidate == "answer"
     assert (settings.sampling.temperature, settings.sampling.stop) == (0.5, ("END",))
     assert settings.sampling.extra_body == {"top_k": 5}

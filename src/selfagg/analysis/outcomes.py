@@ -144,7 +144,7 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
     expected: list[int] = []
     for position, name, weights in done:
         with reading(record.path):
-            members = _populations(record, position, until or populations)
+            members: Sequence[Population] = _populations(record, position, until or populations)
             depth = len(members)
             if stops:
                 members = carried(members, until or populations)
@@ -188,7 +188,9 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     for t, i, parents, score, unscored, same, failed, cut, copied, unread, *costs in rows:
         if t > len(populations):
             populations.append([])
-        member = Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs, copied == 1)
+        member = Outcome(
+            t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs, copied=copied == 1
+        )
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
         if (

@@ -137,7 +137,8 @@ async def last_population(
     stopped = trial.agreement.stopped
     working = asyncio.ensure_future(work)
     try:
-        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {working, stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         return await (_population(method, member, stopped.result()) if stopped.done() else working)
     finally:
         working.cancel()
