@@ -185,12 +185,11 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     """
     rows = record.query(_MEMBERS, (position, until))
     populations: list[list[Outcome]] = [[]]
-    for t, i, parents, score, unscored, same, failed, cut, copied, unread, *costs in rows:
+    for t, i, parents, score, unscored, same, failed, cut, copied, unread, completion, seconds in rows:
         if t > len(populations):
             populations.append([])
-        member = Outcome(
-            t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs, copied=copied == 1
-        )
+        read = (t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, completion, seconds)
+        member = Outcome(*read, copied == 1)
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
         if (
