@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from selfagg.methods import RSA
-from selfagg.progress import Progress, Tally
+from selfagg.progress import Progress, ProgressCounts
 from selfagg.progress_bar import Bar, clock, headline, line, render, rows, shown
 from selfagg.record.record import CANDIDATE
 from selfagg.types import Member, Reply, Usage
@@ -59,7 +59,7 @@ def test_a_terminal_without_unicode_gets_ascii_blocks(progress: Progress) -> Non
 @pytest.mark.parametrize("width", [10, 33, 100])
 @pytest.mark.parametrize("size", [1, 7, 5000])
 def test_a_bar_is_as_wide_as_its_room(width: int, size: int) -> None:
-    tally = Tally(size, done=size, right=size // 2, wrong=size // 3, unanswered=size // 7)
+    tally = ProgressCounts(size, done=size, right=size // 2, wrong=size // 3, unanswered=size // 7)
     console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(Bar(tally, "█▓▒█·"))
     file = console.file
@@ -70,7 +70,7 @@ def test_a_bar_is_as_wide_as_its_room(width: int, size: int) -> None:
 
 
 def test_many_populations_show_those_at_work() -> None:
-    tallies = [Tally(10, done=10 if t < 30 else 0) for t in range(50)]
+    tallies = [ProgressCounts(10, done=10 if t < 30 else 0) for t in range(50)]
     shown_rows = rows(tallies, 12)
     assert len(shown_rows) == 12
     assert 30 in shown_rows

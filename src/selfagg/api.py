@@ -59,6 +59,8 @@ class Result:
             the member, with parents and reply.
         method: The method, with its settings.
         calls: Calls to the model.
+        copies: Members that were copied from a set whose candidates agree, without a call.
+        stopped: Whether a population before the last one agreed, and is the last by the method's rule.
         usage: Tokens of all calls; ``usage.unknown`` of the calls told none. A budget counts these by estimate.
         cut_short: Whether a budget or deadline ended the work early, so that this is the best answer at hand.
         record: The record's file, or None if it was kept in memory.
@@ -75,6 +77,8 @@ class Result:
     cut_short: bool
     record: Path | None
     missing: Missing
+    copies: int = 0
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``selfagg solve --json`` prints."""
@@ -88,6 +92,9 @@ class Result:
             "k": getattr(self.method, "k", None),
             "t": self.method.t,
             "calls": self.calls,
+            "copies": self.copies,
+            "depth": self.member.t,
+            "stopped": self.stopped,
             "usage": usage_json(self.usage, self.missing.replies),
             "failed": self.missing.failed,
             "cut_short": self.cut_short,
@@ -104,7 +111,9 @@ async def asolve(
     k: int | None = None,
     t: int | None = None,
     order: str | None = None,
-    answer: Choice = "sample",
+    stop: str | None = None,
+    copy: bool | None = None,
+    answer: Choice | None = None,
     kind: Kind = "text",
     candidate: str = "response",
     sampling: Sampling | None = None,
@@ -134,8 +143,11 @@ async def asolve(
         k: Candidates of an aggregation set; None: 4.
         t: Populations, the first included; None: 10.
         order: ``random`` or ``prefix``; see `selfagg.methods.RSA`.
+        stop: ``never``, ``unanimous`` or ``share:X``: when a population is the last; see `selfagg.RSA`.
+        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample``: a member of the last population, drawn uniformly; only its ancestors are computed.
-            ``majority``: the last population votes.
+            ``majority``: the last population votes. None: the method's own; else a vote where answers compare, a
+            drawn member for free text and programs.
         kind: What the question is, which decides wording and how the final answer is read: ``math`` and ``choice``
             in ``\boxed{}``, ``reasoning_gym`` in <answer> tags, ``code`` in a code block, ``text`` the whole response.
         candidate: What of a candidate is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
@@ -172,7 +184,7 @@ async def asolve(
     from selfagg.run.runner import Choice
     from selfagg.run.runner import answer as answer_trial
 
-    check_words({"kind": (kind, KINDS), "answer": (answer, get_args(Choice))})
+    check_words({"kind": (kind, KINDS)} | ({"answer": (answer, get_args(Choice))} if answer is not None else {}))
     check_whole(n=n, k=k, t=t, max_total_tokens=max_total_tokens)
     check_amounts(max_total_tokens=max_total_tokens)
     check_times(sampling or Sampling(), deadline_s=deadline_s)
@@ -191,7 +203,10 @@ async def asolve(
         concurrency=concurrency,
     )
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
-    chosen, settings = method_given(method, n=n, k=k, t=t, order=order), run.settings()
+    chosen = method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy)
+    settings = run.settings()
+    check_comparable(chosen, asked, settings)
+    choice = answer or default_answer(chosen, asked, settings)
     async with run.opened() as connection:
         with Record(Path(record) if record is not None else None) as written:
             known = circumstances(context=connection.context, **(about or {}))
@@ -202,7 +217,7 @@ async def asolve(
             try:
                 await question_run.load()
                 outcome = await answer_trial(
-                    question_run, chosen, choice=answer, schedule=schedule, deadline_s=deadline_s
+                    question_run, chosen, choice=choice, schedule=schedule, deadline_s=deadline_s
                 )
                 await question_run.scored()
             finally:
@@ -238,6 +253,8 @@ def _result(question_run: QuestionRun, method: Method, member: Member, cut_short
         populations=populations,
         method=method,
         calls=question_run.calls,
+        copies=question_run.copies,
+        stopped=question_run.agreement.stopped.done() and not cut_short,
         usage=question_run.usage,
         cut_short=cut_short,
         record=record,

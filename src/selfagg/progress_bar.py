@@ -18,7 +18,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.progress import Progress, Tally
+from selfagg.progress import Progress, ProgressCounts
 from selfagg.record.record import Record
 from selfagg.record.store import Store
 from selfagg.terminal import one_line, say
@@ -194,7 +194,7 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
     return Group(title, table, _legend(progress, blocks), *below)
 
 
-def _verdict(tally: Tally) -> str:
+def _verdict(tally: ProgressCounts) -> str:
     """A population's accuracy; where the right answer is unknown, the most frequent one and how often it came."""
     if tally.accuracy is not None:
         return f"{tally.accuracy:.1%}"
@@ -204,7 +204,7 @@ def _verdict(tally: Tally) -> str:
     return ""
 
 
-def rows(tallies: list[Tally], room: int) -> range:
+def rows(tallies: list[ProgressCounts], room: int) -> range:
     """Which populations to show: those around the deepest one at work, where there is no room for all."""
     room = max(1, min(room, len(tallies)))
     deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
@@ -215,7 +215,7 @@ def rows(tallies: list[Tally], room: int) -> range:
 class Bar:
     """A population as a bar whose parts are its right, wrong and missing answers and what is still to come."""
 
-    def __init__(self, tally: Tally, blocks: str) -> None:
+    def __init__(self, tally: ProgressCounts, blocks: str) -> None:
         self._tally = tally
         self._blocks = blocks
 

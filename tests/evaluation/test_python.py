@@ -39,7 +39,7 @@ class Told(selfagg.Callback):
 
 def test_methods_are_run_at_one_budget_and_share_their_first_samples(tmp_path: Path) -> None:
     told = Told()
-    methods = ["rsa", "majority", selfagg.RSA(n=3, k=1, t=2)]
+    methods: list[Any] = ["rsa", "majority", selfagg.RSA(n=3, k=1, t=2)]
     found = selfagg.compare(QUESTIONS, methods, sizes=SIZES, seeds=2, model=MODEL, out=tmp_path / "out", callback=told)
     assert [entry.label for entry in found.entries] == ["rsa n=4 k=2 t=3", "majority n=12 t=1", "rsa n=3 k=1 t=2"]
     assert [entry.cost.calls for entry in found.entries] == [12, 12, 6]

@@ -76,9 +76,9 @@ class ClusterOptions:
         from selfagg.cli.stopping import command_line
         from selfagg.cluster.connection import connected
         from selfagg.cluster.run import RunSplit
+        from selfagg.progress_bar import ProgressBar
         from selfagg.record.configuration import about, configuration
         from selfagg.record.record import Record
-        from selfagg.progress_bar import ProgressBar
         from selfagg.terminal import say
 
         questions, source = asked.questions, asked.source

@@ -54,6 +54,7 @@ def _table(found: ExpectedCosts, note: str) -> Any:
     lines = [
         f"A question's prompt has {found.question_tokens:,.0f} tokens on average, {BYTES_PER_TOKEN} bytes a token.",
         f"A reply is taken to have {found.reply_tokens:,} tokens (--expect-tokens), shown whole to every aggregation.",
+        *(["At most: what stops or copies makes fewer calls, as the answers have it."] * found.to_dict()["at_most"]),
         *filter(None, [note]),
     ]
     return Group(

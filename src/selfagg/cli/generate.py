@@ -145,7 +145,7 @@ class _Options:
             hint |= None
         made = typer.Argument if positional else typer.Option
         flags = () if positional else source.flags
-        panel = {} if positional else {"rich_help_panel": PANELS.get(source.owner, "Run")}
+        panel: Any = {} if positional else {"rich_help_panel": PANELS.get(source.owner, "Run")}
         metavar = reader.metavar if reader else None
         about = made(*flags, help=source.help.replace("[", "\\["), metavar=metavar, **panel)
         name = source.key.replace(".", "_")
@@ -236,7 +236,7 @@ def _with_flag(sentence: str, flags: Mapping[str, str]) -> str:
 
 def _fields(cls: type[Any]) -> Iterable[tuple[Source, Any, Iterable[type[Any]] | None]]:
     """Yield the fields that are options, each with its type, and the classes whose fields it stands for, if any."""
-    told = {}
+    told: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         told |= described(base)[1]
     hints = get_type_hints(cls)

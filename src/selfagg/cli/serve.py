@@ -41,7 +41,8 @@ def serve(
         raise UsageError(f"port is {port}, but it must be from 0 to 65535")
     check_seconds(grace=grace)
     candidate_format_named(settings.candidate)
-    sizes = {"n": settings.n, "k": settings.k, "t": settings.t} if settings.method == "rsa" else {}
+    own = ("n", "k", "t", "stop", "copy")
+    sizes = {name: getattr(settings, name) for name in own} if settings.method == "rsa" else {}
     method_named(settings.method, **sizes)
     settings = replace(settings, keys=read_keys(client_keys))
     check_address(host, settings)

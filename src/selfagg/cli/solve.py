@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from selfagg.cli.generate import command
 from selfagg.cli.options import MethodChoice, ModelChoice, RunOptions
 from selfagg.run.engine import Settings
-from selfagg.run.runner import Choice
 from selfagg.types import Kind
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ def solve(
     settings: Settings,
     run: RunOptions,
     kind: Kind = "text",
-    answer: Choice = "sample",
     max_total_tokens: int | None = None,
     deadline: float | None = None,
 ) -> None:
@@ -36,7 +34,6 @@ def solve(
     Args:
         question: The problem's text; - reads it from stdin.
         kind: What the question is: decides the wording, and how the final answer is read.
-        answer: sample: a member of the last population, its ancestors alone computed. majority: a vote.
         max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
         deadline: Seconds after which the best answer at hand is taken.
     """
@@ -55,7 +52,8 @@ def solve(
     text = values.utf8("stdin", sys.stdin.buffer.read()) if question == "-" else values.utf8("QUESTION", question)
     if not text.strip():
         raise UsageError("the question is empty")
-    asked = {"method": method.build(), "kind": kind, "answer": answer}
+    chosen = method.build()
+    asked = {"method": chosen, "kind": kind, "answer": getattr(chosen, "answer", None)}
     console = Console(stderr=True)
     bar = ProgressBar(console, sizes=asyncio.run(_sizes(text, method, settings, asked)))
     with record_file(run.record, "solve", method.method) as path:
@@ -73,7 +71,9 @@ async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Map
     from selfagg.api import asolve
 
     plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
-    return [len(population) for population in plan.populations]
+    # A rule to stop needs whole populations, as many as there may be; it ends the rehearsal where it will not the run.
+    whole = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
+    return whole if plan.method.rule else [len(population) for population in plan.populations]
 
 
 def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
@@ -89,6 +89,8 @@ def _print(result: Result, model: str, console: Console, *, budget: bool) -> Non
         f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
         f"model      {described_model(model)}",
         f"calls      {result.calls:,}{failed}",
+        *([f"copies     {result.copies:,}, without a call"] * bool(result.copies)),
+        *([f"stopped    after population {result.member.t}: its members agree"] * result.stopped),
         f"tokens     {missing.tokens_words(usage_json(result.usage, missing.replies))}",
         *(["budget     the tokens that the server did not tell are estimated"] * estimated),
         f"record     {result.record}",

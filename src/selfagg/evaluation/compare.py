@@ -135,15 +135,20 @@ def check_reference(reference: str | None, found: Sequence[Contender]) -> None:
 
 
 async def _at_budget(experiment: Experiment, found: Sequence[Contender], match: Match) -> list[Method]:
-    """Return the methods at one budget; to match tokens the reference's first run tells how many it takes."""
+    """Return the methods at one budget.
+
+    How many tokens the reference takes, or calls where it stops or copies, its first run tells.
+    """
     from selfagg.analysis.missing import Missing
-    from selfagg.evaluation.budget import measured_lengths, measured_tokens
+    from selfagg.evaluation.budget import measured_calls, measured_lengths, measured_tokens
     from selfagg.record.record import Record
 
-    if match != "tokens":
+    if match == "none" or (match == "calls" and not found[0].method.compares):
         return matched(found, match)
     first = await experiment.run(found[0].method, experiment.settings.seed)
     with Record(first, read_only=True) as record:
+        if match == "calls":
+            return matched(found, match, calls=measured_calls(record))
         tokens, lengths = measured_tokens(record), measured_lengths(record)
         if words := dict(Missing.of(record).lines()).get("tokens"):
             _LOGGER.warning("tokens were %s; each is taken to be like the others", words)

@@ -12,6 +12,7 @@ from selfagg.errors import UsageError
 from selfagg.evaluation.budget import Lengths, at_calls, at_tokens
 from selfagg.evaluation.presets import Preset, applicable, preset_sizes
 from selfagg.methods import Method, method_class, method_given, method_named
+from selfagg.run.stopping import rule_named
 
 Match = Literal["calls", "tokens", "none"]
 
@@ -59,7 +60,10 @@ def _contender(spelled: str | Method, given: Mapping[str, Any], preset: Preset |
     kind, option = method_class(name), f"--methods {name}"
     hints = {field.name: str(field.type) for field in dataclasses.fields(kind)}
     own = {key: _value(option, key, value, hints.get(key, "")) for key, value in pairs("--methods", words).items()}
-    settings = {**preset_sizes(preset, kind), **applicable(kind, given), **own}
+    shared = dict(given)
+    if (rule := shared.get("stop")) and not isinstance(rule_named(rule), kind.rules):
+        del shared["stop"]  # a rule for populations is none for votes
+    settings = {**preset_sizes(preset, kind), **applicable(kind, shared), **own}
     return Contender(method_named(name, **settings), fixed=kind.grows in own)
 
 
@@ -80,7 +84,11 @@ def _value(option: str, key: str, text: str, hint: str) -> Any:
 
 
 def matched(
-    found: Sequence[Contender], match: Match, tokens: float = 0.0, lengths: Lengths | None = None
+    found: Sequence[Contender],
+    match: Match,
+    tokens: float = 0.0,
+    lengths: Lengths | None = None,
+    calls: int | None = None,
 ) -> list[Method]:
     """Return the methods at the reference's budget; those whose size the user has spelled out stay as they are.
 
@@ -91,6 +99,7 @@ def matched(
         match: The budget of a question that all share: calls, or prompt and completion tokens together.
         tokens: The reference's for a question, to match tokens.
         lengths: Lengths to expect, to match tokens.
+        calls: Calls that a question of the reference really took; None: as many as it has members.
 
     Raises:
         UsageError: Two methods come to the same.
@@ -101,7 +110,7 @@ def matched(
         method = contender.method
         grows = not contender.fixed and not (method.uniform and method.t == 1 and method.grows == "n")
         if grows and match == "calls":
-            method = at_calls(method, reference.calls)
+            method = at_calls(method, reference.calls if calls is None else calls)
         elif grows and match == "tokens" and lengths is not None:
             method = at_tokens(method, tokens, lengths)
         if method in methods:

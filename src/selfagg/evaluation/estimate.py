@@ -66,6 +66,7 @@ class ExpectedCosts:
         each = zip(self.methods, self.costs, strict=True)
         return {
             "dry_run": True,
+            "at_most": any(method.compares for method in self.methods),
             "source": self.source,
             "questions": self.questions,
             "seeds": self.seeds,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selfagg.prompts.wording import Wording
     from selfagg.record.record import Record
     from selfagg.run.engine import Callback
-    from selfagg.run.runner import Schedule
+    from selfagg.run.runner import Choice, Schedule
     from selfagg.scoring.given import GivenScorer
 
 
@@ -151,6 +151,7 @@ def _rows(evaluated: EvaluatedQuestion) -> Iterator[Mapping[str, Any]]:
                 "t": population.t,
                 "i": i,
                 "parents": member.parents,
+                "copy": member.copied,
                 "answer": member.answer,
                 "score": member.score,
                 "weight": evaluated.weights[i] if evaluated.weights and population.t == last else None,
@@ -173,6 +174,9 @@ async def aevaluate(
     k: int | None = None,
     t: int | None = None,
     order: str | None = None,
+    stop: str | None = None,
+    copy: bool | None = None,
+    answer: Choice | None = None,
     candidate: str = "response",
     sampling: Sampling | None = None,
     seed: int = 1234,
@@ -203,6 +207,10 @@ async def aevaluate(
         k: Candidates of an aggregation set; None: 4.
         t: Populations, the first included; None: 10.
         order: ``random`` or ``prefix``; see `selfagg.RSA`.
+        stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
+            question is done early; see `selfagg.RSA`.
+        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        answer: ``sample`` or ``majority``: which member of the last population is RSA's answer; None: ``sample``.
         candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
         sampling: Temperature (1.0 by default), token limit and the like.
         seed: Decides the aggregation sets, and the seeds sent to the model.
@@ -255,7 +263,10 @@ async def aevaluate(
         patience_s=patience_s,
         concurrency=concurrency,
     )
-    chosen, settings = method_given(method, n=n, k=k, t=t, order=order), run.settings()
+    chosen, settings = (
+        method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy, answer=answer),
+        run.settings(),
+    )
     asked = run.questions(questions, size)
     async with run.opened() as connection:
         with Record(Path(record) if record is not None else None) as written:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from selfagg.errors import UsageError
+from selfagg.run.stopping import Rule
 from selfagg.types import Member
 
 if TYPE_CHECKING:
     from selfagg.run.question_run import QuestionRun
+
+ADAPTIVE = ("stop", "copy", "answer")
+"""Settings that a record names only where they are not at their default: older records lack them."""
 
 Members = Callable[[int, int], "Future[Member]"]
 """``member(t, i)``: one member, computed once, from when it is first asked for."""
@@ -34,6 +38,8 @@ class Method(ABC):
     """Which setting, ``n`` or ``t``, is made larger to spend a larger budget."""
     own_sizes: ClassVar[bool] = False
     """True if sizes that are meant for several methods at once are not for this one."""
+    rules: ClassVar[tuple[type, ...]] = ()
+    """The kinds of rules that its setting ``stop`` takes, where it has one."""
     judgements: ClassVar[int] = 0
     """Short calls for each member of the last population that ask the model what it thinks of it."""
     n: int = 16
@@ -54,13 +60,33 @@ class Method(ABC):
         return self.n
 
     @property
+    def rule(self) -> Rule | None:
+        """The rule that may end a question after a population before the last; None: none does."""
+        return None
+
+    @property
+    def vote_rule(self) -> Rule | None:
+        """The rule that may end the last population, a vote, before all its members are there; None: none does."""
+        return None
+
+    @property
+    def one_answer(self) -> bool:
+        """Whether one member of the last population is enough for an answer."""
+        return self.uniform
+
+    @property
+    def compares(self) -> bool:
+        """Whether the settings compare answers before the end, so that answers must be comparable."""
+        return False
+
+    @property
     def parents(self) -> int:
         """Candidates that a member of a later population is made from."""
         return 1
 
     @property
     def calls(self) -> int:
-        """Calls to the model if every member is computed and judged."""
+        """Calls to the model if every member is computed and judged: at most so many where it stops or copies."""
         return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
@@ -69,4 +95,6 @@ class Method(ABC):
 
     def settings(self) -> Mapping[str, Any]:
         """Name and settings, for the record."""
-        return {"name": self.name, **dataclasses.asdict(self)}
+        defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name in ADAPTIVE}
+        told = {key: value for key, value in dataclasses.asdict(self).items() if defaults.get(key, self) != value}
+        return {"name": self.name, **told}

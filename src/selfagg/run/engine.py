@@ -105,6 +105,7 @@ class Engine:
         retry_failed: bool = True,
         call_limiter: CallLimiter | None = None,
         final_sampling: FinalSampling | None = None,
+        as_recorded: bool = False,
     ) -> None:
         """Puts a run's parts together.
 
@@ -117,6 +118,7 @@ class Engine:
             retry_failed: Whether a failed call that the record holds is made again.
             call_limiter: A bound on calls that is shared with other engines; None: one of its own.
             final_sampling: What is different for the last population.
+            as_recorded: Whether a question ends where the record has it end (a replay), whatever its answers.
         """
         self.model = model
         self.settings = settings
@@ -126,6 +128,7 @@ class Engine:
         self.final_sampling = final_sampling
         self.callback = callback or Callback()
         self.retry_failed = retry_failed
+        self.as_recorded = as_recorded
         self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
         self.failure: ModelError | None = None
         self._failures = 0

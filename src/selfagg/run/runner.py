@@ -11,9 +11,11 @@ from selfagg.errors import ModelError, UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import first
 from selfagg.record.store import Store
-from selfagg.run.engine import Engine
+from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
+from selfagg.run.stopping import next_wave
 from selfagg.run.subsets import address_random
+from selfagg.scoring import incomparable
 from selfagg.types import Member, Question, Stop
 
 Schedule = Literal["free", "stepwise"]
@@ -50,6 +52,7 @@ async def evaluate(
     wanted = range(len(questions)) if only is None else only
     open_questions = [(p, questions[p]) for p in wanted if p not in done]
     for _, question in open_questions:
+        check_comparable(method, question, engine.settings)
         await engine.fit(first(question), engine.model.context)
     places = asyncio.Semaphore(questions_at_once(engine.call_limiter.limit, method.n))
 
@@ -104,18 +107,84 @@ async def evaluate_question(
     try:
         await question_run.load()
         member = method.members(question_run)
-        if schedule == "stepwise":
-            for t in range(1, method.t + 1):
-                await _population(method, member, t)
-        else:
-            await asyncio.gather(*(_population(method, member, t) for t in range(1, method.t + 1)))
+        computed = await last_population(question_run, method, member, _every(question_run, method, member, schedule))
         await question_run.scored()
         await question_run.group()
-        last = [question_run.members[method.t, i] for i in range(method.size(method.t))]
-        await engine.record.save_weights(position, await method.weigh(question_run, last))
+        last = [question_run.members[m.t, m.i] for m in computed]
+        weights = await (method.weigh(question_run, last) if last[0].t == method.t else question_run.vote(last))
+        await engine.record.save_weights(position, weights)
         engine.callback.finished(position)
     finally:
         await question_run.close()
+
+
+async def _every(question_run: QuestionRun, method: Method, member: Members, schedule: Schedule) -> list[Member]:
+    """Compute every member of every population; return the last population."""
+    if schedule == "stepwise":
+        for t in range(1, method.t):
+            await _population(method, member, t)
+        return await _last(question_run, method, member)
+    *_, last = await asyncio.gather(
+        *(_population(method, member, t) for t in range(1, method.t)), _last(question_run, method, member)
+    )
+    return last
+
+
+async def last_population(
+    question_run: QuestionRun, method: Method, member: Members, work: Coroutine[Any, Any, list[Member]]
+) -> list[Member]:
+    """Do the work that gives the last population, or stop it when an earlier population is enough; return that one."""
+    stopped = question_run.agreement.stopped
+    working = asyncio.ensure_future(work)
+    try:
+        either: set[asyncio.Future[Any]] = {working, stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return await (_population(method, member, stopped.result()) if stopped.done() else working)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def _last(question_run: QuestionRun, method: Method, member: Members) -> list[Member]:
+    """Compute the last population: all of it, or in waves until the method's rule ends the vote."""
+    size, rule = method.size(method.t), method.vote_rule
+    if rule is None:
+        return await _population(method, member, method.t)
+    population: list[Member] = []
+    voters: list[int] = []
+    while not rule.decided(size, voters, len(population) - sum(voters), size - len(population)):
+        dissenters, missing = len(population) - sum(voters), size - len(population)
+        wave = next_wave(rule, size, voters, dissenters, missing)
+        places = range(len(population), len(population) + wave)
+        population += await asyncio.gather(*(member(method.t, i) for i in places))
+        groups = await question_run.groups(population)
+        voters = [len(group) for group in sorted(groups, key=lambda group: group[0].i)]
+    return population
+
+
+def check_comparable(method: Method, question: Question, settings: Settings) -> None:
+    """Look whether answers can be compared, where the method's settings need that.
+
+    Raises:
+        UsageError: They cannot: the question asks for free text or for a program.
+    """
+    if method.compares and settings.scorer is None and (why := incomparable(question)):
+        raise UsageError(
+            f"question {question.id}: {why}, so that stop and copy have nothing to compare; leave them out, or "
+            "give a scorer that says which answers are the same"
+        )
+
+
+def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
+    """Return how the answer is chosen where nobody says.
+
+    By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
+    else by drawing a member.
+    """
+    if own := getattr(method, "answer", None):
+        return "majority" if own == "majority" else "sample"
+    votes = method.uniform and method.size(method.t) > 1
+    return "majority" if votes and (settings.scorer is not None or not incomparable(question)) else "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,27 +248,46 @@ async def answer(
 async def _choose(
     question_run: QuestionRun, method: Method, choice: Choice, schedule: Schedule, count: int
 ) -> list[Member]:
+    """Return the answer, and further members of its population as far as more are wanted."""
     member = method.members(question_run)
-    random = address_random(question_run.seed, question_run.question.id, "answer")
+    work = _needed(question_run, method, member, choice, schedule, count)
+    chosen = await last_population(question_run, method, member, work)
+    if question_run.agreement.stopped.done():
+        agreeing = [m for group in await question_run.groups(chosen) for m in group]
+        chosen = [*agreeing, *(m for m in chosen if m not in agreeing)]
+    return chosen[:count]
+
+
+async def _needed(
+    question_run: QuestionRun, method: Method, member: Members, choice: Choice, schedule: Schedule, count: int
+) -> list[Member]:
+    """Compute what the answer needs; return the members to choose from, the answer first."""
     if schedule == "stepwise":
-        for t in range(1, method.t + 1):
-            await _population(method, member, t)
-    if choice == "sample" and method.uniform:
-        drawn = iter(draw_order(question_run, method))
-
-        async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
-            for i in drawn:
-                chosen = await member(method.t, i)
-                if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
-                    return chosen
-            return None
-
-        return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
-    population = await _population(method, member, method.t)
+        await _every(question_run, method, member, schedule)
+    # Whether the question goes on after a population may depend on any of its members.
+    decisive = range(1, method.t) if method.rule else ()
+    deciding = (_population(method, member, t) for t in decisive)
+    if choice == "sample" and method.one_answer:
+        *_, chosen = await asyncio.gather(*deciding, _drawn(question_run, method, member, count))
+        return chosen
+    *_, population = await asyncio.gather(*deciding, _last(question_run, method, member))
     weights = await (question_run.vote(population) if choice == "majority" else method.weigh(question_run, population))
-    chosen = random.choices(population, weights)[0]
-    ranked = sorted(population, key=lambda member: (member.i != chosen.i, -weights[member.i], member.i))
-    return ranked[:count]
+    chosen = address_random(question_run.seed, question_run.question.id, "answer").choices(population, weights)
+    return sorted(population, key=lambda member: (member.i != chosen[0].i, -weights[member.i], member.i))
+
+
+async def _drawn(question_run: QuestionRun, method: Method, member: Members, count: int) -> list[Member]:
+    """Compute members of the last population in the order in which they are drawn, until so many are there."""
+    drawn = iter(draw_order(question_run, method))
+
+    async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
+        for i in drawn:
+            chosen = await member(method.t, i)
+            if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
+                return chosen
+        return None
+
+    return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
 
 
 def draw_order(question_run: QuestionRun, method: Method) -> list[int]:

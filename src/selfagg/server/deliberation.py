@@ -14,6 +14,7 @@ from selfagg.prompts.prompt import Prompt, first
 from selfagg.record.record import Record
 from selfagg.record.rows import CANDIDATE
 from selfagg.record.store import NullStore
+from selfagg.run.agreement import Agreement
 from selfagg.run.engine import Callback, Engine, FinalSampling
 from selfagg.run.fair_limiter import FairLimiter
 from selfagg.run.question_run import QuestionRun
@@ -35,6 +36,8 @@ class DeliberationResult:
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
         calls: How many those were.
+        copies: Members that were copied from a set whose candidates agree, without a call.
+        stopped: Whether an earlier population agreed and is the last, by the method's rule.
         populations: Members of each population that replied.
         cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
         record: Id of its question in the record, or None.
@@ -52,6 +55,8 @@ class DeliberationResult:
     record: str | None
     method: Mapping[str, Any]
     seed: int
+    copies: int = 0
+    stopped: bool = False
 
     @property
     def spent(self) -> Usage:
@@ -111,7 +116,7 @@ class Deliberator:
     ) -> DeliberationResult:
         position = await self._position(plan, name, resumed=resumed)
         final_sampling = FinalSampling(
-            plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None
+            plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.one_answer else None
         )
         engine = Engine(
             self.model,
@@ -145,6 +150,8 @@ class Deliberator:
             record=name if self.record else None,
             method=plan.method.settings(),
             seed=plan.settings.seed,
+            copies=question_run.copies,
+            stopped=question_run.agreement.stopped.done() and not answered.cut_short,
         )
 
     async def _position(self, plan: DeliberationPlan, name: str, *, resumed: bool) -> int:
@@ -155,16 +162,18 @@ class Deliberator:
         return int(found[0][0]) if found else await self.record.add(replace(plan.question, id=name))
 
     async def forecast(self, plan: DeliberationPlan) -> list[int]:
-        """How many members of each population the answer needs: that does not depend on what they say."""
+        """How many members of each population the answer needs: at most so many where it may stop or copy."""
         engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
         rehearsal = _Rehearsal(engine, plan)
         member, last = plan.method.members(rehearsal), plan.method.t
-        uniform = plan.choice == "sample" and plan.method.uniform
+        uniform = plan.choice == "sample" and plan.method.one_answer
         try:
             for i in draw_order(rehearsal, plan.method)[: plan.count if uniform else None]:
                 await member(last, i)
         finally:
             await rehearsal.close()
+        if plan.method.rule:  # it looks at whole populations
+            return [*(plan.method.size(t) for t in range(1, last)), rehearsal.counts[last]]
         return [rehearsal.counts[t] for t in range(1, last + 1)]
 
 
@@ -202,6 +211,7 @@ class _Rehearsal(QuestionRun):
 
     def __init__(self, engine: Engine, plan: DeliberationPlan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)
+        self.agreement = Agreement(None, plan.method.size, self.groups)
         self.counts: Counter[int] = Counter()
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:

@@ -97,7 +97,7 @@ async def events(
     work = asyncio.ensure_future(
         deliberator.run(plan, name, callback=feed, listener=listener, usage=usage, resumed=resumed)
     )
-    work.add_done_callback(feed.ended)
+    work.add_done_callback(lambda _: feed.ended())
     try:
         while True:
             try:
@@ -130,8 +130,7 @@ class ProgressFeed(Callback):
         """Take a piece of member ``i``'s reply, which is an answer."""
         self.events.put_nowait((i, delta))
 
-    def ended(self, _: asyncio.Task[DeliberationResult]) -> None:
-        """Nothing more will come."""
+    def ended(self) -> None:
         self.events.put_nowait(None)
 
 

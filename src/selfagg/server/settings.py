@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from selfagg._internal.arguments import check_amounts
+from selfagg.run.runner import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class ServeSettings:
         n: Members of a population.
         k: Candidates of an aggregation set.
         t: Populations, the first included.
+        stop: When a population of RSA is the last; see `selfagg.RSA`.
+        copy: RSA copies a set whose candidates agree.
+        answer: How RSA chooses the answer where a request does not say: sample or majority.
         candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
         server_defaults: neutral (False): the whole distribution, the same through every connection. server (True):
             what is not given is as the server or the checkpoint has it.
@@ -60,6 +64,9 @@ class ServeSettings:
     n: int = 8
     k: int = 4
     t: int = 3
+    stop: str = "never"
+    copy: bool = False
+    answer: Choice = "sample"
     candidate: str = "response"
     server_defaults: bool = False
     limits: ServerLimits = field(default_factory=ServerLimits)

@@ -170,7 +170,7 @@ async def test_parsed_answers() -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("rsa", [None, {"n": 2, "k": 2, "t": 2}])
 async def test_tools_work_before_a_backend_that_speaks_chat_completions_alone(streamed: bool, rsa: Any) -> None:
-    pieces = [
+    pieces: list[dict[str, Any]] = [
         {"id": "c1", "type": "function", "function": {"name": "add", "arguments": ""}},
         {"function": {"arguments": "{}"}},
     ]

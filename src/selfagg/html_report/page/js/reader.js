@@ -151,13 +151,15 @@ function memberView(packed, question, { t, i }) {
     member.error !== null ? h("p.error", `The call failed: ${member.error}`) : replyView(member),
     member.reasoning && lazily(["Reasoning"], () => asWritten(member.reasoning), { class: "part" }),
     (member.also ?? []).map(({ role, text, error }) => h("div.part.words", h("h4", role), asWritten(error ?? text))),
-    h(
-      "section.prompt",
-      { "aria-label": "Prompt" },
-      h("h4", "Prompt"),
-      promptNote(packed, member),
-      promptParts(packed, question, t, i),
-    ),
+    member.error === null && member.tries === 0
+      ? h("p.nothing", "A copy of its first candidate: all candidates give one answer, so no call was made.")
+      : h(
+          "section.prompt",
+          { "aria-label": "Prompt" },
+          h("h4", "Prompt"),
+          promptNote(packed, member),
+          promptParts(packed, question, t, i),
+        ),
   ];
 }
 
