@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_records_take_no_settings_of_runs(tmp_path: Path) -> None:
     with pytest.raises(selfagg.UsageError, match="these are records: seeds"):
         selfagg.compare(tmp_path / "a.sqlite", seeds=2)
     with pytest.raises(selfagg.UsageError, match="no record: other"):
-        selfagg.compare([tmp_path / "a.sqlite", "other"])
+        selfagg.compare([str(tmp_path / "a.sqlite"), "other"])
 
 
 @pytest.mark.parametrize("given", [{"n": [0]}, {"k": []}, {"t": [1.5]}])
