@@ -181,7 +181,7 @@ async def asolve(
     from selfagg.record.record import Record
     from selfagg.run.engine import Engine
     from selfagg.run.question_run import QuestionRun
-    from selfagg.run.runner import Choice
+    from selfagg.run.runner import Choice, check_comparable, default_answer
     from selfagg.run.runner import answer as answer_trial
 
     check_words({"kind": (kind, KINDS)} | ({"answer": (answer, get_args(Choice))} if answer is not None else {}))

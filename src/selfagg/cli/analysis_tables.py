@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -26,7 +27,12 @@ def analysis_tables(found: Row) -> Group:
     parts: list[RenderableType] = [summary_table(found["run"]), *_populations(found["populations"])]
     if found["transitions"]:
         parts += [*_transitions(found["transitions"]), *_fates(found["fates"])]
-    sections = {"r_c": _rates, "trajectory": _trajectory, "ancestry": _ancestry, "groups": _groups}
+    sections: dict[str, Callable[[Any], list[RenderableType]]] = {
+        "r_c": _rates,
+        "trajectory": _trajectory,
+        "ancestry": _ancestry,
+        "groups": _groups,
+    }
     for name, section in sections.items():
         if found[name]:
             parts += section(found[name])
@@ -41,14 +47,14 @@ def _populations(populations: Sequence[Row]) -> list[RenderableType]:
     known = [k for k in populations[0]["pass_at_k"] if all(k in one["pass_at_k"] for one in populations)]
     answers: Columns = {
         "t": lambda one: one["t"],
-        **{f"pass@{k}": lambda one, k=k: percent(one["pass_at_k"][k]) for k in known},
+        **{f"pass@{k}": partial(_pass_at, k=k) for k in known},
         "majority (95 %)": lambda one: f"{percent(one['majority'])} ({interval(one['majority_interval'])})",
         "partial credit": lambda one: percent(one["partial_credit"]),
         "entropy": lambda one: f"{one['entropy']:.2f} bit",
     }
     lengths: Columns = {
         "t": lambda one: one["t"],
-        **{f"{float(share):.0%}": lambda one, share=share: _quantile(one, share) for share in ("0.05", "0.5", "0.95")},
+        **{f"{float(share):.0%}": partial(_quantile, share=share) for share in ("0.05", "0.5", "0.95")},
         "cut": lambda one: f"{one['replies_cut']:,}",
         "failed": lambda one: f"{one['unanswered_failed']:,}",
         "unscored": lambda one: f"{one['unscored']:,}",
@@ -62,6 +68,10 @@ def _populations(populations: Sequence[Row]) -> list[RenderableType]:
         *_section("chance that at least one of k members is right; agreement", answers, populations),
         *_section(told, lengths, populations),
     ]
+
+
+def _pass_at(one: Row, k: str) -> str:
+    return percent(one["pass_at_k"][k])
 
 
 def _quantile(one: Row, share: str) -> str:
