@@ -26,4 +26,5 @@ def load_asked(source: str, options: QuestionOptions) -> QuestionSet:
         data_seed=options.data_seed,
         settings=values.pairs("--set", options.set_ or ()),
         examples=options.examples,
+        instruction=options.instruction,
     )

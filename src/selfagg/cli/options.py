@@ -226,7 +226,10 @@ class QuestionOptions:
     ] = None
     data: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=QUESTIONS, help="A file or folder to read the benchmark from, not the hub."),
+        typer.Option(
+            rich_help_panel=QUESTIONS,
+            help="A file or folder to read the benchmark from, not the hub; paper: the files of the paper's authors.",
+        ),
     ] = None
     data_seed: Annotated[int, typer.Option(rich_help_panel=QUESTIONS, help="Seed of questions that are generated.")] = 0
     set_: Annotated[
@@ -238,6 +241,12 @@ class QuestionOptions:
     examples: Annotated[
         int, typer.Option(min=0, rich_help_panel=QUESTIONS, help="Worked examples to set before each question.")
     ] = 0
+    instruction: Annotated[
+        Literal["own", "file"],
+        typer.Option(
+            rich_help_panel=QUESTIONS, help="Whose sentence asks for the answer's form: ours, or the benchmark file's."
+        ),
+    ] = "own"
 
 
 @dataclasses.dataclass(frozen=True)
