@@ -19,7 +19,7 @@ from selfagg.errors import UsageError
 CLOSINGS = {
     "MathArena/aime_2025": " Let's think step by step and output the final answer within \\boxed{}.",
     "reasoning_gym": " Let's think step by step and output the final answer between <answer> and </answer> tags.",
-    "m-a-p/SuperGPQA": "\n\nThink step by step and output the final correct option letter within \\boxed{}; for example X.",
+    "m-a-p/SuperGPQA": "\n\nThink step by step and output the final correct option letter within \\boxed{}; e.g. A.",
 }
 
 
@@ -79,7 +79,7 @@ def test_the_archive_is_fetched_once_for_all_benchmarks(published: Path) -> None
     published.unlink()
     assert [question.id for question in load_questions("supergpqa", data=paper.PAPER, size="all")] == ["two", "one"]
     assert load_questions("rg-games", data=paper.PAPER)[0].data["task"] == "chain_sum"
-    with pytest.raises(UsageError, match="holds no data files|no file or folder|is no parquet"):
+    with pytest.raises(UsageError, match="holds no data files"):
         load_questions("hmmt25", data=paper.PAPER)  # not in this archive
 
 

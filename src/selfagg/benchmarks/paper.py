@@ -1,7 +1,7 @@
 """The authors' own question files: ``--data paper`` (arXiv 2509.26626, https://github.com/HyperPotatoNeo/RSA).
 
-The repository holds a folder of parquet files for each benchmark. One archive of it is fetched, at a fixed commit, and its
-question files are kept in the user's cache. A clone of the repository serves as well: ``--data CLONE``.
+The repository holds a folder of parquet files for each benchmark. One archive of it is fetched, at a fixed commit, and
+its question files are kept in the user's cache. A clone of the repository serves as well: ``--data CLONE``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _fetch(name: str) -> None:
     cache = _cache()
     partial = cache.with_name(f"{cache.name}.partial-{os.getpid()}")
     try:
-        with urllib.request.urlopen(ARCHIVE, timeout=TIMEOUT) as reply:  # noqa: S310 - https, a constant
+        with urllib.request.urlopen(ARCHIVE, timeout=TIMEOUT) as reply:
             files = _question_files(reply.read(_MOST_BYTES + 1))
         for path, content in files.items():
             (partial / path).parent.mkdir(parents=True, exist_ok=True)

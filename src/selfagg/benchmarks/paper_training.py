@@ -1,7 +1,7 @@
 """The paper's own training set: DeepScaleR problems and Reasoning Gym tasks, plain and with candidates of Qwen3-4B.
 
-Each row is a whole prompt in the authors' words; a row with candidates shows them in its text. So this is a set to train
-on (``selfagg train data paper-training --fraction 0``), and not one to aggregate over.
+Each row is a whole prompt in the authors' words; a row with candidates shows them in its text. So this is a set to
+train on (``selfagg train data paper-training --fraction 0``), and not one to aggregate over.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _downloaded() -> list[Path]:
         ) from None
     except Exception as error:  # which errors it raises differs by version (requests, httpx, its own)
         raise UsageError(
-            f"{REPO} cannot be had from the Hugging Face hub ({type(error).__name__}); give a local copy with --data PATH"
+            f"{REPO} cannot be had from the Hugging Face hub ({type(error).__name__}); give a copy with --data PATH"
         ) from error
 
 
