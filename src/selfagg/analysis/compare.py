@@ -120,7 +120,7 @@ def compare(
             or no entry is called ``reference``.
     """
     for other in records[1:]:
-        _check_same_questions(records[0], other)
+        check_same_questions(records[0], other)
     runs = [_run(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
     names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
     if not names:
@@ -213,7 +213,12 @@ def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str])
     raise UsageError(f"{why} called {asked!r} to compare with; there are {', '.join(map(repr, labels))}")
 
 
-def _check_same_questions(one: Record, other: Record) -> None:
+def check_same_questions(one: Record, other: Record) -> None:
+    """Check that two records are of the same questions.
+
+    Raises:
+        UsageError: One has a question that the other lacks, or that reads otherwise there.
+    """
     mine, theirs = (dict(record.query("SELECT id, position FROM questions")) for record in (one, other))
     for names, others, where in ((mine, theirs, one), (theirs, mine, other)):
         missing = [name for name in names if name not in others]

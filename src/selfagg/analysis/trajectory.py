@@ -98,7 +98,7 @@ def trajectory(
     counts: Aggregations | None = None,
     costs: Sequence[Cost] | None = None,
 ) -> Trajectory | None:
-    """Return the trajectory of a run all of whose later members are aggregations; None for others, and without gold answers.
+    """Return the trajectory of a run all of whose later members are aggregations; None for others and without gold.
 
     Populations beyond the run's own are predicted too if its populations are all of one size.
 
