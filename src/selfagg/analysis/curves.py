@@ -88,6 +88,8 @@ def curves(records: Sequence[Record]) -> list[Curves]:
         UsageError: Two seeds of one method have different questions, or two records are the same run.
     """
     groups = [[records[number] for number in group] for group in together(records)]
+    if len({_identity(group[0]) for group in groups}) < len(groups):
+        raise UsageError("two of the records are the same run, with the same settings and seed")
     labels = labels_for([settings_of(group[0]) for group in groups])
     found = []
     for label, group in zip(labels, groups, strict=True):
@@ -101,16 +103,16 @@ def curves(records: Sequence[Record]) -> list[Curves]:
 def together(records: Sequence[Record]) -> list[list[int]]:
     """Return the numbers of the records that differ in nothing but the seed, in the order of the first of each.
 
-    Raises:
-        UsageError: Two of them have the same seed too: one run counted twice would pass for two.
+    A second record of one seed stands apart: one run counted twice would pass for two.
     """
-    groups: dict[str, dict[int, int]] = {}
+    groups: dict[tuple[str, int], dict[int, int]] = {}
     for number, record in enumerate(records):
-        settings = {**settings_of(record), "source": record.configuration.get("source")}
-        seeds = groups.setdefault(json.dumps(settings, sort_keys=True), {})
-        if seeds.setdefault(record.configuration["seed"], number) != number:
-            name = settings["name"]
-            raise UsageError(
-                f"two of the records are the same run: {name} with its settings and seed {list(seeds)[-1]}"
-            )
+        settings, copy, seed = _identity(record), 0, record.configuration["seed"]
+        while seed in groups.get((settings, copy), {}):
+            copy += 1
+        groups.setdefault((settings, copy), {})[seed] = number
     return [list(seeds.values()) for seeds in groups.values()]
+
+
+def _identity(record: Record) -> str:
+    return json.dumps({**settings_of(record), "source": record.configuration.get("source")}, sort_keys=True)

@@ -44,13 +44,15 @@ def _accuracies(found: Mapping[str, Any]) -> Table:
     table.add_column("method", overflow="fold")
     failed = [Missing.read(entry["missing"]).failed for entry in found["entries"]]
     more = ("failed", "without them") if any(failed) else ()
-    for name in ("accuracy", "95 % interval", *more, "calls", "prompt + completion"):
+    spread = ("± seeds",) if any(entry["over_seeds"] is not None for entry in found["entries"]) else ()
+    for name in ("accuracy", *spread, "95 % interval", *more, "calls", "prompt + completion"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry, missing in zip(found["entries"], failed, strict=True):
         cost = entry["cost"]
         table.add_row(
             Text(entry["label"]),
             percent(entry["accuracy"]),
+            *(["-" if entry["over_seeds"] is None else f"{100 * entry['over_seeds']:.1f}"] if spread else []),
             interval(entry["interval"]),
             *((f"{missing:,}", percent(entry["accuracy_replied"])) if more else ()),
             f"{cost['calls']:,.0f}",
@@ -88,6 +90,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         "accuracy    of the method's own answer, seeds averaged within each question",
         "calls       of a question, and tokens of their prompts and completions",
     ]
+    if any(entry["over_seeds"] is not None for entry in found["entries"]):
+        notes.insert(1, "± seeds     standard deviation of the seeds' accuracies, in points; --json has each of them")
     if any(entry["difference"] for entry in found["entries"]):
         notes += [
             "difference  in points; better or worse if interval and test both exclude none",

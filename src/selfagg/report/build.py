@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from selfagg import __version__
+from selfagg.analysis.outcomes import answered
 from selfagg.engine.record import Record
 from selfagg.errors import UsageError
 from selfagg.files import whole
@@ -19,7 +20,7 @@ from selfagg.machine import cores
 from selfagg.methods import method_named
 from selfagg.prompts.candidates import view_named
 from selfagg.report import cells, figures
-from selfagg.report.comparison import compared
+from selfagg.report.comparison import compared, methods
 from selfagg.report.page import pieces
 from selfagg.report.texts import packed
 
@@ -47,11 +48,12 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
         given = [opened.enter_context(Record(path, read_only=True)) for path in records]
         for record in given:
             record.check_run()
-        told = [figures.record_figures(record) for record in given]
+        read = [list(answered(record)) for record in given]  # a record's outcomes are small, its texts are not
+        told = [figures.record_figures(record, questions) for record, questions in zip(given, read, strict=True)]
         between = compared(given, told)
         for entry, record in zip(told, given, strict=True):
             entry["questions"] = cells.questions(record, _sizes(record))
-        data = {"records": told, **between}
+        data = {"records": told, "methods": methods(given, read), **between}
         made = f"Made by selfagg {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
         page = pieces(title or _title(given), made, data, _texts(zip(records, given, strict=True)))
         _write(out, page)

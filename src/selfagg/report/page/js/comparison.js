@@ -88,10 +88,12 @@ const PER_QUESTION = [
   "Seconds of generation",
 ];
 
+const overSeeds = ({ over_seeds, seeds }) => `± ${(100 * over_seeds).toFixed(1)} over ${plural(seeds.length, "seed")}`;
+
 function entryRow(entry, colour) {
   const { calls, completion, total, seconds } = entry.cost;
   const cells = [
-    estimateText(entry.accuracy),
+    [estimateText(entry.accuracy), entry.over_seeds !== null && h("small", {}, overSeeds(entry))],
     intervalBar(entry.accuracy, colour),
     short(calls),
     short(completion),
@@ -163,10 +165,10 @@ function tiles(record) {
   );
 }
 
-function findings(record) {
-  const told = record.transitions?.findings ?? [];
+function findings(method) {
+  const told = method.transitions?.findings ?? [];
   if (!told.length) return null;
-  const name = RECORDS.length > 1 && h("h3", { class: `key colour-${record.colour % 8}` }, record.label);
+  const name = METHODS.length > 1 && h("h3", { class: `key colour-${method.colour % 8}` }, method.label);
   return h(
     "div",
     {},
@@ -203,7 +205,7 @@ function showComparison(body) {
     DATA.notes.map((note) => h("p", { class: "note" }, note)),
     RECORDS.length > 1 &&
       h("details", { class: "each", open: DATA.entries.length === 0 }, h("summary", {}, "Each record"), recordTable()),
-    h("div", { class: "findings" }, RECORDS.filter(({ first }) => first).map(findings)),
+    h("div", { class: "findings" }, METHODS.map(findings)),
   ]);
 }
 
