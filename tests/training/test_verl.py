@@ -269,7 +269,7 @@ class TestWithVerl:
         assert found["rewards"] == [1.0, 0.0, "Unscorable"]
         assert found["extra"] == {"score": 1.0, "aggregation": 1.0, "k": 4.0, "c": 2.0}
         assert found["advantages"] == pytest.approx([1.0, -0.5, -0.5, 1.0, -1.0, 0.0])
-        assert found["gradient"] == pytest.approx([-1.0 / 6 / 50, 0.5 / 6 / 50])
+        assert found["gradient"] == pytest.approx([-1.0 / 12, 0.5 / 12])
         assert found["train_files"] == str(run / "data" / "train.parquet")
         info = [{"question": question_text(Question("q", "?", "math", gold=gold))} for gold, _ in ANSWERS]
         replies = [reply_of(rf"\boxed{{{answer}}}") for _, answer in ANSWERS]

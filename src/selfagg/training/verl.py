@@ -21,6 +21,9 @@ VERL = "0.9.1"
 TEST_EVERY = 25
 """Steps between validations on the set's test split."""
 
+SEQUENCE_PARALLEL = 4
+"""GPUs that share one sequence in the authors' published command, which runs on 4."""
+
 _TEMPLATE = Path(__file__).parent / "verl_run"
 
 
@@ -75,6 +78,7 @@ class VerlRun:
             "gpus": self.gpus,
             "nodes": self.nodes,
             "tensor_parallel": self.tensor_parallel,
+            "sequence_parallel": math.gcd(SEQUENCE_PARALLEL, self.gpus),
             "prompt_tokens": self.max_prompt_tokens,
             "response_tokens": self.max_tokens,
             "tokens": self.max_prompt_tokens + self.max_tokens,
