@@ -194,7 +194,8 @@ def _trained(folder: Path, small: bool, name: str, selfagg: list[str]) -> Found:
     begun = time.monotonic()
     _call(
         *selfagg, "train", "rl", "--model", source, "--data", data, "--out", out, "--lora", 8, "--lr", 1e-4,
-        "--steps", 2, "--prompts", 2 if small else 8, "--rollouts", 4, "--max-tokens", tokens, "--micro-batch", 4, "--save-every", 0,
+        "--steps", 2, "--prompts", 2 if small else 8, "--rollouts", 4, "--max-tokens", tokens,
+        "--micro-batch", 4, "--save-every", 0,
     )  # fmt: skip
     lines = [json.loads(line) for file in sorted((out / "rollouts").glob("*.jsonl")) for line in file.open()]
     return {"steps": 2, "responses": len(lines), "wall_s": round(time.monotonic() - begun, 1), "final": _files(out)}

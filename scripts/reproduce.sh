@@ -8,6 +8,7 @@
 #   OPENAI_BASE_URL  a server that runs already and serves MODEL; none is started then
 #   SEEDS=4 SIZE=    seeds, and questions (default: all)
 #   DATA=paper       the authors' files, or a PATH with them; "hub" for the hub's. INSTRUCTION=file keeps their sentence
+#   WORDING=FILE     the words of the prompts (examples/wording.toml)
 #   METHODS=         what is compared; rsa:k=1 and the like for the ablation of K
 #   TRAINED=         "aggregation" sets the table against the paper's aggregation-aware RL
 #   GPUS=1 TP=1      GPUs of the server, and GPUs of one replica; VLLM_ARGS for more, such as --reasoning-parser qwen3
@@ -16,7 +17,7 @@ set -euo pipefail
 dry=""
 if [ "${1:-}" = --dry-run ]; then dry=1; shift; fi
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-  sed -n '2,16s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,17s/^# \{0,1\}//p' "$0" >&2
   exit 2
 fi
 benchmark=$1 model=$2
@@ -34,6 +35,7 @@ fi
 compare=("$selfagg" compare "$benchmark" --preset paper --match none --methods "$methods" --seeds "${SEEDS:-4}")
 if [ "$data" != hub ]; then compare+=(--data "$data"); fi
 if [ -n "${SIZE:-}" ]; then compare+=(--size "$SIZE"); fi
+if [ -n "${WORDING:-}" ]; then compare+=(--wording "$WORDING"); fi
 if [ -n "${INSTRUCTION:-}" ]; then compare+=(--instruction "$INSTRUCTION"); fi
 
 # Four candidates and a reply of 8,192 tokens each, and 1,024 for the rest; the whole distribution, whatever the
