@@ -189,6 +189,8 @@ def _trained(folder: Path, small: bool, name: str, selfagg: list[str]) -> Found:
     missing = [package for package in ("trl", "peft", "datasets", "pyarrow", "typer") if find_spec(package) is None]
     if missing:
         return {"skipped": f"{', '.join(missing)}: not installed"}
+    from pyarrow.parquet import read_metadata
+
     source, data, out = checkpoint(folder, small), _training_set(folder), folder / name
     tokens = 8 if small else 256
     begun = time.monotonic()
@@ -197,12 +199,17 @@ def _trained(folder: Path, small: bool, name: str, selfagg: list[str]) -> Found:
         "--steps", 2, "--prompts", 2 if small else 8, "--rollouts", 4, "--max-tokens", tokens,
         "--micro-batch", 4, "--save-every", 0,
     )  # fmt: skip
-    lines = [json.loads(line) for file in sorted((out / "rollouts").glob("*.jsonl")) for line in file.open()]
-    return {"steps": 2, "responses": len(lines), "wall_s": round(time.monotonic() - begun, 1), "final": _files(out)}
+    return {
+        "steps": 2,
+        "responses": sum(read_metadata(file).num_rows for file in (out / "rollouts").glob("step-*.parquet")),
+        "step_s": [told["seconds"] for told in _lines(out / "metrics.jsonl") if "seconds" in told],
+        "wall_s": round(time.monotonic() - begun, 1),
+        "final": sorted(path.name for path in (out / "final").glob("*.safetensors")),
+    }
 
 
-def _files(out: Path) -> list[str]:
-    return sorted(path.name for path in (out / "final").iterdir() if path.suffix == ".safetensors")
+def _lines(file: Path) -> list[Found]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def _training_set(folder: Path) -> Path:

@@ -60,6 +60,8 @@ def print_table(asked: argparse.Namespace) -> None:
     print(f"{asked.benchmark}, {asked.model}, {told['questions']} questions, {seeds} seeds{simulated}")
     heads = ("method", "paper", "here", "difference", "95 % here", "paper's number")
     print_aligned([heads, *rows])
+    if all(paper == "-" for _, paper, *_ in rows):
+        print("\nreference.json has no number of the paper for this model on this benchmark")
     tokens = sum(entry["cost"]["tokens"] or 0 for entry in told["entries"]) * told["questions"] * seeds
     print(
         f"\npercent right, +- over seeds; the interval is of the accuracy; {told['failures']:,} calls without a reply"
