@@ -103,7 +103,11 @@ def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
     from matplotlib.figure import Figure
 
     methods = _methods(records)
-    shown = [name for name, made in PANELS.items() if made.of_aggregation <= any(one.curves.counts for one in methods)]
+    shown = [
+        name
+        for name, made in PANELS.items()
+        if made.of_aggregation <= any(one.curves.counts is not None for one in methods)
+    ]
     if panel is not None and panel not in shown:
         raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
     with mpl.rc_context(STYLE):
