@@ -6,5 +6,6 @@
 #   scripts/gpu_check.sh [--small] [--limit SECONDS]      --small: a tiny model, as on a CPU (for the script's own test)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-export PYTHONPATH="$root/src:$root/tests/servers${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=passive
+export PYTHONPATH="$root/src:$root/tests/servers${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false OMP_WAIT_POLICY=passive
 exec "${PYTHON:-python3}" "$root/scripts/gpu_check.py" "$@"

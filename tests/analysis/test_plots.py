@@ -28,6 +28,10 @@ def panels(drawn: Figure) -> dict[str, list[Line2D]]:
     return {ax.get_title(loc="left"): list(ax.lines) for ax in drawn.axes}
 
 
+def xs(line: Line2D) -> list[float]:
+    return list(np.asarray(line.get_xdata(), dtype=float))
+
+
 def ys(line: Line2D) -> list[float]:
     return list(np.asarray(line.get_ydata(), dtype=float))
 
@@ -106,10 +110,10 @@ def test_r_c_is_drawn_over_c_by_k_beside_no_gain(write: Write) -> None:
         write([["RaR", "RRR"]], method={"name": "rsa", "n": 3, "k": 3, "t": 2}),
     ]
     no_gain, two, *_ = panels(figure(runs))["Aggregation: $r_c$"]
-    assert (list(no_gain.get_xdata()), ys(no_gain)) == ([0, 1], [0, 1])
-    assert (list(two.get_xdata()), ys(two)) == ([0, 0.5], [0, 1])
+    assert (xs(no_gain), ys(no_gain)) == ([0, 1], [0, 1])
+    assert (xs(two), ys(two)) == ([0, 0.5], [0, 1])
     lines = panels(figure(runs))["Aggregation: $r_c$"]
-    assert [2 / 3] in [list(line.get_xdata()) for line in lines]
+    assert [2 / 3] in [xs(line) for line in lines]
 
 
 def test_a_method_that_chooses_at_the_end_is_a_level_line(write: Write) -> None:
@@ -150,4 +154,4 @@ def test_nothing_lies_outside_its_panel(simulated_run: Record) -> None:
 def test_the_points_of_many_methods_stand_at_their_population(write: Write) -> None:
     runs = [write([["Ra", "RR", "RR"]] * 3, model=f"m{n}") for n in range(20)]
     for line in panels(figure(runs))["Accuracy"]:
-        assert list(line.get_xdata()) == [1, 2, 3]
+        assert xs(line) == [1, 2, 3]
