@@ -51,7 +51,7 @@ def test_what_is_unscored_is_left_out_and_what_failed_is_wrong(write: Write) -> 
     assert population.partial_credit == pytest.approx((1 / 3 + 3 / 4) / 2)
     assert population.pass_at_n == mean_interval([[1]])  # of the one question whose members are all scored
     assert population.majority == mean_interval([[1], [1]])
-    assert (population.failed, population.unscored, population.right_counts) == (1, 5, [3])
+    assert (population.failed, population.unscored, population.right_counts) == (1, 5, [[3]])
     assert summary.answer_accuracy == mean_interval([[1 / 3] * 3, [3 / 4] * 4])
     assert summary.answer_replied == mean_interval([[1 / 2] * 2, [3 / 4] * 4])
     assert (summary.questions, summary.missing.unscored) == (3, 5)

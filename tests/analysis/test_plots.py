@@ -12,7 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from selfagg.analysis.plots import figure, plot
+from selfagg.analysis.labels import PanelName
+from selfagg.analysis.plots import COLUMN, PANELS, figure, plot
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
 from selfagg.errors import UsageError
@@ -26,6 +27,10 @@ SINGLE = {"name": "single", "n": 2, "t": 1}
 def panels(drawn: Figure) -> dict[str, list[Line2D]]:
     """The lines of each panel by its title."""
     return {ax.get_title(loc="left"): list(ax.lines) for ax in drawn.axes}
+
+
+def xs(line: Line2D) -> list[float]:
+    return list(np.asarray(line.get_xdata(), dtype=float))
 
 
 def ys(line: Line2D) -> list[float]:
@@ -44,14 +49,14 @@ def test_each_format(write: Write, tmp_path: Path, ending: str, begins: bytes) -
 def test_the_svg_keeps_its_words_as_text(simulated_run: Record, tmp_path: Path) -> None:
     plot([simulated_run], tmp_path / "figure.svg")
     words = {element.text for element in ET.parse(tmp_path / "figure.svg").iter() if element.tag.endswith("text")}
-    assert {"Right answers", "rsa n=8 k=3 t=5 (simulated)", "population"} <= words
+    assert {"Accuracy", "rsa n=8 k=3 t=5", "1 seed, simulated model", "population"} <= words
 
 
 def test_the_curves_are_the_numbers_of_the_analyses(simulated_run: Record) -> None:
     lines = panels(figure([simulated_run]))
     populations = summarise(simulated_run).populations
     accuracies = [population.accuracy.mean for population in populations if population.accuracy]
-    assert ys(lines["Right answers"][0]) == ys(lines["The answer against its cost"][0]) == accuracies
+    assert ys(lines["Accuracy"][0]) == ys(lines["The answer against its cost"][0]) == accuracies
     assert ys(lines["Diversity"][0]) == [population.distinct for population in populations]
     predicted = trajectory(simulated_run)
     assert predicted is not None
@@ -62,20 +67,62 @@ def test_the_curves_are_the_numbers_of_the_analyses(simulated_run: Record) -> No
 def test_runs_that_do_not_aggregate_have_no_panels_of_aggregation(write: Write) -> None:
     majority, single = write([["RR"], ["aa"]], method=MAJORITY), write([["Ra"], ["aa"]], method=SINGLE)
     alone, both = panels(figure([majority])), panels(figure([majority, single]))
-    assert (
-        list(alone) == list(both) == ["Right answers", "Diversity", "The answer against its cost", "Length of replies"]
-    )
+    names = ["Accuracy", "pass@N and majority", "The answer against its cost", "Diversity", "Length of replies", ""]
+    assert list(alone) == list(both) == names
     rsa = write([["Ra", "RR"], ["aa", "Ra"]])
-    assert len(panels(figure([majority, rsa, single]))) == 6
+    assert len(panels(figure([majority, rsa, single]))) == 8
+    with pytest.raises(UsageError, match="nothing to draw in the panel r_c: no run aggregates"):
+        figure([majority], "r_c")
 
 
-def test_seeds_of_one_method_share_a_colour_and_a_name(write: Write) -> None:
-    runs = [write([["Ra", "RR"], ["aa", "aR"]], seed=seed) for seed in (1, 2)]
+def test_seeds_of_one_method_are_one_curve(write: Write) -> None:
+    runs = [write([["Ra", "RR"], ["aa", "aR"]], seed=1), write([["RR", "RR"], ["aR", "RR"]], seed=2)]
     drawn = figure([*runs, write([["Ra"], ["aa"]], method=SINGLE)])
-    first, second, third = panels(drawn)["Diversity"]
-    assert first.get_color() == second.get_color() != third.get_color()
-    (legend,) = drawn.legends
-    assert len(legend.get_texts()) == 2
+    pooled, single = panels(drawn)["Accuracy"][:2]
+    assert ys(pooled) == [(1 / 4 + 3 / 4) / 2, (3 / 4 + 1) / 2]
+    assert pooled.get_color() != single.get_color()
+    legend = drawn.axes[-1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["rsa n=2 k=2 t=2", "single n=2 t=1"]
+    assert legend.get_title().get_text() == "1 or 2 seeds, simulated model"
+
+
+def test_seeds_that_cannot_be_pooled_are_refused(write: Write) -> None:
+    one = write([["Ra", "RR"], ["aa", "aR"]], seed=1)
+    with pytest.raises(UsageError, match="two of the records are the same run"):
+        figure([one, one])
+    with pytest.raises(UsageError, match="have different questions"):
+        figure([one, write([["Ra", "RR"]], seed=2)])
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_each_panel_alone_names_what_it_shows(write: Write, simulated_run: Record, name: PanelName) -> None:
+    drawn = figure([simulated_run], name)
+    (ax,), (legend,) = drawn.axes, drawn.legends
+    assert drawn.get_figwidth() == COLUMN
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+    assert legend.get_texts()[0].get_text() == "rsa n=8 k=3 t=5"
+
+
+def test_r_c_is_drawn_over_c_by_k_beside_no_gain(write: Write) -> None:
+    runs = [
+        write([["Ra", "RR"], ["aa", "aa"]]),
+        write([["RaR", "RRR"]], method={"name": "rsa", "n": 3, "k": 3, "t": 2}),
+    ]
+    no_gain, two, *_ = panels(figure(runs))["Aggregation: $r_c$"]
+    assert (xs(no_gain), ys(no_gain)) == ([0, 1], [0, 1])
+    assert (xs(two), ys(two)) == ([0, 0.5], [0, 1])
+    lines = panels(figure(runs))["Aggregation: $r_c$"]
+    assert [2 / 3] in [xs(line) for line in lines]
+
+
+def test_a_method_that_chooses_at_the_end_is_a_level_line(write: Write) -> None:
+    majority = write([["RRRa"], ["aabR"]], method={"name": "majority", "n": 4, "t": 1}, weights=[[1, 0, 0, 0]] * 2)
+    rsa = write([["Ra", "RR"], ["aa", "Ra"]])
+    level = panels(figure([rsa, majority]))["Accuracy"][1]
+    assert ys(level) == [0.5, 0.5]
+    assert level.get_linestyle() == "--"
 
 
 def test_unanswered_and_failed_populations_are_drawn(write: Write, tmp_path: Path) -> None:
@@ -105,8 +152,7 @@ def test_nothing_lies_outside_its_panel(simulated_run: Record) -> None:
         assert all(low <= y <= high for line in ax.lines for y in ys(line))
 
 
-def test_the_points_of_many_runs_stay_at_their_population(simulated_run: Record) -> None:
-    for line in panels(figure([simulated_run] * 20))["Right answers"]:
-        xs = np.asarray(line.get_xdata(), dtype=float)
-        if len(xs) == 5:  # a curve over the five populations; a bar of an interval has fewer points
-            assert np.abs(xs - np.arange(1, 6)).max() < 0.5
+def test_the_points_of_many_methods_stand_at_their_population(write: Write) -> None:
+    runs = [write([["Ra", "RR", "RR"]] * 3, model=f"m{n}") for n in range(20)]
+    for line in panels(figure(runs))["Accuracy"]:
+        assert xs(line) == [1, 2, 3]

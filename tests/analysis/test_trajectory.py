@@ -110,7 +110,7 @@ def simulated_counts(questions: int, skill: float, rng: np.random.Generator) -> 
             right[q, t] = won.sum()
     starts = np.asarray(binom.pmf(np.arange(N + 1), N, begin[:, None]))
     truth = predict(rates, starts, [N] * (T + FURTHER)).mean(axis=0)
-    return Aggregations(K, (N,) * T, right, tried, succeeded), list(truth)
+    return Aggregations(K, (N,) * T, right, tried, succeeded, np.arange(questions)), list(truth)
 
 
 @pytest.mark.parametrize("skill", [0.0, 1.0])

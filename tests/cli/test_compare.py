@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,7 +45,10 @@ def test_methods_at_the_same_calls_with_seeds(run: Run, questions: Path, tmp_pat
     for entry in found["entries"]:
         low, high = (f"{100 * end:.1f}" for end in entry["interval"])
         tokens = f"{entry['cost']['prompt']:,.0f} + {entry['cost']['completion']:,.0f}"
-        row = [entry["label"], f"{100 * entry['accuracy']:.1f} %", f"{low} to {high} %"]
+        spread = f"{100 * statistics.stdev(entry['by_seed']):.1f}"
+        row = [entry["label"], f"{100 * entry['accuracy']:.1f} %", spread, f"{low} to {high} %"]
+        assert len(entry["by_seed"]) == 2
+        assert entry["accuracy"] == pytest.approx(statistics.fmean(entry["by_seed"]))
         assert re.search(r" +".join(map(re.escape, [*row, f"{entry['cost']['calls']:.0f}", tokens])), table)
     for entry in found["entries"][1:]:
         different = entry["difference"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from selfagg.analysis.compare import compare
+from selfagg.analysis.compare import Comparison, compare
+from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.summary import summarise
-from selfagg.html_report.comparison import compared
+from selfagg.html_report.comparison import compared, methods
 from selfagg.html_report.figures import record_figures
 from selfagg.record.record import Record
 from selfagg.types import Question
@@ -21,8 +22,20 @@ RunOf = Callable[..., Path]
 def told_of(*paths: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     with ExitStack() as opened:
         records = [opened.enter_context(Record(path, read_only=True)) for path in paths]
-        told = [record_figures(record) for record in records]
-        return told, compared(records, told)
+        read = [list(answered(record)) for record in records]
+        told = [record_figures(record, questions) for record, questions in zip(records, read, strict=True)]
+        return told, compared(records, told) | {"methods": methods(records, read)}
+
+
+def comparison_of(paths: list[Path]) -> Comparison:
+    with ExitStack() as opened:
+        return compare([opened.enter_context(Record(path, read_only=True)) for path in paths])
+
+
+def test_one_run_given_twice_is_drawn_twice_and_not_compared(rsa: Path) -> None:
+    _, between = told_of(rsa, rsa)
+    assert "No comparison: two of the records are the same run" in between["notes"][0]
+    assert len(between["methods"]) == 2
 
 
 def test_seeds_of_one_method_are_one_entry_and_one_colour(run_of: RunOf, sums: list[Question]) -> None:
@@ -31,11 +44,15 @@ def test_seeds_of_one_method_are_one_entry_and_one_colour(run_of: RunOf, sums: l
     told, between = told_of(*paths)
     assert [one["label"] for one in told] == ["rsa, seed 1", "majority", "rsa, seed 2"]
     assert [one["colour"] for one in told] == [0, 1, 0]
-    assert [one["first"] for one in told] == [True, True, False]
+    assert [(one["label"], one["colour"]) for one in between["methods"]] == [("rsa, 2 seeds", 0), ("majority", 1)]
+    assert between["entries"][1]["over_seeds"] is None
+    assert between["entries"][0]["over_seeds"] == comparison_of(paths).entries[0].over_seeds
+    pooled = between["methods"][0]["populations"][0]["accuracy"][0]
+    assert pooled == pytest.approx(
+        (told[0]["populations"][0]["accuracy"][0] + told[2]["populations"][0]["accuracy"][0]) / 2
+    )
     assert [(entry["label"], entry["seeds"]) for entry in between["entries"]] == [("rsa", [1, 2]), ("majority", [1234])]
-    with ExitStack() as opened:
-        comparison = compare([opened.enter_context(Record(path, read_only=True)) for path in paths])
-    found = comparison.entries[1].difference
+    found = comparison_of(paths).entries[1].difference
     assert found is not None
     (verdict,) = between["comparisons"]
     assert (verdict["a"], verdict["b"], verdict["verdict"]) == ("majority", "rsa", found.verdict)
@@ -69,17 +86,19 @@ def test_figures_are_those_of_the_analysis(rsa: Path) -> None:
         )
     assert told["simulated"]
     assert told["setting"] == "N=6 K=2 T=4"
-    assert [rate["c"] for rate in told["transitions"]["r"]] == [0, 1, 2]
-    assert told["pass_at_k"]["last"][-1][0] == 6
-    assert told["populations"][-1]["cost"]["calls"] == pytest.approx(summary.calls / 6)
+    (drawn,) = between["methods"]
+    assert [rate["c"] for rate in drawn["transitions"]["r"]] == [0, 1, 2]
+    assert drawn["pass_at_k"]["last"][-1][0] == 6
+    assert drawn["populations"][-1]["cost"]["calls"] == pytest.approx(summary.calls / 6)
 
 
 def test_a_run_without_gold_answers_or_aggregations_has_no_accuracy(run_of: RunOf) -> None:
-    (told,), _ = told_of(run_of("single", "simulated:", [Question("q", "Say something.")]))
+    (told,), between = told_of(run_of("single", "simulated:", [Question("q", "Say something.")]))
+    (drawn,) = between["methods"]
     assert told["answer"] is None
-    assert told["transitions"] is None
+    assert drawn["transitions"] is None
     assert told["populations"][0]["accuracy"] is None
-    assert told["pass_at_k"] == {"first": None, "last": None}
+    assert drawn["pass_at_k"] == {"first": None, "last": None}
 
 
 def test_what_a_record_lacks_is_told_in_sentences(run_of: RunOf, sums: list[Question]) -> None:

@@ -88,7 +88,7 @@ ENDS = {"responses": '"type":"response.completed"', "messages": '"type":"message
 async def test_two_hundred_clients_of_each_api_at_once(served: tuple[str, int], api: str, streamed: bool) -> None:
     address, _ = served
     route = api.partition(" ")[0]
-    body: dict[str, Any] = {"model": MODEL, "stream": streamed} | BODIES[api]
+    body: dict[str, Any] = {"model": MODEL, "stream": streamed, **BODIES[api]}
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(300)) as session:
 

@@ -35,9 +35,10 @@ class Aggregations:
     Attributes:
         k: Parents of an aggregation. A member with fewer is none: a method may draw some of its members anew.
         sizes: Members of each population.
-        right: Right members, of shape (Q, T).
+        right: Right members, of shape (R, T): a row for each question and seed.
         tried: Aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1).
         succeeded: Those of them that are right.
+        question: For each row of ``right`` its question's row of ``tried``, of shape (R,); of one seed 0 to Q - 1.
     """
 
     k: int
@@ -45,6 +46,7 @@ class Aggregations:
     right: Counts
     tried: Counts
     succeeded: Counts
+    question: Counts
 
     @property
     def everywhere(self) -> bool:
@@ -60,11 +62,11 @@ class Aggregations:
 
 
 def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Aggregations | None:
-    """Counts a run's aggregations over the questions that are done; None if there is none with a known outcome.
+    """Count a run's aggregations over the questions that are done; None if there is none with a known outcome.
 
     Args:
         record: The record.
-        questions: `answered` of it, where that is there already.
+        questions: `answered` of it, where that is there already; those of several seeds, where they belong together.
     """
     import numpy as np
 
@@ -76,9 +78,12 @@ def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = N
     if not k:
         return None
     right = [[sum(member.right for member in population) for population in one.populations] for one in whole]
-    counts = np.stack([_count(question, k) for question in whole])
     sizes = tuple(map(len, whole[0].populations))
-    return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1])
+    places = {name: place for place, name in enumerate(dict.fromkeys(question.id for question in whole))}
+    of = np.array([places[question.id] for question in whole])
+    counts = np.zeros((len(places), len(sizes) - 1, k + 1, 2), dtype=np.int64)
+    np.add.at(counts, of, np.stack([_count(question, k) for question in whole]))
+    return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1], of)
 
 
 def _count(question: QuestionOutcome, k: int) -> Counts:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.labels import labels_for, settings_of
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.missing import Missing
-from selfagg.analysis.population import estimate, mean
+from selfagg.analysis.population import estimate, mean, over_seeds
 from selfagg.analysis.statistics import (
     Estimate,
     PairedComparison,
@@ -33,6 +33,8 @@ class MethodResult:
         seeds: Seeds of its runs, one for each record.
         accuracy: How often its own answer is right. Runs with several seeds are averaged within each question, so
             that the interval is still one over questions.
+        by_seed: The accuracy of each seed, in their order.
+        over_seeds: Standard deviation of these; None for one seed.
         replied: The same, members without a reply left out.
         missing: What its runs lack.
         cost: What a question cost on average.
@@ -44,6 +46,8 @@ class MethodResult:
     method: str
     seeds: tuple[int, ...]
     accuracy: Estimate
+    by_seed: tuple[float, ...]
+    over_seeds: float | None
     replied: Estimate | None
     missing: Missing
     cost: Cost
@@ -58,6 +62,8 @@ class MethodResult:
             "seeds": list(self.seeds),
             "accuracy": self.accuracy.mean,
             "interval": [self.accuracy.low, self.accuracy.high],
+            "by_seed": list(self.by_seed),
+            "over_seeds": self.over_seeds,
             "accuracy_replied": mean(self.replied),
             "missing": self.missing.as_json(),
             "cost": self.cost.as_json(),
@@ -114,7 +120,7 @@ def compare(
             or no entry is called ``reference``.
     """
     for other in records[1:]:
-        _check_same_questions(records[0], other)
+        check_same_questions(records[0], other)
     runs = [_run(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
     names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
     if not names:
@@ -124,7 +130,8 @@ def compare(
     entries = _entries(runs)
     labels = labels_for([same[0].settings for same in entries])
     chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
-    values = [[_over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
+    values = [[over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
+    by_seed = [tuple(fmean(fmean(run.worth[name]) for name in names) for run in same) for same in entries]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
     differences = [*found[:chosen], None, *found[chosen:]]
     ((questions,),) = records[0].query("SELECT count(*) FROM questions")
@@ -136,12 +143,14 @@ def compare(
                 method=same[0].settings["name"],
                 seeds=tuple(run.seed for run in same),
                 accuracy=mean_interval(mine),
-                replied=estimate(_over_seeds([run.replied[name] for run in same]) for name in names),
+                by_seed=each,
+                over_seeds=stdev(each) if len(each) > 1 else None,
+                replied=estimate(over_seeds([run.replied[name] for run in same]) for name in names),
                 missing=sum((run.missing for run in same), Missing()),
                 cost=mean_cost(run.cost[name] for run in same for name in names),
                 difference=difference,
             )
-            for label, same, mine, difference in zip(labels, entries, values, differences, strict=True)
+            for label, same, mine, each, difference in zip(labels, entries, values, by_seed, differences, strict=True)
         ],
         questions=len(names),
         questions_total=questions,
@@ -172,11 +181,6 @@ def _run(record: Record, until: int | None) -> _RecordedRun:
     return _RecordedRun(
         settings_of(record, until), record.configuration["seed"], worth, replied, Missing.of(record), cost
     )
-
-
-def _over_seeds(worths: Sequence[Sequence[float]]) -> list[float]:
-    """Return one question's worth, each seed counting the same however many answers stand behind it."""
-    return [fmean(worth[0] for worth in worths if worth)] * sum(map(len, worths)) if any(worths) else []
 
 
 def _entries(runs: Sequence[_RecordedRun]) -> list[list[_RecordedRun]]:
@@ -211,7 +215,12 @@ def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str])
     raise UsageError(f"{why} called {asked!r} to compare with; there are {', '.join(map(repr, labels))}")
 
 
-def _check_same_questions(one: Record, other: Record) -> None:
+def check_same_questions(one: Record, other: Record) -> None:
+    """Check that two records are of the same questions.
+
+    Raises:
+        UsageError: One has a question that the other lacks, or that reads otherwise there.
+    """
     mine, theirs = (dict(record.query("SELECT id, position FROM questions")) for record in (one, other))
     for names, others, where in ((mine, theirs, one), (theirs, mine, other)):
         missing = [name for name in names if name not in others]

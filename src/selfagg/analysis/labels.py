@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from selfagg.record.record import Record
+
+PanelName = Literal["accuracy", "pass", "cost", "diversity", "length", "r_c", "predicted"]
 
 ALWAYS = ("n", "k", "t", "stop", "copy", "answer")
 

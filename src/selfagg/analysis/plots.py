@@ -1,22 +1,19 @@
-"""Figures of one or several runs for a paper: PNG, SVG or PDF, readable in print and without colour vision."""
+"""Figures of one or several methods for a paper: PNG, SVG or PDF, readable in print and without colour vision."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfagg._internal import extras
 from selfagg._internal.files import whole
-from selfagg.analysis.aggregation import aggregations
-from selfagg.analysis.costs import Cost, costs_by_population
-from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.curves import Curves, curves
+from selfagg.analysis.labels import PanelName
 from selfagg.analysis.statistics import Estimate
-from selfagg.analysis.summary import Summary, summarise
-from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.errors import UsageError
-from selfagg.methods import is_uniform
 from selfagg.record.record import Record
 
 if TYPE_CHECKING:
@@ -31,7 +28,9 @@ FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito's palette, darkest first so that print keeps the order; markers tell runs apart without it.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 MARKERS = "osD^vPX"
-SHARES = (-0.03, 1.16)  # nothing at 0 or 1 is clipped, and a legend fits above
+COLUMN = 3.3
+"""Inches of a paper's column."""
+
 
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -54,51 +53,47 @@ STYLE: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class _PlottedRun:
-    """One record's numbers, and how it is drawn."""
+class _Drawn:
+    """One method's numbers, and how it is drawn."""
 
-    label: str
+    curves: Curves
     colour: str
     marker: str
-    summary: Summary
-    costs: Sequence[Cost]
-    rates: Sequence[Estimate | None]
-    trajectory: Trajectory | None
 
     @property
-    def populations(self) -> list[int]:
-        return [population.t for population in self.summary.populations]
+    def ts(self) -> list[float]:
+        return [float(population.t) for population in self.curves.populations]
 
 
-def plot(records: Sequence[Record], out: Path) -> None:
-    """Draws `figure` into a file.
+def plot(records: Sequence[Record], out: Path, panel: PanelName | None = None) -> None:
+    """Draw `figure` into a file.
 
     Args:
         records: At least one.
         out: The file; its ending says PNG, SVG or PDF.
+        panel: One panel alone, a column wide; None: all of them.
 
     Raises:
         UsageError: Another ending, a file that cannot be written, a record of which nothing is done or nobody knows
-            what is right, or matplotlib is not installed.
+            what is right, a panel with nothing to show, or matplotlib is not installed.
     """
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {out}: a figure's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    drawn = figure(records)
+    drawn = figure(records, panel)
     import matplotlib as mpl
 
     try:
         with mpl.rc_context(STYLE), whole(out) as beside:
-            drawn.savefig(beside, dpi=200, format=out.suffix[1:].lower())
+            drawn.savefig(beside, dpi=300, format=out.suffix[1:].lower())
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
 
 
-def figure(records: Sequence[Record]) -> Figure:
-    """Six panels, or four where no run aggregates.
+def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
+    """Return seven panels and their legend, five where no run aggregates, or one panel.
 
-    Accuracy, pass@N and majority by population; accuracy against tokens; distinct answers; lengths; r_c; and the
-    accuracy that r_c predicts beside the measured one. Bands and bars are 95 % intervals over questions; of lengths,
-    the middle half of the replies. Runs that differ in nothing but the seed share a colour.
+    One curve is one method: runs that differ in nothing but the seed are pooled. Bands and bars are 95 % intervals over
+    questions, the seeds averaged within each; of lengths, the middle half of the replies.
 
     Raises:
         UsageError: As for `plot`.
@@ -107,153 +102,211 @@ def figure(records: Sequence[Record]) -> Figure:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    runs = _runs(records)
-    panels = [_by_population, _by_tokens, _distinct, _lengths]
-    if any(run.trajectory for run in runs):
-        panels += [_rates, _predicted]
-    columns = len(panels) // 2
+    methods = _methods(records)
+    shown = [
+        name
+        for name, made in PANELS.items()
+        if made.of_aggregation <= any(one.curves.counts is not None for one in methods)
+    ]
+    if panel is not None and panel not in shown:
+        raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
     with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(3.3 * columns, 5.6), layout="constrained")
-        for panel, ax in zip(panels, drawn.subplots(2, columns).T.flatten(), strict=True):
-            panel(ax, runs)
-        keys = {run.label: _key(run.label, "-", run.marker, run.colour) for run in runs}
-        handles = list(keys.values())
-        drawn.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3), fontsize=8)
+        if panel is not None:
+            return _single(PANELS[panel], methods)
+        columns = (len(shown) + 2) // 2
+        drawn = Figure(figsize=(COLUMN * columns, 5.2), layout="constrained")
+        *axes, last = drawn.subplots(2, columns).flatten()
+        for name, ax in zip(shown, axes, strict=True):
+            keys = PANELS[name].draw(ax, methods)
+            ax.set_title(PANELS[name].title)
+            if keys:
+                ax.legend(handles=keys, loc="best")
+        last.set_axis_off()
+        last.legend(handles=[*map(_method_key, methods)], title=_said_of_all(methods), loc="center left", fontsize=8)
     return drawn
 
 
-def _runs(records: Sequence[Record]) -> list[_PlottedRun]:
-    summaries = [summarise(record) for record in records]
-    for summary in summaries:
-        if summary.answer_accuracy is None:
-            raise UsageError(f"nothing to draw of record {summary.record}: no question with a gold answer is done")
-    labels = labels_for([settings_of(record) for record in records])
-    places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
-    runs = []
-    for record, summary, label in zip(records, summaries, labels, strict=True):
-        counts = aggregations(record)
-        runs.append(
-            _PlottedRun(
-                label=f"{label} (simulated)" if summary.simulated else label,
-                colour=COLOURS[places[label] % len(COLOURS)],
-                marker=MARKERS[places[label] % len(MARKERS)],
-                summary=summary,
-                costs=costs_by_population(record),
-                rates=counts.right_by_parents() if counts else [],
-                trajectory=trajectory(record),
-            )
-        )
-    return runs
+def _single(panel: _Panel, methods: Sequence[_Drawn]) -> Figure:
+    """Return one panel a column wide, with the methods that it shows named below."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(layout="constrained")
+    ax = drawn.subplots()
+    keys = panel.draw(ax, methods)
+    colours = {line.get_color() for line in ax.lines}
+    shown = [one for one in methods if one.colour in colours]
+    handles = [*map(_method_key, shown), *keys]
+    columns = 2 if max(len(str(key.get_label())) for key in handles) < 26 else 1
+    drawn.set_size_inches(COLUMN, 0.7 * COLUMN + 0.16 * (2 + len(handles) / columns))
+    drawn.legend(handles=handles, title=_said_of_all(shown), loc="outside lower center", ncols=columns)
+    return drawn
 
 
-def _by_population(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    for place, run in enumerate(runs):
-        populations = run.summary.populations
-        _banded(ax, run, run.populations, [population.accuracy for population in populations])
-        shift = 0.4 * (place + 1) / max(len(runs), 8)  # so that bars hide neither each other nor the next population's
-        after, before = ([t + side * shift for t in run.populations] for side in (1, -1))
-        _barred(ax, run, after, [population.majority for population in populations], "--")
-        _barred(ax, run, before, [population.pass_at_n for population in populations], ":")
-    _legend(ax, [_key("accuracy", "-", "o"), _key("majority", "--", "x"), _key("pass@N", ":", "_")])
-    ax.set(title="Right answers", ylim=SHARES, ylabel="share of questions or members")
+def _said_of_all(methods: Sequence[_Drawn]) -> str:
+    seeds = sorted({len(one.curves.seeds) for one in methods})
+    counted = "1 seed" if seeds == [1] else f"{' or '.join(map(str, seeds))} seeds"
+    return f"{counted}, simulated model" if any(one.curves.simulated for one in methods) else counted
+
+
+def _methods(records: Sequence[Record]) -> list[_Drawn]:
+    found = curves(records)
+    for one in found:
+        if one.answer is None:
+            raise UsageError(f"nothing to draw of {one.label}: no question with a gold answer is done")
+    return [
+        _Drawn(one, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, one in enumerate(found)
+    ]
+
+
+def _accuracy(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    """Draw the mean accuracy of each population; a level line where the method chooses its answer at the end."""
+    last = max(one.ts[-1] for one in methods)
+    beyond = last
+    for place, one in enumerate(methods):
+        if last == 1:
+            _point(ax, one, place, one.curves.answer)
+        elif one.curves.uniform:
+            _banded(ax, one, one.ts, [population.accuracy for population in one.curves.populations])
+        elif one.curves.answer is not None:
+            beyond += 0.035 * last
+            ax.plot([1, beyond], [one.curves.answer.mean] * 2, color=one.colour, linestyle="--")
+            _point(ax, one, beyond, one.curves.answer)
+    ax.set_ylabel("accuracy")
+    _share_axis(ax)
+    if last == 1:
+        ax.set_xticks([])
+        return []
     _population_axis(ax)
+    chosen = any(not one.curves.uniform for one in methods)
+    return [_key("chosen at the end", "--")] if chosen else []
 
 
-def _by_tokens(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    for run in runs:
-        tokens = [cost.tokens / 1000 for cost in run.costs if cost.tokens is not None]
-        if len(tokens) < len(run.costs):
+def _pass(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    for one in methods:
+        _thin(ax, one, [population.pass_at_n for population in one.curves.populations], ":")
+        _thin(ax, one, [population.majority for population in one.curves.populations], "--")
+    ax.set_ylabel("share of questions")
+    _share_axis(ax)
+    _population_axis(ax)
+    return [_key("pass@N", ":"), _key("majority", "--")]
+
+
+def _cost(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    for one in methods:
+        tokens = [cost.tokens / 1000 for cost in one.curves.costs if cost.tokens is not None]
+        if len(tokens) < len(one.curves.costs):
             continue  # no server told them
-        if is_uniform(run.summary.method):
-            _banded(ax, run, tokens, [population.accuracy for population in run.summary.populations])
+        if one.curves.uniform:
+            _banded(ax, one, tokens, [population.accuracy for population in one.curves.populations])
         else:  # the method chooses among its members: there is no answer before the last population
-            _point(ax, run, tokens[-1], run.summary.answer_accuracy)
-    ax.set(title="The answer against its cost", ylim=SHARES, ylabel="accuracy")
+            _point(ax, one, tokens[-1], one.curves.answer)
+    ax.set(ylabel="accuracy", xlabel="thousand tokens a question, prompts included")
+    _share_axis(ax)
     ax.set_xlim(left=0)
-    ax.set_xlabel("thousand tokens a question, prompts included")
+    return []
 
 
-def _distinct(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    for run in runs:
-        values = [population.distinct for population in run.summary.populations]
-        ax.plot(run.populations, values, color=run.colour, marker=run.marker)
-    ax.set(title="Diversity", ylabel="distinct answers a question")
+def _diversity(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    for one in methods:
+        values = [population.distinct for population in one.curves.populations]
+        ax.plot(one.ts, values, color=one.colour, marker=one.marker)
+    ax.set_ylabel("distinct answers a question")
     _from_zero(ax)
     _population_axis(ax)
+    return []
 
 
-def _lengths(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    for run in runs:
-        quantiles = [population.token_quantiles for population in run.summary.populations]
-        known = [(t, found) for t, found in zip(run.populations, quantiles, strict=True) if found]
-        populations = [t for t, _ in known]
+def _lengths(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    for one in methods:
+        quantiles = [population.token_quantiles for population in one.curves.populations]
+        known = [(t, found) for t, found in zip(one.ts, quantiles, strict=True) if found]
+        ts = [t for t, _ in known]
         low, middle, high = ([found[q] for _, found in known] for q in (0.25, 0.5, 0.75))
-        ax.plot(populations, middle, color=run.colour, marker=run.marker)
-        ax.fill_between(populations, low, high, color=run.colour, alpha=0.15, linewidth=0)
-    ax.set(title="Length of replies", ylabel="tokens (median, middle half)")
+        ax.plot(ts, middle, color=one.colour, marker=one.marker)
+        ax.fill_between(ts, low, high, color=one.colour, alpha=0.15, linewidth=0)
+    ax.set_ylabel("tokens of a reply (median)")
     _from_zero(ax)
     _population_axis(ax)
+    return []
 
 
-def _rates(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    drawn = [run for run in runs if run.rates]
-    for place, run in enumerate(drawn):
-        shift = 0.012 * (place - (len(drawn) - 1) / 2)  # so that bars do not hide each other
-        k = len(run.rates) - 1
-        known = [(c / k + shift, rate) for c, rate in enumerate(run.rates) if rate is not None]
-        xs = [x for x, _ in known]
-        ax.plot(xs, [rate.mean for _, rate in known], color=run.colour, linewidth=0.8)
-        for x, rate in known:
-            _point(ax, run, x, rate)
+def _rates(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    """Draw r_c over c / K. On this axis no gain is the same line for every K: a candidate drawn at random."""
     ax.plot([0, 1], [0, 1], color="#777777", linewidth=0.8, linestyle=":", zorder=1)
-    _legend(ax, [_key("a parent drawn at random", ":", colour="#777777")])
-    ax.set(title="Aggregation: $r_c$", ylim=SHARES, ylabel="share of right aggregations")
-    ax.set_xlabel("share c / K of right parents")
+    for one in methods:
+        rates = one.curves.counts.right_by_parents() if one.curves.counts else []
+        known = [(c / (len(rates) - 1), rate) for c, rate in enumerate(rates) if rate is not None]
+        ax.plot([x for x, _ in known], [rate.mean for _, rate in known], color=one.colour, linewidth=0.8)
+        for x, rate in known:
+            _point(ax, one, x, rate)
+    ax.set(ylabel="right aggregations, $r_c$", xlabel="right candidates, $c / K$")
+    _share_axis(ax)
+    return [_key("no gain", ":", colour="#777777")]
 
 
-def _predicted(ax: Axes, runs: Sequence[_PlottedRun]) -> None:
-    for run in runs:
-        if run.trajectory is None:
+def _predicted(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
+    for one in methods:
+        if one.curves.trajectory is None:
             continue
-        steps = run.trajectory.steps
+        steps = one.curves.trajectory.steps
         ts = [step.t for step in steps]
-        ax.plot(ts, [step.predicted for step in steps], color=run.colour, linestyle="--")
-        ax.fill_between(
-            ts, [step.low for step in steps], [step.high for step in steps], color=run.colour, alpha=0.15, linewidth=0
-        )
+        ax.plot(ts, [step.predicted for step in steps], color=one.colour, linestyle="--")
+        low, high = [step.low for step in steps], [step.high for step in steps]
+        ax.fill_between(ts, low, high, color=one.colour, alpha=0.15, linewidth=0)
         measured = [(step.t, step.measured) for step in steps if step.measured is not None]
-        ax.plot(*zip(*measured, strict=True), color=run.colour, marker=run.marker, linestyle="")
-        if run.trajectory.enough is not None:
-            ax.vlines(run.trajectory.enough, 0, 1, color=run.colour, linewidth=0.8, linestyle=":")
-    _legend(ax, [_key("measured", "", "o"), _key("predicted by $r_c$", "--"), _key("enough", ":")])
-    ax.set(title="Predicted and measured", ylim=SHARES, ylabel="accuracy")
+        ax.plot(*zip(*measured, strict=True), color=one.colour, marker=one.marker, linestyle="")
+    ax.set_ylabel("accuracy")
+    _share_axis(ax)
     _population_axis(ax)
+    return [_key("measured", "", "o"), _key("predicted by $r_c$", "--")]
 
 
-def _banded(ax: Axes, run: _PlottedRun, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    title: str
+    draw: Callable[[Axes, Sequence[_Drawn]], list[Line2D]]
+    of_aggregation: bool = False
+
+
+PANELS: Mapping[PanelName, _Panel] = MappingProxyType(
+    {
+        "accuracy": _Panel("Accuracy", _accuracy),
+        "pass": _Panel("pass@N and majority", _pass),
+        "cost": _Panel("The answer against its cost", _cost),
+        "r_c": _Panel("Aggregation: $r_c$", _rates, of_aggregation=True),
+        "diversity": _Panel("Diversity", _diversity),
+        "length": _Panel("Length of replies", _lengths),
+        "predicted": _Panel("Predicted and measured", _predicted, of_aggregation=True),
+    }
+)
+"""The panels by the names that ``selfagg plot --panel`` takes, each a function that returns the keys of its legend."""
+
+
+def _banded(ax: Axes, one: _Drawn, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
     known = [(x, estimate) for x, estimate in zip(xs, estimates, strict=True) if estimate is not None]
     if len(known) == 1:
-        _point(ax, run, *known[0])
+        _point(ax, one, *known[0])
         return
     at = [x for x, _ in known]
     low, high = [estimate.low for _, estimate in known], [estimate.high for _, estimate in known]
-    ax.plot(at, [estimate.mean for _, estimate in known], color=run.colour, marker=run.marker)
-    ax.fill_between(at, low, high, color=run.colour, alpha=0.15, linewidth=0)
+    ax.plot(at, [estimate.mean for _, estimate in known], color=one.colour, marker=one.marker)
+    ax.fill_between(at, low, high, color=one.colour, alpha=0.15, linewidth=0)
 
 
-def _barred(ax: Axes, run: _PlottedRun, xs: Sequence[float], estimates: Sequence[Estimate | None], style: Line) -> None:
-    """A thin line with thin bars, for what is not the main thing; the marker is the same for every run."""
-    known = [(x, estimate) for x, estimate in zip(xs, estimates, strict=True) if estimate is not None]
-    at, means = [x for x, _ in known], [estimate.mean for _, estimate in known]
-    ax.plot(at, means, color=run.colour, linestyle=style, linewidth=1, marker="_" if style == ":" else "x")
-    low, high = [estimate.low for _, estimate in known], [estimate.high for _, estimate in known]
-    ax.vlines(at, low, high, color=run.colour, linewidth=0.5, alpha=0.6)
+def _thin(ax: Axes, one: _Drawn, estimates: Sequence[Estimate | None], style: Line) -> None:
+    known = [(t, estimate.mean) for t, estimate in zip(one.ts, estimates, strict=True) if estimate is not None]
+    xs, ys = [t for t, _ in known], [mean for _, mean in known]
+    ax.plot(xs, ys, color=one.colour, linestyle=style, linewidth=1, marker=one.marker, markersize=3)
 
 
-def _point(ax: Axes, run: _PlottedRun, x: float, estimate: Estimate | None) -> None:
+def _point(ax: Axes, one: _Drawn, x: float, estimate: Estimate | None) -> None:
     if estimate is not None:
         below, above = max(estimate.mean - estimate.low, 0), max(estimate.high - estimate.mean, 0)
-        ax.errorbar(x, estimate.mean, [[below], [above]], color=run.colour, marker=run.marker, elinewidth=1, capsize=2)
+        ax.errorbar(x, estimate.mean, [[below], [above]], color=one.colour, marker=one.marker, elinewidth=1, capsize=2)
+
+
+def _method_key(one: _Drawn) -> Line2D:
+    return _key(one.curves.label, "-", one.marker, one.colour)
 
 
 def _key(label: str, style: Line, marker: str = "", colour: str = "#444444") -> Line2D:
@@ -262,15 +315,17 @@ def _key(label: str, style: Line, marker: str = "", colour: str = "#444444") -> 
     return Line2D([], [], color=colour, linestyle=style, marker=marker, label=label)
 
 
-def _legend(ax: Axes, keys: list[Line2D]) -> None:
-    ax.legend(handles=keys, loc="upper left", ncols=len(keys), columnspacing=1, borderaxespad=0)
-
-
 def _population_axis(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     ax.set_xlabel("population")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _share_axis(ax: Axes) -> None:
+    """Show the values there are, and no more beyond 0 and 1 than a marker takes."""
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, -0.03), min(high, 1.03))
 
 
 def _from_zero(ax: Axes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -11,6 +12,9 @@ from typing import Any
 
 from selfagg.analysis.member_outcomes import Population, QuestionOutcome, elected, votes
 from selfagg.analysis.statistics import Estimate, mean_interval, pass_at_k
+
+BySeed = defaultdict[str, list[list[float]]]
+"""For each question the values of each seed."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -42,7 +46,7 @@ class PopulationSummary:
         replies_cut: Replies cut by the limit, with an answer or without.
         mean_tokens: Tokens of a reply, on average over those whose server told them; None where it told none.
         token_quantiles: The lengths that so large a share of the replies does not exceed.
-        right_counts: Right members of each question all of whose members are scored.
+        right_counts: Right members of each question all of whose members are scored, one number for each seed.
     """
 
     t: int
@@ -61,7 +65,7 @@ class PopulationSummary:
     replies_cut: int
     mean_tokens: float | None
     token_quantiles: Mapping[float, float]
-    right_counts: Sequence[int] = field(repr=False)
+    right_counts: Sequence[Sequence[int]] = field(repr=False)
     copies: int = 0
     carried: int = 0
 
@@ -73,8 +77,9 @@ class PopulationSummary:
         """
         if not self.right_counts:
             return None
-        chances = pass_at_k(self.size, self.right_counts, k)
-        return mean_interval([[float(chance)] * (self.size // k) for chance in chances])  # so many draws apart
+        chances = [pass_at_k(self.size, counts, k) for counts in self.right_counts]
+        apart = self.size // k  # so many draws that share no member
+        return estimate(over_seeds([[float(chance)] * apart for chance in seeds]) for seeds in chances)
 
     def as_json(self) -> dict[str, Any]:
         """One entry of ``populations`` in `Summary.as_json`."""
@@ -100,17 +105,17 @@ class PopulationSummary:
 
 @dataclass
 class PopulationCounts:
-    """One population's numbers, added up question by question."""
+    """One population's numbers, added up question by question; a question may come once for each seed."""
 
     size: int = 0
     partial: bool = False
     copies: int = 0
     carried: int = 0
-    right: list[list[float]] = field(default_factory=list)
-    replied: list[list[float]] = field(default_factory=list)
-    right_counts: list[int] = field(default_factory=list)
+    right: BySeed = field(default_factory=lambda: defaultdict(list))
+    replied: BySeed = field(default_factory=lambda: defaultdict(list))
+    right_counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     credit: list[float] = field(default_factory=list)
-    majority: list[list[float]] = field(default_factory=list)
+    majority: BySeed = field(default_factory=lambda: defaultdict(list))
     distinct: list[int] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     unanswered: int = 0
@@ -138,19 +143,19 @@ class PopulationCounts:
             if member.made and not member.failed and member.completion is not None:
                 self.lengths.append(member.completion)
         if question.scored:
-            self._add_scores(population)
+            self._add_scores(question.id, population)
 
-    def _add_scores(self, population: Population) -> None:
+    def _add_scores(self, name: str, population: Population) -> None:
         known = [member for member in population if not member.unscored]
         winner = elected(population)
-        self.right.append([float(member.right) for member in known])
-        self.replied.append([float(member.right) for member in known if not member.failed])
+        self.right[name].append([float(member.right) for member in known])
+        self.replied[name].append([float(member.right) for member in known if not member.failed])
         if known:
             self.credit.append(fmean(member.score or 0.0 for member in known))
         if len(known) == len(population):
-            self.right_counts.append(sum(member.right for member in known))
+            self.right_counts[name].append(sum(member.right for member in known))
         if winner is None or not winner.unscored:
-            self.majority.append([float(winner is not None and winner.right)])
+            self.majority[name].append([float(winner is not None and winner.right)])
 
     def summary(self, t: int) -> PopulationSummary:
         """What it adds up to, for the population called ``t``."""
@@ -159,11 +164,11 @@ class PopulationCounts:
         return PopulationSummary(
             t=t,
             size=self.size,
-            accuracy=estimate(self.right),
-            accuracy_replied=estimate(self.replied),
+            accuracy=pooled(self.right),
+            accuracy_replied=pooled(self.replied),
             partial_credit=fmean(self.credit) if self.credit else None,
-            pass_at_n=estimate([float(count > 0)] for count in right_counts),
-            majority=estimate(self.majority),
+            pass_at_n=estimate([float(count > 0) for count in counts] for counts in self.right_counts.values()),
+            majority=pooled(self.majority),
             distinct=fmean(self.distinct),
             entropy=fmean(self.entropies),
             unanswered=self.unanswered,
@@ -173,7 +178,7 @@ class PopulationCounts:
             replies_cut=self.replies_cut,
             mean_tokens=fmean(self.lengths) if self.lengths else None,
             token_quantiles=_quantiles(self.lengths),
-            right_counts=right_counts,
+            right_counts=list(self.right_counts.values()),
             copies=self.copies,
             carried=self.carried,
         )
@@ -181,14 +186,17 @@ class PopulationCounts:
 
 @dataclass
 class Tallies:
-    """All populations and the method's own answer, added up question by question."""
+    """All populations and the method's own answer, added up question by question.
+
+    Questions of several seeds may be added: the same question counts once, with its seeds averaged.
+    """
 
     questions: int = 0
     stopped: int = 0
     depths: int = 0
     by_population: list[PopulationCounts] = field(default_factory=list)
-    worth: list[list[float]] = field(default_factory=list)
-    worth_replied: list[list[float]] = field(default_factory=list)
+    worth: BySeed = field(default_factory=lambda: defaultdict(list))
+    worth_replied: BySeed = field(default_factory=lambda: defaultdict(list))
 
     def add(self, question: QuestionOutcome) -> None:
         """Adds one question."""
@@ -200,8 +208,8 @@ class Tallies:
         for tally, population in zip(self.by_population, question.populations, strict=True):
             tally.add(question, population)
         if question.scored:
-            self.worth.append(question.worth)
-            self.worth_replied.append(question.worth_replied)
+            self.worth[question.id].append(question.worth)
+            self.worth_replied[question.id].append(question.worth_replied)
 
     def populations(self) -> list[PopulationSummary]:
         """What each population adds up to."""
@@ -214,11 +222,11 @@ class Tallies:
 
     def answer_accuracy(self) -> Estimate | None:
         """Return how often the method's own answer is right."""
-        return estimate(self.worth)
+        return pooled(self.worth)
 
     def answer_replied(self) -> Estimate | None:
         """Return the same, members without a reply left out."""
-        return estimate(self.worth_replied)
+        return pooled(self.worth_replied)
 
 
 def entropy(counts: Iterable[int]) -> float:
@@ -226,6 +234,17 @@ def entropy(counts: Iterable[int]) -> float:
     given = list(counts)
     total = sum(given)
     return sum(count / total * math.log2(total / count) for count in given)
+
+
+def pooled(values: Mapping[str, Sequence[Sequence[float]]]) -> Estimate | None:
+    """Return `mean_interval` over questions, the seeds of each question averaged; None where no question has values."""
+    return estimate(map(over_seeds, values.values()))
+
+
+def over_seeds(values: Sequence[Sequence[float]]) -> Sequence[float]:
+    """Return one question's values, each seed counting the same however many values stand behind it."""
+    known = [seed for seed in values if seed]
+    return known[0] if len(known) == 1 else [fmean(map(fmean, known))] * sum(map(len, known)) if known else []
 
 
 def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:

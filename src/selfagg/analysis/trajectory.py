@@ -92,15 +92,21 @@ class Trajectory:
         }
 
 
-def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregations | None = None) -> Trajectory | None:
-    """The trajectory of a run all of whose later members are aggregations; None for others, and without gold answers.
+def trajectory(
+    record: Record,
+    least_gain: float = LEAST_GAIN,
+    counts: Aggregations | None = None,
+    costs: Sequence[Cost] | None = None,
+) -> Trajectory | None:
+    """Return the trajectory of a run all of whose later members are aggregations; None for others and without gold.
 
     Populations beyond the run's own are predicted too if its populations are all of one size.
 
     Args:
         record: The record.
         least_gain: The gain below which another population is not worth its tokens.
-        counts: `aggregations` of it, where that is there already.
+        counts: `aggregations` of it, where that is there already; of several seeds, where they belong together.
+        costs: `costs_by_population` of it, likewise.
     """
     import numpy as np
 
@@ -110,10 +116,10 @@ def trajectory(record: Record, least_gain: float = LEAST_GAIN, counts: Aggregati
     run = counts.sizes
     sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))
     predicted, variance = over_questions(counts, sizes)
-    asked, values = len(counts.right), int(counts.right.shape[0] * sum(run))
+    asked, values = len(counts.tried), int(counts.right.shape[0] * sum(run))
     ends = [wilson(float(p), float(v), asked, values) for p, v in zip(predicted, variance, strict=True)]
     measured = counts.right.mean(axis=0) / np.array(run)
-    tokens = _tokens(costs_by_population(record), len(sizes) - len(run))
+    tokens = _tokens(costs or costs_by_population(record), len(sizes) - len(run))
     steps = [
         Step(
             t=t + 1,
@@ -159,8 +165,8 @@ def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, 
     tried, succeeded = counts.tried.sum(axis=1), counts.succeeded.sum(axis=1)
     seen = np.flatnonzero(tried.sum(axis=0))
     everything = skill_of(tried[:, seen], succeeded[:, seen])
-    predicted = _mean(everything, counts, seen, slice(None), sizes)
     asked = len(tried)
+    predicted = _mean(everything, counts, seen, np.ones(asked, dtype=bool), sizes)
     if asked == 1:
         return predicted, np.ones(len(sizes))
     blocks = np.arange(asked) % min(asked, BLOCKS)
@@ -180,7 +186,9 @@ def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Seque
     starts = np.broadcast_to(np.eye(sizes[0] + 1), (len(rates), sizes[0] + 1, sizes[0] + 1))
     by_start = predict(rates[:, None, :], starts, sizes)
     chances = np.zeros((sizes[0] + 1, len(rates)))
-    np.add.at(chances, counts.right[kept, 0], skill.chances)
+    rows = kept[counts.question]
+    fitted = np.cumsum(kept)[counts.question[rows]] - 1  # each row's question among those kept
+    np.add.at(chances, counts.right[rows, 0], skill.chances[fitted])
     return np.asarray(np.einsum("mb,bmt->t", chances, by_start) / chances.sum())
 
 

@@ -6,13 +6,15 @@ A new benchmark is one new file with a `Benchmark` in it, and one line in `BENCH
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 
 from selfagg import registry
 from selfagg._internal.suggest import suggest
-from selfagg.benchmarks.base import Benchmark, HubSource, Selection, Size
+from selfagg.benchmarks.base import Benchmark, HubSource, InstructionFrom, Selection, Size
+from selfagg.benchmarks.paper import paper_data
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -38,6 +40,7 @@ BENCHMARKS: Mapping[str, str] = MappingProxyType(
         "livecodebench-v6-new": "selfagg.benchmarks.livecodebench:NEW_IN_V6",
         "humaneval": "selfagg.benchmarks.humaneval:BENCHMARK",
         "deepscaler": "selfagg.benchmarks.deepscaler:BENCHMARK",
+        "paper-training": "selfagg.benchmarks.paper_training:BENCHMARK",
     }
 )
 """Every benchmark by name, as ``module:object``; a module is imported when its benchmark is asked for."""
@@ -77,6 +80,7 @@ def load_questions(
     data_seed: int = 0,
     settings: Mapping[str, str] = _NO_SETTINGS,
     examples: int = 0,
+    instruction: InstructionFrom = "own",
 ) -> list[Question]:
     """The questions that a user asks for, always the same ones in the same order.
 
@@ -84,17 +88,27 @@ def load_questions(
         source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or
             parquet file.
         size: How many; ``"all"``: as many as there are; None: the benchmark's own default.
-        data: A local file or folder that a benchmark is read from, instead of the hub.
+        data: A local file or folder that a benchmark is read from, instead of the hub; ``Path("paper")``: the files of
+            the paper's authors.
         data_seed: Seed of what is generated.
         settings: Settings of a generated task or of a benchmark, as typed (``{"min_terms": "4"}``).
         examples: Worked examples to set before each question, as earlier turns.
+        instruction: ``own``: our sentence asks for the answer's form; ``file``: the sentence in the benchmark's file.
 
     Raises:
         UsageError: There is no such source, or it cannot give what is asked.
     """
     if examples < 0:
         raise UsageError(f"the number of worked examples cannot be negative ({examples})")
-    selection = Selection(size=size, data=data, data_seed=data_seed, settings=settings, examples=examples)
+    selection = Selection(size, data, data_seed, settings, examples, instruction)
+    questions = _load(source, selection)
+    if instruction == "file" and (without := [question for question in questions if question.instruction is None]):
+        raise UsageError(f"{source}: question {without[0].id} comes without an instruction that could be kept")
+    return questions
+
+
+def _load(source: str, selection: Selection) -> list[Question]:
+    settings = selection.settings
     if source.startswith("reasoning_gym:"):
         from selfagg.benchmarks import reasoning_gym
 
@@ -107,9 +121,9 @@ def load_questions(
     found = benchmark(source)
     if found.settings is not None:
         _refuse_settings(source, settings, known=found.settings)
-    if examples and found.kind == "code":
+    if selection.examples and found.kind == "code":
         raise UsageError(f"{source} asks for programs, for which there are no worked examples")
-    return found.load(selection)
+    return found.load(replace(selection, data=paper_data(source, selection.data)))
 
 
 def _names_a_file(source: str) -> bool:

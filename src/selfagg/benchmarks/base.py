@@ -13,6 +13,9 @@ from selfagg.types import Kind, Question
 Size = int | Literal["all"] | None
 """How many questions: a number, all there are, or None for the benchmark's own default."""
 
+InstructionFrom = Literal["own", "file"]
+"""Whose sentence asks for the answer's form: ours, or that of the benchmark's file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -24,6 +27,7 @@ class Selection:
         data_seed: Seed of questions that are generated or drawn; benchmarks in files do not use it.
         settings: A setting of the task, as typed; several times.
         examples: Worked examples to set before each question.
+        instruction: ``own``: our sentence asks for the answer's form; ``file``: that of the benchmark's file does.
     """
 
     size: Size = None
@@ -31,6 +35,7 @@ class Selection:
     data_seed: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     examples: int = 0
+    instruction: InstructionFrom = "own"
 
 
 @dataclass(frozen=True, slots=True)

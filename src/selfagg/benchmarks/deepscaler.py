@@ -1,6 +1,6 @@
 """DeepScaleR's mathematics problems, the paper's training set: 40,315 from AIME, AMC, Omni-MATH and STILL.
 
-16,000 are taken by default, as in the RSA paper. Its own draw is not published, so ours is another fixed one: the
+16,000 are taken by default, as in the RSA paper; `paper-training` has its own draw. Ours is another fixed one: the
 problems whose places in the file have the smallest SHA-256, so that a smaller size is a part of a larger one. Rows
 without an answer (six of them) cannot be scored and are left out.
 """

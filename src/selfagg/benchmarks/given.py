@@ -9,7 +9,7 @@ from typing import Any
 
 from selfagg._internal import extras
 from selfagg.benchmarks import load_questions
-from selfagg.benchmarks.base import Selection, Size
+from selfagg.benchmarks.base import InstructionFrom, Selection, Size
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -77,19 +77,29 @@ def loaded_set(
     data_seed: int = 0,
     settings: Mapping[str, str] | None = None,
     examples: int = 0,
+    instruction: InstructionFrom = "own",
 ) -> QuestionSet:
     """Return the questions of a source with its description; the arguments are those of `load_questions`."""
     extras.need("eval")  # statistics come at the end of a run, which should not be paid for in vain
     if not source:
         raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
     settings = settings or {}
-    questions = load_questions(source, size=size, data=data, data_seed=data_seed, settings=settings, examples=examples)
+    questions = load_questions(
+        source,
+        size=size,
+        data=data,
+        data_seed=data_seed,
+        settings=settings,
+        examples=examples,
+        instruction=instruction,
+    )
     parts = [
         Path(source).name if Path(source).exists() else source,
         f"{len(questions)} questions" if len(questions) > 1 else "1 question",
         *([f"data seed {data_seed}"] if data_seed else []),
         *(f"{key}={value}" for key, value in sorted(settings.items())),
         *([f"{examples} examples"] if examples else []),
+        *(["the file's instruction"] if instruction == "file" else []),
     ]
     return QuestionSet(questions, ", ".join(parts), Path(source).stem if Path(source).is_file() else source)
 

@@ -58,7 +58,8 @@ def _load(name: str, tasks: tuple[str, ...], selection: Selection) -> list[Quest
     if selection.settings:
         raise UsageError(f"{name} from a file takes no settings: its questions are made already")
     rows = read_all(data_files(selection.data, name))
-    questions = unique([verl_question(row, name=name, benchmark="reasoning_gym") for row in rows], rows)
+    loaded = partial(verl_question, name=name, benchmark="reasoning_gym", instruction_from=selection.instruction)
+    questions = unique(list(map(loaded, rows)), rows)
     return choose(questions, selection, default=len(questions), source=name)
 
 

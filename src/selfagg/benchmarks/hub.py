@@ -35,7 +35,8 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
     Args:
         path: A file or a folder.
         name: A benchmark: files of the folder whose names begin with it (``supergpqa_1.parquet``; ``-`` and
-            ``_`` count as the same) are taken alone, if there are any.
+            ``_`` count as the same) are taken alone, if there are any. So are the files of folders called so, there
+            or below ``data``, as in the paper's repository.
 
     Raises:
         UsageError: There is no such path, or the folder holds no data files.
@@ -48,10 +49,19 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
         raise UsageError(f"there is no file or folder {path}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if name and (inside := _in_folders(path, name)):
+        return inside
     if not found:
         raise UsageError(f"the folder {path} holds no data files ({', '.join(READERS)})")
     own = [file for file in found if name and file.name.replace("_", "-").startswith(name)]
     return own or found
+
+
+def _in_folders(path: Path, name: str) -> list[Path]:
+    """Return the files of a benchmark's own folders; those called ``train`` alone where there are such."""
+    folder = name.replace("-", "_")
+    found = sorted({*path.glob(f"data/{folder}*/**/*.parquet"), *path.glob(f"{folder}*/**/*.parquet")})
+    return [file for file in found if file.name.startswith("train")] or found
 
 
 def _download(name: str, hub: HubSource, file: str) -> Path:

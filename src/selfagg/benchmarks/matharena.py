@@ -17,13 +17,13 @@ _LICENCE = "CC BY-NC-SA 4.0; MathArena, https://matharena.ai"
 
 def _load(name: str, hub: HubSource, selection: Selection) -> list[Question]:
     rows = read_all(benchmark_files(name, hub, selection.data))
-    questions = unique([_question(name, hub, row) for row in rows], rows)
+    questions = unique([_question(name, hub, row, selection) for row in rows], rows)
     return choose(questions, selection, default=len(questions), source=name)
 
 
-def _question(name: str, hub: HubSource, row: DataRow) -> Question:
+def _question(name: str, hub: HubSource, row: DataRow, selection: Selection) -> Question:
     if is_verl(row):
-        return verl_question(row, name=name, benchmark=hub.repo)
+        return verl_question(row, name=name, benchmark=hub.repo, instruction_from=selection.instruction)
     return Question(
         id=f"{name}-{row.answer('problem_idx')}",
         text=row.text("problem"),

@@ -1,13 +1,16 @@
 """SuperGPQA (arXiv 2502.14739): graduate-level multiple choice in 285 fields.
 
-1000 of its 26,529 questions are asked by default, as in the RSA paper. The paper's own draw is not published,
-so ours is another fixed one: the questions whose ids have the smallest SHA-256. It depends neither on the order
-of the rows nor on a generator, and a smaller size is a part of a larger one. ``size="all"`` asks them all.
+The paper's 1000 of its 26,529 questions are asked by default, in the order of the authors' files (arXiv 2509.26626):
+``supergpqa_ids.txt`` beside this file names them. A smaller size is a part of a larger one. Of a larger size, or
+``size="all"``, the other questions follow, those first whose ids have the smallest SHA-256. A file without any of the
+paper's questions is asked in that order too.
 """
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from importlib import resources
 from string import ascii_uppercase
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection
@@ -26,17 +29,25 @@ _SIZE = 1000
 def _load(selection: Selection) -> list[Question]:
     rows = read_all(benchmark_files("supergpqa", _HUB, selection.data))
     # By id: a question that stands in two files is asked once.
-    questions = {question.id: question for question in map(_question, rows)}
+    questions = {question.id: question for question in (_question(row, selection) for row in rows)}
     return choose(sorted(questions.values(), key=_rank), selection, default=_SIZE, source="supergpqa")
 
 
-def _rank(question: Question) -> bytes:
-    return hashlib.sha256(question.id.encode()).digest()
+def _rank(question: Question) -> tuple[int, bytes]:
+    """Return the place among the paper's questions, or behind them a place that no other row decides."""
+    return paper_ids().get(question.id, _SIZE), hashlib.sha256(question.id.encode()).digest()
 
 
-def _question(row: DataRow) -> Question:
+@cache
+def paper_ids() -> dict[str, int]:
+    """Return the ids of the paper's questions, each with its place from 0."""
+    names = (resources.files(__package__) / "supergpqa_ids.txt").read_text("ascii").split()
+    return {name: place for place, name in enumerate(names)}
+
+
+def _question(row: DataRow, selection: Selection) -> Question:
     if is_verl(row):
-        return verl_question(row, name="supergpqa", benchmark=_HUB.repo)
+        return verl_question(row, name="supergpqa", benchmark=_HUB.repo, instruction_from=selection.instruction)
     options, letter = row.texts("options"), row.text("answer_letter")
     if letter not in [*ascii_uppercase[: len(options)]]:
         raise UsageError(f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options")
@@ -56,5 +67,5 @@ BENCHMARK = Benchmark(
     size=_SIZE,
     load=_load,
     hub=_HUB,
-    note="ODC-BY; M-A-P, arXiv 2502.14739; a fixed subset of 1000 of 26,529 by default",
+    note="ODC-BY; M-A-P, arXiv 2502.14739; the paper's 1000 of 26,529 by default",
 )

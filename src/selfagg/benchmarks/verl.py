@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from selfagg.benchmarks.base import InstructionFrom
 from selfagg.benchmarks.rows import DataRow
 from selfagg.errors import UsageError
 from selfagg.types import Kind, Message, Question
@@ -28,7 +29,9 @@ def is_verl(row: DataRow) -> bool:
     return row.has("prompt") and row.has("reward_model")
 
 
-def verl_question(row: DataRow, *, name: str, benchmark: str | None = None) -> Question:
+def verl_question(
+    row: DataRow, *, name: str, benchmark: str | None = None, instruction_from: InstructionFrom = "own"
+) -> Question:
     """The question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
@@ -41,6 +44,7 @@ def verl_question(row: DataRow, *, name: str, benchmark: str | None = None) -> Q
             benchmark, the sentence that asks for the answer's form is taken off the end of the text, so that
             the question is the one that the hub's own files give. Otherwise the text stays whole, and
             ``instruction`` is empty since the text asks for the form already.
+        instruction_from: ``file`` leaves the text of a benchmark's question whole too.
 
     Raises:
         UsageError: A column is missing or wrong; the message names row and column.
@@ -50,7 +54,7 @@ def verl_question(row: DataRow, *, name: str, benchmark: str | None = None) -> Q
         raise UsageError(f"{row.place}: the data_source is {row.values['data_source']!r}, not {benchmark!r}")
     context, text = _conversation(row)
     problem, closing, _ = text.rpartition(source.closing)
-    if benchmark is not None and closing:
+    if benchmark is not None and closing and instruction_from == "own":
         text, instruction = problem, None
     else:
         instruction = ""
@@ -74,17 +78,22 @@ def verl_question(row: DataRow, *, name: str, benchmark: str | None = None) -> Q
 
 def _source(row: DataRow) -> _Source:
     source = row.text("data_source")
-    if source == "reasoning_gym":
+    if source == "reasoning_gym" or _has_gym_entry(row):
         return _GYM
     if source == "m-a-p/SuperGPQA":
         return _CHOICE
-    if source.startswith("MathArena/") or row.values.get("ability") == "math":
+    if source.startswith("MathArena/") or "deepscaler" in source.lower() or row.values.get("ability") == "math":
         return _MATH
     raise UsageError(
         f"{row.place}: the data_source {source!r} is unknown (known: reasoning_gym, m-a-p/SuperGPQA, "
-        "MathArena/..., or any with the ability 'math'); a file with the columns question, answer and kind "
+        "MathArena/..., DeepScaleR, or any with the ability 'math'); a file with the columns question, answer and kind "
         "holds other questions"
     )
+
+
+def _has_gym_entry(row: DataRow) -> bool:
+    info = row.values.get("extra_info")
+    return isinstance(info, Mapping) and bool(info.get("dataset_name")) and bool(info.get("entry"))
 
 
 def _conversation(row: DataRow) -> tuple[tuple[Message, ...], str]:

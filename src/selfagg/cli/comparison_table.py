@@ -44,9 +44,13 @@ def _accuracies(found: Mapping[str, Any]) -> Table:
         "failed": lambda entry: f"{Missing.read(entry['missing']).failed:,}",
         "without them": lambda entry: percent(entry["accuracy_replied"]),
     }
+    spread: Columns = {
+        "± seeds": lambda entry: "-" if entry["over_seeds"] is None else f"{100 * entry['over_seeds']:.1f}",
+    }
     columns: Columns = {
         "method": lambda entry: entry["label"],
         "accuracy": lambda entry: percent(entry["accuracy"]),
+        **(spread if any(entry["over_seeds"] is not None for entry in found["entries"]) else {}),
         "95 % interval": lambda entry: interval(entry["interval"]),
         **(failed if any(Missing.read(entry["missing"]).failed for entry in found["entries"]) else {}),
         "calls": lambda entry: f"{entry['cost']['calls']:,.0f}",
@@ -80,6 +84,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         "accuracy    of the method's own answer, seeds averaged within each question",
         "calls       of a question, and tokens of their prompts and completions",
     ]
+    if any(entry["over_seeds"] is not None for entry in found["entries"]):
+        notes.insert(1, "± seeds     standard deviation of the seeds' accuracies, in points; --json has each of them")
     if any(entry["difference"] for entry in found["entries"]):
         notes += [
             "difference  in points; better or worse if interval and test both exclude none",

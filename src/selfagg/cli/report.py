@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from selfagg.analysis.labels import PanelName
 from selfagg.cli.generate import command
 
 
@@ -24,15 +25,16 @@ def report(records: list[Path], *, out: Path | None = None, title: str | None = 
 
 
 @command
-def plot(records: list[Path], *, out: Path) -> None:
+def plot(records: list[Path], *, out: Path, panel: PanelName | None = None) -> None:
     """Plot accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts.
 
     Args:
         records: Records, or folders of them.
         out: The file to write; its ending says PNG, SVG or PDF.
+        panel: One panel alone, as wide as a paper's column (default: all).
     """
     from selfagg.evaluation.records import plot as draw
 
-    if words := draw(records, out).sentence():
+    if words := draw(records, out, panel).sentence():
         print(f"note: {words}", file=sys.stderr)
     print(out)

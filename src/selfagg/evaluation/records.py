@@ -16,6 +16,7 @@ from selfagg.errors import UsageError
 from selfagg.evaluation.evaluate import Evaluation
 
 if TYPE_CHECKING:
+    from selfagg.analysis.labels import PanelName
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.overview import Analysis
     from selfagg.evaluation.compared import Compared
@@ -219,12 +220,14 @@ def build_report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *,
     return Path(out)
 
 
-def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath) -> Missing:
+def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath, panel: PanelName | None = None) -> Missing:
     """Draw accuracy by population and against tokens, diversity, lengths, r_c and the accuracy that it predicts.
 
     Args:
         records: Records, or folders of records.
         out: The file to write; its ending says PNG, SVG or PDF.
+        panel: One panel alone, as wide as a paper's column: ``accuracy``, ``pass``, ``cost``, ``diversity``, ``length``,
+            ``r_c`` or ``predicted``; None: all. One curve is one method, its seeds pooled.
 
     Returns:
         What the runs lack: members without a reply or a score.
@@ -238,5 +241,5 @@ def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath) -> Missing
         from selfagg.analysis.plots import plot as draw
 
         given = [opened.enter_context(opened_record(path)) for path in records_of(records)]
-        draw(given, Path(out))
+        draw(given, Path(out), panel)
         return sum(map(Missing.of, given), Missing())

@@ -14,9 +14,10 @@ from pathlib import Path
 from selfagg import __version__
 from selfagg._internal.files import whole
 from selfagg._internal.machine import cores
+from selfagg.analysis.member_outcomes import answered
 from selfagg.errors import UsageError
 from selfagg.html_report import cells, figures
-from selfagg.html_report.comparison import compared
+from selfagg.html_report.comparison import compared, methods
 from selfagg.html_report.page import pieces
 from selfagg.html_report.texts import packed
 from selfagg.methods import method_named
@@ -47,11 +48,12 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
         given = [opened.enter_context(Record(path, read_only=True)) for path in records]
         for record in given:
             record.check_run()
-        told = [figures.record_figures(record) for record in given]
+        read = [list(answered(record)) for record in given]  # a record's outcomes are small, its texts are not
+        told = [figures.record_figures(record, questions) for record, questions in zip(given, read, strict=True)]
         between = compared(given, told)
         for entry, record in zip(told, given, strict=True):
             entry["questions"] = cells.questions(record, _sizes(record))
-        data = {"records": told, **between}
+        data = {"records": told, "methods": methods(given, read), **between}
         made = f"Made by selfagg {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
         page = pieces(title or _title(given), made, data, _texts(zip(records, given, strict=True)))
         _write(out, page)

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from selfagg.analysis.compare import MethodResult, compare
+from selfagg.analysis.curves import Curves, together
 from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.statistics import PairedComparison
 from selfagg.errors import UsageError
-from selfagg.html_report.figures import triple
+from selfagg.html_report.figures import method_figures, triple
 from selfagg.record.record import Record
 
 
 def compared(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The comparison of several records; also gives each of ``told`` its ``label``, ``colour`` and ``first``.
+    """Return the comparison of several records; also give each of ``told`` its ``label`` and ``colour``.
 
-    Records that differ in nothing but the seed are one method and have one colour; ``first`` says which of them
-    stands for it where all would be too many.
+    Records that differ in nothing but the seed are one method and have one colour.
     """
-    together = _together(records)
-    names = _names([records[group[0]] for group in together])
-    for colour, (group, name) in enumerate(zip(together, names, strict=True)):
-        for place, number in enumerate(group):
+    groups = together(records)
+    names = _names([records[group[0]] for group in groups])
+    for colour, (group, name) in enumerate(zip(groups, names, strict=True)):
+        for number in group:
             label = name if len(group) == 1 else f"{name}, seed {told[number]['seed']}"
-            told[number].update(label=label, colour=colour, first=place == 0)
+            told[number].update(label=label, colour=colour)
     if len(records) == 1:
         return {"entries": [], "comparisons": [], "notes": []}
     try:
@@ -35,7 +35,7 @@ def compared(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> dict[
         return {"entries": [], "comparisons": [], "notes": [f"No comparison: {error}."]}
     entries = [
         _entry(entry, name, told[group[0]])
-        for entry, name, group in zip(comparison.entries, names, together, strict=True)
+        for entry, name, group in zip(comparison.entries, names, groups, strict=True)
     ]
     verdicts = [
         _verdict(entry.difference, name, names[0])
@@ -47,6 +47,23 @@ def compared(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> dict[
         "comparisons": verdicts,
         "notes": _notes(comparison.questions, comparison.questions_total),
     }
+
+
+def methods(records: Sequence[Record], read: Sequence[Sequence[QuestionOutcome]]) -> list[dict[str, Any]]:
+    """Return what the page draws: one entry a method, its seeds pooled.
+
+    Args:
+        records: The records.
+        read: `answered` of each.
+    """
+    groups = together(records)
+    drawn = []
+    for colour, (group, name) in enumerate(zip(groups, _names([records[group[0]] for group in groups]), strict=True)):
+        same, own = [records[number] for number in group], [read[number] for number in group]
+        label = name if len(group) == 1 else f"{name}, {len(group)} seeds"
+        figures = method_figures(Curves.of(label, same, own), same[0], [one for questions in own for one in questions])
+        drawn.append(figures | {"colour": colour})
+    return drawn
 
 
 def _notes(questions: int, total: int) -> list[str]:
@@ -66,6 +83,7 @@ def _entry(entry: MethodResult, name: str, first: dict[str, Any]) -> dict[str, A
         **{key: first[key] for key in ("setting", "model", "simulated")},
         "seeds": list(entry.seeds),
         "accuracy": triple(entry.accuracy),
+        "over_seeds": entry.over_seeds,
         "cost": {
             "calls": cost.calls,
             "completion": cost.completion if cost.told else None,
@@ -88,14 +106,6 @@ def _verdict(found: PairedComparison, name: str, reference: str) -> dict[str, An
         "questions": found.n_questions,
         "how": found.method,
     }
-
-
-def _together(records: Sequence[Record]) -> list[list[int]]:
-    """Numbers of the records that differ in nothing but the seed, in the order of the first of each."""
-    groups: dict[str, list[int]] = {}
-    for number, record in enumerate(records):
-        groups.setdefault(json.dumps(settings_of(record), sort_keys=True), []).append(number)
-    return list(groups.values())
 
 
 def _names(records: Sequence[Record]) -> list[str]:

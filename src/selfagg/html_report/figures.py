@@ -6,26 +6,24 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.ancestry import ancestry
 from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
-from selfagg.analysis.member_outcomes import QuestionOutcome, answered
+from selfagg.analysis.curves import Curves
+from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.missing import usage_json
 from selfagg.analysis.population import PopulationSummary
 from selfagg.analysis.statistics import Estimate
 from selfagg.analysis.summary import Summary, summarise
-from selfagg.analysis.trajectory import Trajectory, trajectory
+from selfagg.analysis.trajectory import Trajectory
 from selfagg.analysis.transitions import transitions
-from selfagg.methods import is_uniform
 from selfagg.record.record import Record
 
 
-def record_figures(record: Record) -> dict[str, Any]:
-    """What the page shows of one record besides its questions."""
-    questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
+def record_figures(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any]:
+    """Return what the page shows of one record besides its questions; ``questions``: `answered` of it."""
     summary = summarise(record, questions)
     configuration = record.configuration
-    costs, chains = costs_by_population(record), chain_seconds(record, questions)
+    costs = costs_by_population(record)
     return {
         "method": summary.method,
         "setting": _setting(configuration),
@@ -34,23 +32,43 @@ def record_figures(record: Record) -> dict[str, Any]:
         "simulated": summary.simulated,
         "source": configuration.get("source", ""),
         "done": summary.questions,
-        "uniform": is_uniform(summary.method),
         "answer": triple(summary.answer_accuracy),
         "calls": summary.calls,
         "usage": usage_json(summary.usage, summary.missing.replies),
         "missing": _missing(summary),
         "seconds": summary.seconds,
         "failures": summary.failures,
-        "cost": _cost(costs[-1], chains[-1]) if costs else None,
+        "cost": _cost(costs[-1]) if costs else None,
+        "populations": [_population(population, summary.questions) for population in summary.populations],
+    }
+
+
+def method_figures(curves: Curves, record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any]:
+    """Return what the page draws of one method, its seeds pooled.
+
+    Args:
+        curves: The method's numbers.
+        record: One of its records.
+        questions: `answered` of all of its records, one behind the other.
+    """
+    chains = chain_seconds(record, questions)
+    costs = [_cost(cost) | {"chain": _finite(chain)} for cost, chain in zip(curves.costs, chains, strict=True)]
+    populations = curves.populations
+    return {
+        "label": curves.label,
+        "simulated": curves.simulated,
+        "uniform": curves.uniform,
+        "answer": triple(curves.answer),
+        "cost": costs[-1] if costs else None,
         "populations": [
-            _population(population, summary.questions) | {"cost": _cost(cost, chain)}
-            for population, cost, chain in zip(summary.populations, costs, chains, strict=True)
+            _population(population, len(questions)) | {"cost": cost}
+            for population, cost in zip(populations, costs, strict=True)
         ],
         "pass_at_k": {
-            "first": _pass_at_k(summary.populations[0]) if len(summary.populations) > 1 else None,
-            "last": _pass_at_k(summary.populations[-1]) if summary.populations else None,
+            "first": _pass_at_k(populations[0]) if len(populations) > 1 else None,
+            "last": _pass_at_k(populations[-1]) if populations else None,
         },
-        "transitions": _transitions(record, questions),
+        "transitions": _transitions(curves, record, questions),
     }
 
 
@@ -68,10 +86,9 @@ def triple(estimate: Estimate | None) -> list[float] | None:
     return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
 
 
-def _transitions(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any] | None:
-    """r_c, the trajectory it predicts, and the findings in words; None for a run without aggregations."""
-    counts = aggregations(record, questions)
-    predicted = trajectory(record, counts=counts) if counts else None
+def _transitions(curves: Curves, record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any] | None:
+    """Return r_c, the trajectory it predicts, and the findings in words; None for a method without aggregations."""
+    counts, predicted = curves.counts, curves.trajectory
     if counts is None or predicted is None:
         return None
     tried = counts.tried.sum(axis=(0, 1))
@@ -140,14 +157,17 @@ def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
     return [[k, *found] for k, found in estimates if found is not None] or None
 
 
-def _cost(cost: Cost, chain: float) -> dict[str, float | None]:
+def _cost(cost: Cost) -> dict[str, float | None]:
     return {
         "calls": cost.calls,
         "completion": cost.completion if cost.told else None,
         "total": cost.tokens,
         "seconds": cost.seconds,
-        "chain": chain if math.isfinite(chain) else 0.0,
     }
+
+
+def _finite(seconds: float) -> float:
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _setting(configuration: dict[str, Any]) -> str:

@@ -58,6 +58,8 @@ _GRADE = (
     "How good is it, from 0 (certainly wrong) to 10 (certainly right)? Reply with the number alone."
 )
 
+_CANDIDATE = "[Candidate {number}]\n{candidate}\n\n"
+
 _FIELDS = {"task", "noun", "problem", "question", "instruction", "reminder"}
 _ONE = _FIELDS | {"candidate"}
 _KNOWN = {
@@ -66,6 +68,7 @@ _KNOWN = {
     "refine": _ONE,
     "verify": _ONE,
     "grade": _ONE,
+    "candidate": {"number", "candidate"},
 }
 
 Template = str | Mapping[str, str]
@@ -87,9 +90,12 @@ class Wording:
         refine: The prompt for one candidate alone; knows ``{candidate}``.
         verify: The prompt that asks whether a ``{candidate}`` is right, True or False.
         grade: The prompt that asks for the grade of a ``{candidate}``, from 0 to 10.
+        candidate: One of several candidates, as ``{candidates}`` lists them one behind the other; knows ``{number}``
+            (from 1) and ``{candidate}``. Line breaks behind the last one are left off.
 
     Raises:
-        UsageError: A template names a field that it does not know, or a kind that there is not.
+        UsageError: A template names a field that it does not know, a kind that there is not, or shows no candidate (the
+            first: no question).
     """
 
     name: str = "selfagg"
@@ -98,6 +104,7 @@ class Wording:
     refine: Template = _REFINE
     verify: Template = _VERIFY
     grade: Template = _GRADE
+    candidate: Template = _CANDIDATE
 
     def __post_init__(self) -> None:
         for which, known in _KNOWN.items():
@@ -119,7 +126,7 @@ class Wording:
         try:
             found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(f"cannot read the wording {path}: {error}") from None
+            raise UsageError(f"cannot read the wording {path}: {getattr(error, 'strerror', None) or error}") from None
         known = [field.name for field in fields(cls)]
         for key in found:
             if key not in known:
@@ -131,7 +138,10 @@ class Wording:
         """Return name and fingerprint for a record; None for our own words."""
         if self == Wording():
             return None
-        text = json.dumps([type(self).__qualname__, asdict(self)], sort_keys=True)
+        templates = asdict(self)
+        if self.candidate == _CANDIDATE:
+            del templates["candidate"]  # so that records made before there was this template can be continued
+        text = json.dumps([type(self).__qualname__, templates], sort_keys=True)
         return {"name": self.name, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
     def first_words(self, question: Question) -> str:
@@ -142,7 +152,9 @@ class Wording:
         """Return an aggregation prompt over these candidates; for a single one, the refine prompt."""
         if len(candidates) == 1:
             return self._filled("refine", question, candidate=candidates[0]).rstrip()
-        shown = "\n\n".join(f"[Candidate {i}]\n{text}" for i, text in enumerate(candidates, 1))
+        one = self._template("candidate", question)
+        shown = "".join(one.format(number=number, candidate=text) for number, text in enumerate(candidates, 1))
+        shown = shown.rstrip("\r\n")
         return self._filled("aggregate", question, candidates=shown, count=len(candidates)).rstrip()
 
     def verification_words(self, question: Question, candidate: str) -> str:
@@ -153,13 +165,14 @@ class Wording:
         """Return the prompt that asks for a candidate's grade."""
         return self._filled("grade", question, candidate=candidate)
 
-    def _filled(self, which: str, question: Question, **more: object) -> str:
+    def _template(self, which: str, question: Question) -> str:
         template: Template = getattr(self, which)
-        if isinstance(template, Mapping):
-            template = template.get(question.kind, _OURS[which])
+        return template if isinstance(template, str) else template.get(question.kind, _OURS[which])
+
+    def _filled(self, which: str, question: Question, **more: object) -> str:
         task, noun = _NOUNS[question.kind]
         asked = instruction(question)
-        return template.format(
+        return self._template(which, question).format(
             task=task,
             noun=noun,
             problem=_join(question.text, asked),
@@ -170,7 +183,14 @@ class Wording:
         )
 
 
-_OURS = {"first": "{problem}", "aggregate": _AGGREGATE, "refine": _REFINE, "verify": _VERIFY, "grade": _GRADE}
+_OURS = {
+    "first": "{problem}",
+    "aggregate": _AGGREGATE,
+    "refine": _REFINE,
+    "verify": _VERIFY,
+    "grade": _GRADE,
+    "candidate": _CANDIDATE,
+}
 
 
 def instruction(question: Question) -> str:
@@ -197,8 +217,14 @@ def _check_template(where: str, template: object, known: set[str]) -> None:
     if not isinstance(template, str):
         raise UsageError(f"{where}: the template must be text, not {type(template).__name__}")
     try:
-        named = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+        parts = [part for part in Formatter().parse(template) if part[1] is not None]
     except ValueError as error:
         raise UsageError(f"{where}: {error} (write {{{{ and }}}} for braces)") from None
+    if any(spec or conversion for _, _, spec, conversion in parts):
+        raise UsageError(f"{where}: a field is a name alone, as in {{question}} (write {{{{ and }}}} for braces)")
+    named = {name for _, name, _, _ in parts if name is not None}
     if unknown := sorted(named - known):
         raise UsageError(f"{where}: there is no field {{{unknown[0]}}}; there are {', '.join(sorted(known))}")
+    wanted = known & {"candidate", "candidates"} or {"question", "problem"}
+    if not named & wanted:
+        raise UsageError(f"{where}: the template shows none of {', '.join(f'{{{name}}}' for name in sorted(wanted))}")

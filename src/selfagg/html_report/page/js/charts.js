@@ -1,19 +1,18 @@
 // The figures of this report. Every number comes from the record's analysis; here they are only placed.
 
-// Where there are too many records to tell apart, the first seed of each method is drawn until somebody asks for more.
-const hiddenRecords = new Set(RECORDS.length > 6 ? RECORDS.flatMap(({ first }, index) => (first ? [] : [index])) : []);
+// One curve is one method: its seeds are pooled, and bands are over questions and seeds.
+const hiddenMethods = new Set();
 const figures = [];
 
-const shownRecords = () =>
-  RECORDS.map((record, index) => ({ record, index })).filter(({ index }) => !hiddenRecords.has(index));
+const shownMethods = () => METHODS.filter((_, index) => !hiddenMethods.has(index));
 const redraw = () => figures.forEach(({ draw }) => draw());
 
 const share = { label: "share of answers", format: (value) => percent(value, 0), from: 0, to: 1 };
 const byPopulation = { label: "population t", short: "population", format: (value) => String(value), whole: true };
 const point = (x, estimate, more) =>
   estimate ? { x, y: estimate[0], low: estimate[1], high: estimate[2], ...more } : { x, y: NaN };
-const several = () => shownRecords().length > 1;
-const named = (record, what) => (several() ? `${record.label} · ${what}` : what);
+const several = () => shownMethods().length > 1;
+const named = (method, what) => (several() ? `${method.label} · ${what}` : what);
 const bare = (series) => ({
   ...series,
   points: series.points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y)),
@@ -25,20 +24,40 @@ const METRICS = [
   { key: "pass_at_n", name: "pass@N", dash: "dashed" },
 ];
 
+// A method that chooses among all its samples has one answer, at the end: a level line.
+function levelAnswers(chosen) {
+  const last = Math.max(...METHODS.map(({ populations }) => populations.length));
+  if (!chosen.has("accuracy") || last < 2) return [];
+  return shownMethods()
+    .filter(({ uniform, answer }) => !uniform && answer)
+    .map((method) => ({
+      name: named(method, "its own answer"),
+      colour: method.colour,
+      dash: "dashed",
+      marked: false,
+      points: [point(1, method.answer), point(last, method.answer)],
+    }));
+}
+
 function accuracySpec(chosen) {
-  const series = shownRecords().flatMap(({ record }) =>
+  const series = shownMethods().flatMap((method) =>
     METRICS.filter(({ key }) => chosen.has(key)).map(({ key, name, dash, band }) =>
       bare({
-        name: named(record, name),
-        colour: record.colour,
+        name: named(method, name),
+        colour: method.colour,
         dash,
         band,
         marked: key === "accuracy",
-        points: record.populations.map((p) => point(p.t, p[key])),
+        points: method.populations.map((p) => point(p.t, p[key])),
       }),
     ),
   );
-  return { series, x: byPopulation, y: share, reads: "Accuracy, majority accuracy and pass@N of each population" };
+  return {
+    series: [...series, ...levelAnswers(chosen)],
+    x: byPopulation,
+    y: share,
+    reads: "Accuracy, majority accuracy and pass@N of each population",
+  };
 }
 
 const COSTS = [
@@ -50,24 +69,24 @@ const COSTS = [
 ];
 
 function costSpec(cost) {
-  const series = shownRecords().flatMap(({ record }) => [
+  const series = shownMethods().flatMap((method) => [
     bare({
-      name: record.label,
-      colour: record.colour,
+      name: method.label,
+      colour: method.colour,
       band: true,
-      points: record.populations.map((p) =>
-        point(p.cost[cost.key] ?? NaN, p.accuracy, { title: `${record.label}, population ${p.t}` }),
+      points: method.populations.map((p) =>
+        point(p.cost[cost.key] ?? NaN, p.accuracy, { title: `${method.label}, population ${p.t}` }),
       ),
     }),
     bare({
-      name: `${record.label} · its own answer`,
-      colour: record.colour,
+      name: `${method.label} · its own answer`,
+      colour: method.colour,
       whiskers: true,
       loose: true,
       points:
-        record.uniform || !record.cost
+        method.uniform || !method.cost
           ? []
-          : [point(record.cost[cost.key] ?? NaN, record.answer, { title: `${record.label}, its answer` })],
+          : [point(method.cost[cost.key] ?? NaN, method.answer, { title: `${method.label}, its answer` })],
     }),
   ]);
   return {
@@ -79,11 +98,11 @@ function costSpec(cost) {
 }
 
 function diversitySpec(measure) {
-  const series = shownRecords().map(({ record }) =>
+  const series = shownMethods().map((method) =>
     bare({
-      name: record.label,
-      colour: record.colour,
-      points: record.populations.map((p) => ({ x: p.t, y: p[measure.key] ?? NaN })),
+      name: method.label,
+      colour: method.colour,
+      points: method.populations.map((p) => ({ x: p.t, y: p[measure.key] ?? NaN })),
     }),
   );
   return {
@@ -112,14 +131,14 @@ const SPREAD = [
 ];
 
 function passSpec() {
-  const series = shownRecords().flatMap(({ record }) =>
-    [record.pass_at_k.first, record.pass_at_k.last].map((points, last) => ({
+  const series = shownMethods().flatMap((method) =>
+    [method.pass_at_k.first, method.pass_at_k.last].map((points, last) => ({
       name:
-        record.populations.length > 1
-          ? named(record, last ? "last population" : "first population")
-          : named(record, "samples"),
-      colour: record.colour,
-      dash: last || record.populations.length === 1 ? "" : "dashed",
+        method.populations.length > 1
+          ? named(method, last ? "last population" : "first population")
+          : named(method, "samples"),
+      colour: method.colour,
+      dash: last || method.populations.length === 1 ? "" : "dashed",
       points: (points ?? []).map(([k, ...estimate]) => point(k, estimate)),
     })),
   );
@@ -132,38 +151,37 @@ function passSpec() {
 }
 
 function rescueSpec() {
-  const series = shownRecords().map(({ record }) => ({
-    name: record.label,
-    colour: record.colour,
+  const series = shownMethods().map((method) => ({
+    name: method.label,
+    colour: method.colour,
     whiskers: true,
-    points: (record.transitions?.r ?? []).map((r) =>
-      point(r.c, r.share, { title: `${r.c} right parents of ${r.k}: ${plural(r.total, "aggregation")}` }),
+    points: (method.transitions?.r ?? []).map((r) =>
+      point(r.c / r.k, r.share, { title: `${r.c} right parents of ${r.k}: ${plural(r.total, "aggregation")}` }),
     ),
   }));
-  const k = Math.max(...shownRecords().flatMap(({ record }) => (record.transitions?.r ?? []).map((r) => r.k)), 0);
   return {
     series: series.map(bare),
-    guide: [0, 0, k, 1],
-    x: { label: "right candidates c in the prompt", format: String, whole: true, from: 0, to: k },
+    guide: [0, 0, 1, 1],
+    x: { label: "share c / K of right candidates in the prompt", format: (value) => percent(value, 0), from: 0, to: 1 },
     y: { ...share, label: "r_c" },
     reads: "Share of right aggregations by how many parents were right",
   };
 }
 
 function predictedSpec() {
-  const series = shownRecords().flatMap(({ record }) => [
+  const series = shownMethods().flatMap((method) => [
     bare({
-      name: named(record, "measured"),
-      colour: record.colour,
+      name: named(method, "measured"),
+      colour: method.colour,
       band: true,
-      points: record.transitions ? record.populations.map((p) => point(p.t, p.accuracy)) : [],
+      points: method.transitions ? method.populations.map((p) => point(p.t, p.accuracy)) : [],
     }),
     bare({
-      name: named(record, "predicted from r_c"),
-      colour: record.colour,
+      name: named(method, "predicted from r_c"),
+      colour: method.colour,
       dash: "dashed",
       marked: false,
-      points: (record.transitions?.predicted ?? []).map((estimate, t) => point(t + 1, estimate)),
+      points: (method.transitions?.predicted ?? []).map((estimate, t) => point(t + 1, estimate)),
     }),
   ]);
   return { series, x: byPopulation, y: share, reads: "Accuracy as r_c predicts it beside the measured accuracy" };
@@ -198,13 +216,14 @@ const metricChoice = (chosen, draw) =>
     }),
   );
 
-function recordChoice() {
-  if (RECORDS.length < 2) return null;
-  const options = RECORDS.map((record, index) => {
-    const flip = (event) => (hiddenRecords[event.target.checked ? "delete" : "add"](index), redraw());
-    return [{ type: "checkbox", checked: !hiddenRecords.has(index), onchange: flip }, recordKey(record)];
+function methodChoice() {
+  if (METHODS.length < 2) return null;
+  const options = METHODS.map((method, index) => {
+    const flip = (event) => (hiddenMethods[event.target.checked ? "delete" : "add"](index), redraw());
+    const key = h(`span.key.colour-${method.colour % 8}`, method.label);
+    return [{ type: "checkbox", checked: !hiddenMethods.has(index), onchange: flip }, key];
   });
-  return choices("Records drawn", options, "records");
+  return choices("Methods drawn", options, "records");
 }
 
 function figure(title, note, specOf, controls) {
@@ -214,20 +233,20 @@ function figure(title, note, specOf, controls) {
 }
 
 function showCurves(body) {
-  if (!RECORDS.some(({ populations }) => populations.length)) {
+  if (!METHODS.some(({ populations }) => populations.length)) {
     fill(body, [h("p.nothing", "No question is done yet, so there is nothing to draw.")]);
     return;
   }
-  const chosen = new Set(RECORDS.length > 2 ? ["accuracy"] : METRICS.map(({ key }) => key));
+  const chosen = new Set(METHODS.length > 2 ? ["accuracy"] : METRICS.map(({ key }) => key));
   let cost = COSTS[0];
   let spread = SPREAD[0];
   const grid = h("div.plots");
   const add = (...entries) => grid.append(...entries.map((entry) => entry.figure));
-  const scored = RECORDS.some((record) => record.populations.some((p) => p.accuracy));
+  const scored = METHODS.some((method) => method.populations.some((p) => p.accuracy));
   if (scored) {
     const accuracy = figure(
       "By population",
-      "Accuracy is the paper’s Pass@1: the mean over members. The band is its 95 % interval, clustered by question.",
+      "Accuracy is the paper’s Pass@1: the mean over members. The band is its 95 % interval, over questions, with the seeds of each averaged.",
       () => accuracySpec(chosen),
       metricChoice(chosen, () => accuracy.draw()),
     );
@@ -255,12 +274,12 @@ function showCurves(body) {
         null,
       ),
     );
-  if (RECORDS.some((record) => record.transitions)) {
+  if (METHODS.some((method) => method.transitions)) {
     add(
       figure(
         "What aggregation makes of c right candidates",
         withRates(
-          "r_c: the share of aggregations that are right when c of their candidates are. Above the line from 0 to 1, aggregation gains.",
+          "r_c: the share of aggregations that are right when c of their candidates are. Over c / K the line of no gain is the same for every K: a candidate taken at random. Above it, aggregation gains.",
         ),
         rescueSpec,
         null,
@@ -275,5 +294,5 @@ function showCurves(body) {
       ),
     );
   }
-  fill(body, [recordChoice(), grid]);
+  fill(body, [methodChoice(), grid]);
 }

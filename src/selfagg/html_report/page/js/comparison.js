@@ -84,10 +84,12 @@ const PER_QUESTION = [
   "Seconds of generation",
 ];
 
+const overSeeds = ({ over_seeds, seeds }) => `± ${(100 * over_seeds).toFixed(1)} over ${plural(seeds.length, "seed")}`;
+
 function entryRow(entry, colour) {
   const { calls, completion, total, seconds } = entry.cost;
   const cells = [
-    estimateText(entry.accuracy),
+    [estimateText(entry.accuracy), entry.over_seeds !== null && h("small", {}, overSeeds(entry))],
     intervalBar(entry.accuracy, colour),
     short(calls),
     short(completion),
@@ -141,10 +143,10 @@ function tiles(record) {
   );
 }
 
-function findings(record) {
-  const told = record.transitions?.findings ?? [];
+function findings(method) {
+  const told = method.transitions?.findings ?? [];
   if (!told.length) return null;
-  const name = RECORDS.length > 1 && h("h3", { class: `key colour-${record.colour % 8}` }, record.label);
+  const name = METHODS.length > 1 && h("h3", { class: `key colour-${method.colour % 8}` }, method.label);
   return h(
     "div",
     name,
@@ -175,7 +177,7 @@ function showComparison(body) {
     DATA.notes.map((note) => h("p.note", note)),
     RECORDS.length > 1 &&
       h("details.each", { open: DATA.entries.length === 0 }, h("summary", "Each record"), recordTable()),
-    h("div.findings", RECORDS.filter(({ first }) => first).map(findings)),
+    h("div.findings", METHODS.map(findings)),
   ]);
 }
 

@@ -2,6 +2,7 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const RECORDS = DATA.records;
+const METHODS = DATA.methods; // the seeds of one method together
 
 const STATES = {
   r: { name: "right", glyph: "✓", word: "right" },
