@@ -106,7 +106,7 @@ def test_nothing_lies_outside_its_panel(simulated_run: Record) -> None:
 
 
 def test_the_points_of_many_runs_stay_at_their_population(simulated_run: Record) -> None:
-    for line in panels(figure([simulated_run] * 20))["Right answers"]:
+    for line in panels(figure([simulated_run] * 6))["Right answers"]:
         xs = np.asarray(line.get_xdata(), dtype=float)
         if len(xs) == 5:  # a curve over the five populations; a bar of an interval has fewer points
             assert np.abs(xs - np.arange(1, 6)).max() < 0.5

@@ -83,13 +83,13 @@ def check_survivors(before: Rows, after: Rows) -> None:
             assert all((question, t - 1, j, "candidate") in after for j in parents)
 
 
-@pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_killed_run_loses_and_repeats_nothing(
     kills: int, run: Run, questions: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole.sqlite", tmp_path / "killed.sqlite"
     # enough to do that the last kills still find work
-    size = 6 if kills <= 15 else 40
+    size = 6 if kills <= 6 else 40
     rows = [{"question": f"What is {i} + {i}?", "answer": str(2 * i)} for i in range(size)]
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run("eval", questions, *ARGUMENTS, "--record", whole).returncode == 0
