@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import copy
 import json
 import os
@@ -191,10 +192,8 @@ def outcome(child: int, limit_s: float) -> str:
         if done or time.monotonic() > end:
             break
         time.sleep(0.02)
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     if not done:
         os.waitpid(child, 0)
         return "hung"

@@ -135,7 +135,7 @@ async def test_a_deadline_that_passes_before_any_reply_is_an_error() -> None:
 async def test_where_every_call_fails_the_first_failure_is_told() -> None:
     method = RSA(n=2, k=1, t=1)
     async with trial_of(Answering(ModelError("one"), ModelError("two")), method) as trial:
-        with pytest.raises(ModelError, match="no answer: one$"):
+        with pytest.raises(ModelError, match=r"no answer: one$"):
             await answer(trial, method, choice="majority")
 
 

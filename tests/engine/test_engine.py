@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ async def test_a_hopeless_failure_ends_a_run_at_once_and_is_not_recorded(fatal: 
 
     with Record(None) as record:
         engine = begun(record, Asked(answer))
-        with pytest.raises(RunStopped, match="^hopeless$") as stopped:
+        with pytest.raises(RunStopped, match=r"^hopeless$") as stopped:
             await sampled(engine)
         assert stopped.value.fatal is fatal
         assert record.query("SELECT count(*) FROM generations") == [(0,)]
@@ -157,8 +158,8 @@ async def test_a_prompt_that_is_refused_as_too_long_is_shortened_five_times(refu
     assert (member.text, member.error) == (("short enough", None) if fits else ("", "too long"))
     assert len(model.requests) == min(refusals + 1, 6)
     lengths = [await model.count_tokens(request.messages) for request in model.requests]
-    assert all(later <= 0.6 * earlier for earlier, later in zip(lengths, lengths[1:], strict=False))
-    assert all(later >= 0.5 * earlier for earlier, later in zip(lengths, lengths[1:], strict=False))
+    assert all(later <= 0.6 * earlier for earlier, later in pairwise(lengths))
+    assert all(later >= 0.5 * earlier for earlier, later in pairwise(lengths))
     assert cut == (2 if fits else 0)
 
 

@@ -9,8 +9,21 @@ from typing import Any
 import pytest
 
 from selfagg.engine.rows import (
-    GENERATION_COLUMNS, Generation, as_text, check_configuration, generation_row, member_of, numbers, places,
-    question_body, question_of, question_row, score_row, set_fields, storable, usage_of,
+    GENERATION_COLUMNS,
+    Generation,
+    as_text,
+    check_configuration,
+    generation_row,
+    member_of,
+    numbers,
+    places,
+    question_body,
+    question_of,
+    question_row,
+    score_row,
+    set_fields,
+    storable,
+    usage_of,
 )  # fmt: skip
 from selfagg.types import Example, Member, Question, Reply, Sampling, Stop, Usage
 
@@ -33,7 +46,13 @@ def test_the_row_of_a_reply() -> None:
 def test_the_row_of_a_failure() -> None:
     row = named(Generation(0, Member(1, 0, error="gone"), tries=8))
     assert all(row[name] is None for name in ("text", "reasoning", "stop", "logprobs"))
-    assert (row["error"], row["tries"], row["seconds"], row["started"], row["role"]) == ("gone", 8, 0.0, 0.0, "candidate")
+    assert (row["error"], row["tries"], row["seconds"], row["started"], row["role"]) == (
+        "gone",
+        8,
+        0.0,
+        0.0,
+        "candidate",
+    )
     assert (row["prompt"], row["cut"], row["seed"]) == ("", 0, 0)
 
 

@@ -13,8 +13,19 @@ from selfagg.engine.run import evaluate
 from selfagg.engine.sets import draw_set, draw_sets
 from selfagg.errors import UsageError
 from selfagg.methods import (
-    METHODS, RSA, BestOfN, Majority, Method, MixtureOfAgents, OneStep, Rejection, SelfRefine, Single, is_uniform,
-    method_given, method_named,
+    METHODS,
+    RSA,
+    BestOfN,
+    Majority,
+    Method,
+    MixtureOfAgents,
+    OneStep,
+    Rejection,
+    SelfRefine,
+    Single,
+    is_uniform,
+    method_given,
+    method_named,
 )  # fmt: skip
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply, Request, Usage

@@ -46,7 +46,7 @@ _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of this name.
+    """Return the benchmark of this name.
 
     Raises:
         UsageError: There is none; the message names the near ones.
@@ -78,7 +78,7 @@ def load_questions(
     settings: Mapping[str, str] = _NO_SETTINGS,
     examples: int = 0,
 ) -> list[Question]:
-    """The questions that a user asks for, always the same ones in the same order.
+    """Return the questions that a user asks for, always the same ones in the same order.
 
     Args:
         source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or

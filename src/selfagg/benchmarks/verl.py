@@ -24,12 +24,12 @@ _GYM = _Source("reasoning_gym", " Let's think step by step and output the final 
 
 
 def is_verl(row: Row) -> bool:
-    """Whether a row has this form."""
+    """Return whether a row has this form."""
     return row.has("prompt") and row.has("reward_model")
 
 
 def verl_question(row: Row, *, name: str, benchmark: str | None = None) -> Question:
-    """The question of one row.
+    """Return the question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
     its kind.

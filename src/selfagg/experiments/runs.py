@@ -46,14 +46,14 @@ class Experiment:
     told: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, method: Method, seed: int) -> Path:
-        """The record of one run, named after all that tells it from the others."""
+        """Return the record of one run, named after all that tells it from the others."""
         sizes = "-".join(f"{key}{value}" for key, value in method.settings().items() if key != "name")
         return self.folder / f"{method.name}-{sizes}-seed{seed}.sqlite"
 
     async def run(
         self, method: Method, seed: int, shared: Sequence[Path] = (), watching: Watching | None = None
     ) -> Path:
-        """Runs one method with one seed, or goes on with it.
+        """Run one method with one seed, or go on with it.
 
         Args:
             method: The method.
@@ -83,7 +83,7 @@ class Experiment:
     async def run_all(
         self, methods: Sequence[Method], seeds: Sequence[int], watching: Watching | None = None
     ) -> list[Path]:
-        """Runs every method with every seed; of one seed, all draw their first samples from the largest of them.
+        """Run every method with every seed; of one seed, all draw their first samples from the largest of them.
 
         What an earlier session has sampled is drawn from too, so that a run which is larger than it goes on from it.
         """

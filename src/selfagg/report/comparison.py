@@ -16,7 +16,7 @@ from selfagg.report.figures import triple
 
 
 def compared(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The comparison of several records; also gives each of ``told`` its ``label``, ``colour`` and ``first``.
+    """Return the comparison of several records; give each of ``told`` its ``label``, ``colour`` and ``first``.
 
     Records that differ in nothing but the seed are one method and have one colour; ``first`` says which of them
     stands for it where all would be too many.
@@ -91,7 +91,7 @@ def _verdict(found: PairedComparison, name: str, reference: str) -> dict[str, An
 
 
 def _together(records: Sequence[Record]) -> list[list[int]]:
-    """Numbers of the records that differ in nothing but the seed, in the order of the first of each."""
+    """Return numbers of the records that differ in nothing but the seed, in the order of the first of each."""
     groups: dict[str, list[int]] = {}
     for number, record in enumerate(records):
         groups.setdefault(json.dumps(settings_of(record), sort_keys=True), []).append(number)
@@ -99,7 +99,7 @@ def _together(records: Sequence[Record]) -> list[list[int]]:
 
 
 def _names(records: Sequence[Record]) -> list[str]:
-    """A name for each: its method where that is enough, else with the settings that tell it from the others."""
+    """Return a name for each: its method where that is enough, else with the settings that tell it from the others."""
     settings = [settings_of(record) for record in records]
     methods = Counter(one["name"] for one in settings)
     return [

@@ -21,7 +21,7 @@ from selfagg.methods import is_uniform
 
 
 def record_figures(record: Record) -> dict[str, Any]:
-    """What the page shows of one record besides its questions."""
+    """Return what the page shows of one record besides its questions."""
     questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
     summary = summarise(record, questions)
     configuration = record.configuration

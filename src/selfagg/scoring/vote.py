@@ -9,7 +9,7 @@ from selfagg.types import Member, Question
 
 
 async def majority(scorer: Scorer, question: Question, members: Sequence[Member]) -> list[list[Member]]:
-    """Groups the members whose answers are the same.
+    """Group the members whose answers are the same.
 
     Args:
         scorer: Says which answers are the same.
@@ -30,5 +30,5 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
 
 
 def winner(groups: Sequence[Sequence[Member]]) -> Member | None:
-    """The earliest member of the largest group, or None where nobody voted."""
+    """Return the earliest member of the largest group, or None where nobody voted."""
     return groups[0][0] if groups else None
