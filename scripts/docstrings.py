@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
-NOUNS = frozenset(
-    ("what", "whether", "that", "how", "where", "who", "which", "when", "why", "whose", "all", "any", "each", "every")
-    + ("everything", "nothing", "one", "two", "most", "more", "some", "a", "an", "the", "this", "these", "those", "it")
-    + ("its", "their", "our", "such", "as", "at", "for", "from", "in", "like", "of", "on", "with", "it's")
-)
+NOUNS = {
+    "what", "whether", "that", "how", "where", "who", "which", "when", "why", "whose", "all", "any", "each",
+    "every", "everything", "nothing", "one", "two", "most", "more", "some", "a", "an", "the", "this", "these",
+    "those", "it", "its", "their", "our", "such", "as", "at", "for", "from", "in", "like", "of", "on", "with",
+    "it's",
+}  # fmt: skip
 """First words of no imperative sentence; a verb in the third person ("Reads ...") is none either."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from selfagg.engine import engine as engine_module
 from selfagg.engine.configuration import configuration
-from selfagg.engine.engine import FAILURES_IN_A_ROW, Engine, Settings
+from selfagg.engine.engine import FAILURES_IN_A_ROW, Engine, Finale, Settings
 from selfagg.engine.gate import Gate
 from selfagg.engine.record import Record
 from selfagg.engine.sets import address_seed
@@ -20,7 +20,7 @@ from selfagg.methods import RSA
 from selfagg.models.base import fingerprint
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first, verification
-from selfagg.types import Member, Question, Reply, Request, Sampling
+from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
 
 QUESTION = Question("q", "Why? " * 30, gold="a")
 Answer = Callable[[Request], Reply]
@@ -93,7 +93,8 @@ async def test_a_member_whose_parents_all_failed_asks_nobody() -> None:
     model = Asked()
     with Record(None) as record:
         member = await sampled(begun(record, model), 2, 0, aggregation(QUESTION, [Member(1, 3, error="gone")]))
-        assert record.query("SELECT error, tries FROM generations") == [("none of its parents has a reply", 0)]
+        told = record.query("SELECT error, tries, started > 1e9 FROM generations")
+        assert told == [("none of its parents has a reply", 0, 1)]
     assert (member.parents, member.error, model.requests) == ((3,), "none of its parents has a reply", [])
 
 
@@ -209,6 +210,19 @@ async def test_deeper_populations_and_earlier_questions_go_first() -> None:
             await asyncio.sleep(0)
         await asyncio.gather(*calls)
     assert order == [(3, 0), (3, 1), (2, 0), (2, 1), (1, 0), (1, 1)]
+
+
+async def test_a_stream_that_ends_without_a_reply_is_a_failure() -> None:
+    class Silent(SimulatedModel):
+        async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:  # type: ignore[override]
+            yield Delta("begun")
+
+    heard: list[Delta] = []
+    finale = Finale(1, Sampling(), lambda _, delta: heard.append(delta))
+    with Record(None) as record:
+        member = await sampled(begun(record, Silent(Simulation()), finale=finale))
+    assert (member.reply, member.error) == (None, "the model's stream ended without a reply")
+    assert heard == [Delta("begun")]
 
 
 def test_the_limits_that_the_docs_tell() -> None:
