@@ -69,7 +69,8 @@ class CommandLine:
         self._ours.close()
         self._theirs.close()
         if self._process is not None:
-            self._process.wait(10)
+            self._process.kill()
+            self._process.wait()
 
 
 def _fill(file: IO[bytes], content: bytes) -> None:
@@ -87,9 +88,11 @@ def serve(requests: socket.socket) -> None:
     """Fork for each request, until nobody can ask any more."""
     for module in PRELOADED:
         __import__(module)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks below tell their runs' ends themselves
     while True:
         sign, descriptors, *_ = socket.recv_fds(requests, 1, 5)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # the forks below tell their runs' ends themselves
+                pass
         if not sign:
             return
         if not os.fork():
@@ -99,7 +102,6 @@ def serve(requests: socket.socket) -> None:
 
 
 def _supervise(descriptors: list[int]) -> NoReturn:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     *streams, request, answer = descriptors
     child = os.fork()
     if not child:
