@@ -39,8 +39,8 @@ demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal c
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
 	$(BIN)/python -m examples.lab $(ARGS)
 
-test: $(VENV)/dev-ready  ## what must pass on every machine, a worker a core
-	$(PYTEST) -m "not slow" --numprocesses auto --dist worksteal $(ARGS)
+test: $(VENV)/dev-ready  ## what must pass on every machine, in up to four workers
+	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/dev-ready  ## the long ones: a hundred kills, larger searches
 	$(PYTEST) -m slow $(ARGS)
