@@ -71,8 +71,10 @@ SWAPPED: dict[type, type] = {
 }  # fmt: skip
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 WITHOUT = [word for plugin in ("cacheprovider", "xdist", "schemathesis", "anyio") for word in ("-p", f"no:{plugin}")]
-PRELOADED = ("numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "statsmodels.stats.power")
-PRELOADED += ("statsmodels.stats.multitest", "hypothesis.strategies", "pytest", "pytest_asyncio", "aiohttp")
+PRELOADED = (
+    "numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "statsmodels.stats.power",
+    "statsmodels.stats.multitest", "hypothesis.strategies", "pytest", "pytest_asyncio", "aiohttp",
+)  # fmt: skip
 
 
 def changed(node: ast.AST) -> Iterator[ast.AST]:
