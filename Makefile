@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo lab test test-slow lint format bench soak fuzz docs clean
+.PHONY: help demo lab test test-slow mutants lint format bench soak fuzz docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,8 +39,8 @@ demo: $(VENV)/demo-ready  ## RSA, majority voting and self-refinement at equal c
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
 	$(BIN)/python -m examples.lab $(ARGS)
 
-test: $(VENV)/dev-ready  ## what must pass on every machine
-	$(PYTEST) -m "not slow" $(ARGS)
+test: $(VENV)/dev-ready  ## what must pass on every machine, in up to four workers
+	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/dev-ready  ## the long ones: a hundred kills, larger searches
 	$(PYTEST) -m slow $(ARGS)
@@ -53,6 +53,9 @@ lint: $(VENV)/dev-ready  ## ruff and mypy
 format: $(VENV)/dev-ready  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutants: $(VENV)/dev-ready  ## small changes of the source, and which of them the tests notice
+	$(BIN)/python scripts/mutants.py $(ARGS)
 
 bench: $(VENV)/dev-ready  ## ratios, never absolute promises: see benchmarks/
 	$(BIN)/python -m benchmarks

@@ -32,6 +32,9 @@ settings.load_profile("selfagg")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Threads of two tests that wait for each other's cores must sleep, not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 SERVERS = Path(__file__).parent / "servers"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,21 @@ def package(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def recipes(tmp_path: Path) -> Path:
+    """Return a folder that holds an installed package with the code of CONTRIBUTING.md."""
+    page = (EXAMPLES.parent / "CONTRIBUTING.md").read_text("utf-8")
+    (tmp_path / "mine.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)))
+    about = tmp_path / "mine-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (entries,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (about / "entry_points.txt").write_text(
+        re.sub(r'\[project.entry-points."(.*)"\]', r"[\1]", entries).replace('"', "")
+    )
+    return tmp_path
+
+
 def selfagg(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "selfagg", *arguments],
@@ -55,6 +71,14 @@ def test_the_command_line_knows_all_four(package: Path) -> None:
     record = found["record"]
     for reading in (["analyze", record], ["analyse", record], ["report", record], ["replay", record, "-t", "1"]):
         assert selfagg(package, *reading).returncode == 0, reading
+
+
+def test_the_recipes_work_as_typed(recipes: Path) -> None:
+    page = (EXAMPLES.parent / "CONTRIBUTING.md").read_text("utf-8")
+    (command,) = re.findall(r"^    selfagg (eval .*--scorer.*)$", page, re.MULTILINE)
+    done = selfagg(recipes, *command.split(), "--size", "3", "--json")
+    found = json.loads(done.stdout)
+    assert (found["method"], found["model"], found["calls"], found["failures"]) == ("twice", "parrot:42", 24, 0)
 
 
 def test_what_is_registered_is_listed(package: Path) -> None:

@@ -218,7 +218,7 @@ class Member:
 
     @property
     def text(self) -> str:
-        """The response, or ``""`` where there is none."""
+        """Return the response, or ``""`` where there is none."""
         return self.reply.text if self.reply else ""
 
     @property
@@ -228,5 +228,5 @@ class Member:
 
     @property
     def right(self) -> bool:
-        """Whether its answer is right: full score, not partial credit."""
+        """Return whether its answer is right: full score, not partial credit."""
         return self.score is not None and self.score >= 1.0

@@ -1,4 +1,4 @@
-"""What the command line's tests share: the real ``selfagg`` executable, run in a folder of its own."""
+"""Fixtures of the command line's tests: ``selfagg``, run in a folder of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 
 EXECUTABLE = Path(sys.executable).with_name("selfagg")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,20 +23,24 @@ def environment() -> dict[str, str]:
     return kept | {"OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
 
 
+@pytest.fixture(scope="session")
+def command_line() -> Iterator[CommandLine]:
+    """Return one process that has ``selfagg`` imported, to run it in forks."""
+    command_line = CommandLine()
+    yield command_line
+    command_line.close()
+
+
 @pytest.fixture
-def run(tmp_path: Path, environment: dict[str, str]) -> Run:
-    """Runs ``selfagg`` with these arguments and gives its exit code and what it printed."""
+def run(tmp_path: Path, environment: dict[str, str], command_line: CommandLine) -> Run:
+    """Return a function that runs ``selfagg`` with these arguments and gives its exit code and what it printed."""
 
     def call(*arguments: object, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [EXECUTABLE, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment | more,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        words, env = [*map(str, arguments)], environment | more
+        if not any(name.startswith("PYTHON") for name in more):
+            return command_line.run(words, cwd=tmp_path, env=env, stdin=stdin)
+        command: list[str] = [str(EXECUTABLE), *words]
+        return subprocess.run(command, cwd=tmp_path, env=env, input=stdin, capture_output=True, text=True, timeout=120)
 
     return call
 

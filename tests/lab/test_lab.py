@@ -61,6 +61,7 @@ def test_a_finished_lab_does_nothing_again(whole: Path) -> None:
     assert (whole / "findings.md").read_text("utf-8") == before
 
 
+@pytest.mark.slow
 def test_a_killed_lab_goes_on_to_the_same_end(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "lab"
     with subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as lab:

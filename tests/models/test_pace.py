@@ -94,6 +94,16 @@ def test_all_wait_as_long_as_the_server_says_and_a_little_more() -> None:
     assert 45.5 <= one.closed_until <= 46.0
 
 
+def test_calls_that_were_told_to_wait_come_back_at_different_times() -> None:
+    moments = set()
+    for _ in range(20):
+        one = pace(0.0, 0.0)
+        one.failed(0, TransientError("wait", status=429, wait_s=40.0), 5.0)
+        assert one.closed_until > 45.0
+        moments.add(one.closed_until)
+    assert len(moments) == 20
+
+
 def test_one_fault_closes_nothing_and_some_in_a_row_do() -> None:
     one = pace(*[0.0] * 9)
     assert [one.failed(number, FAULT, 1.0) for number in range(FAULTS_IN_A_ROW)] == [False] * 3 + [True]

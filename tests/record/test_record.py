@@ -368,3 +368,67 @@ def test_a_folder_is_no_record(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder: name a file in it"):
         Record(tmp_path)
     assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []
+
+
+@pytest.mark.parametrize(("t", "i", "fits"), [(2, 3, True), (3, 0, False), (1, 4, False)])
+async def test_a_record_holds_no_members_that_its_method_does_not_have(t: int, i: int, fits: bool) -> None:
+    method = RSA(n=4, k=2, t=2)
+    with Record(None) as record:
+        record.begin(configuration(method, "m", Settings(), "s"), QUESTIONS)
+        await record.save(Generation(0, Member(t, i, reply=Reply("x"))))
+        if fits:
+            record.check_run()
+        else:
+            with pytest.raises(UsageError, match=f"members of population {t} or at place {i}, which its method"):
+                record.check_run()
+
+
+def test_a_record_that_lacks_a_question_is_damaged() -> None:
+    with Record(None) as record:
+        record.begin(configuration(RSA(), "m", Settings(), "s"), QUESTIONS)
+        record.query("DELETE FROM questions WHERE position = 0")
+        with pytest.raises(UsageError, match="it lacks questions"):
+            record.check_run()
+
+
+async def test_weights_can_be_taken_back_and_groups_are_named_by_their_first() -> None:
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        await record.save_weights(1, [0.25, 0.75])
+        assert (record.weights(0), record.weights(1)) == (None, [0.25, 0.75])
+        await record.save_weights(1, None)
+        assert record.weights(1) is None
+        members = [Member(1, i, reply=Reply("x"), answer="a", score=0.0) for i in range(4)]
+        for member in members:
+            await record.save_score(0, member)
+        await record.save_groups(0, [[members[1], members[3]], [members[0]]])
+        assert record.query("SELECT i, same FROM scores ORDER BY i") == [(0, 0), (1, 1), (2, None), (3, 1)]
+
+
+async def test_what_is_handed_over_in_turn_is_written_in_turn() -> None:
+    """A score waits for its member, and the last of two writes to one place stays."""
+    with Record(None) as record:
+        record.begin(CONFIGURATION, QUESTIONS)
+        for round_ in range(30):
+            await asyncio.gather(
+                *(record.save(Generation(0, Member(1, 0, reply=Reply(f"{round_}.{last}")))) for last in range(5)),
+                record.save_score(0, Member(1, 0, answer="a", score=1.0)),
+                record.save_groups(0, [[Member(1, 0)]]),
+            )
+            assert record.members(0)["candidate", 1, 0].text == f"{round_}.4"
+            assert record.query("SELECT same FROM scores") == [(0,)]
+
+
+async def test_a_copy_keeps_what_is_here_and_takes_scores_only_where_they_are_wanted() -> None:
+    with Record(None) as source, Record(None) as target:
+        for record in (source, target):
+            record.begin(CONFIGURATION, QUESTIONS)
+        for i in range(3):
+            await source.save(Generation(0, Member(1, i, reply=Reply(f"theirs {i}"))))
+            await source.save_score(0, Member(1, i, answer=f"{i}", score=1.0))
+        await target.save(Generation(0, Member(1, 0, reply=Reply("ours"))))
+        assert target.copy_from(source, "i < ?", [2], scores=False) == 1
+        assert target.query("SELECT count(*) FROM scores") == [(0,)]
+        assert target.copy_from(source, "i < ?", [2]) == 0
+        assert [member.text for member in target.members(0).values()] == ["ours", "theirs 1"]
+        assert target.query("SELECT i FROM scores ORDER BY i") == [(0,), (1,)]

@@ -24,7 +24,7 @@ from selfagg.run.runner import Schedule, answer, evaluate_question
 from selfagg.types import Message, Question, Reply, Request, Sampling, Usage
 
 N, K, T = 6, 3, 4
-RUNS = 700
+RUNS = 300
 ANSWERS, CHANCES = range(4), (0.4, 0.3, 0.2, 0.1)
 QUESTION = Question("q", "?", "text", gold="0")
 

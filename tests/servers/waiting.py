@@ -11,3 +11,7 @@ async def until(fulfilled: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
         while not fulfilled():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
+
+
+DEADLINES_S = (0.5, 4.0, 30.0)
+"""For what must happen before a deadline: a machine that is too busy for one is given the next."""

@@ -118,7 +118,7 @@ train(loaded.model, loaded.tokenizer, read_rows(base), settings, out, reward=lam
 """
 
 
-@pytest.mark.parametrize("lora", [0, 2])
+@pytest.mark.parametrize("lora", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_and_called_again_it_repeats_bit_by_bit(
     tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow], lora: int
 ) -> None:

@@ -24,7 +24,7 @@ else:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file to write, which takes the place of ``path`` when the block ends well.
+    """Give a file to write, which takes the place of ``path`` when the block ends well.
 
     What stood there before stays until then, and for good if the block fails, the process is killed or the power goes.
     A link stays a link: the file that it leads to is replaced.
@@ -69,7 +69,7 @@ _KINDS = {
 
 
 def readable(path: Path, what: str) -> Path:
-    """The path of a file that can be read; one that would never end, as a device or a pipe, is refused.
+    """Return the path of a file that can be read; one that would never end, as a device or a pipe, is refused.
 
     Args:
         path: The file.
@@ -91,7 +91,7 @@ def readable(path: Path, what: str) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text so, in UTF-8.
+    """Write a whole text as `whole` does, in UTF-8.
 
     Raises:
         OSError: It cannot be written.
@@ -101,7 +101,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def claim(path: Path) -> int:
-    """Opens a file, made if it is not there, and takes a lock on it; the lock ends when the descriptor is closed.
+    """Open a file, made if it is not there, and lock it; the lock ends when the descriptor is closed.
 
     The lock is one on the file's own data, far behind its end, so it holds under every name of the file and is in
     nobody's way.
@@ -133,7 +133,7 @@ _FAR = 2**62
 
 
 def lock(path: Path) -> FileLock:
-    """The right to write a file or a folder, until it is released.
+    """Take the right to write a file or a folder, until it is released.
 
     The lock is a hidden file beside the path: what a shell's ``*`` finds are the things themselves.
 
@@ -149,7 +149,7 @@ def lock(path: Path) -> FileLock:
 
 
 def sync(path: Path) -> None:
-    """Returns once a file's content, or a folder's entries, are on disk."""
+    """Return once a file's content, or a folder's entries, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -158,6 +158,6 @@ def sync(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """A file's digest, as hexadecimal digits."""
+    """Return a file's digest, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

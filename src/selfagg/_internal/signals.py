@@ -14,7 +14,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 def heard_by(
     handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: signal.Signals
 ) -> Iterator[None]:
-    """Gives these signals to a handler, and back to whoever had them.
+    """Give these signals to a handler, and afterwards back to the one that had them.
 
     Args:
         handler: Called with each; ``signal.SIG_IGN``: nobody hears them.

@@ -10,7 +10,7 @@ _LISTED = 20
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """The names close to it; else all of them, or how many there are."""
+    """Return the names close to a name; else all of them, or how many there are."""
     names = list(known)
     if guess := did_you_mean(name, names):
         return guess
@@ -18,6 +18,6 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The names close to it, as a question; empty where none is."""
+    """Return the names close to a name as a question; ``""`` if none is."""
     close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else ""

@@ -13,7 +13,7 @@ _Made = TypeVar("_Made")
 
 
 async def in_thread_if_large(function: Callable[[*_Given], _Made], *given: *_Given, size: int) -> _Made:
-    """Calls a function here, or in a thread where ``size`` says that the event loop would feel it."""
+    """Call a function here, or in a thread where ``size`` says that the event loop would feel it."""
     if size < _LARGE:
         return function(*given)
     return await asyncio.to_thread(function, *given)

@@ -160,14 +160,14 @@ class PopulationCounts:
     def summary(self, t: int) -> PopulationSummary:
         """What it adds up to, for the population called ``t``."""
         # Votes that ended at different sizes tell nothing of how often one of N members is right.
-        right_counts = [] if self.partial else self.right_counts
+        right_counts = [] if self.partial else list(self.right_counts.values())
         return PopulationSummary(
             t=t,
             size=self.size,
             accuracy=pooled(self.right),
             accuracy_replied=pooled(self.replied),
             partial_credit=fmean(self.credit) if self.credit else None,
-            pass_at_n=estimate([float(count > 0) for count in counts] for counts in self.right_counts.values()),
+            pass_at_n=estimate([float(count > 0) for count in counts] for counts in right_counts),
             majority=pooled(self.majority),
             distinct=fmean(self.distinct),
             entropy=fmean(self.entropies),
@@ -178,7 +178,7 @@ class PopulationCounts:
             replies_cut=self.replies_cut,
             mean_tokens=fmean(self.lengths) if self.lengths else None,
             token_quantiles=_quantiles(self.lengths),
-            right_counts=list(self.right_counts.values()),
+            right_counts=right_counts,
             copies=self.copies,
             carried=self.carried,
         )

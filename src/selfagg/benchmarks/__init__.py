@@ -49,7 +49,7 @@ _NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of this name.
+    """Return the benchmark of this name.
 
     Raises:
         UsageError: There is none; the message names the near ones.
@@ -82,7 +82,7 @@ def load_questions(
     examples: int = 0,
     instruction: InstructionFrom = "own",
 ) -> list[Question]:
-    """The questions that a user asks for, always the same ones in the same order.
+    """Return the questions that a user asks for, always the same ones in the same order.
 
     Args:
         source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or

@@ -80,7 +80,7 @@ class Benchmark:
 
 
 def cut(questions: list[Question], size: Size, *, default: int, source: str) -> list[Question]:
-    """The first ``size`` questions.
+    """Return the first ``size`` questions.
 
     Args:
         questions: All there are, in their fixed order.

@@ -15,7 +15,7 @@ _SUM = re.compile(r"-?\d+(?: [+-] -?\d+)+")
 
 
 def choose(questions: list[Question], selection: Selection, *, default: int, source: str) -> list[Question]:
-    """The questions to ask out of all that a file or benchmark has.
+    """Return the questions to ask out of all that a file or benchmark has.
 
     Worked examples are taken off the end and are not asked; of the others the first are asked.
 
@@ -40,7 +40,7 @@ def choose(questions: list[Question], selection: Selection, *, default: int, sou
 
 
 def set_before(questions: Sequence[Question], shown: Sequence[Question]) -> list[Question]:
-    """The questions with ``shown``, solved, as worked examples; what solves one is a wrong response to the next."""
+    """Return the questions with ``shown`` as worked examples; what solves one is a wrong response to the next."""
     responses = [worked_response(question) for question in shown]
     wrong = responses[1:] + responses[:1] if len(responses) > 1 else [""]
     examples = tuple(
@@ -50,7 +50,7 @@ def set_before(questions: Sequence[Question], shown: Sequence[Question]) -> list
 
 
 def worked_response(question: Question) -> str:
-    """A right response: a line of working and the answer as asked for.
+    """Return a right response: a line of working and the answer as asked for.
 
     Raises:
         UsageError: There is no right response to show.
@@ -64,7 +64,7 @@ def worked_response(question: Question) -> str:
 
 
 def _working(question: Question) -> str:
-    """One line before the answer: the running sum where the problem is a sum, else a general sentence."""
+    """Return one line before the answer: the running sum where the problem is a sum, else a general sentence."""
     sums = _SUM.findall(question.text)
     if len(sums) != 1:
         return "I work through the problem carefully and check the result."

@@ -27,7 +27,7 @@ from selfagg.types import KINDS, Kind, Question
 
 
 def load_file(path: Path, selection: Selection) -> list[Question]:
-    """The questions of one file, or of all data files in a folder: all, unless the selection says fewer.
+    """Return the questions of one file, or of all data files in a folder: all, unless the selection says fewer.
 
     Raises:
         UsageError: Something is missing or broken; the message names file, line or row, and column.
@@ -48,7 +48,7 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
 
 
 def list_options(question: str, options: list[str]) -> str:
-    """A multiple-choice question with its options below it, each with its letter."""
+    """Return a multiple-choice question with its options below it, each with its letter."""
     listed = (f"Option {letter} : {option}" for letter, option in zip(ascii_uppercase, options, strict=False))
     return "\n\n".join([question, *listed])
 

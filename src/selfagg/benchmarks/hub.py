@@ -14,7 +14,7 @@ TIMEOUT = 10
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
-    """The files that hold a benchmark's rows: on the hub, in its cache, or where ``data`` says.
+    """Return the files that hold a benchmark's rows: on the hub, in its cache, or where ``data`` says.
 
     A folder may hold the files as they are called on the hub; else see `data_files`.
 
@@ -30,7 +30,7 @@ def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
 
 
 def data_files(path: Path, name: str | None = None) -> list[Path]:
-    """The file itself, or a folder's data files in the order of their names.
+    """Return the file itself, or a folder's data files in the order of their names.
 
     Args:
         path: A file or a folder.

@@ -25,7 +25,7 @@ _INSTRUCTION = (
 
 
 def load(selection: Selection) -> list[Question]:
-    """The questions of a selection, in the order of the file."""
+    """Return the questions of a selection, in the order of the file."""
     path = _package_file() if selection.data is None else _given_file(selection.data)
     rows = read_rows(path)
     questions = unique([_question(row) for row in rows], rows)

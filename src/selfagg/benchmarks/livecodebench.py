@@ -40,7 +40,7 @@ _HAS_STARTER = (
 
 
 def load(selection: Selection, *, which: str) -> list[Question]:
-    """The questions of a selection, in the order of the files.
+    """Return the questions of a selection, in the order of the files.
 
     Args:
         selection: Which.
@@ -59,14 +59,14 @@ def load(selection: Selection, *, which: str) -> list[Question]:
 
 
 def _refuse_other_releases(name: str, paths: list[Path], wanted: tuple[str, ...]) -> None:
-    """Files with the hub's names that are not this release's would make another set under the same name."""
+    """Refuse files with the hub's names that are not this release's: they would make another set of the same name."""
     given = {path.name for path in paths} & set(_FILES)
     if given and given != set(wanted):
         raise UsageError(f"{name} is {', '.join(wanted)} together; found: {', '.join(sorted(given))}")
 
 
 def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
-    """The rows of a JSON lines file, one at a time, each with where it starts and how many bytes it has."""
+    """Yield the rows of a JSON lines file, one at a time, each with where it starts and how many bytes it has."""
     start = 0
     try:
         with path.open("rb") as file:

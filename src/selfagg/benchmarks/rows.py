@@ -31,11 +31,11 @@ class DataRow:
     values: Mapping[str, Any]
 
     def has(self, column: str) -> bool:
-        """Whether the column is there and not null."""
+        """Return whether the column is there and not null."""
         return self.values.get(column) is not None
 
     def text(self, column: str) -> str:
-        """A column that must hold text.
+        """Return the text of a column that must hold text.
 
         Raises:
             UsageError: It is missing, of another type, or blank.
@@ -48,14 +48,14 @@ class DataRow:
         return value
 
     def answer(self, column: str) -> str:
-        """A column that must hold text or a number, as text; no number comes in scientific notation."""
+        """Return the text or number of a column as text; no number comes in scientific notation."""
         value = self.value(column)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.wrong(column, "text or a number", value)
         return self._written(column, value)
 
     def mapping(self, column: str) -> Mapping[str, Any]:
-        """A column that must hold an object, or an object written as JSON text."""
+        """Return the object of a column, which may be written as JSON text."""
         value = self._from_json(column)
         if not isinstance(value, Mapping):
             raise self.wrong(column, "an object", value)
@@ -66,14 +66,14 @@ class DataRow:
         return value
 
     def texts(self, column: str) -> list[str]:
-        """A column that must hold a list of texts or numbers, or one written as JSON text; all as text."""
+        """Return the list of a column, which may be written as JSON text, with each text or number as text."""
         value = self._from_json(column)
         if not isinstance(value, list) or not value or not all(type(item) in (str, int, float) for item in value):
             raise self.wrong(column, "a list of texts", value)
         return [self._written(column, item) for item in value]
 
     def inside(self, column: str) -> DataRow:
-        """The row that an object in a column makes; its columns are called ``column.name`` in messages."""
+        """Return the row that an object in a column makes; its columns are called ``column.name`` in messages."""
         values = {f"{column}.{name}": value for name, value in self.mapping(column).items()}
         return DataRow(self.place, self.number, values)
 
@@ -96,11 +96,11 @@ class DataRow:
         return f"{Decimal(repr(value)):f}"
 
     def wrong(self, column: str, wanted: str, value: object) -> UsageError:
-        """The error for a value that is not what the column must hold."""
+        """Return the error for a value that is not what the column must hold."""
         return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {kind_of(value)}")
 
     def value(self, column: str) -> Any:
-        """What a column holds, whatever it is.
+        """Return what a column holds, of any type.
 
         Raises:
             UsageError: There is no such column; the message lists those there are.
@@ -128,12 +128,12 @@ def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
 
 
 def read_all(paths: Iterable[Path]) -> list[DataRow]:
-    """The rows of several files, one file after the other."""
+    """Return the rows of several files, one file after the other."""
     return [row for path in paths for row in read_rows(path)]
 
 
 def unique(questions: list[Question], rows: Iterable[DataRow]) -> list[Question]:
-    """The same questions, after a check that no two have one id.
+    """Return the same questions, after a check that no two have one id.
 
     Raises:
         UsageError: Two have; the message names both places.

@@ -25,7 +25,7 @@ _GYM = _Source("reasoning_gym", " Let's think step by step and output the final 
 
 
 def is_verl(row: DataRow) -> bool:
-    """Whether a row has this form."""
+    """Return whether a row has this form."""
     return row.has("prompt") and row.has("reward_model")
 
 

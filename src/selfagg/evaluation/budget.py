@@ -75,12 +75,12 @@ def expected_tokens(method: Method, lengths: Lengths) -> float:
 
 
 def at_calls(method: Method, calls: int) -> Method:
-    """The method, as large as it can be without making more than ``calls`` calls."""
+    """Return the method, as large as it can be without making more than ``calls`` calls."""
     return _largest(method, lambda resized: resized.calls, calls)
 
 
 def at_tokens(method: Method, tokens: float, lengths: Lengths) -> Method:
-    """The method, as large as it can be without being expected to take more than ``tokens`` tokens a question."""
+    """Return the method, as large as it can be with at most ``tokens`` expected tokens a question."""
     return _largest(method, lambda resized: expected_tokens(resized, lengths), tokens)
 
 

@@ -130,7 +130,7 @@ def expected_lengths(questions: Sequence[Question], reply: float) -> Lengths:
 
 
 def expected_cost(method: Method, questions: Iterable[Question], reply: float, firsts: int | None = None) -> Cost:
-    """Calls and tokens of a run over all questions.
+    """Return calls and tokens of a run over all questions.
 
     Args:
         method: The method; every member is computed, each candidate shown whole.
@@ -162,5 +162,5 @@ def _question(method: Method, question: Question, reply: float, firsts: int) -> 
 
 
 def _tokens(prompt: Prompt) -> float:
-    """Tokens of a prompt without what its candidates say."""
+    """Return tokens of a prompt without what its candidates say."""
     return text_bytes(prompt.messages([""] * len(prompt.candidates))) / BYTES_PER_TOKEN

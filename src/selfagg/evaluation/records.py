@@ -226,7 +226,7 @@ def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath, panel: Pan
     Args:
         records: Records, or folders of records.
         out: The file to write; its ending says PNG, SVG or PDF.
-        panel: One panel alone, as wide as a paper's column: ``accuracy``, ``pass``, ``cost``, ``diversity``, ``length``,
+        panel: One panel alone, a column wide: ``accuracy``, ``pass``, ``cost``, ``diversity``, ``length``,
             ``r_c`` or ``predicted``; None: all. One curve is one method, its seeds pooled.
 
     Returns:

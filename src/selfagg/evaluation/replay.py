@@ -28,14 +28,14 @@ class NoModel(AlwaysOpen):
         self.name = name
 
     async def sample(self, request: Request) -> Reply:
-        """Always fails."""
+        """Raise: a replay asks no model."""
         raise ModelError(
             f"question {request.question.id}: the record lacks a generation that this needs, and a replay has no model",
             fatal=True,
         )
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Nothing is fitted in a replay."""
+        """Raise: nothing is fitted in a replay."""
         return 0
 
 
@@ -47,7 +47,7 @@ def replayed_method(
     k: int | None = None,
     t: int | None = None,
 ) -> Method:
-    """The method of a replay: the recorded one, made smaller or changed as asked.
+    """Return the method of a replay: the recorded one, made smaller or changed as asked.
 
     Raises:
         UsageError: The recorded generations cannot serve it.
@@ -150,13 +150,13 @@ class Change:
         return before, after
 
     def as_json(self) -> dict[str, Any]:
-        """One entry of ``changed`` in what ``selfagg replay --json`` prints."""
+        """Return one entry of ``changed`` in what ``selfagg replay --json`` prints."""
         named = {"question": self.question, "t": self.t, "i": self.i}
         return {**named, "answer": list(self.answer), "score": list(self.score)}
 
 
 def changes(source: Record, replayed: Record) -> Iterator[Change]:
-    """The members that a replay reads or scores otherwise than the record, in order.
+    """Yield the members that a replay reads or scores otherwise than the record, in order.
 
     Members that were never scored in the record are left out.
     """

@@ -10,7 +10,7 @@ COMPARABLE = ("model", "sampling", "seed", "source", "wording")
 
 
 def share_first_samples(source: Record, target: Record, method: Method) -> int:
-    """Copies the first samples that ``method`` needs from one record into another that has begun.
+    """Copy the first samples that ``method`` needs from one record into another that has begun.
 
     A first sample's seed and prompt do not depend on the method, so a copied one is the very one that the target's
     run would ask for. It counts among the target's calls and tokens like any other.

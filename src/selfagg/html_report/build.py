@@ -32,7 +32,7 @@ _COUNT = re.compile(r", \d+ questions?\b")
 
 
 def build_report(records: Sequence[Path], out: Path, *, title: str | None = None) -> None:
-    """Writes one self-contained HTML file: comparison, curves, and every question with all its members.
+    """Write one self-contained HTML file: comparison, curves, and every question with all its members.
 
     Args:
         records: The records' files; they may differ in method, seed and model.
@@ -60,7 +60,7 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
 
 
 def _sizes(record: Record) -> dict[int, int]:
-    """Members of each population, as the method has them and not only as far as they are there."""
+    """Return members of each population, as the method has them and not only as far as they are there."""
     settings = record.configuration["method"]
     try:
         method = method_named(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
@@ -86,7 +86,7 @@ def _texts(records: Iterable[tuple[Path, Record]]) -> Iterator[tuple[str, str]]:
 
 
 def _packed(path: Path, record: Record) -> Iterator[str]:
-    """The packed texts of each question, in order; with processes where there is much to do."""
+    """Yield the packed texts of each question, in order; with processes where there is much to do."""
     ((count,),) = record.query("SELECT count(*) FROM questions")
     ((size,),) = record.query("SELECT coalesce(sum(length(text)), 0) FROM generations")
     batches = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]

@@ -24,7 +24,7 @@ WHERE g.role = 'candidate' ORDER BY g.question, g.t, g.i
 
 
 def questions(record: Record, sizes: Mapping[int, int]) -> list[dict[str, Any]]:
-    """Every question with its populations.
+    """Return every question with its populations.
 
     Args:
         record: The record.
@@ -41,7 +41,7 @@ def questions(record: Record, sizes: Mapping[int, int]) -> list[dict[str, Any]]:
 
 
 def state(*, failed: bool, answer: str | None, score: float | None) -> str:
-    """The letter of a member."""
+    """Return the letter of a member."""
     if failed:
         return FAILED
     if score is not None and score >= 1:
@@ -100,7 +100,7 @@ def _question(
 
 
 def _lead(text: str) -> list[Node] | None:
-    """The first paragraph with its formulas; None where there are none in it and the excerpt will do."""
+    """Return the first paragraph with its formulas; None where there are none in it and the excerpt will do."""
     if len(text) > _LONGEST_LEAD or not ("$" in text or "\\" in text):
         return None
     found = nodes(text)
@@ -110,7 +110,7 @@ def _lead(text: str) -> list[Node] | None:
 
 
 def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscored: bool = False) -> list[str]:
-    """What a reader may filter by.
+    """Return what a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.

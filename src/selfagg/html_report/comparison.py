@@ -109,7 +109,7 @@ def _verdict(found: PairedComparison, name: str, reference: str) -> dict[str, An
 
 
 def _names(records: Sequence[Record]) -> list[str]:
-    """A name for each: its method where that is enough, else with the settings that tell it from the others."""
+    """Return a name for each: its method where that is enough, else with the settings that tell it from the others."""
     settings = [settings_of(record) for record in records]
     methods = Counter(one["name"] for one in settings)
     return [

@@ -15,7 +15,7 @@ _BOX_FARTHEST = 500
 
 
 def delimiters_plugin(md: MarkdownIt) -> None:
-    """Adds the rules; their tokens are ``math_brackets``, ``math_brackets_block``, ``math_box`` and ``answer``."""
+    """Add the rules; their tokens are ``math_brackets``, ``math_brackets_block``, ``math_box`` and ``answer``."""
     md.inline.ruler.before("escape", "math_brackets", _inline)
     md.inline.ruler.before("escape", "math_box", _box)
     ends: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -52,12 +52,12 @@ def _box(state: StateInline, silent: bool) -> bool:
 
 
 def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    r"""A line that begins with ``\[``, to the line that ends with ``\]``: nothing between them is markdown."""
+    r"""Read from a line that begins with ``\[`` to the line that ends with ``\]``: nothing between them is markdown."""
     return _verbatim(state, (start, end), (r"\[", r"\]"), "math_brackets_block", silent)
 
 
 def _answer(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Lines from ``<answer>`` to ``</answer>``: a grid or a board, in which every character has its place."""
+    """Read lines from ``<answer>`` to ``</answer>``: a grid or a board, in which every character has its place."""
     first = state.bMarks[start] + state.tShift[start]
     close = state.src.find("</answer>", first, first + _FARTHEST)
     if "\n" not in state.src[first : max(first, close)]:
@@ -66,7 +66,7 @@ def _answer(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _verbatim(state: StateBlock, lines: tuple[int, int], marks: tuple[str, str], name: str, silent: bool) -> bool:
-    """One token for all that stands between two marks, if the first begins a line and the second ends one."""
+    """Make one token of all that stands between two marks, if the first begins a line and the second ends one."""
     start, end = lines
     opening, closing = marks
     first = state.bMarks[start] + state.tShift[start]

@@ -35,7 +35,7 @@ def _mathml(latex: str, block: bool) -> list[Any] | None:
 
 
 def formula(latex: str, block: bool) -> list[Any]:
-    """One formula: ``["math", ...]``, or ``["code", ...]`` with its source where it is no LaTeX that can be read.
+    """Return a formula: ``["math", ...]``, or ``["code", ...]`` with its source if it is no LaTeX that can be read.
 
     Args:
         latex: The source, without its delimiters.

@@ -29,7 +29,7 @@ _SCRIPTS = (
 
 
 def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """The page, piece by piece, so that it need not be held in memory as a whole.
+    """Yield the page, piece by piece, so that it need not be held in memory as a whole.
 
     Args:
         title: Its heading.
@@ -57,7 +57,7 @@ def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -
 
 
 def _fill(template: str, filled: dict[str, str]) -> str:
-    """Replaces each ``{{name}}`` once, from the left, so that nothing in a value is taken for another name."""
+    """Replace each ``{{name}}`` once, from the left, so that nothing in a value is taken for another name."""
     done = []
     while True:
         before, found, rest = template.partition("{{")

@@ -15,12 +15,12 @@ _MARK = "\ue000{}\ue001"  # private-use characters, which no question holds
 
 
 def candidate_texts(view: CandidateFormat, parents: Sequence[Member]) -> list[str]:
-    """What the prompt shows of each parent that has a reply."""
+    """Return what the prompt shows of each parent that has a reply."""
     return [view(parent) for parent in parents if parent.reply]
 
 
 def template(question: Question, shown: int) -> list[dict[str, Any]]:
-    """The parts of a prompt that shows so many candidates.
+    """Return the parts of a prompt that shows so many candidates.
 
     Returns:
         Parts in their order: ``{"role", "kind", "text"}`` with kind ``context``, ``words`` or ``question``, and
@@ -46,7 +46,7 @@ def template(question: Question, shown: int) -> list[dict[str, Any]]:
 
 
 def sent_as(question: Question, texts: Sequence[str]) -> str:
-    """The fingerprint of the prompt with these candidates, to be held against the recorded one."""
+    """Return the fingerprint of the prompt with these candidates, to be held against the recorded one."""
     prompt = aggregation(question, _placeholders(len(texts))) if texts else first(question)
     return fingerprint(prompt.messages(texts))
 
@@ -56,7 +56,7 @@ def _placeholders(count: int) -> list[Member]:
 
 
 def _lead(words: str) -> tuple[str, str]:
-    """Words before a candidate without their last line, where that is short enough to be the candidate's heading."""
+    """Return the words before a candidate without their last line, if that is short enough to be a heading."""
     before, _, last = words.rstrip().rpartition("\n")
     return (before, last) if len(last) <= _HEADING else (words, "")
 

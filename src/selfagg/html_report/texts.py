@@ -19,13 +19,13 @@ _NOTES = "SELECT t, i, note FROM scores WHERE question = ? AND note != ''"
 
 
 def packed(record: Record, position: int, question: Question, view: CandidateFormat) -> str:
-    """All texts of a question as JSON, deflated (zlib format) and in base64."""
+    """Return all texts of a question as JSON, deflated (zlib format) and in base64."""
     text = json.dumps(question_texts(record, position, question, view), ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 6)).decode("ascii")
 
 
 def question_texts(record: Record, position: int, question: Question, view: CandidateFormat) -> dict[str, Any]:
-    """What a reader may open: the question, its prompts' parts, each member's reply and how it came about."""
+    """Return what a reader may open: the question, its prompts' parts, each member's reply and how it came about."""
     generations = record.members(position, role=None)
     population = {(t, i): member for (role, t, i), member in generations.items() if role == CANDIDATE}
     calls = {(role, t, i): rest for role, t, i, *rest in record.query(_CALLS, (position,))}
@@ -83,7 +83,7 @@ def _member(member: Member, question: Question) -> dict[str, Any]:
 
 
 def _answer_nodes(question: Question, answer: str | None) -> Node | None:
-    """An answer as a formula, where it is LaTeX that plain text would not do justice to."""
+    """Return an answer as a formula, where it is LaTeX that plain text would not do justice to."""
     return formula(answer, False) if answer and question.kind == "math" and set("\\^_") & set(answer) else None
 
 

@@ -68,7 +68,7 @@ _IN_PROCESS = frozenset({"hf", "local", "simulated", "vllm"})
 
 
 def connect(name: str, access: Access | None = None) -> Model:
-    """The connection to a model, not yet entered.
+    """Return the connection to a model, not yet entered.
 
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the

@@ -34,7 +34,7 @@ class Model(Protocol):
     context: int | None
 
     async def sample(self, request: Request) -> Reply:
-        """Samples one reply. Retries what may pass by itself.
+        """Sample one reply. Try again what may pass by itself.
 
         Cancelling the call stops the generation.
 
@@ -45,7 +45,7 @@ class Model(Protocol):
         ...
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of this conversation as a prompt, chat template included; an estimate errs upwards."""
+        """Return tokens of this conversation as a prompt, chat template included; an estimate errs upwards."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -79,7 +79,7 @@ class Streams(Protocol):
     """A connection that can hand a reply out while it is written; one that cannot gives it whole."""
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Samples one reply in pieces; the last item is the whole `Reply`. Raises as `Model.sample` does."""
+        """Sample one reply in pieces; the last item is the whole `Reply`. Raises as `Model.sample` does."""
         ...
 
 

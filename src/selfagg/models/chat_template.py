@@ -20,7 +20,7 @@ _LONG: Final = 16_384  # bytes of a conversation from which on it is tokenized o
 
 
 def template_settings(sampling: Sampling) -> dict[str, Any]:
-    """What a chat template is told beside the conversation, e.g. whether to think."""
+    """Return what a chat template is told beside the conversation, e.g. whether to think."""
     given = sampling.extra_body.get(FIELD) or {}
     if not isinstance(given, Mapping):
         raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
@@ -31,7 +31,7 @@ def template_settings(sampling: Sampling) -> dict[str, Any]:
 async def encoded(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]
 ) -> list[int]:
-    """The conversation as a prompt, up to where the reply begins; a long one does not hold the event loop up.
+    """Return the conversation as a prompt, up to where the reply begins; a long one does not hold the event loop up.
 
     Args:
         tokenizer: With a chat template.
@@ -59,7 +59,7 @@ def _tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], set
 
 
 def _text(content: object) -> str:
-    """A message's text; parts are joined as they stand."""
+    """Return a message's text; parts are joined as they stand."""
     if content is None or isinstance(content, str):
         return content or ""
     texts: list[str] = []

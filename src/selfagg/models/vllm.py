@@ -30,7 +30,7 @@ _OWN: Final = ("n", "seed", "stop", "output_kind", "prompt_logprobs")
 
 
 def connect(spec: str, access: Access) -> VLLMModel:
-    """The model that ``vllm:NAME``, ``vllm:FOLDER`` or ``vllm:NAME,SETTING=VALUE,...`` names.
+    """Return the model that ``vllm:NAME``, ``vllm:FOLDER`` or ``vllm:NAME,SETTING=VALUE,...`` names.
 
     The settings are vLLM's own engine arguments, e.g. ``tensor_parallel_size=2``.
     """
@@ -66,7 +66,7 @@ class VLLMModel:
         concurrency: int | None = None,
         context: int | None = None,
     ) -> None:
-        """Names the model; nothing is loaded before entering.
+        """Name the model; nothing is loaded before entering.
 
         Args:
             name: A hub id or a folder.
@@ -87,7 +87,7 @@ class VLLMModel:
         return f"VLLMModel({self._model!r}, {self._settings!r})"
 
     async def __aenter__(self) -> Self:
-        """Loads the model and starts the engine.
+        """Load the model and start the engine.
 
         Raises:
             UsageError: vLLM is not installed, cannot load the model or refuses a setting.
@@ -109,7 +109,7 @@ class VLLMModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the engine and its processes; calls still running fail."""
+        """End the engine and its processes; calls still running fail."""
         engine, self._engine = self._engine, None
         if engine is not None:
             await asyncio.to_thread(engine.shutdown)
@@ -117,7 +117,7 @@ class VLLMModel:
             gc.collect()  # what is left of it would complain when the process ends
 
     def _load(self) -> None:
-        """Sets the engine, rather than returning it: what vLLM keeps of this call would keep it alive."""
+        """Set the engine instead of returning it: what vLLM keeps of this call would keep it alive."""
         if not Path(self._model).expanduser().exists():
             must_be_cached(self._model)  # for its sentence: vLLM's own errors fill a page
         # Unless the user says otherwise: no report to vLLM's makers, no log between our own lines.
@@ -142,7 +142,7 @@ class VLLMModel:
             raise UsageError(f"vLLM cannot load {self._model}: {_reason(error)}") from None
 
     async def sample(self, request: Request) -> Reply:
-        """Samples one reply; see `Model.sample`. Cancelling aborts it in the engine.
+        """Sample one reply; see `Model.sample`. Cancelling aborts it in the engine.
 
         Log-probabilities are the model's own, at a temperature of 1, one for each token that ``usage`` counts.
         """
@@ -153,7 +153,7 @@ class VLLMModel:
         return written.reply()
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Samples one reply and hands it out as it is written; the last item is the whole `Reply`."""
+        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`."""
         written, thinking = _PartialReply(), Thinking()
         async with aclosing(self._outputs(request, "DELTA")) as outputs:
             async for output in outputs:
@@ -164,11 +164,11 @@ class VLLMModel:
         yield written.reply()
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
+        """Return tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
         return len(await encoded(self._tokenizer, messages, {}))
 
     async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
-        """The engine's outputs for a request."""
+        """Yield the engine's outputs for a request."""
         if self._engine is None:
             raise RuntimeError("the model is used outside of its `async with`")
         prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
@@ -204,7 +204,7 @@ class _PartialReply:
     start: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, output: Any) -> str:
-        """Takes an output; returns the text that is new."""
+        """Take an output; return the text that is new."""
         part = output.outputs[0]
         self.text += part.text
         self.tokens += len(part.token_ids)
@@ -216,7 +216,7 @@ class _PartialReply:
         return str(part.text)
 
     def reply(self) -> Reply:
-        """The whole reply; raises `ModelError` where the engine gave up within it."""
+        """Return the whole reply; raise `ModelError` if the engine gave up within it."""
         if self.finish not in ("stop", "length"):
             raise ModelError(f"vLLM broke the call off ({self.finish or 'without a word'})")
         reasoning, text = split_reasoning(self.text)
@@ -256,6 +256,6 @@ def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: in
 
 
 def _reason(error: BaseException) -> str:
-    """The sentence of an error that says most: pydantic's begin with a heading."""
+    """Return the sentence of an error that says most: pydantic's begin with a heading."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in lines if not line.endswith("Config")), type(error).__name__)

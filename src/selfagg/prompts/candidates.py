@@ -18,7 +18,7 @@ CUT = "[... cut ...] "
 
 
 def candidate_format_named(name: str) -> CandidateFormat:
-    """The view of a candidate with this name.
+    """Return the view of a candidate with this name.
 
     ``response`` (the default) shows the whole response; a reasoning section that the model separates stays out.
     ``reasoning`` shows that section too. ``answer`` shows the final answer only. ``tail:TOKENS`` shows the last
@@ -40,7 +40,7 @@ def candidate_format_named(name: str) -> CandidateFormat:
 
 
 def shorten(text: str, length: int) -> str:
-    """The last ``length`` characters of a text, the cut marked. The end is kept since the answer stands there."""
+    """Return the last ``length`` characters of a text, the cut marked; the answer stands at the end."""
     return text if len(text) <= length else CUT + text[len(text) - length :]
 
 

@@ -36,7 +36,7 @@ class Fitted:
 
 
 def reply_room(max_tokens: int | None, context: int | None) -> int:
-    """Most tokens of a reply: what the user says, or the paper's 8192, or a quarter of a smaller context."""
+    """Return the most tokens of a reply: what the user says, or the paper's 8192, or a quarter of a smaller context."""
     if max_tokens is not None:
         return max_tokens
     return DEFAULT_MAX_TOKENS if context is None else max(1, min(DEFAULT_MAX_TOKENS, context // 4))
@@ -45,7 +45,7 @@ def reply_room(max_tokens: int | None, context: int | None) -> int:
 async def fit(
     prompt: Prompt, candidate_format: CandidateFormat, model: Model, max_tokens: int, context: int | None
 ) -> Fitted:
-    """Shortens the candidates evenly, keeping their ends, until prompt and reply fit the context together.
+    """Shorten the candidates evenly, keeping their ends, until prompt and reply fit the context together.
 
     Raises:
         TooLong: Not even the question fits.

@@ -38,11 +38,11 @@ class Prompt:
 
     @property
     def shown(self) -> tuple[Member, ...]:
-        """The candidates that have a reply."""
+        """Return the candidates that have a reply."""
         return tuple(candidate for candidate in self.candidates if candidate.reply)
 
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:
-        """The conversation, with these texts in the place of the candidates."""
+        """Return the conversation, with these texts in the place of the candidates."""
         question = self.question
         context = _with_examples(question, self._written, len(texts))
         if question.turn is None and not question.after:
@@ -59,7 +59,7 @@ class Prompt:
 
 
 def _with_examples(question: Question, words: _Written, candidates: int) -> tuple[Message, ...]:
-    """The question's context, its examples asked in the very words that the question is asked in.
+    """Return the question's context, its examples asked in the very words that the question is asked in.
 
     Of an example's candidates one is wrong, in a place that moves from example to example.
     """
@@ -78,7 +78,7 @@ def _with_examples(question: Question, words: _Written, candidates: int) -> tupl
 
 
 def _around(question: Question, words: _Written, texts: Sequence[str]) -> Any:
-    """The words, with the question's own parts (its images) in the place of its text."""
+    """Return the words, with the question's own parts (its images) in the place of its text."""
     parts = question.turn.get("content") if question.turn else None
     if not isinstance(parts, list):
         return words(question, texts)
@@ -92,20 +92,20 @@ def _text(words: str) -> list[dict[str, str]]:
 
 
 def first(question: Question) -> Prompt:
-    """The prompt of the first population."""
+    """Return the prompt of the first population."""
     return Prompt(question, (), lambda words, question, _: words.first_words(question))
 
 
 def aggregation(question: Question, candidates: Sequence[Member]) -> Prompt:
-    """The prompt that makes one better response out of ``candidates``; for a single one, the refine wording."""
+    """Return the prompt that makes one better response out of ``candidates``; for a single one, the refine wording."""
     return Prompt(question, tuple(candidates), Wording.aggregation_words)
 
 
 def verification(question: Question, candidate: Member) -> Prompt:
-    """Asks whether a candidate is right, True or False: sampled as in the paper, at 0.1, in 10 tokens."""
+    """Ask whether a candidate is right, True or False: sampled as in the paper, at 0.1, in 10 tokens."""
     return Prompt(question, (candidate,), lambda words, q, texts: words.verification_words(q, texts[0]), 0.1, 10)
 
 
 def grading(question: Question, candidate: Member) -> Prompt:
-    """Asks for a grade of a candidate from 0 to 10, a number alone."""
+    """Ask for a grade of a candidate from 0 to 10, a number alone."""
     return Prompt(question, (candidate,), lambda words, q, texts: words.grading_words(q, texts[0]), 0.1, 10)

@@ -48,12 +48,12 @@ class Limits:
 
     @property
     def longest_seconds(self) -> float:
-        """Most time by the clock of a run that has the least share of the processor all the time."""
+        """Return the most time by the clock of a run that has the least share of the processor all the time."""
         return max(self.wall_seconds, self.seconds / LEAST_SHARE)
 
     @property
     def total_memory(self) -> int:
-        """Most memory of a guest with all that it holds: program, folder, and the worker."""
+        """Return the most memory of a guest with all that it holds: program, folder, and the worker."""
         return self.memory + self.disk + (256 << 20)
 
 
@@ -95,12 +95,12 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """The name by which a user chooses it."""
+        """Return the name by which a user chooses it."""
         ...
 
     @property
     def limits(self) -> str:
-        """A few words on who enforces the limits here, for the user."""
+        """Return a few words on who enforces the limits here, for the user."""
         ...
 
     def command(self, guest: str, limits: Limits) -> Command:

@@ -38,7 +38,7 @@ class Bubblewrap:
 
     @property
     def limits(self) -> str:
-        """A few words on who enforces the limits here."""
+        """Return a few words on who enforces the limits here."""
         counted = "" if _counts_threads() else " (of threads, none: Linux before 5.14)"
         return f"{cgroup.said()}{counted}"
 

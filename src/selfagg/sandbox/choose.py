@@ -25,7 +25,7 @@ SANDBOXES: Mapping[str, Callable[[], Sandbox]] = MappingProxyType(
 
 @cache
 def choose_sandbox(preference: str | None = None) -> Sandbox:
-    """The sandbox to run programs in, found by running one in it.
+    """Return the sandbox to run programs in, found by running one in it.
 
     Args:
         preference: Its name. None: the first that works, but never ``unprotected``, which must be asked for.

@@ -17,7 +17,7 @@ _SECONDS = 60
 
 
 def probe(sandbox: Sandbox) -> str | None:
-    """Runs an empty program; gives what went wrong, in a few words, or None."""
+    """Run an empty program; give what went wrong, in a few words, or None."""
     limits = Limits()
     command = sandbox.command("worker", limits)
     messages: list[dict[str, Any]] = [

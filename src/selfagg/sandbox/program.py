@@ -40,11 +40,11 @@ class Program:
         self._failure = failure
 
     async def run(self, stdin: str) -> ProgramResult:
-        """Runs it as a script that reads this standard input. Never raises for what the program does."""
+        """Run the program as a script that reads this standard input. Never raise for what the program does."""
         return await self._outcome({"stdin": stdin})
 
     async def call(self, function: str, args: Any, kwargs: Any = None) -> ProgramResult:
-        """Calls one of its functions, or a method of its class ``Solution``. Never raises for what it does.
+        """Call one of the program's functions, or a method of its class ``Solution``. Never raise for what it does.
 
         Args:
             function: The function's name.
@@ -70,7 +70,7 @@ class Program:
 async def load_program(
     sandbox: Sandbox, code: str, limits: Limits, *, contest: bool = False, cpu: int | None = None
 ) -> AsyncIterator[Program]:
-    """Puts a program into a sandbox.
+    """Put a program into a sandbox.
 
     Args:
         sandbox: Where it runs.

@@ -54,7 +54,7 @@ class Session:
         self._most = most
 
     async def start(self, message: dict[str, Any]) -> None:
-        """Waits until the guest is there, and sends the first message, with the guest's limits in it.
+        """Wait until the guest is there, and send the first message, with the guest's limits in it.
 
         Raises:
             SandboxFailedError: The guest did not start.
@@ -68,7 +68,7 @@ class Session:
         await self.send(message)
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Sends one message.
+        """Send one message.
 
         Raises:
             SessionLost: The guest is gone, or does not read it.
@@ -85,7 +85,7 @@ class Session:
             raise await self._end_of_guest() from error
 
     async def receive(self, seconds: float) -> dict[str, Any]:
-        """The guest's next message: an object, but of any content.
+        """Return the guest's next message: an object, but of any content.
 
         Raises:
             SessionLost: The guest is gone or silent, or what it says is too long or no message.

@@ -16,7 +16,7 @@ _SEATS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Queue[int]] = WeakK
 
 @contextlib.asynccontextmanager
 async def cpu_seat() -> AsyncIterator[int]:
-    """Waits for a processor, and gives its number. Hold one for each program that is run."""
+    """Wait for a processor, and give its number. Hold one for each program that is run."""
     loop = asyncio.get_running_loop()
     if loop not in _SEATS:
         _SEATS[loop] = asyncio.Queue()

@@ -24,6 +24,6 @@ _SCORERS: dict[Kind, str] = {
 
 @functools.cache
 def scorer_for(kind: Kind) -> Scorer:
-    """The scorer of a kind of question: one for the whole process, its module loaded when first asked for."""
+    """Return the scorer of a kind of question: one for the whole process, its module loaded when first asked for."""
     module, _, name = _SCORERS[kind].partition(":")
     return cast(Scorer, getattr(importlib.import_module(module), name)())

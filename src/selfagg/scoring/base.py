@@ -29,13 +29,13 @@ class Scorer(Protocol):
     """How one kind of question is scored; a file of this package each. Safe to call from many tasks at once."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """The final answer that a response states, or None. Cheap, never raises."""
+        """Return the final answer that a response states, or None. Cheap; must never raise."""
         ...
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Scores one response. Never raises for what a model wrote."""
+        """Score one response. Must never raise for what a model wrote."""
         ...
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Groups equal answers: for each, the position of the first answer equal to it."""
+        """Group equal answers: for each, the position of the first answer equal to it."""
         ...

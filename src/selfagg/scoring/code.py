@@ -83,7 +83,7 @@ class CodeScorer:
         return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
 
     async def _patient_failure(self, question: Question, code: str, sandbox: Sandbox) -> str | None:
-        """As `_failure`, but try a sandbox that does not start again, a few times."""
+        """Return what `_failure` returns, but try a sandbox that does not start a few times."""
         pauses = iter(_PAUSES_S)
         while True:
             try:
@@ -102,12 +102,12 @@ class CodeScorer:
                 await asyncio.sleep(pause_s)
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Programs are the same if their text is, but for blank lines and space at the ends of lines."""
+        """Group programs whose text is the same but for blank lines and space at the ends of lines."""
         first: dict[str, int] = {}
         return [first.setdefault(_normalised(code), place) for place, code in enumerate(answers)]
 
     async def _failure(self, tests: Tests, code: str, sandbox: Sandbox, cpu: int) -> str | None:
-        """Why a program does not pass, or None if it does."""
+        """Return why a program does not pass, or None if it does."""
         limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
         if isinstance(tests, Cases):
             async with load_program(sandbox, textwrap.dedent(code), limits, contest=True, cpu=cpu) as loaded:

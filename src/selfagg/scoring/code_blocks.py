@@ -56,7 +56,7 @@ class _Block:
 
     @property
     def code(self) -> str:
-        """The content, without byte order marks that an editor may have left."""
+        """Return the content, without byte order marks that an editor may have left."""
         return "\n".join(self.lines).replace("\ufeff", "")
 
 

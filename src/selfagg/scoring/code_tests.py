@@ -64,7 +64,7 @@ Tests = Cases | Check
 
 
 def read_tests(data: Mapping[str, Any]) -> Tests:
-    """The tests that a question's ``data`` holds.
+    """Return the tests that a question's ``data`` holds.
 
     Args:
         data: ``format`` is ``stdin``, ``function`` or ``check``. The first two take ``cases``, a list of pairs of
@@ -107,7 +107,7 @@ def _cases_in(path: str, start: int, length: int) -> list[Case]:
 
 @lru_cache(maxsize=4)
 def unpack_cases(packed: str) -> list[Case]:
-    """LiveCodeBench's tests: base64 of zlib of a pickled text of JSON, or the JSON itself.
+    """Return LiveCodeBench's tests from base64 of zlib of a pickled text of JSON, or from the JSON itself.
 
     Nothing is unpickled: the one shape that a pickled text has is read with the standard library's disassembler,
     and every other pickle is refused.

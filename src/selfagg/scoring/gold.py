@@ -15,7 +15,7 @@ _EXAMPLES = ("example_correct_answer", "example_answer", "possible_answer")
 
 
 def stated(question: Question) -> str | None:
-    r"""The gold answer in the form that its kind asks for: ``\boxed{}``, ``<answer>`` tags, a code block.
+    r"""Return the gold answer in the form that its kind asks for: ``\boxed{}``, ``<answer>`` tags, a code block.
 
     Returns:
         The response, or None where no right answer is known: two Reasoning Gym puzzles (boxnet, rush_hour) come

@@ -59,7 +59,7 @@ class Refused(ValueError):
 
 
 def read_value(text: str, *_: object) -> Any:
-    """Stands in for ``eval``: Python literals, and arithmetic over integers with Python's operators."""
+    """Stand in for ``eval``: Python literals, and arithmetic over integers with Python's operators."""
     if len(text) > LONGEST:
         raise Refused("too long to be evaluated")
     text = text.strip()
@@ -81,7 +81,7 @@ def _integer(node: ast.AST) -> int:
 
 
 def check_formula(text: str) -> None:
-    """Raises `Refused` unless the text is a formula: numbers, operators, variables, known functions.
+    """Raise `Refused` unless the text is a formula: numbers, operators, variables, known functions.
 
     Without quotes, brackets, underscores, attributes and other names there is nothing to call.
     """
@@ -102,7 +102,7 @@ def _guarded(parse_expr: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Puts the guards in place of ``eval`` in Reasoning Gym and of sympy's ``parse_expr`` wherever it was imported.
+    """Put the guards in place of ``eval`` in Reasoning Gym and of sympy's ``parse_expr`` wherever it was imported.
 
     To be called again after further modules were imported.
     """

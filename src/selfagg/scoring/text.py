@@ -14,7 +14,7 @@ class TextScorer:
     """Scores text by equality, whatever its case, white space and Unicode form (NFKC)."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """The content of the last ``<answer>``, else the whole text; None where that is empty."""
+        """Return the content of the last ``<answer>``, else the whole text; None where that is empty."""
         return last_answer_tag(text) or text.strip() or None
 
     async def score(self, question: Question, text: str) -> Verdict:
@@ -25,7 +25,7 @@ class TextScorer:
         return Verdict(answer, float(answer is not None and text_key(answer) == text_key(question.gold)))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Groups by text."""
+        """Group by text."""
         return first_equal([text_key(answer) for answer in answers])
 
 
@@ -35,6 +35,6 @@ def text_key(text: str) -> str:
 
 
 def first_equal(keys: Sequence[str]) -> list[int]:
-    """For each key the position of the first equal one."""
+    """Return, for each key, the position of the first equal one."""
     first: dict[str, int] = {}
     return [first.setdefault(key, position) for position, key in enumerate(keys)]

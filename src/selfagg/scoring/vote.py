@@ -10,7 +10,7 @@ from selfagg.types import Member, Question
 
 
 async def majority(scorer: Scorer, question: Question, members: Sequence[Member]) -> list[list[Member]]:
-    """Groups the members whose answers are the same.
+    """Group the members whose answers are the same.
 
     Args:
         scorer: Says which answers are the same.

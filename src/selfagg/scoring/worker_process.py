@@ -21,7 +21,7 @@ MEMORY = 4 * 2**30
 
 
 def main() -> None:
-    """Serves calls until the pipe closes."""
+    """Serve calls until the pipe closes."""
     calls, answers = _claim_pipes()
     _restrict()
     for line in calls:
@@ -59,7 +59,7 @@ def _send_outcome(answers: IO[str], function: Any, *args: Any) -> Any:
 
 
 def _claim_pipes() -> tuple[IO[str], IO[str]]:
-    """Takes standard input and output for the protocol, so that nothing a library prints gets into it."""
+    """Take standard input and output for the protocol, so that nothing a library prints gets into it."""
     calls = os.fdopen(os.dup(0), encoding="utf-8")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     null = os.open(os.devnull, os.O_RDWR)

@@ -212,7 +212,7 @@ class _Process:
         self._process.kill()
 
     def end(self) -> None:
-        """For the thread that owns the worker alone: another might still be reading the pipes."""
+        """End the worker. For the thread that owns the worker alone: another might still be reading the pipes."""
         self.kill()
         self._process.wait()
         for pipe in self._pipes:
@@ -298,7 +298,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    """In a forked child: its parent's threads did not come along, and its parent's workers are not its own."""
+    """Forget the parent's workers in a forked child: neither its threads nor its workers are the child's own."""
     global _executor, _lock, _mine
     _lock, _mine, _executor = threading.Lock(), threading.local(), None
     _processes.clear()

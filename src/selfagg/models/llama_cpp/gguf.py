@@ -32,7 +32,7 @@ class Gguf:
 
 
 def read_gguf(path: Path) -> Gguf:
-    """Reads the header of a GGUF file.
+    """Read the header of a GGUF file.
 
     Raises:
         UsageError: There is no such file, or it is not a whole GGUF header of a language model.
@@ -66,7 +66,7 @@ def _describe(fields: Mapping[str, Any], size: int) -> Gguf:
 
 
 def _numbers(value: object) -> list[int]:
-    """One number for all layers, or one for each; refuses what is none."""
+    """Return one number for all layers, or one for each; refuse what is none."""
     numbers: list[Any] = value if isinstance(value, list) else [value]
     if not numbers or not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise TypeError
@@ -81,7 +81,7 @@ class _Reader:
         self._at = 0
 
     def fields(self) -> dict[str, Any]:
-        """All fields; of arrays of strings (vocabularies) nothing is kept."""
+        """Return all fields; of arrays of strings (vocabularies) nothing is kept."""
         if self._data[:4] != b"GGUF":
             raise ValueError("it does not begin as one")
         self._at = 4

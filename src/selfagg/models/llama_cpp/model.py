@@ -36,7 +36,7 @@ _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp
 
 
 def connect(spec: str, access: Access) -> LocalModel:
-    """The model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names."""
+    """Return the model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names."""
     return LocalModel(spec, concurrency=access.concurrency, context=access.context)
 
 
@@ -51,7 +51,7 @@ class LocalModel:
     """
 
     def __init__(self, spec: str = "", *, concurrency: int | None = None, context: int | None = None) -> None:
-        """Names the model; nothing is loaded before entering.
+        """Name the model; nothing is loaded before entering.
 
         Args:
             spec: ``""``: the embedded SmolLM2-135M-Instruct; else a path, or ``hf:REPOSITORY[:FILE]`` (without
@@ -75,7 +75,7 @@ class LocalModel:
         return f"LocalModel({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Finds (or fetches) the weights and loads them.
+        """Find (or fetch) the weights and load them.
 
         Raises:
             UsageError: Something is not installed, or the weights cannot be found or loaded.
@@ -103,7 +103,7 @@ class LocalModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Frees the model; calls still running are cancelled."""
+        """Free the model; calls still running are cancelled."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -115,7 +115,7 @@ class LocalModel:
         await asyncio.to_thread(running.llama.close)
 
     async def sample(self, request: Request) -> Reply:
-        """Samples one reply; see `Model.sample`.
+        """Sample one reply; see `Model.sample`.
 
         Cancelling stops the generation with its next token, or while it reads the prompt, within 512 tokens.
 
@@ -128,7 +128,7 @@ class LocalModel:
         return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Samples one reply and hands it out as it is written; the last item is the whole `Reply`.
+        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`.
 
         Raises:
             ModelError: The call failed.
@@ -165,7 +165,7 @@ class LocalModel:
                     yield answer
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
+        """Return tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
         body = {"messages": [dict(message) for message in messages]}
         async with self._counting:
             with _failures():
@@ -174,7 +174,7 @@ class LocalModel:
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
-        """Waits for a free slot and keeps it; the task is noted, so that leaving can end it."""
+        """Wait for a free slot and keep it; the task is noted, so that leaving can end it."""
         task = asyncio.current_task()
         self._calls.add(task)
         try:
@@ -199,7 +199,7 @@ class _Running:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """Turns what can go wrong in an exchange with llama.cpp into a ModelError: nothing of it passes by itself."""
+    """Turn what can go wrong in an exchange with llama.cpp into a ModelError: nothing of it passes by itself."""
     try:
         yield
     except Refusal as refusal:
@@ -210,14 +210,14 @@ def _failures() -> Iterator[None]:
 
 
 def _name(spec: str) -> str:
-    """Its name in records: no folders, which are the user's own affair."""
+    """Return the model's name in records: no folders, which are the user's own affair."""
     if not spec or spec.startswith("hf:"):
         return f"local:{spec}".rstrip(":")
     return f"local:{PurePath(spec).name}"
 
 
 def _body(request: Request) -> dict[str, Any]:
-    """The request in llama.cpp's words; what the user put into ``extra_body`` goes before all else.
+    """Return the request in llama.cpp's words; what the user put into ``extra_body`` goes before all else.
 
     It is streamed, as a call for a whole reply would run to its end whether anybody waited for it or not.
     Signs of life while the prompt is read are asked for, since llama.cpp sees that nobody listens when it writes.

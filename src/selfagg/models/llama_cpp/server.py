@@ -44,7 +44,7 @@ class Llama:
     """
 
     def __init__(self, weights: Path, *, slots: int | None, context: int | None) -> None:
-        """Loads the weights; blocks until that is done.
+        """Load the weights; block until that is done.
 
         Args:
             weights: A GGUF file.
@@ -86,7 +86,7 @@ class Llama:
         _open.add(self)
 
     def close(self) -> None:
-        """Ends the server and frees its memory; blocks for a moment. To be called when no call is left.
+        """End the server and free its memory; block for a moment. Call this when no call is left.
 
         llama.cpp notices with a delay that a call was given up, and hangs if it is ended before: hence the wait.
         A server that is still at work after a minute is left to the end of the process.
@@ -117,18 +117,18 @@ class Llama:
 
 @atexit.register
 def _close_all() -> None:
-    """Ends what nobody closed: threads at work while the process ends would crash it."""
+    """End what nobody closed: threads at work while the process ends would crash it."""
     for llama in list(_open):
         llama.close()
 
 
 def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:
-    """How many slots of ``cache`` bytes each half of the memory holds beside the weights; at least one."""
+    """Return how many slots of ``cache`` bytes each half of the memory holds beside the weights; at least one."""
     return max(1, min(wanted, (memory() // 2 - weights) // max(1, cache)))
 
 
 def import_xllamacpp() -> Any:
-    """The package `xllamacpp`.
+    """Return the package `xllamacpp`.
 
     Raises:
         UsageError: It is not installed, or does not run on this system.
@@ -149,7 +149,7 @@ def import_xllamacpp() -> Any:
 
 @contextmanager
 def _signal_handlers_kept() -> Iterator[None]:
-    """Undoes that llama.cpp's server takes SIGINT and SIGTERM for itself, so that Ctrl-C stays Python's.
+    """Take SIGINT and SIGTERM back from llama.cpp's server, so that Ctrl-C stays Python's.
 
     `signal.signal` could not do it: it works in the main thread only, and sees only handlers set through Python.
     """

@@ -19,7 +19,7 @@ TIMEOUT_S = 10.0
 
 
 def find_weights(spec: str) -> Path:
-    """Finds a model's file, downloading it where it is on the hub.
+    """Find a model's file, downloading it where it is on the hub.
 
     Args:
         spec: ``""`` for the embedded model, a path, or ``hf:REPOSITORY[:FILE]``.
@@ -39,7 +39,7 @@ def find_weights(spec: str) -> Path:
 
 
 def choose_file(names: Iterable[str]) -> str | None:
-    """The file of a repository to take where nobody named one: a model (the first part of one) in about 4 bits."""
+    """Return the file of a repository to take if nobody named one: a model (or its first part) in about 4 bits."""
     models = sorted(
         name
         for name in names
@@ -94,7 +94,7 @@ def _from_hub(repository: str, file: str) -> Path:
 
 
 def _parts(file: str) -> list[str]:
-    """All files of a model that is stored in parts; llama.cpp finds the others beside the first."""
+    """Return all files of a model that is stored in parts; llama.cpp finds the others beside the first."""
     match = _PART.search(file)
     if not match:
         return [file]
@@ -102,7 +102,7 @@ def _parts(file: str) -> list[str]:
 
 
 def _cached(repository: str, file: str) -> Path | None:
-    """The file, or the one to choose, among those fetched earlier."""
+    """Return the file, or the one to choose, among those fetched earlier."""
     from huggingface_hub import snapshot_download
 
     try:

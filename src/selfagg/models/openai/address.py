@@ -31,17 +31,17 @@ class Address:
 
     @property
     def root(self) -> str:
-        """The base URL without ``/v1``, where servers keep what is not OpenAI's."""
+        """Return the base URL without ``/v1``, where servers keep what is not OpenAI's."""
         return self.url.removesuffix("/v1")
 
     @property
     def azure(self) -> bool:
-        """Whether Azure serves it, which wants its key in a header of its own."""
+        """Return whether Azure serves it, which wants its key in a header of its own."""
         return (urlsplit(self.url).hostname or "").endswith((".azure.com", ".azure.us", ".azure.cn"))
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be shown."""
+        """Return what must never be shown."""
         values = [unquote(pair.partition("=")[2]) for pair in self.query.split("&") if "version" not in pair]
         password = base64.b64decode(self.basic.removeprefix("Basic ")).decode().partition(":")[2]
         return [*values, self.basic.removeprefix("Basic "), password]

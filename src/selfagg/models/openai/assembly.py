@@ -40,7 +40,7 @@ class ReplyAssembly:
 
     @property
     def whole(self) -> bool:
-        """Whether the reply has come to its end."""
+        """Return whether the reply has come to its end."""
         return self._done or bool(self._finish)
 
     def add(self, event: object) -> Iterator[Delta]:
@@ -111,7 +111,7 @@ class ReplyAssembly:
         return read_reply({"choices": [choice], "usage": self._usage}, seconds=seconds, verbatim=self._verbatim)
 
     def _take_calls(self, pieces: object) -> None:
-        """Joins the pieces of tool calls: each names its call by a number, and adds to the call's arguments."""
+        """Join the pieces of tool calls: each names its call by a number, and adds to the call's arguments."""
         for piece in map(mapping, pieces if isinstance(pieces, list) else []):
             index = piece.get("index")
             call = self._calls.setdefault(index if isinstance(index, int) else len(self._calls), {})

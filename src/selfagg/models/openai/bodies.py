@@ -107,13 +107,13 @@ class _Found:
             self.take(name, value[named[name]], depth - 1)
 
     def _fault(self, value: Mapping[str, Any]) -> None:
-        """FastAPI's form: one entry a fault, with its place."""
+        """Return what FastAPI's form says: one entry a fault, with its place."""
         place = value.get("loc")
         path = ".".join(map(str, place)) if isinstance(place, list) else ""
         self.texts.append(f"{path}: {value.get('msg', '')}" if path else str(value.get("msg", "")))
 
     def _text(self, name: str, value: str, depth: int) -> None:
-        """A text, or another answer within it, as gateways hand on what their providers said."""
+        """Return a text, or another answer within it, as gateways hand on what their providers said."""
         if name and name not in _TEXTS:
             return
         before, brace, inner = value.partition("{")

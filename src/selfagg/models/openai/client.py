@@ -80,7 +80,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base URL, fit to be shown."""
+        """Return the base URL, fit to be shown."""
         return self.address.url
 
     def open(self) -> None:
@@ -307,12 +307,12 @@ class _Limit:
         self._end = min(silence, self._last)
 
     def running(self) -> asyncio.Timeout:
-        """A time-out around one wait; none is open while a consumer works on what it got."""
+        """Limit one wait; no limit is open while a consumer works on what it got."""
         return asyncio.timeout_at(self._end)
 
 
 async def _chunks(response: aiohttp.ClientResponse, limit: _Limit) -> AsyncIterator[bytes]:
-    """The body as it arrives, unpacked, up to `LARGEST_REPLY`."""
+    """Yield the body as it arrives, unpacked, up to `LARGEST_REPLY`."""
     left = LARGEST_REPLY
     while True:
         async with limit.running():
@@ -326,7 +326,7 @@ async def _chunks(response: aiohttp.ClientResponse, limit: _Limit) -> AsyncItera
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    """The body; a megabyte of gzip may hold a gigabyte, so what comes packed is measured unpacked."""
+    """Return the body; a megabyte of gzip may hold a gigabyte, so what comes packed is measured unpacked."""
     length = response.content_length
     if length is not None and length <= LARGEST_REPLY and "Content-Encoding" not in response.headers:
         return await response.read()
@@ -341,7 +341,7 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
 
 @functools.lru_cache(64)
 def _parsed(url: str) -> URL:
-    """A URL; one that is written out already is left as it is, since a gateway may sign or compare it."""
+    """Return a URL; one that is written out already is left as it is, since a gateway may sign or compare it."""
     return URL(url, encoded=url.isascii() and " " not in url)
 
 

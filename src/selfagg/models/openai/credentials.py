@@ -40,7 +40,7 @@ class Credentials:
 
     @property
     def named(self) -> bool:
-        """Whether anybody named a key."""
+        """Return whether anybody named a key."""
         return self.key != NO_KEY
 
     def headers(self, address: Address, key: str | None = None) -> dict[str, str]:

@@ -136,7 +136,7 @@ async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Serve
 
 
 async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
-    """The server's list; only for a model that is being loaded does it make sense to ask again."""
+    """Return the server's list; only for a model that is being loaded does it make sense to ask again."""
     try:
         return await _found(server, model)
     except Refusal as refusal:
@@ -152,7 +152,7 @@ async def _once_loaded(server: Server, model: str) -> list[ServedModel] | None:
 
 
 async def _found(server: Server, model: str) -> list[ServedModel] | None:
-    """The server's list, with or without ``/v1`` in the address; None if it keeps none."""
+    """Return the server's list, with or without ``/v1`` in the address; None if it keeps none."""
     try:
         return await _models(server, model)
     except (Refusal, TransientError) as missing:
@@ -170,7 +170,7 @@ async def _found(server: Server, model: str) -> list[ServedModel] | None:
 
 
 async def _models(server: Server, model: str) -> list[ServedModel] | None:
-    """All pages of the list, or those up to the model; None if it keeps none."""
+    """Return all pages of the list, or those up to the model; None if it keeps none."""
     path: str | None = "models"
     found: dict[str, ServedModel] = {}
     for _ in range(_MOST_PAGES):
@@ -212,7 +212,7 @@ def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
 
 
 def _next_page(answer: object, entries: Sequence[ServedModel]) -> str | None:
-    """Where the next page of a list is, in any of the forms servers use; None: this is the last."""
+    """Return where the next page of a list is, in any of the forms servers use; None: this is the last."""
     data = mapping(answer)
     links = mapping(data.get("links")) or mapping(data.get("pagination")) or data
     following = links.get("next") or data.get("next_url") or data.get("next")
@@ -241,7 +241,7 @@ def _offer(model: str, ids: Sequence[str]) -> str:
 
 
 async def _ask_llama_cpp(server: Server, entry: ServedModel) -> ServerInfo:
-    """A slot's context is what one call has; the slots together are what the server does at once."""
+    """Return a slot's context, which is what one call has, and the slots, which are what the server does at once."""
     counter = await tried(count_by_llama_cpp, server)
     try:
         props = mapping(await server.get(f"{server.address.root}/props"))
@@ -259,7 +259,7 @@ async def _ask_llama_cpp(server: Server, entry: ServedModel) -> ServerInfo:
 
 
 async def _ask_ollama(server: Server, entry: ServedModel) -> int | None:
-    """The window of a model that Ollama has loaded; it cuts longer prompts in silence."""
+    """Return the window of a model that Ollama has loaded; it cuts longer prompts in silence."""
     try:
         running = mapping(await server.get(f"{server.address.root}/api/ps")).get("models")
     except (Refusal, TransientError):
@@ -272,7 +272,7 @@ async def _ask_ollama(server: Server, entry: ServedModel) -> int | None:
 
 
 async def _speaks_tls(server: Server) -> bool:
-    """Whether TLS is spoken at an address that was given as http:// and gave no answer of HTTP."""
+    """Return whether TLS is spoken at an address that was given as http:// and gave no answer of HTTP."""
     parts = urlsplit(server.url)
     if parts.scheme != "http" or not re.match(r"\d", str(parts.port or "")):
         return False

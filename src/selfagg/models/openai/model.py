@@ -135,7 +135,7 @@ class OpenAIModel:
 
     @property
     def context(self) -> int | None:
-        """Tokens that prompt and reply may have together: what was given, else the least that the server told."""
+        """Return the tokens of prompt and reply together: what was given, else the least that the server told."""
         told = [tokens for tokens in (self._said_context, self._profile.context) if tokens]
         return self._given_context or min(told, default=None)
 
@@ -169,7 +169,7 @@ class OpenAIModel:
                 self._profile.tell(fact.note)
 
     async def _look_up(self) -> list[ServerInfo]:
-        """What the servers tell; a replica that cannot be reached is avoided while another one can."""
+        """Return what the servers tell; a replica that cannot be reached is avoided while another one can."""
         facts, lost = [], []
         for server in self._servers:
             try:
@@ -191,7 +191,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
-        """The servers, ready for use in the running event loop until its last user leaves."""
+        """Give the servers, ready for use in the running event loop until its last user leaves."""
         loop = asyncio.get_running_loop()
         if not self._users[loop]:
             for server in self._servers:
@@ -208,7 +208,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def here(self) -> AsyncIterator[Self]:
-        """The connection, ready for use in the running event loop, whether it is open, open in another one or not."""
+        """Give the connection, ready for use in the running event loop, whether it is open elsewhere or not."""
         async with self._sessions():
             if not self._known:
                 await self._prepare()
@@ -373,7 +373,7 @@ class OpenAIModel:
         raise refusal.error(server.url, proven=proven, listed=self._facts.listed, hint=hint) from None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of this conversation as a prompt.
+        """Return tokens of this conversation as a prompt.
 
         Exact where vLLM or llama.cpp serves it (one small exchange); elsewhere, and where the server does not
         answer, `counting.estimate_tokens`.

@@ -53,7 +53,7 @@ def open_session(proxy: str | None = None) -> aiohttp.ClientSession:
 
 
 def _socket(info: tuple[Any, ...]) -> socket.socket:
-    """A socket that notices a peer that is gone, and keeps a long silence alive in the tables on its way."""
+    """Return a socket that notices a peer that is gone, and keeps a long silence alive in the tables on its way."""
     made = socket.socket(info[0], info[1], info[2])
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):

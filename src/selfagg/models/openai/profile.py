@@ -166,7 +166,7 @@ class Profile:
         return False
 
     def _own(self, body: Mapping[str, Any]) -> list[str]:
-        """The fields that this connection puts into a body, those first that can be missed most easily."""
+        """Return the fields that this connection puts into a body, those first that can be missed most easily."""
         own = (*self.fields, "seed", "top_p", "stream_options", "logprobs", *complaints.LENGTHS, *_LAST)
         return [name for name in own if name in body]
 

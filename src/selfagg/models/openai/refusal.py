@@ -95,7 +95,7 @@ class Refusal(Exception):
 
     @property
     def overflow(self) -> bool:
-        """Whether the request is too large, for the context or for a limit on requests."""
+        """Return whether the request is too large, for the context or for a limit on requests."""
         if self.code & _OVERFLOW_CODES or self.param == "input_tokens" or self.status == 413:
             return True
         if self.status in (400, 422, 429) and _TOO_LARGE.search(self.words):
@@ -106,26 +106,26 @@ class Refusal(Exception):
 
     @property
     def money(self) -> bool:
-        """Whether the account has no money left, as opposed to a limit that time lifts."""
+        """Return whether the account has no money left, as opposed to a limit that time lifts."""
         if "insufficient_quota" in self.code or self.status == 402:
             return True
         return not self.wait_s and self.status not in (413,) and bool(_MONEY.search(self.words))
 
     @property
     def loading(self) -> bool:
-        """Whether the server is there and its model is not yet."""
+        """Return whether the server is there and its model is not yet."""
         return self.status in (400, 404, 425, 500, 502, 503) and bool(_LOADING.search(self.words))
 
     @property
     def no_model(self) -> bool:
-        """Whether the server says that it has no such model."""
+        """Return whether the server says that it has no such model."""
         return bool(
             _NO_MODEL.search(self.words) or self.code & {"model_not_found", "model_not_exist", "DeploymentNotFound"}
         )
 
     @property
     def passing(self) -> bool:
-        """Whether the same call may succeed later."""
+        """Return whether the same call may succeed later."""
         if self.overflow or self.money:
             return False
         if self.loading or (self.status < 500 and _CROWDED.search(self.words) and self.status != 404):
@@ -134,7 +134,7 @@ class Refusal(Exception):
 
     @property
     def limit(self) -> int | None:
-        """The most tokens of prompt and reply together that the refusal names, or None."""
+        """Return the most tokens of prompt and reply together that the refusal names, or None."""
         if (found := self.numbers.get("n_ctx")) or _BYTES.search(self.words):
             return found
         for pattern in _LIMITS:
@@ -145,14 +145,14 @@ class Refusal(Exception):
 
     @property
     def prompt_tokens(self) -> int | None:
-        """The tokens of the prompt that was refused, where the refusal tells them."""
+        """Return the tokens of the prompt that was refused, where the refusal tells them."""
         match = _PROMPT.search(self.words)
         said = _number(next(filter(None, match.groups()))) if match else None
         return self.numbers.get("n_prompt_tokens") or said
 
     @property
     def requested_tokens(self) -> int | None:
-        """The tokens that the request is counted with, where the refusal tells them."""
+        """Return the tokens that the request is counted with, where the refusal tells them."""
         match = _REQUESTED.search(self.words)
         return _number(match[1]) if match else None
 

@@ -25,7 +25,7 @@ class EventReader:
 
     @property
     def page(self) -> str:
-        """The beginning of a body that is no stream of events."""
+        """Return the beginning of a body that is no stream of events."""
         return b"".join(self._plain or self._data)[:10_000].decode("utf-8", "replace")
 
     def feed(self, chunk: bytes) -> Iterator[object]:
@@ -94,7 +94,7 @@ class EventReader:
 
 
 def _values(lines: list[bytes]) -> Iterator[object]:
-    """The value of an event, or where a server left out the empty lines between events, one a line."""
+    """Yield the value of an event, or where a server left out the empty lines between events, one a line."""
     whole = b"\n".join(lines) if len(lines) > 1 else lines[0]
     try:
         yield _value(whole)

@@ -100,7 +100,7 @@ def split(content: object, reasoning: str) -> tuple[str, str]:
 
 
 def _text(content: object) -> str:
-    """The text of a string, or of typed parts; parts within parts are nobody's, and to any depth."""
+    """Return the text of a string, or of typed parts; parts within parts are nobody's, and to any depth."""
     if isinstance(content, list):
         return "".join(plain(mapping(part).get("text")) for part in content)
     return plain(content)

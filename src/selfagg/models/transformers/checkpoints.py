@@ -40,7 +40,7 @@ class Checkpoint:
 
 
 def load(name: str, *, device: str | None = None, dtype: torch.dtype | str | None = None) -> Checkpoint:
-    """Loads a model and its tokenizer; blocks until that is done.
+    """Load a model and its tokenizer; block until that is done.
 
     Args:
         name: A hub id (``OWNER/NAME``), a folder that transformers saved, a folder of a LoRA adapter that peft saved
@@ -76,7 +76,7 @@ def load(name: str, *, device: str | None = None, dtype: torch.dtype | str | Non
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
-    """Saves a model as a folder of safetensors that transformers, vLLM and llama.cpp's converter read.
+    """Save a model as a folder of safetensors that transformers, vLLM and llama.cpp's converter read.
 
     A LoRA adapter (peft) is merged into a copy. What says that the weights came out of a GGUF file is removed. Each
     file appears whole, and ``config.json``, without which a folder is no model, comes last.
@@ -106,12 +106,12 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a path is a folder that `load` takes, to judge by its files."""
+    """Return whether a path is a folder that `load` takes, to judge by its files."""
     return any((path / name).is_file() for name in (_CONFIG, _ADAPTER))
 
 
 def require_chat_template(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Raises `UsageError` where a tokenizer does not say how a conversation is written."""
+    """Raise `UsageError` where a tokenizer does not say how a conversation is written."""
     if not tokenizer.chat_template:
         raise UsageError(
             f"{name} has no chat template, so nobody knows how a conversation is put to it: take its instruct version, "
@@ -120,13 +120,13 @@ def require_chat_template(tokenizer: PreTrainedTokenizerBase, name: str) -> None
 
 
 def short_name(name: str) -> str:
-    """A model's name in records: no folders of the user's, which are nobody else's affair."""
+    """Return a model's name in records: no folders of the user's, which are nobody else's affair."""
     path = Path(name).expanduser()
     return path.resolve().name if path.exists() else name
 
 
 def must_be_cached(name: str) -> bool:
-    """Asks the hub for a model: whether only what was fetched earlier can be had.
+    """Ask the hub for a model; return whether only what was fetched earlier can be had.
 
     Asked first, since transformers tries for minutes before it calls the hub out of reach.
     """
@@ -219,7 +219,7 @@ def _device(device: str | None) -> torch.device:
 
 
 def _remove_gguf_marks(model: PreTrainedModel) -> None:
-    """Makes a dequantised model one like any other: with these marks transformers neither trains nor saves it.
+    """Make a dequantised model one like any other: with these marks transformers neither trains nor saves it.
 
     Weights that are still quantised by another library keep theirs.
     """
@@ -238,7 +238,7 @@ def _remove_gguf_marks(model: PreTrainedModel) -> None:
 
 @contextmanager
 def _failures(name: str) -> Iterator[None]:
-    """Turns what transformers raises for a checkpoint that it cannot read into one sentence."""
+    """Turn what transformers raises for a checkpoint that it cannot read into one sentence."""
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
@@ -248,7 +248,7 @@ def _failures(name: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars off the terminal, which belongs to selfagg's own."""
+    """Keep transformers' bars off the terminal, which belongs to selfagg's own."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

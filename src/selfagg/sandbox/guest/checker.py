@@ -22,7 +22,7 @@ class CandidateError(Exception):
 
 
 def main() -> None:
-    """Serves one session: the test comes first, a message for each call goes out, the verdict comes last."""
+    """Serve one session: the test comes first, a message for each call goes out, the verdict comes last."""
     channel = Channel.take_over_stdio()
     limits = begin(channel)
     start = channel.receive()

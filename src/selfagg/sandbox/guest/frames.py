@@ -11,7 +11,7 @@ HEADER = struct.Struct(">I")
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    """One message as it goes over the wire."""
+    """Return one message as it goes over the wire."""
     body = json.dumps(message).encode()
     return HEADER.pack(len(body)) + body
 
@@ -25,7 +25,7 @@ class Channel:
 
     @classmethod
     def take_over_stdio(cls) -> Channel:
-        """Turns the process's standard input and output into the channel, and leaves the null device there."""
+        """Turn the process's standard input and output into the channel, and leave the null device there."""
         channel = cls(os.dup(0), os.dup(1))
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
@@ -34,7 +34,7 @@ class Channel:
         return channel
 
     def receive(self) -> dict[str, Any] | None:
-        """The next message, or None when selfagg has hung up."""
+        """Return the next message, or None when selfagg has hung up."""
         header = self._read(HEADER.size)
         if header is None:
             return None
@@ -45,7 +45,7 @@ class Channel:
         return message
 
     def send(self, message: dict[str, Any]) -> None:
-        """Sends one message."""
+        """Send one message."""
         left = memoryview(pack(message))
         while left:
             left = left[os.write(self._writer, left) :]

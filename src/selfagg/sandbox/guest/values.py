@@ -25,7 +25,7 @@ class Opaque:
 
 
 def encode(value: Any) -> Any:
-    """The JSON value for a Python value. Subclasses lose what they add: a Counter becomes a dict."""
+    """Return the JSON value for a Python value. Subclasses lose what they add: a Counter becomes a dict."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -70,7 +70,7 @@ def _shown(value: Any) -> str:
 
 
 def decode(value: Any) -> Any:
-    """The Python value for a JSON value that `encode` made; others raise ValueError or TypeError."""
+    """Return the Python value for a JSON value that `encode` made; others raise ValueError or TypeError."""
     if isinstance(value, list):
         return [decode(item) for item in value]
     if not isinstance(value, dict):

@@ -192,7 +192,7 @@ def _contents(descriptor: int, most: int, start: int = 0) -> str:
 def _become_program(
     code: CodeType, names: dict[str, Any], request: dict[str, Any], limits: dict[str, Any], files: _Files
 ) -> int:
-    """In the forked process: run the program; return its exit code."""
+    """Run the program in the forked process; return its exit code."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     os.chdir(_HOME)

@@ -127,7 +127,7 @@ def normalise(answer: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    r"""Words stay in one ``\text{}``; mathematics in a text font comes out of it."""
+    r"""Keep words in one ``\text{}``; take mathematics in a text font out of it."""
 
     def word(match: re.Match[str]) -> str:
         inside = match[1].replace("\\,", " ").replace("~", " ").replace("\\cdot", "·").strip()
@@ -145,13 +145,13 @@ def _unwrap(text: str) -> str:
 
 
 def _lines(match: re.Match[str]) -> str:
-    """The lines of an aligned environment: a chain of equals signs, or a list."""
+    """Return the lines of an aligned environment: a chain of equals signs, or a list."""
     lines = [line.replace("&", "").strip() for line in re.split(r"\\\\(?:\[[^\]]*\])?", match[2])]
     return " " + re.sub(r",(?==)", " ", ",".join(line for line in lines if line)) + " "
 
 
 def _ornaments_off(text: str) -> str:
-    """Takes off what surrounds an answer: Markdown, quotes, full stops, an opening equals sign."""
+    """Take off what surrounds an answer: Markdown, quotes, full stops, an opening equals sign."""
     return _until_stable(text, _ornament_off)
 
 
@@ -169,7 +169,7 @@ def _ornament_off(text: str) -> str:
 
 
 def _decimals(text: str) -> str:
-    """Numbers with spaces or marks between thousands, repeating decimals, decimals in scientific notation."""
+    """Read numbers with spaces or marks between thousands, repeating decimals, decimals in scientific notation."""
     if re.fullmatch(r"[-+]?[1-9][0-9]{0,2}(?:([ _,'])[0-9]{3})(?:\1[0-9]{3})*(?:\.[0-9]+)?", text):
         text = re.sub("[ _,']", "", text)
     text = re.sub(r"[0-9]{1,3}(?:\.[0-9]{3}){2,}", lambda m: m[0].replace(".", ""), text)

@@ -121,7 +121,7 @@ def _as_fraction(part: Any) -> Fraction:
 
 
 def _recognised(real: Any) -> Fraction | None:
-    """The rational number in disguise, such as the square of a root."""
+    """Return the rational number in disguise, such as the square of a root."""
     if not real:
         return Fraction(0)
     exact = _as_fraction(real)
@@ -171,7 +171,7 @@ def _magnitude(expression: Any) -> float:
 
 
 def _key_by_logarithm(expression: Any) -> str:
-    """The key of a product of powers that is too large to write out: that of its logarithm, and so on."""
+    """Return the key of a product of powers that is too large to write out: that of its logarithm, and so on."""
     negative = expression.could_extract_minus_sign()
     return f"{'-' if negative else ''}exp {_number(_logarithm(-expression if negative else expression)).key}"
 
@@ -216,7 +216,7 @@ def _formula(expression: Any) -> Value:
 
 
 def _constant(expression: Any) -> Value | None:
-    """The number that a formula is whatever its letters: sin^2 x + cos^2 x."""
+    """Return the number that a formula is whatever its letters: sin^2 x + cos^2 x."""
     point = _points(expression)[0]
     return _number(expression.subs(point))
 
@@ -226,7 +226,7 @@ def _structure(expression: Any) -> str:
 
 
 def _samples(expression: Any) -> list[Any]:
-    """The values of a formula at the fixed points, None where it has none there."""
+    """Return the values of a formula at the fixed points, None where it has none there."""
     found: list[Any] = []
     for point in _points(expression):
         try:
@@ -239,7 +239,7 @@ def _samples(expression: Any) -> list[Any]:
 
 
 def _points(expression: Any) -> list[dict[Any, Any]]:
-    """Two points of positive coordinates, one of negative, one of mixed ones; a letter has its own, always the same."""
+    """Return two points of positive coordinates, one of negative, one of mixed ones; a letter always has the same."""
     symbols = sorted(expression.free_symbols, key=str)
     return [{symbol: _coordinate(symbol.name, sample) for symbol in symbols} for sample in range(_SAMPLES)]
 

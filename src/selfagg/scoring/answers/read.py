@@ -111,7 +111,7 @@ def _numeral(text: str) -> Value | None:
 
 
 def _option(text: str) -> Value | None:
-    """A choice with its letter: "C. 42"."""
+    """Return a choice with its letter: "C. 42"."""
     match = re.fullmatch(r"(?:\(([A-J])\)[.:]?|([A-J])[.)])\s+(\S.*)", text)
     if not match:
         return None
@@ -154,7 +154,7 @@ def _list(text: str) -> Value | None:
 
 
 def _counted(part: str) -> Value:
-    """An element with its word: "3 red, 2 blue" is not "2 red, 3 blue"."""
+    """Return an element with its word: "3 red, 2 blue" is not "2 red, 3 blue"."""
     found, (amount, word) = value(part), re.split(r"\\text", part, maxsplit=1)
     return (
         found
@@ -169,7 +169,7 @@ def _plus_minus(text: str) -> Value | None:
 
 
 def _signs(text: str) -> list[str]:
-    r"""The two readings of ``\pm``; several of them in one formula change together."""
+    r"""Return the two readings of ``\pm``; several of them in one formula change together."""
     if not re.search(r"\\[pm][mp](?![a-z])", text) or split(text, "=")[1:]:
         name, *rest = split(text, "=")
         return [f"{name}={variant}" for variant in _signs(rest[-1])] if rest else [text]

@@ -29,7 +29,7 @@ def _command(text: str, match: re.Match[str]) -> tuple[str, int]:
 
 
 def _argument(text: str, position: int) -> tuple[str, int]:
-    """One argument of a TeX command: a group, a command with its own arguments, a character."""
+    """Return one argument of a TeX command: a group, a command with its own arguments, a character."""
     while position < len(text) and text[position] == " ":
         position += 1
     if position >= len(text):

@@ -24,7 +24,7 @@ class Value:
 
     @property
     def key(self) -> str:
-        """The exact reading."""
+        """Return the exact reading."""
         return self.readings[0]
 
 

@@ -99,7 +99,7 @@ def value_among_words(text: str, value: Callable[[str], Value]) -> Value:
 
 
 def _listed(text: str) -> list[str]:
-    """The names in "Alice, Bob and Carol"; nothing where the text is no list of names."""
+    """Return the names in "Alice, Bob and Carol"; nothing where the text is no list of names."""
     parts = [
         part.strip() for part in re.split(r"(?i:,\s*(?:and\b|or\b)?|\band\b|\bor\b)", re.sub(r"\\text|[{}]", "", text))
     ]
