@@ -102,7 +102,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'selfagg' has no attribute {name!r}")
     module = import_module(f"selfagg.{_HOMES[name]}")
-    found = globals()[name] = getattr(module, "Callback" if name == "Callback" else name)
+    found = globals()[name] = getattr(module, name)
     return found
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from selfagg.server.settings import ServeSettings
 
 KEYS_VARIABLE = "SELFAGG_API_KEYS"
-SERVER, LIMITS = "Server", "ServerLimits"
+SERVER, LIMITS = "Server", "Limits"
 
 
 @spread

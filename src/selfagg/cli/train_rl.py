@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from selfagg.training.evaluation import HeldOutEvaluation
     from selfagg.training.rl_settings import RLSettings
 
-EVALUATION, TRAINING = "HeldOutEvaluation", "Training"
+EVALUATION, TRAINING = "Evaluation", "Training"
 
 
 @spread
