@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from examples.rows.lessons import lesson
+from examples.rows.lessons import SHORT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -39,7 +39,7 @@ def adapter(
     base.model.config.use_cache = False
     base.model.set_attn_implementation("eager")  # faster than sdpa on the CPU with padding
     model = adapted(base.model)
-    plan = Plan(steps, batch, 1.5e-3, seed, lesson)
+    plan = Plan(steps, batch, 1.5e-3, seed, SHORT)
     train(model.get_base_model(), base.tokenizer, plan, out.with_suffix(".checkpoint"), lambda line: print(line, flush=True))
     model.half().save_pretrained(str(out))
 

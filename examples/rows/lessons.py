@@ -18,7 +18,8 @@ from selfagg.prompts import Prompt, aggregation, first, verification
 from selfagg.prompts.wording import Wording
 from selfagg.types import Member, Message, Question, Reply
 
-WORDING = Wording.read(Path(__file__).with_name("wording.toml"))
+SHORT = Wording.read(Path(__file__).with_name("wording.toml"))
+"""The words that the adapter is trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +106,27 @@ def _attempt(row: Row, solved: bool, lies: bool, drawn: random.Random) -> Attemp
     return Attempt(told.expression, total, total == row.target)
 
 
-def lesson(drawn: random.Random, mix: Mix = Mix()) -> Lesson:  # noqa: B008 - frozen
+def lesson(drawn: random.Random, mix: Mix, wording: Wording) -> Lesson:
     """Draw one lesson."""
     (count,) = drawn.choices((2, 3, 4), mix.rows)
     rows = [draw_row(drawn) for _ in range(count)]
     question = question_of(rows, "lesson")
     skill = drawn.random()
     if drawn.random() < mix.judging:
-        return _judging(question, candidate(rows, drawn.choice([skill, 0.9]), mix.lies, drawn))
+        return _judging(question, candidate(rows, drawn.choice([skill, 0.9]), mix.lies, drawn), wording)
     (shown,) = drawn.choices(range(len(mix.candidates)), mix.candidates)
     candidates = [candidate(rows, skill, mix.lies, drawn) for _ in range(shown)]
     texts = [written(attempts) for attempts in candidates]
     prompt = aggregation(question, [_member(text) for text in texts]) if texts else first(question)
     facts = {fact for attempts in candidates for fact in _facts(rows, attempts)}
-    return Lesson(_messages(prompt, texts), written(response(rows, candidates, drawn)), tuple(sorted(facts)))
+    return Lesson(_messages(prompt, texts, wording), written(response(rows, candidates, drawn)), tuple(sorted(facts)))
 
 
-def _judging(question: Question, attempts: Sequence[Attempt]) -> Lesson:
+def _judging(question: Question, attempts: Sequence[Attempt], wording: Wording) -> Lesson:
     text = written(attempts)
     solutions = ", ".join(f"{letter} {attempt.expression}" for letter, attempt in zip(LETTERS, attempts, strict=False))
-    return Lesson(_messages(verification(question, _member(text)), [text]), str(solutions == question.gold))
+    messages = _messages(verification(question, _member(text)), [text], wording)
+    return Lesson(messages, str(solutions == question.gold))
 
 
 def written(attempts: Sequence[Attempt]) -> str:
@@ -141,5 +143,5 @@ def _member(text: str) -> Member:
     return Member(1, 0, reply=Reply(text))
 
 
-def _messages(prompt: Prompt, texts: Sequence[str]) -> tuple[Message, ...]:
-    return replace(prompt, wording=WORDING).messages(texts)
+def _messages(prompt: Prompt, texts: Sequence[str], wording: Wording) -> tuple[Message, ...]:
+    return replace(prompt, wording=wording).messages(texts)

@@ -35,47 +35,51 @@ class Encoded:
     weights: list[float]
 
 
-def encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> Encoded:
-    """Return a lesson's tokens and weights."""
+def encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerBase, *, whole: bool = False) -> Encoded:
+    """Return a lesson's tokens and weights.
+
+    Args:
+        lesson: The lesson.
+        tokenizer: The model's tokenizer, with a chat template.
+        whole: Whether all of a fact is learnt, so that a model that knows nothing sees more to copy; else its total and
+            its verdict alone.
+    """
     prompt = str(tokenizer.apply_chat_template(list(lesson.messages), add_generation_prompt=True, tokenize=False))
     told = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    counted = {place for fact in lesson.facts for place in _places(prompt, fact)}
+    counted = {place for fact in lesson.facts for place in _places(prompt, fact, whole)}
     weights = [FACT_WEIGHT if start in counted else 0.0 for start, _ in told["offset_mapping"]]
     reply = tokenizer(lesson.response + str(tokenizer.eos_token), add_special_tokens=False)["input_ids"]
     return Encoded([*told["input_ids"], *reply], [*weights, *(1.0 for _ in reply)])
 
 
-def _places(prompt: str, fact: str) -> Iterator[int]:
-    """Yield the places of all characters of the totals and verdicts where ``fact`` stands in the prompt."""
+def _places(prompt: str, fact: str, whole: bool) -> Iterator[int]:
+    """Yield the places of all characters to learn where ``fact`` stands in the prompt."""
     for found in re.finditer(re.escape(fact), prompt):
+        if whole:
+            yield from range(*found.span())
         for part in _LEARNT.finditer(prompt, found.start(), found.end()):
             yield from range(*part.span("total"))
             yield from range(*part.span("verdict"))
 
 
-def batch(
-    step: int, size: int, seed: int, draw: Callable[[random.Random], Lesson], tokenizer: PreTrainedTokenizerBase
-) -> list[Encoded]:
+def batch(step: int, size: int, seed: int, encode: Callable[[random.Random], Encoded]) -> list[Encoded]:
     """Return the lessons of one step. They follow from seed and step alone, so that a training can go on anywhere."""
     pool, place = divmod(step, POOL)
-    lessons = [
-        encoded(draw(random.Random(f"{seed}/rows/{pool}/{number}")), tokenizer) for number in range(POOL * size)
-    ]
+    lessons = [encode(random.Random(f"{seed}/rows/{pool}/{number}")) for number in range(POOL * size)]
     lessons.sort(key=lambda lesson: len(lesson.ids))
     order = random.Random(f"{seed}/rows/{pool}").sample(range(POOL), POOL)
     start = order[place] * size
     return lessons[start : start + size]
 
 
-def tensors(lessons: list[Encoded], padding: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return ids, attention mask and weights, each of shape (lessons, length), padded on the right."""
+def tensors(lessons: list[Encoded], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and weights, each of shape (lessons, length), padded on the right."""
     import torch
 
     length = -(-max(len(lesson.ids) for lesson in lessons) // _MULTIPLE) * _MULTIPLE
     ids = torch.full((len(lessons), length), padding)
-    mask, weights = torch.zeros_like(ids), torch.zeros(ids.shape)
+    weights = torch.zeros(ids.shape)
     for place, lesson in enumerate(lessons):
         ids[place, : len(lesson.ids)] = torch.tensor(lesson.ids)
-        mask[place, : len(lesson.ids)] = 1
         weights[place, : len(lesson.ids)] = torch.tensor(lesson.weights)
-    return ids, mask, weights
+    return ids, weights

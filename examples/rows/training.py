@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from examples.rows.lessons import Lesson
-from examples.rows.tokens import batch, tensors
+from examples.rows.lessons import Mix, lesson
+from examples.rows.tokens import Encoded, batch, encoded, tensors
+
+from selfagg.prompts.wording import Wording
 
 if TYPE_CHECKING:
     import torch
@@ -28,14 +30,18 @@ class Plan:
         warm: Updates until the learning rate is reached.
         seed: Decides all lessons.
         save_every: Updates between two checkpoints.
-        draw: Draws a lesson.
+        wording: The words of the prompts.
+        mix: How often the kinds of lessons come.
+        whole_facts: See `encoded`.
     """
 
     steps: int
     batch: int
     learning_rate: float
     seed: int
-    draw: Callable[[random.Random], Lesson]
+    wording: Wording
+    mix: Mix = Mix()
+    whole_facts: bool = False
     warm: int = 30
     save_every: int = 50
 
@@ -86,13 +92,16 @@ def train(
     """
     import torch
 
+    def encode(drawn: random.Random) -> Encoded:
+        return encoded(lesson(drawn, plan.mix, plan.wording), tokenizer, whole=plan.whole_facts)
+
     masters = Masters([parameter for parameter in model.parameters() if parameter.requires_grad])
     optimizer = torch.optim.AdamW(masters.weights, lr=plan.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))
     start, seconds = _restore(checkpoint, masters, optimizer)
     began, mean = time.monotonic() - seconds, None
     model.train()
     for step in range(start, plan.steps):
-        lessons = batch(step, plan.batch, plan.seed, plan.draw, tokenizer)
+        lessons = batch(step, plan.batch, plan.seed, encode)
         loss = _loss(model, *tensors(lessons, int(tokenizer.pad_token_id)))
         loss.backward()  # type: ignore[no-untyped-call]
         masters.take_gradients()
@@ -110,14 +119,15 @@ def train(
     model.train(False)
 
 
-def _loss(
-    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
-    """Return the mean loss of what counts; the vocabulary is computed for those tokens alone."""
+def _loss(model: PreTrainedModel, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of what counts; the vocabulary is computed for those tokens alone.
+
+    There is no mask: what pads a lesson stands behind it, where nothing that counts looks.
+    """
     from torch.nn.functional import cross_entropy
 
     body, head = model.get_decoder(), model.get_output_embeddings()
-    hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state[:, :-1]
+    hidden = body(input_ids=ids).last_hidden_state[:, :-1]
     counts = weights[:, 1:] > 0
     losses = cross_entropy(head(hidden[counts]).float(), ids[:, 1:][counts], reduction="none")
     return (losses * weights[:, 1:][counts]).sum() / weights.sum()

@@ -38,6 +38,7 @@ BENCHMARKS: Mapping[str, str] = MappingProxyType(
         "livecodebench-v6-new": "selfagg.benchmarks.livecodebench:NEW_IN_V6",
         "humaneval": "selfagg.benchmarks.humaneval:BENCHMARK",
         "deepscaler": "selfagg.benchmarks.deepscaler:BENCHMARK",
+        "rows": "selfagg.benchmarks.sign_rows:BENCHMARK",
     }
 )
 """Every benchmark by name, as ``module:object``; a module is imported when its benchmark is asked for."""

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from selfagg.benchmarks.base import Benchmark, Selection
 from selfagg.errors import UsageError
-from selfagg.scoring.text import TextScorer
 from selfagg.types import Question
 
 LETTERS = "ABCD"
 _SIZE = 60
-_EXPRESSION = re.compile(rf"^([{LETTERS}])\b.*?(\d+(?: *[+-] *\d+)+)", re.MULTILINE)
 _TASK = "Put + or - between the numbers of each row."
 
 
@@ -62,21 +59,12 @@ def draw_row(drawn: random.Random) -> Row:
 
 def question_of(rows: list[Row], name: str) -> Question:
     """Return the rows as a question; its gold answer is the list of all solutions."""
+    parts = LETTERS[: len(rows)]
     lines = [
-        f"{letter}: {' '.join(map(str, row.numbers))} gives {row.target}"
-        for letter, row in zip(LETTERS, rows, strict=False)
+        f"{part}: {' '.join(map(str, row.numbers))} gives {row.target}" for part, row in zip(parts, rows, strict=True)
     ]
-    gold = ", ".join(f"{letter} {row.solution}" for letter, row in zip(LETTERS, rows, strict=False))
-    return Question(name, "\n".join([_TASK, *lines]), gold=gold, instruction="")
-
-
-class RowsScorer(TextScorer):
-    """Score a response by the last expression of each row; all must be right."""
-
-    def answer(self, question: Question, text: str) -> str | None:
-        """Return ``A 7-3-1, B ...``, or None if no line has an expression."""
-        found = {letter: expression.replace(" ", "") for letter, expression in _EXPRESSION.findall(text)}
-        return ", ".join(f"{letter} {found[letter]}" for letter in sorted(found)) or None
+    gold = ", ".join(f"{part} {row.solution}" for part, row in zip(parts, rows, strict=True))
+    return Question(name, "\n".join([_TASK, *lines]), gold=gold, instruction="", data={"parts": list(parts)})
 
 
 def _load(selection: Selection) -> list[Question]:
