@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_AT_ONCE = 256
+"""Tokens over whose vocabulary is computed at once: parts of one size, since PyTorch keeps memory for every size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -124,13 +127,15 @@ def _loss(model: PreTrainedModel, ids: torch.Tensor, weights: torch.Tensor) -> t
 
     There is no mask: what pads a lesson stands behind it, where nothing that counts looks.
     """
+    import torch
     from torch.nn.functional import cross_entropy
 
     body, head = model.get_decoder(), model.get_output_embeddings()
-    hidden = body(input_ids=ids).last_hidden_state[:, :-1]
-    counts = weights[:, 1:] > 0
-    losses = cross_entropy(head(hidden[counts]).float(), ids[:, 1:][counts], reduction="none")
-    return (losses * weights[:, 1:][counts]).sum() / weights.sum()
+    hidden, weights = body(input_ids=ids).last_hidden_state[:, :-1], weights[:, 1:]
+    counts = weights > 0
+    parts = zip(*(part[counts].split(_AT_ONCE) for part in (hidden, ids[:, 1:], weights)), strict=True)
+    losses = [(cross_entropy(head(h).float(), i, reduction="none") * w).sum() for h, i, w in parts]
+    return torch.stack(losses).sum() / weights.sum()
 
 
 def _save(path: Path, masters: Masters, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:
