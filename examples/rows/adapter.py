@@ -39,8 +39,14 @@ def adapter(
     base.model.config.use_cache = False
     base.model.set_attn_implementation("eager")  # faster than sdpa on the CPU with padding
     model = adapted(base.model)
-    plan = Plan(steps, batch, 1.5e-3, seed, SHORT)
-    train(model.get_base_model(), base.tokenizer, plan, out.with_suffix(".checkpoint"), lambda line: print(line, flush=True))
+    plan = Plan(steps, batch, 1.5e-3, seed, SHORT, at_once=2)
+    train(
+        model.get_base_model(),
+        base.tokenizer,
+        plan,
+        out.with_suffix(".checkpoint"),
+        lambda line: print(line, flush=True),
+    )
     model.half().save_pretrained(str(out))
 
 

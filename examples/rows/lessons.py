@@ -1,9 +1,9 @@
 """Examples to learn from: what an honest aggregator of rows would write.
 
-A response gives each row two lines, ``A try 7+3-1=9`` and ``A bad 7+3-1`` (or ``A good ...``): the total is stated before
-the verdict, so a verdict can be read off. A row that a candidate calls good is taken over and added up again; any
-other row is tried afresh, with signs that no candidate tried. Some candidates lie (a false total, or a verdict that does
-not follow from it); the response to them is honest: these are the hard negatives.
+A response gives each row two lines, ``A try 7+3-1=9`` and ``A bad 7+3-1`` (or ``A good ...``): the total is stated
+before the verdict, so that the verdict can be read off. A row that a candidate calls good is taken over and added up
+again; any other row is tried afresh, with signs that no candidate tried. Some candidates lie (a false total, or a
+verdict that does not follow from it); the response to them is honest: these are the hard negatives.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ def honest(row: Row, expression: str) -> Attempt:
 
 def response(rows: Sequence[Row], candidates: Sequence[Sequence[Attempt]], drawn: random.Random) -> list[Attempt]:
     """Return what an honest aggregator writes."""
-    return [
-        _taken_over(row, [candidate[place] for candidate in candidates], drawn) for place, row in enumerate(rows)
-    ]
+    return [_taken_over(row, [candidate[place] for candidate in candidates], drawn) for place, row in enumerate(rows)]
 
 
 def _taken_over(row: Row, seen: Sequence[Attempt], drawn: random.Random) -> Attempt:

@@ -17,7 +17,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def lineage(folder: Annotated[Path, typer.Argument(help="A folder of records of rows, majority's among them.")]) -> None:
+def lineage(
+    folder: Annotated[Path, typer.Argument(help="A folder of records of rows, majority's among them.")],
+) -> None:
     """Print the bound of all choosing among samples, and one question's way from wrong candidates to a right answer."""
     found = {path.name.partition("-")[0]: selfagg.analyze(path).evaluation for path in records_of(folder)}
     typer.echo(bound(found["majority"].questions))
@@ -78,8 +80,7 @@ def _marked(row: str, expression: str, solution: str) -> str:
 
 
 def _parts(answer: str | None) -> dict[str, str]:
-    parts = [part.split() for part in (answer or "").split(", ") if part]
-    return {name: expression for name, expression in parts}
+    return dict(part.split() for part in (answer or "").split(", ") if part)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 END = "<end>"
 WORDS = (" try ", " good ", " bad ", " gives ", "[Candidate ", "True", "False")
 """Words that are one token each; of all others, what no character stands for is passed over."""
+SIGNED = [f"{number:+d}" for number in range(-17, 10) if number]
+"""Numbers with their signs, one token each: then a total is the sum of what three tokens say."""
 CHARACTERS = "0123456789ABCD+-=\n"
 NUMBERS = [str(number) for number in range(10, 28)]
 """Totals of two digits, each one token."""
@@ -65,7 +67,7 @@ def make_tokenizer() -> PreTrainedTokenizerBase:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens([AddedToken(END, special=True)])
-    made.add_tokens([AddedToken(word, normalized=False) for word in WORDS])
+    made.add_tokens([AddedToken(word, normalized=False) for word in (*WORDS, *SIGNED)])
     tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made, pad_token=END, eos_token=END, model_max_length=CONTEXT
     )

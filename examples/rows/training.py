@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class Plan:
         steps: Updates in all.
         batch: Lessons of an update.
         learning_rate: Of AdamW, reached after ``warm`` updates, falling to a twentieth in the last 40 %.
+        at_once: Lessons that are computed at once; fewer take less memory and the same steps.
         warm: Updates until the learning rate is reached.
         seed: Decides all lessons.
         save_every: Updates between two checkpoints.
@@ -43,8 +44,9 @@ class Plan:
     learning_rate: float
     seed: int
     wording: Wording
-    mix: Mix = Mix()
+    mix: Mix = field(default_factory=Mix)
     whole_facts: bool = False
+    at_once: int = 32
     warm: int = 30
     save_every: int = 50
 
@@ -105,15 +107,14 @@ def train(
     model.train()
     for step in range(start, plan.steps):
         lessons = batch(step, plan.batch, plan.seed, encode)
-        loss = _loss(model, *tensors(lessons, int(tokenizer.pad_token_id)))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = _gradients(model, lessons, int(tokenizer.pad_token_id), plan.at_once)
         masters.take_gradients()
         torch.nn.utils.clip_grad_norm_(masters.weights, 1.0)
         for group in optimizer.param_groups:
             group["lr"] = plan.rate(step)
         optimizer.step()
         masters.give()
-        mean = loss.item() if mean is None else 0.95 * mean + 0.05 * loss.item()
+        mean = loss if mean is None else 0.95 * mean + 0.05 * loss
         spent = time.monotonic() - began
         if (step + 1) % 10 == 0:
             told(f"step {step + 1} of {plan.steps}: loss {mean:.3f}, {spent:.0f} s")
@@ -122,8 +123,19 @@ def train(
     model.train(False)
 
 
+def _gradients(model: PreTrainedModel, lessons: list[Encoded], padding: int, at_once: int) -> float:
+    """Add up the gradients of the mean loss of an update, a few lessons at once; return that loss."""
+    counted = sum(sum(lesson.weights) for lesson in lessons)
+    total = 0.0
+    for start in range(0, len(lessons), at_once):
+        loss = _loss(model, *tensors(lessons[start : start + at_once], padding)) / counted
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    return total
+
+
 def _loss(model: PreTrainedModel, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the mean loss of what counts; the vocabulary is computed for those tokens alone.
+    """Return the loss of what counts, added up; the vocabulary is computed for those tokens alone.
 
     There is no mask: what pads a lesson stands behind it, where nothing that counts looks.
     """
@@ -135,7 +147,7 @@ def _loss(model: PreTrainedModel, ids: torch.Tensor, weights: torch.Tensor) -> t
     counts = weights > 0
     parts = zip(*(part[counts].split(_AT_ONCE) for part in (hidden, ids[:, 1:], weights)), strict=True)
     losses = [(cross_entropy(head(h).float(), i, reduction="none") * w).sum() for h, i, w in parts]
-    return torch.stack(losses).sum() / weights.sum()
+    return torch.stack(losses).sum()
 
 
 def _save(path: Path, masters: Masters, optimizer: torch.optim.Optimizer, step: int, seconds: float) -> None:

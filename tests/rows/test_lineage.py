@@ -8,7 +8,8 @@ from selfagg.api import Population
 from selfagg.evaluation import EvaluatedQuestion
 from selfagg.types import Member, Question, Reply
 
-QUESTION = Question("rows-7", "Two rows.\nA: 7 3 gives 4\nB: 2 2 gives 4", gold="A 7-3, B 2+2", data={"parts": ["A", "B"]})
+TEXT = "Two rows.\nA: 7 3 gives 4\nB: 2 2 gives 4"
+QUESTION = Question("rows-7", TEXT, gold="A 7-3, B 2+2", data={"parts": ["A", "B"]})
 
 
 def member(t: int, i: int, answer: str, *parents: int) -> Member:

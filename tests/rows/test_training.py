@@ -16,7 +16,6 @@ from examples.rows.tokens import batch, encoded  # noqa: E402
 from examples.rows.training import Plan, train  # noqa: E402
 
 
-
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Use one thread: two wait for each other on a busy machine."""

@@ -43,9 +43,7 @@ class Llama:
         slots: Calls it works on at once; `fitting_slots` where memory sets the bound.
     """
 
-    def __init__(
-        self, weights: Path, *, slots: int | None, context: int | None, adapter: Path | None = None
-    ) -> None:
+    def __init__(self, weights: Path, *, slots: int | None, context: int | None, adapter: Path | None = None) -> None:
         """Loads the weights; blocks until that is done.
 
         Args:
@@ -85,8 +83,9 @@ class Llama:
             with _signal_handlers_kept():
                 self._server: Any = xllamacpp.Server(params)
         except RuntimeError:
+            named = f"{weights} with {adapter}" if adapter else weights
             raise UsageError(
-                f"llama.cpp cannot load {weights}{f' with {adapter}' if adapter else ''}: the file is broken, its kind of model is unknown to this "
+                f"llama.cpp cannot load {named}: the file is broken, its kind of model is unknown to this "
                 "version, or memory does not suffice"
             ) from None
         self.url = f"{self._server.listening_address}/v1"
