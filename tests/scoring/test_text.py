@@ -40,3 +40,24 @@ def test_first_equal_points_at_the_first(keys: list[str]) -> None:
 @given(st.text())
 def test_key_ignores_case_and_space(text: str) -> None:
     assert text_key(f"  {text}\n") == text_key(text)
+
+
+PARTS = Question("q", "?", gold="A 7-3, B 2+2", data={"parts": ["A", "B"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "score"),
+    [
+        ("A try 7-3=4\nA good 7-3\nB good 2+2", "A 7-3, B 2+2", 1.0),
+        ("B: 2+2\nA: 7-3", "A 7-3, B 2+2", 1.0),
+        ("A good 7+3\nA good 7-3\nB good 2+2", "A 7-3, B 2+2", 1.0),
+        ("A good 7-3\nA good 7+3\nB good 2+2", "A 7+3, B 2+2", 0.0),
+        ("A good 7-3", "A 7-3", 0.0),
+        ("A good 7-3\nB", "A 7-3", 0.0),
+        ("A 7-3\nC 1\nB 2+2", "A 7-3, B 2+2", 1.0),
+        ("no part here", None, 0.0),
+    ],
+)
+async def test_the_last_line_of_each_part_counts(text: str, answer: str | None, score: float) -> None:
+    verdict = await TextScorer().score(PARTS, text)
+    assert (verdict.answer, verdict.score) == (answer, score)

@@ -41,6 +41,7 @@ BENCHMARKS: Mapping[str, str] = MappingProxyType(
         "humaneval": "selfagg.benchmarks.humaneval:BENCHMARK",
         "deepscaler": "selfagg.benchmarks.deepscaler:BENCHMARK",
         "paper-training": "selfagg.benchmarks.paper_training:BENCHMARK",
+        "rows": "selfagg.benchmarks.sign_rows:BENCHMARK",
     }
 )
 """Every benchmark by name, as ``module:object``; a module is imported when its benchmark is asked for."""

@@ -1,4 +1,8 @@
-"""Exact text: the last ``<answer>``, or the whole response where it has no such tags."""
+"""Exact text: the last ``<answer>``, or the whole response where it has no such tags.
+
+A question of several parts names them in ``data["parts"]``: the answer to a part is the last word of the last line that
+begins with its name, and the gold answer reads ``A 7-3-1, B 2+2``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,9 @@ class TextScorer:
     """Scores text by equality, whatever its case, white space and Unicode form (NFKC)."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the content of the last ``<answer>``, else the whole text; None where that is empty."""
+        """Return the content of the last ``<answer>``, else the whole text, or each part's answer; None if empty."""
+        if parts := question.data.get("parts"):
+            return _part_answers(parts, text)
         return last_answer_tag(text) or text.strip() or None
 
     async def score(self, question: Question, text: str) -> Verdict:
@@ -27,6 +33,12 @@ class TextScorer:
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group by text."""
         return first_equal([text_key(answer) for answer in answers])
+
+
+def _part_answers(parts: Sequence[str], text: str) -> str | None:
+    lines = [words for line in text.splitlines() if len(words := line.split()) > 1]
+    last = {words[0].rstrip(":"): words[-1] for words in lines}
+    return ", ".join(f"{part} {last[part]}" for part in parts if part in last) or None
 
 
 def text_key(text: str) -> str:

@@ -16,7 +16,7 @@ from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.limiter import Limiter
 from selfagg.models.llama_cpp.server import NAME, SLOTS, Llama, import_xllamacpp
-from selfagg.models.llama_cpp.weights import find_weights
+from selfagg.models.llama_cpp.weights import find_adapter, find_weights
 from selfagg.models.openai.address import read_address
 from selfagg.models.openai.assembly import Delta, ReplyAssembly
 from selfagg.models.openai.client import Server
@@ -36,7 +36,10 @@ _COUNTS: Final = 8  # conversations counted at once: each takes one of llama.cpp
 
 
 def connect(spec: str, access: Access) -> LocalModel:
-    """Return the model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names."""
+    """Return the model that ``local``, ``local:PATH.gguf`` or ``local:hf:REPOSITORY[:FILE]`` names.
+
+    ``local:NAME,lora=FILE.gguf`` adds a LoRA adapter; NAME may be empty or ``smollm2``: the embedded model.
+    """
     return LocalModel(spec, concurrency=access.concurrency, context=access.context)
 
 
@@ -55,7 +58,7 @@ class LocalModel:
 
         Args:
             spec: ``""``: the embedded SmolLM2-135M-Instruct; else a path, or ``hf:REPOSITORY[:FILE]`` (without
-                FILE: the repository's version in about 4 bits).
+                FILE: the repository's version in about 4 bits). ``,lora=FILE.gguf`` behind it adds an adapter.
             concurrency: Most calls at once; None: 16. Fewer where half of the machine's memory does not hold
                 their caches. Further calls wait.
             context: Tokens that prompt and reply may have together, rounded up to a multiple of 256; None: the
@@ -65,6 +68,7 @@ class LocalModel:
         self.concurrency = concurrency or SLOTS
         self.context = context
         self._spec = spec
+        self._weights, self._adapter = _split(spec)
         self._given_concurrency, self._given_context = concurrency, context
         self._running: _Running | None = None
         self._calls: set[asyncio.Task[Any] | None] = set()
@@ -98,7 +102,9 @@ class LocalModel:
 
     def _load(self) -> Llama:
         import_xllamacpp()  # before a download that would be for nothing
-        return Llama(find_weights(self._spec), slots=self._given_concurrency, context=self._given_context)
+        adapter = find_adapter(self._adapter) if self._adapter else None
+        weights = find_weights(self._weights)
+        return Llama(weights, adapter=adapter, slots=self._given_concurrency, context=self._given_context)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -209,11 +215,18 @@ def _failures() -> Iterator[None]:
         raise ModelError(f"llama.cpp broke the call off: {lost}") from None
 
 
+def _split(spec: str) -> tuple[str, str]:
+    """Return what names the weights, and the adapter's file or ``""``."""
+    weights, _, adapter = f",{spec}".partition(",lora=")
+    weights = weights.removeprefix(",")
+    return "" if weights == "smollm2" else weights, adapter
+
+
 def _name(spec: str) -> str:
     """Return the model's name in records: no folders, which are the user's own affair."""
-    if not spec or spec.startswith("hf:"):
-        return f"local:{spec}".rstrip(":")
-    return f"local:{PurePath(spec).name}"
+    weights, adapter = _split(spec)
+    named = weights if weights.startswith("hf:") else PurePath(weights).name
+    return f"local:{named}{f',lora={PurePath(adapter).name}' if adapter else ''}".rstrip(":")
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -43,13 +43,14 @@ class Llama:
         slots: Calls it works on at once; `fitting_slots` where memory sets the bound.
     """
 
-    def __init__(self, weights: Path, *, slots: int | None, context: int | None) -> None:
+    def __init__(self, weights: Path, *, slots: int | None, context: int | None, adapter: Path | None = None) -> None:
         """Load the weights; block until that is done.
 
         Args:
             weights: A GGUF file.
             slots: Most calls at once; fewer where memory does not hold the cache of so many.
             context: Tokens of prompt and reply of one call; each slot has memory for that many.
+            adapter: The GGUF file of a LoRA adapter, or None.
 
         Raises:
             UsageError: xllamacpp is not installed, or the file or the context cannot be used.
@@ -63,6 +64,10 @@ class Llama:
         self.key = secrets.token_urlsafe(24)
         params = xllamacpp.CommonParams()
         params.model.path = str(weights)
+        if adapter:
+            found = xllamacpp.CommonAdapterLoraInfo()
+            found.path, found.scale = str(adapter), 1.0
+            params.lora_adapters = [found]
         params.model_alias = {NAME}
         params.n_parallel = self.slots
         params.n_ctx = self.slots * each  # divided evenly: a slot's speed then does not hang on the others' length
@@ -78,8 +83,9 @@ class Llama:
             with _signal_handlers_kept():
                 self._server: Any = xllamacpp.Server(params)
         except RuntimeError:
+            named = f"{weights} with {adapter}" if adapter else weights
             raise UsageError(
-                f"llama.cpp cannot load {weights}: the file is broken, its kind of model is unknown to this "
+                f"llama.cpp cannot load {named}: the file is broken, its kind of model is unknown to this "
                 "version, or memory does not suffice"
             ) from None
         self.url = f"{self._server.listening_address}/v1"

@@ -38,6 +38,20 @@ def find_weights(spec: str) -> Path:
     return path
 
 
+def find_adapter(name: str) -> Path:
+    """Return the file of a LoRA adapter.
+
+    Raises:
+        UsageError: It is not there, or is a folder of peft's, which llama.cpp does not read.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; llama.cpp takes an adapter as one GGUF file (hf:{path} reads peft's)")
+    if not path.is_file():
+        raise UsageError(f"there is no adapter {path}; write local:NAME,lora=FILE.gguf")
+    return path
+
+
 def choose_file(names: Iterable[str]) -> str | None:
     """Return the file of a repository to take if nobody named one: a model (or its first part) in about 4 bits."""
     models = sorted(

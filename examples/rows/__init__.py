@@ -1,0 +1,1 @@
+"""Rows of signs: the task of the demo, and how its two models were trained."""
