@@ -180,7 +180,7 @@ class Reply:
         stop: Why it ended.
         usage: Tokens of this call.
         logprobs: Log-probability of each token, where asked for and given.
-        tries: How often the call was tried.
+        tries: How often the call was tried; 0: there was no call, it is a copy.
         seconds: From sending the successful try to its last token.
         choice: The choice of the server's answer as it came, where asked for and given: tool calls,
             log-probabilities in full. Of a streamed reply its end alone.
@@ -222,6 +222,11 @@ class Member:
     def text(self) -> str:
         """The response, or ``""`` where there is none."""
         return self.reply.text if self.reply else ""
+
+    @property
+    def copied(self) -> bool:
+        """Whether it is a copy of its first parent, made without a call because all its parents agree."""
+        return self.reply is not None and not self.reply.tries
 
     @property
     def right(self) -> bool:

@@ -102,6 +102,7 @@ class Engine:
         retry_failed: bool = True,
         gate: Entrance | None = None,
         finale: Finale | None = None,
+        as_recorded: bool = False,
     ) -> None:
         """Puts a run's parts together.
 
@@ -114,6 +115,7 @@ class Engine:
             retry_failed: Whether a failed call that the record holds is made again.
             gate: A bound on calls that is shared with other engines; None: one of its own.
             finale: What is different for the last population.
+            as_recorded: Whether a question ends where the record has it end (a replay), whatever its answers.
         """
         self.model = model
         self.settings = settings
@@ -123,6 +125,7 @@ class Engine:
         self.finale = finale
         self.watcher = watcher or Watcher()
         self.retry_failed = retry_failed
+        self.as_recorded = as_recorded
         self.view: View = view_named(settings.candidate)
         self.failure: ModelError | None = None
         self._failures = 0

@@ -7,14 +7,16 @@ from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from selfagg.engine.engine import Engine
+from selfagg.engine.engine import Engine, Settings
 from selfagg.engine.garbage import rarely_searched
 from selfagg.engine.keeping import Keeper
 from selfagg.engine.sets import address_random
+from selfagg.engine.stopping import next_wave
 from selfagg.engine.trial import Trial
 from selfagg.errors import ModelError, UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import first
+from selfagg.scoring import incomparable
 from selfagg.types import Member, Question, Stop
 
 Schedule = Literal["free", "stepwise"]
@@ -51,6 +53,7 @@ async def evaluate(
     wanted = range(len(questions)) if only is None else only
     open_questions = [(p, questions[p]) for p in wanted if p not in done]
     for _, question in open_questions:
+        check_comparable(method, question, engine.settings)
         await engine.fit(first(question), engine.model.context)
     places = asyncio.Semaphore(questions_at_once(engine.gate.limit, method.n))
 
@@ -104,18 +107,71 @@ async def evaluate_question(
     try:
         await trial.load()
         member = method.members(trial)
-        if schedule == "stepwise":
-            for t in range(1, method.t + 1):
-                await _population(method, member, t)
-        else:
-            await asyncio.gather(*(_population(method, member, t) for t in range(1, method.t + 1)))
+        computed = await last_population(trial, method, member, _every(trial, method, member, schedule))
         await trial.scored()
         await trial.group()
-        last = [trial.members[method.t, i] for i in range(method.size(method.t))]
-        await engine.record.save_weights(position, await method.weigh(trial, last))
+        last = [trial.members[m.t, m.i] for m in computed]
+        weights = await (method.weigh(trial, last) if last[0].t == method.t else trial.vote(last))
+        await engine.record.save_weights(position, weights)
         engine.watcher.finished(position)
     finally:
         await trial.close()
+
+
+async def _every(trial: Trial, method: Method, member: Members, schedule: Schedule) -> list[Member]:
+    """Compute every member of every population; return the last population."""
+    if schedule == "stepwise":
+        for t in range(1, method.t):
+            await _population(method, member, t)
+        return await _last(trial, method, member)
+    *_, last = await asyncio.gather(
+        *(_population(method, member, t) for t in range(1, method.t)), _last(trial, method, member)
+    )
+    return last
+
+
+async def last_population(
+    trial: Trial, method: Method, member: Members, work: Coroutine[Any, Any, list[Member]]
+) -> list[Member]:
+    """Do the work that gives the last population, or stop it when an earlier population is enough; return that one."""
+    stopped = trial.agreement.stopped
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return await (_population(method, member, stopped.result()) if stopped.done() else working)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def _last(trial: Trial, method: Method, member: Members) -> list[Member]:
+    """Compute the last population: all of it, or in waves until the method's rule ends the vote."""
+    size, rule = method.size(method.t), method.vote_rule
+    if rule is None:
+        return await _population(method, member, method.t)
+    population: list[Member] = []
+    voters: list[int] = []
+    while not rule.decided(size, voters, len(population) - sum(voters), size - len(population)):
+        dissenters, missing = len(population) - sum(voters), size - len(population)
+        wave = next_wave(rule, size, voters, dissenters, missing)
+        places = range(len(population), len(population) + wave)
+        population += await asyncio.gather(*(member(method.t, i) for i in places))
+        groups = await trial.groups(population)
+        voters = [len(group) for group in sorted(groups, key=lambda group: group[0].i)]
+    return population
+
+
+def check_comparable(method: Method, question: Question, settings: Settings) -> None:
+    """Look whether answers can be compared, where the method's settings need that.
+
+    Raises:
+        UsageError: They cannot: the question asks for free text or for a program.
+    """
+    if method.compares and settings.scorer is None and (why := incomparable(question)):
+        raise UsageError(
+            f"question {question.id}: {why}, so that stop and copy have nothing to compare; leave them out, or "
+            "give a scorer that says which answers are the same"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,27 +233,46 @@ async def answer(
 
 
 async def _choose(trial: Trial, method: Method, choice: Choice, schedule: Schedule, count: int) -> list[Member]:
+    """Return the answer, and further members of its population as far as more are wanted."""
     member = method.members(trial)
-    random = address_random(trial.seed, trial.question.id, "answer")
+    work = _needed(trial, method, member, choice, schedule, count)
+    chosen = await last_population(trial, method, member, work)
+    if trial.agreement.stopped.done():
+        agreeing = [m for group in await trial.groups(chosen) for m in group]
+        chosen = [*agreeing, *(m for m in chosen if m not in agreeing)]
+    return chosen[:count]
+
+
+async def _needed(
+    trial: Trial, method: Method, member: Members, choice: Choice, schedule: Schedule, count: int
+) -> list[Member]:
+    """Compute what the answer needs; return the members to choose from, the answer first."""
     if schedule == "stepwise":
-        for t in range(1, method.t + 1):
-            await _population(method, member, t)
-    if choice == "sample" and method.uniform:
-        drawn = iter(draw_order(trial, method))
-
-        async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
-            for i in drawn:
-                chosen = await member(method.t, i)
-                if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
-                    return chosen
-            return None
-
-        return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
-    population = await _population(method, member, method.t)
+        await _every(trial, method, member, schedule)
+    # Whether the question goes on after a population may depend on any of its members.
+    decisive = range(1, method.t) if method.rule else ()
+    deciding = (_population(method, member, t) for t in decisive)
+    if choice == "sample" and method.one_answer:
+        *_, chosen = await asyncio.gather(*deciding, _drawn(trial, method, member, count))
+        return chosen
+    *_, population = await asyncio.gather(*deciding, _last(trial, method, member))
     weights = await (trial.vote(population) if choice == "majority" else method.weigh(trial, population))
-    chosen = random.choices(population, weights)[0]
-    ranked = sorted(population, key=lambda member: (member.i != chosen.i, -weights[member.i], member.i))
-    return ranked[:count]
+    chosen = address_random(trial.seed, trial.question.id, "answer").choices(population, weights)
+    return sorted(population, key=lambda member: (member.i != chosen[0].i, -weights[member.i], member.i))
+
+
+async def _drawn(trial: Trial, method: Method, member: Members, count: int) -> list[Member]:
+    """Compute members of the last population in the order in which they are drawn, until so many are there."""
+    drawn = iter(draw_order(trial, method))
+
+    async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
+        for i in drawn:
+            chosen = await member(method.t, i)
+            if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
+                return chosen
+        return None
+
+    return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
 
 
 def draw_order(trial: Trial, method: Method) -> list[int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
+from selfagg.engine.agreement import Agreement
 from selfagg.engine.engine import Engine
-from selfagg.engine.rows import CANDIDATE
+from selfagg.engine.rows import CANDIDATE, Generation
 from selfagg.errors import SelfaggError, UsageError
 from selfagg.methods.base import Method
 from selfagg.prompts.prompt import Prompt
@@ -31,7 +33,8 @@ class Trial:
         usage: Tokens of all calls made for it, those in the record included.
         estimated: Tokens of the calls whose server did not tell them, by estimate.
         calls: How many those were.
-        replies: How many of them gave a reply.
+        copies: Members that were copied instead, without a call.
+        replies: How many calls gave a reply.
         spent: Set once ``usage`` and ``estimated`` have reached the budget.
     """
 
@@ -50,6 +53,7 @@ class Trial:
         self.usage = Usage()
         self.estimated = Usage()
         self.calls = 0
+        self.copies = 0
         self.replies = 0
         self.spent = asyncio.Event()
         self._budget = max_total_tokens
@@ -63,10 +67,13 @@ class Trial:
         self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
         self._unscorable: SelfaggError | None = None
         self._reopened = False
+        self.agreement = Agreement(method.rule, method.size, self.groups)
 
     async def load(self) -> None:
         """Reads what the record has of this question."""
         self._stored = await self._engine.record.load(self._position)
+        deepest = max((t for role, t, _ in self._stored if role == CANDIDATE), default=0)
+        self.agreement.remember(deepest, whole=self._engine.as_recorded and deepest < self._method.t)
 
     def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Future[T]]:
         """Turns a coroutine function into one that starts a task for each distinct call, and later only awaits it.
@@ -100,35 +107,62 @@ class Trial:
         """
         if self._unscorable:
             raise self._unscorable
-        stored = self._stored.pop((role, t, i), None)
-        if stored is not None and (stored.error is None or not self._engine.retry_failed):
-            self._check_parents(stored, prompt)
-            member = stored
-            self._engine.watcher.generated(self._position, member, role, fresh=False)
-        else:
-            member = await self._engine.sample(
-                self.question, self._position, t, i, prompt, method=self._method.name, role=role
-            )
+        stored = self._recorded(role, t, i, prompt.candidates)
+        member = stored or await self._engine.sample(
+            self.question, self._position, t, i, prompt, method=self._method.name, role=role
+        )
         await self._count(member, prompt)
-        if role == CANDIDATE:
-            answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
-            member = replace(member, answer=answer)
-            self.members[t, i] = member
-            self._scoring[t, i] = asyncio.create_task(self._score(member, again=stored is not None))
+        return await self._there(member, again=stored is not None) if role == CANDIDATE else member
+
+    async def copy(self, t: int, i: int, candidates: Sequence[Member]) -> Member:
+        """The member at this address without a call: the first of its candidates stands for all.
+
+        Args:
+            t: Its population.
+            i: Its place.
+            candidates: Its set; they all give one answer.
+        """
+        stored = self._recorded(CANDIDATE, t, i, candidates)
+        member = stored or copied(t, i, candidates)
+        if stored is None:
+            await self._engine.record.save(Generation(self._position, member, started=time.time()))
+            self._engine.watcher.generated(self._position, member, CANDIDATE, fresh=True)
+        await self._count(member, None)
+        return await self._there(member, again=stored is not None)
+
+    def _recorded(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
+        """Take the member from the record; None where it has none, or one to be asked for again."""
+        stored = self._stored.pop((role, t, i), None)
+        if stored is None or (stored.error is not None and self._engine.retry_failed):
+            return None
+        self._check_parents(stored, candidates)
+        self._engine.watcher.generated(self._position, stored, role, fresh=False)
+        return stored
+
+    async def _there(self, member: Member, *, again: bool) -> Member:
+        answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
+        member = replace(member, answer=answer)
+        self.members[member.t, member.i] = member
+        self._scoring[member.t, member.i] = asyncio.create_task(self._score(member, again=again))
+        if member.t < self._method.t:
+            await self.agreement.look(member)
         return member
 
-    async def _count(self, member: Member, prompt: Prompt) -> None:
+    async def _count(self, member: Member, prompt: Prompt | None) -> None:
+        if member.copied:
+            self.copies += 1
+            return
         self.calls += 1
         if member.reply:
             self.replies += 1
             self.usage += member.reply.usage
-            if member.reply.usage.unknown:
+            if member.reply.usage.unknown and prompt:
                 self.estimated += await self._engine.estimate(prompt, member.reply)
         if self._budget is not None and (self.usage + self.estimated).total >= self._budget:
             self.spent.set()
 
-    def _check_parents(self, stored: Member, prompt: Prompt) -> None:
-        parents = tuple(candidate.i for candidate in prompt.candidates)
+    def _check_parents(self, stored: Member, candidates: Sequence[Member]) -> None:
+        parents = tuple(candidate.i for candidate in candidates)
         if stored.parents != parents:
             raise UsageError(
                 f"question {self.question.id}: the record has member {stored.i} of population {stored.t} with parents "
@@ -183,6 +217,14 @@ class Trial:
             await self.stop()
         finally:
             await _ended(self._scoring.values())
+
+
+def copied(t: int, i: int, candidates: Sequence[Member]) -> Member:
+    """Return a copy of the first candidate as a member of population ``t``; it took no call and no token."""
+    first = candidates[0]
+    assert first.reply is not None  # noqa: S101 - a candidate with an answer has a reply
+    reply = replace(first.reply, usage=Usage(), tries=0, seconds=0.0)
+    return Member(t, i, tuple(candidate.i for candidate in candidates), reply)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -8,11 +8,15 @@ from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from selfagg.engine.stopping import Rule
 from selfagg.errors import UsageError
 from selfagg.types import Member
 
 if TYPE_CHECKING:
     from selfagg.engine.trial import Trial
+
+ADAPTIVE = ("stop", "copy", "answer")
+"""Settings that a record names only where they are not at their default: older records lack them."""
 
 Members = Callable[[int, int], "Future[Member]"]
 """``member(t, i)``: one member, computed once, from when it is first asked for."""
@@ -52,6 +56,26 @@ class Method(ABC):
         return self.n
 
     @property
+    def rule(self) -> Rule | None:
+        """The rule that may end a question after a population before the last; None: none does."""
+        return None
+
+    @property
+    def vote_rule(self) -> Rule | None:
+        """The rule that may end the last population, a vote, before all its members are there; None: none does."""
+        return None
+
+    @property
+    def one_answer(self) -> bool:
+        """Whether one member of the last population is enough for an answer."""
+        return self.uniform
+
+    @property
+    def compares(self) -> bool:
+        """Whether the settings compare answers before the end, so that answers must be comparable."""
+        return False
+
+    @property
     def parents(self) -> int:
         """Candidates that a member of a later population is made from."""
         return 1
@@ -67,4 +91,6 @@ class Method(ABC):
 
     def settings(self) -> Mapping[str, Any]:
         """Name and settings, for the record."""
-        return {"name": self.name, **dataclasses.asdict(self)}
+        defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name in ADAPTIVE}
+        told = {key: value for key, value in dataclasses.asdict(self).items() if defaults.get(key, self) != value}
+        return {"name": self.name, **told}

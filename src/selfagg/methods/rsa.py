@@ -10,11 +10,13 @@ population is; and asking for one member computes its ancestors and nothing else
 from __future__ import annotations
 
 from asyncio import gather
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from selfagg.engine.sets import Order, draw_sets
+from selfagg.engine.stopping import POPULATION_RULES, Rule, Share, rule_named
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import aggregation, first
@@ -32,12 +34,20 @@ class RSA(Method):
         k: Candidates of an aggregation set, from 1 to ``n``.
         order: ``random`` as in the paper, or ``prefix``: candidates listed along one prefix tree over the sets
             of a population, so that a server's prefix cache serves more of each prompt.
+        stop: ``never`` as in the paper, ``unanimous``, or ``share:X``: a population of which at least the share X
+            gives one answer is the last, and that is the answer.
+        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        answer: ``sample`` as in the paper, or ``majority``: which member of the last population is the answer.
+            None: ``sample``.
     """
 
     name = "rsa"
     grows = "t"
     k: int = 4
     order: Order = "random"
+    stop: str = "never"
+    copy: bool = False
+    answer: Literal["sample", "majority"] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,10 +55,26 @@ class RSA(Method):
             raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
         if self.order not in ("random", "prefix"):
             raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
+        if not isinstance(self.rule, Share | None):
+            raise UsageError(f"{self.name}: stop {self.stop!r} is a rule for votes; here there are {POPULATION_RULES}")
+        if self.answer not in (None, "sample", "majority"):
+            raise UsageError(f"{self.name}: answer {self.answer!r} is neither sample nor majority")
 
     @property
     def parents(self) -> int:
         return self.k
+
+    @property
+    def rule(self) -> Rule | None:
+        return rule_named(self.stop)
+
+    @property
+    def one_answer(self) -> bool:
+        return self.answer != "majority"
+
+    @property
+    def compares(self) -> bool:
+        return self.copy or self.rule is not None
 
     def members(self, trial: Trial) -> Members:
         @cache
@@ -60,6 +86,12 @@ class RSA(Method):
             if t == 1:
                 return await trial.sample(t, i, first(trial.question))
             candidates = await gather(*(member(t - 1, j) for j in sets(t)[i]))
+            await trial.agreement.goes_on(t - 1)
+            if self.copy and await trial.agreement.is_copied(candidates):
+                return await trial.copy(t, i, candidates)
             return await trial.sample(t, i, aggregation(trial.question, candidates))
 
         return member
+
+    async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:
+        return await (super().weigh(trial, population) if self.one_answer else trial.vote(population))

@@ -8,10 +8,10 @@ from typing import cast
 
 from selfagg.scoring.base import Scorer, Verdict
 from selfagg.scoring.gold import stated
-from selfagg.scoring.vote import majority, winner
+from selfagg.scoring.vote import incomparable, majority, winner
 from selfagg.types import Kind
 
-__all__ = ["Scorer", "Verdict", "majority", "scorer_for", "stated", "winner"]
+__all__ = ["Scorer", "Verdict", "incomparable", "majority", "scorer_for", "stated", "winner"]
 
 _SCORERS: dict[Kind, str] = {
     "math": "selfagg.scoring.math:MathScorer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from selfagg.scoring.base import Scorer
@@ -32,3 +33,13 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
 def winner(groups: Sequence[Sequence[Member]]) -> Member | None:
     """The earliest member of the largest group, or None where nobody voted."""
     return groups[0][0] if groups else None
+
+
+def incomparable(question: Question) -> str:
+    """Say why the answers to a question cannot be compared, or ``""`` where they can be."""
+    if question.kind == "code":
+        return "programs are compared by their text, and two right ones hardly ever have the same"
+    asked = f"{question.text}{question.instruction or ''}{json.dumps(question.context)}"
+    if question.kind == "text" and question.gold is None and "<answer>" not in asked:
+        return "free text has no marked answer, and two responses hardly ever have the same words"
+    return ""

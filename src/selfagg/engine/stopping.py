@@ -1,0 +1,148 @@
+"""When a question is done before its last population, and when a set is copied: pure functions of answers.
+
+A rule sees answers alone: no clock, no order of arrival. So a run that was killed, one of another concurrency and a
+full record read afterwards all come to the same decisions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from selfagg.errors import UsageError
+
+POPULATION_RULES = "never, unanimous, share:X with 0.5 < X <= 1 (as share:0.875)"
+VOTE_RULES = "never, decided, asc:X with 0.5 < X < 1 (as asc:0.95)"
+
+
+class Rule(Protocol):
+    """A rule that ends a question."""
+
+    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+        """Decide about a population from the answers so far.
+
+        Args:
+            size: Members of the population.
+            groups: Sizes of the groups of equal answers so far, in the order of their earliest members.
+            dissenters: Members without an answer so far, failed calls included.
+            missing: Members that are not there yet; ``size`` is the sum of all three.
+
+        Returns:
+            True: stop. False: go on, whatever the missing members answer. None: it depends on them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Stop when so large a share of a population gives one answer; members without an answer dissent.
+
+    Attributes:
+        share: The share, above 0.5 (so that only one answer can have it) and at most 1.
+    """
+
+    share: float
+
+    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+        """Decide as soon as the missing members cannot change it; see `Rule.decided`."""
+        needed = math.ceil(self.share * size - 1e-9)
+        leading = max(groups, default=0)
+        if leading >= needed:
+            return True
+        return None if leading + missing >= needed else False
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """End a vote when the leading answer cannot be caught: the answer is that of the whole vote, always."""
+
+    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
+        if not missing:
+            return True
+        if not groups:
+            return None
+        votes = max(groups)
+        leader = groups.index(votes)
+        # Of equal groups the one with the earliest member wins, so a later group has to overtake.
+        caught = any(
+            other + missing + (place < leader) > votes for place, other in enumerate([*groups, 0]) if place != leader
+        )
+        return None if caught else True
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveConsistency:
+    """End a vote when its leader is the more frequent of the first two answers with this probability.
+
+    The posterior of a share p under a uniform prior: P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the
+    "Beta" criterion).
+
+    Attributes:
+        confidence: The probability, between 0.5 and 1.
+    """
+
+    confidence: float
+
+    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
+        first, second = sorted([*groups, 0, 0], reverse=True)[:2]
+        if first > second and _more_frequent(first, second) >= self.confidence:
+            return True
+        return Decided().decided(size, groups, dissenters, missing)
+
+
+def _more_frequent(first: int, second: int) -> float:
+    """Return P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most ``first`` heads in their sum + 1."""
+    tosses = first + second + 1
+    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / 2**tosses
+
+
+def rule_named(text: str) -> Rule | None:
+    """Return the rule with this name; None for ``never``.
+
+    Raises:
+        UsageError: There is no such rule.
+    """
+    if text == "never":
+        return None
+    if text == "unanimous":
+        return Share(1.0)
+    if text == "decided":
+        return Decided()
+    if found := re.fullmatch(r"(share|asc):([01](?:\.\d{1,9})?|\.\d{1,9})", text):
+        value = float(found[2])
+        if found[1] == "share" and 0.5 < value <= 1:
+            return Share(value)
+        if found[1] == "asc" and 0.5 < value < 1:
+            return AdaptiveConsistency(value)
+    raise UsageError(
+        f"there is no stopping rule {text!r}; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}"
+    )
+
+
+def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, missing: int) -> int:
+    """Return how many further members of a vote to ask for at once: with fewer it cannot be decided.
+
+    So waves make no call that one member at a time would not make.
+    """
+    votes = max(groups, default=0)
+    leader = groups.index(votes) if groups else 0
+    for wave in range(1, missing):
+        after = [*groups] if groups else [0]
+        after[leader] += wave
+        if rule.decided(size, after, dissenters, missing - wave):
+            return wave
+    return missing
+
+
+def is_copied(answers: Sequence[Hashable | None]) -> bool:
+    """Return whether a set is copied instead of aggregated: two candidates or more, all with one answer.
+
+    Args:
+        answers: For each candidate what stands for its answer (equal for equal answers); None without an answer.
+    """
+    return len(answers) > 1 and answers[0] is not None and len({*answers}) == 1
