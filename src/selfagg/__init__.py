@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from selfagg.engine.engine import Watcher as Callback
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation import EvaluatedQuestion, Evaluation, aevaluate, evaluate
+    from selfagg.experiments.advise import Advice
     from selfagg.experiments.compared import Compared
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
     from selfagg.models.base import AlwaysOpen
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
-    from selfagg.records import Replay, analyze, build_report, compare, replay
+    from selfagg.records import Replay, advise, analyze, build_report, compare, replay
     from selfagg.scoring.base import Scorer, Verdict
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
@@ -42,11 +43,12 @@ _MODULES = {
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
+    "experiments.advise": "Advice",
     "experiments.compared": "Compared",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "records": "Replay analyze build_report compare replay",
+    "records": "Replay advise analyze build_report compare replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -55,6 +57,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names.s
 __all__ = [
     "RSA",
     "Access",
+    "Advice",
     "AlwaysOpen",
     "Analysis",
     "Benchmark",
@@ -83,6 +86,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Wording",
+    "advise",
     "aevaluate",
     "aggregation",
     "analyze",

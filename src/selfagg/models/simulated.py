@@ -116,10 +116,10 @@ _CONTEST = Simulation(wrong=20, tokens=1500, cv=0.5)
 
 WORLDS: dict[str, Simulation] = {
     "aime": dataclasses.replace(_CONTEST, p=0.59, spread=0.3, hopeless=0.22, skill=1.5, agree=0.3),
-    "hmmt": dataclasses.replace(_CONTEST, p=0.5, spread=0.4, hopeless=0.4, skill=1.2, agree=0.4),
+    "hmmt": dataclasses.replace(_CONTEST, p=0.55, spread=0.35, hopeless=0.45, skill=1.4, agree=0.4),
     "choice": Simulation(p=0.55, spread=0.3, hopeless=0.1, skill=0.3, agree=0.5, wrong=9, tokens=800, cv=0.5),
     "weak": dataclasses.replace(_CONTEST, p=0.35, spread=0.3, hopeless=0.5, skill=0.4, agree=0.25),
-    "traffic": Simulation(p=0.5, spread=0.4, easy=0.7, hopeless=0.1, skill=1.5, agree=0.3, wrong=20, tokens=400),
+    "traffic": Simulation(p=0.5, spread=0.4, easy=0.7, hopeless=0.05, skill=1.5, agree=0.3, wrong=20, tokens=400),
 }
 """Presets: ``simulated:aime`` and so on, as calibrated by ``python -m benchmarks adaptive``."""
 
