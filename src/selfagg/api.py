@@ -59,6 +59,8 @@ class Result:
             the member, with parents and reply.
         method: The method, with its settings.
         calls: Calls to the model.
+        copies: Members that were copied from a set whose candidates agree, without a call.
+        stopped: Whether a population before the last one agreed, and is the last by the method's rule.
         usage: Tokens of all calls; ``usage.unknown`` of the calls told none. A budget counts these by estimate.
         cut_short: Whether a budget or deadline ended the work early, so that this is the best answer at hand.
         record: The record's file, or None if it was kept in memory.
@@ -75,6 +77,8 @@ class Result:
     cut_short: bool
     record: Path | None
     missing: Missing
+    copies: int = 0
+    stopped: bool = False
 
 
 async def asolve(
@@ -86,7 +90,9 @@ async def asolve(
     k: int | None = None,
     t: int | None = None,
     order: str | None = None,
-    answer: Choice = "sample",
+    stop: str | None = None,
+    copy: bool | None = None,
+    answer: Choice | None = None,
     kind: Kind = "text",
     candidate: str = "response",
     sampling: Sampling | None = None,
@@ -115,8 +121,11 @@ async def asolve(
         k: Candidates of an aggregation set; None: 4.
         t: Populations, the first included; None: 10.
         order: ``random`` or ``prefix``; see `selfagg.methods.RSA`.
+        stop: ``never``, ``unanimous`` or ``share:X``: when a population is the last; see `selfagg.RSA`.
+        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample``: a member of the last population, drawn uniformly; only its ancestors are computed.
-            ``majority``: the last population votes.
+            ``majority``: the last population votes. None: the method's own; else a vote where answers compare, a
+            drawn member for free text and programs.
         kind: What the question is, which decides wording and how the final answer is read: ``math`` and ``choice``
             in ``\boxed{}``, ``reasoning_gym`` in <answer> tags, ``code`` in a code block, ``text`` the whole response.
         candidate: What of a candidate is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
@@ -148,21 +157,28 @@ async def asolve(
     from selfagg.engine.record import Record
     from selfagg.engine.run import Choice, Schedule
     from selfagg.engine.run import answer as answer_trial
+    from selfagg.engine.run import check_comparable, default_answer
     from selfagg.engine.trial import Trial
     from selfagg.methods import method_given
     from selfagg.models import Access, opened
     from selfagg.prompts.wording import Wording
     from selfagg.scoring.given import scorer_given
 
-    words = {"kind": (kind, KINDS), "answer": (answer, get_args(Choice)), "schedule": (schedule, get_args(Schedule))}
+    words = {
+        "kind": (kind, KINDS),
+        "answer": (answer, (*get_args(Choice), None)),
+        "schedule": (schedule, get_args(Schedule)),
+    }
     check_words(words)
     check_whole(n=n, k=k, t=t, seed=seed, concurrency=concurrency, max_total_tokens=max_total_tokens)
     check_amounts(concurrency=concurrency, max_total_tokens=max_total_tokens)
     check_times(sampling or Sampling(), deadline_s=deadline_s, patience_s=patience_s, timeout_s=timeout_s)
     check_model(model, base_url=base_url, api_key=api_key, patience_s=patience_s, timeout_s=timeout_s)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
-    chosen = method_given(method, n=n, k=k, t=t, order=order)
+    chosen = method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy)
     settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
+    check_comparable(chosen, asked, settings)
+    choice = answer or default_answer(chosen, asked, settings)
     access = Access(
         (base_url,) if base_url else (),
         api_key=api_key,
@@ -178,7 +194,7 @@ async def asolve(
             trial = Trial(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
             try:
                 await trial.load()
-                outcome = await answer_trial(trial, chosen, choice=answer, schedule=schedule, deadline_s=deadline_s)
+                outcome = await answer_trial(trial, chosen, choice=choice, schedule=schedule, deadline_s=deadline_s)
                 await trial.scored()
             finally:
                 await trial.close()
@@ -212,6 +228,8 @@ def _result(trial: Trial, method: Method, member: Member, cut_short: bool, recor
         populations=populations,
         method=method,
         calls=trial.calls,
+        copies=trial.copies,
+        stopped=trial.agreement.stopped.done() and not cut_short,
         usage=trial.usage,
         cut_short=cut_short,
         record=record,

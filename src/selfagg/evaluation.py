@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from selfagg.benchmarks.given import Questions
     from selfagg.engine.engine import Watcher
     from selfagg.engine.record import Record
-    from selfagg.engine.run import Schedule
+    from selfagg.engine.run import Choice, Schedule
     from selfagg.methods import Method
     from selfagg.models import Model
     from selfagg.prompts.wording import Wording
@@ -150,6 +150,7 @@ def _rows(evaluated: EvaluatedQuestion) -> Iterator[Mapping[str, Any]]:
                 "t": population.t,
                 "i": i,
                 "parents": member.parents,
+                "copy": member.copied,
                 "answer": member.answer,
                 "score": member.score,
                 "weight": evaluated.weights[i] if evaluated.weights and population.t == last else None,
@@ -172,6 +173,9 @@ async def aevaluate(
     k: int | None = None,
     t: int | None = None,
     order: str | None = None,
+    stop: str | None = None,
+    copy: bool | None = None,
+    answer: Choice | None = None,
     candidate: str = "response",
     sampling: Sampling | None = None,
     seed: int = 1234,
@@ -201,6 +205,10 @@ async def aevaluate(
         k: Candidates of an aggregation set; None: 4.
         t: Populations, the first included; None: 10.
         order: ``random`` or ``prefix``; see `selfagg.RSA`.
+        stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
+            question is done early; see `selfagg.RSA`.
+        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        answer: ``sample`` or ``majority``: which member of the last population is RSA's answer; None: ``sample``.
         candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
         sampling: Temperature (1.0 by default), token limit and the like.
         seed: Decides the aggregation sets, and the seeds sent to the model.
@@ -244,7 +252,7 @@ async def aevaluate(
     check_amounts(concurrency=concurrency)
     check_times(sampling or Sampling(), timeout_s=timeout_s, patience_s=patience_s)
     check_model(model, base_url=base_url, api_key=api_key, timeout_s=timeout_s, patience_s=patience_s)
-    chosen = method_given(method, n=n, k=k, t=t, order=order)
+    chosen = method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy, answer=answer)
     settings = Settings(sampling or Sampling(), seed, candidate, wording or Wording(), scorer_given(scorer))
     with extras_named():
         import numpy  # noqa: F401 - what is missing is told before a token is paid for

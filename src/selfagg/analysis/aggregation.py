@@ -30,7 +30,7 @@ ALIKE = 0.3
 class Aggregations:
     """What came of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
-    A parent whose call failed counts as not right.
+    A parent whose call failed counts as not right. A copy is no aggregation, nor is a member carried forward.
 
     Attributes:
         k: Parents of an aggregation. A member with fewer is none: a method may draw some of its members anew.
@@ -69,7 +69,7 @@ def aggregations(record: Record, questions: Iterable[Answered] | None = None) ->
     import numpy as np
 
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
-    drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population} - {0}
+    drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population if m.made} - {0}
     if "k" in record.configuration.get("method", {}) and len(drawn) > 1:
         raise UsageError(f"record {record.path} is damaged: it has aggregation sets of several sizes")
     k = max(drawn, default=0)
@@ -87,7 +87,7 @@ def _count(question: Answered, k: int) -> Counts:
 
     counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)
     for step, (before, after) in enumerate(pairwise(question.populations)):
-        for child in (child for child in after if len(child.parents) == k):
+        for child in (child for child in after if child.made and len(child.parents) == k):
             counts[step, sum(before[parent].right for parent in child.parents), int(child.right)] += 1
     return counts
 

@@ -21,7 +21,8 @@ class Ancestry:
     """Where the members of a population come from, as means over questions.
 
     A member's ancestry gives each member of the first population a share: a parent passes on its own shares, all
-    parents of a member equally. This follows from the sets alone, whatever the candidates say.
+    parents of a member equally. This follows from the sets alone, whatever the candidates say; but a copy is its first
+    parent's child alone.
 
     Attributes:
         t: The population.
@@ -64,7 +65,8 @@ def _shares(question: Answered) -> Sequence[Floats]:
 
     shares = [np.eye(len(question.populations[0]))]
     for population in question.populations[1:]:
-        before, parents = shares[-1], [member.parents for member in population]
+        before = shares[-1]
+        parents = [member.parents[:1] if member.copied else member.parents for member in population]
         if len(set(map(len, parents))) == 1 and parents[0]:
             shares.append(before[np.array(parents)].mean(axis=1))
         else:  # a member that was drawn anew has no ancestors

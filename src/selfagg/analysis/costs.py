@@ -89,7 +89,9 @@ def costs_by_population(record: Record) -> list[Cost]:
         "WHERE weights IS NOT NULL GROUP BY t ORDER BY t"
     )
     ((done,),) = record.query("SELECT count(*) FROM questions WHERE weights IS NOT NULL")
-    return list(accumulate(Cost(*(value / done for value in sums)) for _, *sums in rows))
+    spent = {t: Cost(*(value / done for value in sums)) for t, *sums in rows}
+    last = record.configuration.get("method", {}).get("t", 0) if rows else 0  # where all questions stopped before it
+    return list(accumulate(spent.get(t, Cost()) for t in range(1, max(last, *spent) + 1))) if spent else []
 
 
 def chain_seconds(record: Record, questions: Iterable[Answered] | None = None) -> list[float]:

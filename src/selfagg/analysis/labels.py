@@ -7,7 +7,7 @@ from typing import Any
 
 from selfagg.engine.record import Record
 
-ALWAYS = ("n", "k", "t")
+ALWAYS = ("n", "k", "t", "stop", "copy", "answer")
 
 
 def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:

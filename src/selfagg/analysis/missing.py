@@ -9,8 +9,8 @@ from typing import Any, Self
 from selfagg.engine.record import Record
 from selfagg.types import Usage
 
-UNTOLD = "coalesce(prompt_tokens + completion_tokens, 0) = 0"
-"""Holds of a reply whose server did not tell its tokens; earlier versions recorded 0, which no reply takes."""
+UNTOLD = "(tries > 0 AND coalesce(prompt_tokens + completion_tokens, 0) = 0)"
+"""Holds of a reply to a call whose server did not tell its tokens; earlier versions recorded 0, which no reply takes."""
 
 _MEMBERS = """
 SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
@@ -22,7 +22,7 @@ _REPLIES = f"""
 SELECT count(*), coalesce(sum({UNTOLD}), 0),
     coalesce(sum(text = '' AND reasoning != '' AND stop = 'finished'), 0),
     coalesce(sum(stop = 'filtered'), 0), coalesce(sum(stop = 'unknown'), 0)
-FROM generations WHERE error IS NULL
+FROM generations WHERE error IS NULL AND tries > 0
 """  # noqa: S608 - constants
 _WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note ORDER BY count(*) DESC, note LIMIT 1"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from selfagg.analysis.missing import UNTOLD
 from selfagg.engine.database import reading
@@ -17,7 +17,8 @@ from selfagg.errors import UsageError
 
 _MEMBERS = f"""
 SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
-    g.error IS NOT NULL, g.stop IS 'length', s.note IS NULL, iif({UNTOLD}, NULL, completion_tokens), g.seconds
+    g.error IS NOT NULL, g.stop IS 'length', g.tries = 0 AND g.error IS NULL, s.note IS NULL,
+    iif({UNTOLD}, NULL, completion_tokens), g.seconds
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
 """  # noqa: S608 - constants
@@ -37,6 +38,9 @@ class Outcome(NamedTuple):
         cut: Whether its reply was cut by the limit on its length.
         completion: Tokens of its reply, reasoning included; None where the server did not tell.
         seconds: How long the model took for it.
+        copied: Whether it was copied from its first parent without a call.
+        carried: Whether it stands for a member that was never made: the question stopped before, and this is its last
+            member at this place, carried forward. Its only parent is itself, one population earlier.
     """
 
     t: int
@@ -49,6 +53,13 @@ class Outcome(NamedTuple):
     cut: bool
     completion: int | None
     seconds: float
+    copied: bool = False
+    carried: bool = False
+
+    @property
+    def made(self) -> bool:
+        """Whether a call was made for it."""
+        return not self.copied and not self.carried
 
     @property
     def right(self) -> bool:
@@ -67,14 +78,17 @@ class Answered:
     Attributes:
         position: Its position in the run.
         id: Its name.
-        populations: All members, one population after the other.
+        populations: All members, one population after the other. Where the question stopped, its last population is
+            carried forward to the run's last one.
         weights: Each last member's chance to be the method's answer.
+        depth: Populations that were made.
     """
 
     position: int
     id: str
     populations: Sequence[Population]
     weights: Sequence[float]
+    depth: int
 
     @property
     def scored(self) -> bool:
@@ -122,7 +136,8 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
     Raises:
         UsageError: The run has fewer than ``until`` populations.
     """
-    populations = record.configuration.get("method", {}).get("t", 0)
+    method = record.configuration.get("method", {})
+    populations, stops = method.get("t", 0), "stop" in method
     if until is not None and not 1 <= until <= populations:
         raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
     done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
@@ -130,16 +145,36 @@ def answered(record: Record, until: int | None = None) -> Iterator[Answered]:
     for position, name, weights in done:
         with reading(record.path):
             members = _populations(record, position, until or populations)
+            depth = len(members)
+            if stops:
+                members = carried(members, until or populations)
             sizes = [len(population) for population in members]
             expected = expected or sizes
-            if sizes != expected or len(sizes) != (until or populations):
+            if len(sizes) != (until or populations) or not (sizes == expected or (stops and populations == 1)):
                 raise ValueError(f"question {position + 1} is said to be done and lacks members")
             size = len(members[-1])
-            uniform = until is not None and until < populations
-            chances = [1 / size] * size if uniform else list(numbers(weights))
+            cut = until is not None and until < populations and depth == until
+            chances = _chances(members[-1], method) if cut else list(numbers(weights))
             if len(chances) != size or not all(0 <= chance <= 1 for chance in chances):
                 raise ValueError(f"question {position + 1} with wrong weights")
-        yield Answered(position, name, members, chances)
+        yield Answered(position, name, members, chances, depth)
+
+
+def carried(populations: Sequence[Population], until: int) -> list[Population]:
+    """Return a question's populations up to ``until``, the last one carried forward where the question stopped."""
+    last = populations[-1]
+    further = range(len(populations) + 1, until + 1)
+    return [
+        *populations,
+        *([m._replace(t=t, parents=(m.i,), completion=None, seconds=0.0, carried=True) for m in last] for t in further),
+    ]
+
+
+def _chances(population: Population, method: Mapping[str, Any]) -> list[float]:
+    """Return each member's chance to be the answer of a run that would end with this population."""
+    if method.get("answer") == "majority" and (winner := elected(population)):
+        return [float(member.i == winner.i) for member in population]
+    return [1 / len(population)] * len(population)
 
 
 def _populations(record: Record, position: int, until: int) -> list[list[Outcome]]:
@@ -150,10 +185,10 @@ def _populations(record: Record, position: int, until: int) -> list[list[Outcome
     """
     rows = record.query(_MEMBERS, (position, until))
     populations: list[list[Outcome]] = [[]]
-    for t, i, parents, score, unscored, same, failed, cut, unread, *costs in rows:
+    for t, i, parents, score, unscored, same, failed, cut, copied, unread, *costs in rows:
         if t > len(populations):
             populations.append([])
-        member = Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs)
+        member = Outcome(t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, *costs, copied == 1)
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
         if (

@@ -36,6 +36,9 @@ class PopulationSummary:
         failed: those of them whose call failed.
         unscored: Members whose answer could not be scored: left out of all shares. pass@N is over the questions that
             have none.
+        copies: Members that were copied without a call, and
+        carried: questions that stopped before and whose last population is carried forward to here. Neither counts
+            among the lengths, the carried ones neither among members without an answer.
         replies_cut: Replies cut by the limit, with an answer or without.
         mean_tokens: Tokens of a reply, on average over those whose server told them; None where it told none.
         token_quantiles: The lengths that so large a share of the replies does not exceed.
@@ -59,6 +62,8 @@ class PopulationSummary:
     mean_tokens: float | None
     token_quantiles: Mapping[float, float]
     right_counts: Sequence[int] = field(repr=False)
+    copies: int = 0
+    carried: int = 0
 
     def pass_at(self, k: int) -> Estimate | None:
         """Chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
@@ -88,6 +93,8 @@ class PopulationSummary:
             "unanswered_failed": self.failed,
             "unscored": self.unscored,
             "mean_tokens": self.mean_tokens,
+            "copies": self.copies,
+            "carried": self.carried,
         }
 
 
@@ -96,6 +103,9 @@ class Tally:
     """One population's numbers, added up question by question."""
 
     size: int = 0
+    partial: bool = False
+    copies: int = 0
+    carried: int = 0
     right: list[list[float]] = field(default_factory=list)
     replied: list[list[float]] = field(default_factory=list)
     right_counts: list[int] = field(default_factory=list)
@@ -112,17 +122,20 @@ class Tally:
 
     def add(self, question: Answered, population: Population) -> None:
         """Adds this population of one question."""
-        self.size = len(population)
+        self.partial |= self.size not in (0, len(population))
+        self.size = max(self.size, len(population))
         counts = votes(population)
         self.distinct.append(len(counts))
         self.entropies.append(entropy(counts.values()))
-        for member in population:
+        self.carried += any(member.carried for member in population)
+        for member in (member for member in population if not member.carried):
+            self.copies += member.copied
             self.unanswered += member.same is None
             self.cut += member.same is None and member.cut
             self.failed += member.failed
             self.unscored += member.unscored
             self.replies_cut += member.cut
-            if not member.failed and member.completion is not None:
+            if member.made and not member.failed and member.completion is not None:
                 self.lengths.append(member.completion)
         if question.scored:
             self._add_scores(population)
@@ -141,13 +154,15 @@ class Tally:
 
     def summary(self, t: int) -> PopulationSummary:
         """What it adds up to, for the population called ``t``."""
+        # Votes that ended at different sizes tell nothing of how often one of N members is right.
+        right_counts = [] if self.partial else self.right_counts
         return PopulationSummary(
             t=t,
             size=self.size,
             accuracy=estimate(self.right),
             accuracy_replied=estimate(self.replied),
             partial_credit=fmean(self.credit) if self.credit else None,
-            pass_at_n=estimate([float(count > 0)] for count in self.right_counts),
+            pass_at_n=estimate([float(count > 0)] for count in right_counts),
             majority=estimate(self.majority),
             distinct=fmean(self.distinct),
             entropy=fmean(self.entropies),
@@ -158,7 +173,9 @@ class Tally:
             replies_cut=self.replies_cut,
             mean_tokens=fmean(self.lengths) if self.lengths else None,
             token_quantiles=_quantiles(self.lengths),
-            right_counts=self.right_counts,
+            right_counts=right_counts,
+            copies=self.copies,
+            carried=self.carried,
         )
 
 
@@ -167,6 +184,8 @@ class Tallies:
     """All populations and the method's own answer, added up question by question."""
 
     questions: int = 0
+    stopped: int = 0
+    depths: int = 0
     by_population: list[Tally] = field(default_factory=list)
     worth: list[list[float]] = field(default_factory=list)
     worth_replied: list[list[float]] = field(default_factory=list)
@@ -174,6 +193,8 @@ class Tallies:
     def add(self, question: Answered) -> None:
         """Adds one question."""
         self.questions += 1
+        self.depths += question.depth
+        self.stopped += question.depth < len(question.populations)
         missing = len(question.populations) - len(self.by_population)
         self.by_population += [Tally() for _ in range(missing)]
         for tally, population in zip(self.by_population, question.populations, strict=True):
@@ -185,6 +206,11 @@ class Tallies:
     def populations(self) -> list[PopulationSummary]:
         """What each population adds up to."""
         return [tally.summary(t) for t, tally in enumerate(self.by_population, start=1)]
+
+    @property
+    def depth(self) -> float | None:
+        """Populations that were made of a question, on average; None before the first."""
+        return self.depths / self.questions if self.questions else None
 
     def answer_accuracy(self) -> Estimate | None:
         """Return how often the method's own answer is right."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from selfagg.analysis.outcomes import Answered, answered
 from selfagg.analysis.population import PopulationSummary, Tallies, interval, mean
 from selfagg.analysis.statistics import Estimate
 from selfagg.engine.record import Record
+from selfagg.methods.base import ADAPTIVE
 from selfagg.types import Usage
 
 
@@ -38,6 +39,10 @@ class Summary:
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
         failures: Generations without a reply: calls that failed for good, and
+        copies: Members that were copied without a call, because all candidates of their set agreed.
+        depth: Populations of a question, on average; a question that stopped has fewer than ``t``.
+        stopped: Questions that stopped before their last population.
+        adaptive: The method's settings of stopping, copying and answering, as far as they are not at their default.
         skipped: those of them that were no call, because none of their parents has a reply either.
         shortened: Candidates that were shortened to fit the model's context.
         last_failure: What the last failed call failed of, or None.
@@ -62,6 +67,10 @@ class Summary:
     failures: int
     skipped: int
     shortened: int
+    copies: int = 0
+    depth: float | None = None
+    stopped: int = 0
+    adaptive: Mapping[str, Any] = field(default_factory=dict)
     last_failure: str | None = None
 
     @property
@@ -86,6 +95,8 @@ class Summary:
             "questions": self.questions,
             "questions_total": self.questions_total,
             "populations": [population.as_json() for population in self.populations],
+            **{name: value for name, value in self.adaptive.items() if name != "answer"},
+            "answer": self._answer(),
             "answer_accuracy": mean(self.answer_accuracy),
             "answer_interval": interval(self.answer_accuracy),
             "answer_replied": mean(self.answer_replied),
@@ -96,10 +107,17 @@ class Summary:
             "seconds": self.seconds,
             "failures": self.failures,
             "skipped": self.skipped,
+            "copies": self.copies,
+            "depth": self.depth,
+            "stopped": self.stopped,
             "shortened": self.shortened,
             "last_failure": self.last_failure,
             "record": str(self.record) if self.record else None,
         }
+
+    def _answer(self) -> dict[str, Any]:
+        found = {"accuracy": mean(self.answer_accuracy), "interval": interval(self.answer_accuracy)}
+        return found | ({"by": self.adaptive["answer"]} if "answer" in self.adaptive else {})
 
 
 def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Summary:
@@ -113,9 +131,10 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
     tallies = Tallies()
     for question in questions or answered(record):
         tallies.add(question)
-    calls, failures, skipped, shortened, prompt, cached, completion, reasoning = record.query(
+    calls, failures, skipped, copies, shortened, prompt, cached, completion, reasoning = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
-        "coalesce(sum(tries = 0), 0), coalesce(sum(cut), 0), "
+        "coalesce(sum(tries = 0 AND error IS NOT NULL), 0), coalesce(sum(tries = 0 AND error IS NULL), 0), "
+        "coalesce(sum(cut), 0), "
         "coalesce(sum(prompt_tokens), 0), coalesce(sum(cached_tokens), 0), coalesce(sum(completion_tokens), 0), "
         "coalesce(sum(reasoning_tokens), 0) FROM generations"
     )[0]
@@ -144,6 +163,10 @@ def summarise(record: Record, questions: Iterable[Answered] | None = None) -> Su
         failures=failures,
         skipped=skipped,
         shortened=shortened,
+        copies=copies,
+        depth=tallies.depth,
+        stopped=tallies.stopped,
+        adaptive={name: method[name] for name in ADAPTIVE if name in method},
         last_failure=failed[0][0] if failed else None,
     )
 

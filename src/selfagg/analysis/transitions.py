@@ -128,7 +128,7 @@ def _flow(question: Answered) -> Counts:
 
     counts = np.zeros((len(question.populations) - 1, 2, 2), dtype=np.int64)
     for step, (before, after) in enumerate(pairwise(question.populations)):
-        for child in (child for child in after if child.parents):
+        for child in (child for child in after if child.made and child.parents):
             counts[step, int(_right([before[parent] for parent in child.parents])), int(child.right)] += 1
     return counts
 

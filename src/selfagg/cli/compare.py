@@ -147,14 +147,18 @@ class _Plan:
         from selfagg.cli.batch import opened_experiment
         from selfagg.cli.terminal import say
         from selfagg.engine.record import Record
-        from selfagg.experiments.budget import measured_lengths, measured_tokens
+        from selfagg.experiments.budget import measured_calls, measured_lengths, measured_tokens
 
         opened = opened_experiment(self.asked, self.settings, self.schedule, self.model, folder, console)
         async with opened as (experiment, watching):
-            if self.match != "tokens":
+            adapts = self.contenders[0].method.compares
+            if self.match == "none" or (self.match == "calls" and not adapts):
                 return await experiment.run_all(matched(self.contenders, self.match), self.seeds, watching)
             first = await experiment.run(self.contenders[0].method, self.seeds[0], watching=watching)
             with Record(first, read_only=True) as record:
+                if self.match == "calls":
+                    methods = matched(self.contenders, self.match, calls=measured_calls(record))
+                    return await experiment.run_all(methods, self.seeds, watching)
                 tokens, lengths = measured_tokens(record), measured_lengths(record)
                 if words := dict(Missing.of(record).lines()).get("tokens"):
                     say(f"note: tokens were {words}; each is taken to be like the others", console)

@@ -11,6 +11,7 @@ import typer
 from selfagg.cli import values
 from selfagg.cli.options import METHOD, MethodOptions
 from selfagg.cli.presets import Preset, applicable, preset_sizes
+from selfagg.engine.stopping import rule_named
 from selfagg.errors import UsageError
 from selfagg.experiments.budget import Lengths, at_calls, at_tokens
 from selfagg.methods import Method, method_class, method_named
@@ -62,13 +63,17 @@ def contenders(options: ContenderOptions, preset: Preset | None) -> list[Contend
 def _contender(words: str, options: ContenderOptions, preset: Preset | None) -> Contender:
     name, *spelled = words.split(":")
     kind = method_class(name)
-    given = {key: getattr(options, key) for key in ("n", "k", "t", "order")}
+    given = {key: getattr(options, key) for key in ("n", "k", "t", "order")} | options.adaptive
+    if options.stop and not isinstance(rule_named(options.stop), kind.rules):
+        del given["stop"]  # a rule for populations is none for votes
     own = {key: _value(f"--methods {name}", key, value) for key, value in values.pairs("--methods", spelled).items()}
     sizes = {**preset_sizes(preset, kind), **applicable(kind, given), **own}
     return Contender(method_named(name, **sizes), fixed=kind.grows in own)
 
 
 def _value(option: str, key: str, text: str) -> Any:
+    if key == "copy" and text in ("True", "False"):
+        return text == "True"
     if key not in ("n", "k", "t"):
         return text
     if not text.isascii() or not text.isdigit():
@@ -77,7 +82,11 @@ def _value(option: str, key: str, text: str) -> Any:
 
 
 def matched(
-    found: Sequence[Contender], match: Match, tokens: float = 0.0, lengths: Lengths | None = None
+    found: Sequence[Contender],
+    match: Match,
+    tokens: float = 0.0,
+    lengths: Lengths | None = None,
+    calls: int | None = None,
 ) -> list[Method]:
     """The methods at the reference's budget; those whose size the user has spelled out stay as they are.
 
@@ -88,6 +97,7 @@ def matched(
         match: What of a question is the same: calls, or prompt and completion tokens together.
         tokens: The reference's for a question, to match tokens.
         lengths: Lengths to expect, to match tokens.
+        calls: Calls that a question of the reference really took; None: as many as it has members.
 
     Raises:
         UsageError: Two methods come to the same.
@@ -98,7 +108,7 @@ def matched(
         method = contender.method
         grows = not contender.fixed and not (method.uniform and method.t == 1 and method.grows == "n")
         if grows and match == "calls":
-            method = at_calls(method, reference.calls)
+            method = at_calls(method, reference.calls if calls is None else calls)
         elif grows and match == "tokens" and lengths is not None:
             method = at_tokens(method, tokens, lengths)
         if method in methods:

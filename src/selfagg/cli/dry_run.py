@@ -54,6 +54,8 @@ def print_costs(
     console.print()
     say(f"A question's prompt has {prompt:,.0f} tokens on average, {BYTES_PER_TOKEN} bytes a token.", console)
     say(f"A reply is taken to have {reply:,} tokens (--expect-tokens), shown whole to every aggregation.", console)
+    if any(method.compares for method in methods):
+        say("At most: what stops or copies makes fewer calls, as the answers have it.", console)
     if note:
         say(note, console)
 
@@ -97,8 +99,10 @@ def _numbers(cost: Cost) -> list[str]:
 
 def sized_name(method: Method) -> str:
     """A method's name with its sizes."""
+    from selfagg.analysis.labels import ALWAYS
+
     settings = method.settings()
-    return " ".join([method.name, *(f"{key}={settings[key]}" for key in ("n", "k", "t") if key in settings)])
+    return " ".join([method.name, *(f"{key}={settings[key]}" for key in ALWAYS if key in settings)])
 
 
 def _json(
@@ -115,6 +119,7 @@ def _json(
 
     return {
         "dry_run": True,
+        "at_most": any(method.compares for method in methods),
         "source": asked.source,
         "questions": len(asked.questions),
         "seeds": seeds,

@@ -28,6 +28,23 @@ Order = Annotated[
         help="Order of the candidates: random, or prefix for a server's prefix cache.", rich_help_panel=METHOD
     ),
 ]
+StopRule = Annotated[
+    str | None,
+    typer.Option(
+        "--stop",
+        metavar="RULE",
+        help="End a question early: never, unanimous, share:0.875 (of a population); for majority decided, asc:0.95.",
+        rich_help_panel=METHOD,
+    ),
+]
+Copy = Annotated[
+    bool,
+    typer.Option("--copy", help="Copy a set whose candidates agree instead of aggregating it.", rich_help_panel=METHOD),
+]
+Answer = Annotated[
+    Choice | None,
+    typer.Option(help="sample: a member of the last population. majority: its vote.", rich_help_panel=METHOD),
+]
 Barrier = Annotated[
     Schedule,
     typer.Option(help="free: no barrier between populations. stepwise: one after the other.", rich_help_panel=METHOD),
@@ -151,14 +168,22 @@ class MethodOptions:
         int | None, typer.Option("-t", help="Populations, the first included (10).", rich_help_panel=METHOD)
     ] = None
     order: Order = None
+    stop: StopRule = None
+    copy: Copy = False
+    answer: Answer = None
     schedule: Barrier = "free"
     candidate: Shown = "response"
+
+    @property
+    def adaptive(self) -> dict[str, Any]:
+        """What is given of stopping, copying and answering; None for what is not."""
+        return {"stop": self.stop, "copy": self.copy or None, "answer": self.answer}
 
     def build(self) -> Method:
         """The method with its settings; raises `UsageError` where they are impossible."""
         from selfagg.methods import method_named
 
-        return method_named(self.method, n=self.n, k=self.k, t=self.t, order=self.order)
+        return method_named(self.method, n=self.n, k=self.k, t=self.t, order=self.order, **self.adaptive)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +203,7 @@ class SamplingOptions:
             help="Most tokens of one reply (8192, or a quarter of a smaller context).",
         ),
     ] = None
-    stop: Annotated[
+    stop_string: Annotated[
         list[str] | None, typer.Option(rich_help_panel=SAMPLING, help="A string that ends a reply; several times.")
     ] = None
     reasoning_effort: Annotated[
@@ -201,13 +226,13 @@ class SamplingOptions:
         from selfagg.types import Sampling
 
         view_named(candidate)
-        if "" in (self.stop or ()):
-            raise UsageError("--stop: an empty text would end every reply before it begins")
+        if "" in (self.stop_string or ()):
+            raise UsageError("--stop-string: an empty text would end every reply before it begins")
         sampling = Sampling(
             temperature=finite("--temperature", self.temperature),
             top_p=None if self.top_p is None else finite("--top-p", self.top_p),
             max_tokens=self.max_tokens,
-            stop=tuple(self.stop or ()),
+            stop=tuple(self.stop_string or ()),
             reasoning_effort=self.reasoning_effort,
             logprobs=logprobs,
             extra_body=request_fields("--extra-body", self.extra_body),

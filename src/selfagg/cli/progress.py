@@ -82,6 +82,8 @@ class Progress(Watcher):
             show: Called once the run has begun, and with it what its record holds already.
         """
         self.tallies = [Tally(size * questions) for size in sizes]
+        self._sizes = sizes
+        self._made: Counter[tuple[int, int]] = Counter()
         self.questions = questions
         self.finished_questions = 0
         self.failures = 0
@@ -104,6 +106,8 @@ class Progress(Watcher):
         ((self.finished_questions,),) = record.query(
             f"SELECT count(*) FROM questions WHERE weights IS NOT NULL AND position NOT IN ({INCOMPLETE})"  # noqa: S608
         )
+        for size, tally in zip(self._sizes, self.tallies, strict=True):  # what stopped early will have no more
+            tally.size = size * (self.questions - self.finished_questions) + tally.done
 
     def begin(self) -> None:
         """Starts the clock: loading a model is not the run's time."""
@@ -121,11 +125,12 @@ class Progress(Watcher):
         if role == CANDIDATE:
             tally = self.tallies[member.t - 1]
             tally.done += 1
+            self._made[question, member.t] += 1
             tally.size = max(tally.size, tally.done)  # where one answer's ancestors failed, others are computed
             self._fresh_members += fresh
         if fresh:
             self._heard = self._clock()
-            self.calls += 1
+            self.calls += not member.copied
             if member.reply:
                 self.tokens += member.reply.usage.completion
                 self.untold += member.reply.usage.unknown
@@ -145,6 +150,8 @@ class Progress(Watcher):
 
     def finished(self, question: int) -> None:
         self.finished_questions += 1
+        for t, (size, tally) in enumerate(zip(self._sizes, self.tallies, strict=True), start=1):
+            tally.size -= max(size - self._made.pop((question, t), 0), 0)
 
     def waiting(self, why: str | None) -> None:
         self.obstacle = why

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfagg.cli.options import Choice, MethodOptions, ModelOptions, RunOptions, SamplingOptions, spread
+from selfagg.cli.options import MethodOptions, ModelOptions, RunOptions, SamplingOptions, spread
 from selfagg.types import Kind
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ def solve(
     kind: Annotated[
         Kind, typer.Option(help="What the question is: decides the wording, and how the final answer is read.")
     ] = "text",
-    answer: Annotated[
-        Choice,
-        typer.Option(help="sample: a member of the last population, its ancestors alone computed. majority: a vote."),
-    ] = "sample",
     max_total_tokens: Annotated[
         int | None,
         typer.Option(min=1, help="Tokens, prompts included, after which the best answer at hand is taken."),
@@ -60,14 +57,14 @@ def solve(
         "schedule": method.schedule,
         "candidate": method.candidate,
         "kind": kind,
-        "answer": answer,
+        **method.adaptive,
         "sampling": settings.sampling,
         "seed": settings.seed,
         "max_total_tokens": max_total_tokens,
         "deadline_s": None if deadline is None else values.finite("--deadline", deadline),
     }
     console = Console(stderr=True)
-    with record_file(run.record, "solve", method.build().name) as path:
+    with record_file(run.record, "solve", replace(method, answer=None).build().name) as path:
         result = stopping.run(_solve(text, asked, model, path, run.record is None, console), path)
     if run.as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
@@ -87,7 +84,9 @@ async def _solve(
     # Which members an answer needs does not depend on what they say: a rehearsal without a model counts them.
     unbounded = asked | {"max_total_tokens": None, "deadline_s": None}
     plan = await asolve(text, model="simulated:", **unbounded)
-    progress = Progress([len(population) for population in plan.populations], 1)
+    # A rule to stop needs whole populations, as many as there may be; it ends the rehearsal where it will not the run.
+    sizes = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
+    progress = Progress(sizes if plan.method.rule else [len(population) for population in plan.populations], 1)
     async with opened_model(model, console) as connection:
         if new:
             say(f"record {path}", console)
@@ -108,6 +107,9 @@ def _as_json(result: Result) -> dict[str, Any]:
         "k": getattr(result.method, "k", None),
         "t": result.method.t,
         "calls": result.calls,
+        "copies": result.copies,
+        "depth": result.member.t,
+        "stopped": result.stopped,
         "usage": usage_json(result.usage, result.missing.replies),
         "failed": result.missing.failed,
         "cut_short": result.cut_short,
@@ -128,6 +130,8 @@ def _print(result: Result, model: str, console: Console, *, budget: bool) -> Non
         f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
         f"model      {described_model(model)}",
         f"calls      {result.calls:,}{failed}",
+        *([f"copies     {result.copies:,}, without a call"] * bool(result.copies)),
+        *([f"stopped    after population {result.member.t}: its members agree"] * result.stopped),
         f"tokens     {missing.tokens_words(usage_json(result.usage, missing.replies))}",
         *(["budget     the tokens that the server did not tell are estimated"] * estimated),
         f"record     {result.record}",

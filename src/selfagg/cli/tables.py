@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from selfagg.analysis.labels import ALWAYS
 from selfagg.analysis.missing import Missing
 from selfagg.cli.terminal import one_line
 from selfagg.cli.view import clock, described_model
@@ -33,7 +34,8 @@ def summary_table(summary: Mapping[str, Any]) -> Group:
 
 
 def _title(summary: Mapping[str, Any]) -> str:
-    sizes = ", ".join(f"{name}={summary[name]}" for name in ("n", "k", "t") if summary[name] is not None)
+    settings = {**summary, "answer": summary["answer"].get("by")}
+    sizes = ", ".join(f"{name}={settings[name]}" for name in ALWAYS if settings.get(name) is not None)
     done, total = summary["questions"], summary["questions_total"]
     return f"{summary['method']} ({sizes}), {counted(done, total)}, {described_model(summary['model'])}"
 
@@ -88,6 +90,7 @@ def _costs(summary: Mapping[str, Any], missing: Missing) -> list[tuple[str, str]
     measured = seconds and not usage["unknown"]
     lines = [
         ("calls", _calls(summary)),
+        *_saved(summary),
         ("tokens", missing.tokens_words(usage)),
         ("time", clock(seconds) + (f", {usage['completion'] / seconds:,.0f} tokens/s" if measured else "")),
     ]
@@ -116,6 +119,18 @@ def _calls(summary: Mapping[str, Any]) -> str:
     skipped = summary["skipped"]
     failed = f"{summary['calls']:,}, {summary['failures'] - skipped:,} of them failed"
     return f"{failed}; {skipped:,} more had no parent with a reply and were not made" if skipped else failed
+
+
+def _saved(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say which questions stopped and which members were copied, where the method's settings do that."""
+    lines = []
+    if "stop" in summary and summary["depth"] is not None and summary["t"] > 1:
+        done = counted(summary["stopped"], summary["questions"])
+        lines.append(("stopped", f"{done} before population {summary['t']}, carried forward above"))
+        lines.append(("depth", f"{summary['depth']:.1f} populations a question"))
+    if "copy" in summary:
+        lines.append(("copies", f"{summary['copies']:,} members of unanimous sets, without a call"))
+    return lines
 
 
 def percent(share: float | None) -> str:

@@ -174,6 +174,15 @@ def check_comparable(method: Method, question: Question, settings: Settings) -> 
         )
 
 
+def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
+    """Return how the answer is chosen where nobody says: by the method's own setting, else by a vote where answers can
+    be compared and every member is as good as another, else by drawing one."""
+    if own := getattr(method, "answer", None):
+        return "majority" if own == "majority" else "sample"
+    votes = method.uniform and method.size(method.t) > 1
+    return "majority" if votes and (settings.scorer is not None or not incomparable(question)) else "sample"
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The outcome for one question.

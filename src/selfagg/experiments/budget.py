@@ -41,7 +41,7 @@ def measured_lengths(record: Record) -> Lengths:
     """
     ((prompt, reply),) = record.query(
         "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "  # noqa: S608 - constants
-        f"FROM generations WHERE role = 'candidate' AND error IS NULL AND NOT {UNTOLD}"
+        f"FROM generations WHERE role = 'candidate' AND error IS NULL AND tries > 0 AND NOT {UNTOLD}"
     )
     if prompt is None or reply is None:
         untold = dict(Missing.of(record).lines()).get("tokens")
@@ -57,8 +57,13 @@ def measured_tokens(record: Record) -> float:
     return (cost.tokens or 0.0) * cost.calls / told if told else 0.0
 
 
+def measured_calls(record: Record) -> int:
+    """Return the mean calls of a question, rounded: what a method that stops or copies really made."""
+    return round(mean_cost(costs_by_question(record).values()).calls)
+
+
 def expected_tokens(method: Method, lengths: Lengths) -> float:
-    """Prompt and completion tokens that a method should take for one question.
+    """Prompt and completion tokens that a method should take for one question, at most where it stops or copies.
 
     An aggregation's prompt is a first prompt and its candidates; a judge's is a first prompt and one of them.
     """

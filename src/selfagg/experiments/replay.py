@@ -53,8 +53,12 @@ def replayed_method(
         UsageError: The recorded generations cannot serve it.
     """
     method = _resized(recorded, given, {"n": n, "k": k, "t": t})
-    same = method.name == recorded["name"] and all(
-        value == recorded.get(key) for key, value in method.settings().items() if key not in ("name", "t")
+    same = (
+        method.name == recorded["name"]
+        and all(
+            value == recorded.get(key) for key, value in method.settings().items() if key not in ("name", "t", "answer")
+        )
+        and all(key in method.settings() for key in recorded if key != "answer")
     )
     smaller = (
         method.size(1) <= int(str(recorded["n"])) if method.t == 1 else same and method.t <= int(str(recorded["t"]))
@@ -99,7 +103,10 @@ async def replay(source: Record, method: Method, out: Path | None = None, *, sco
     where = "t <= ? AND i < ?" + ("" if method.name == configuration["method"]["name"] else " AND role = 'candidate'")
     counted = f"SELECT question, sum(role = 'candidate') FROM generations WHERE {where} GROUP BY question"  # noqa: S608
     counts = dict(source.query(counted, (method.t, method.n)))
-    complete = [position for position in sorted(counts) if counts[position] >= needed]
+    done = {position for (position,) in source.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
+    if method.name != configuration["method"]["name"]:
+        done.clear()  # of the same method a question that stopped has fewer members and is complete
+    complete = [position for position in sorted(counts) if counts[position] >= needed or position in done]
     if not complete:
         raise UsageError(f"record {source.path} holds no question whose members are all there")
     questions = list(source.questions())
@@ -110,7 +117,7 @@ async def replay(source: Record, method: Method, out: Path | None = None, *, sco
         record.begin({**kept, "method": dict(method.settings()), **named}, questions, source.about)
         record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
         settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"], scorer=scorer)
-        engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False)
+        engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False, as_recorded=True)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:
         record.close()

@@ -16,10 +16,10 @@ def share_first_samples(source: Record, target: Record, method: Method) -> int:
     run would ask for. It counts among the target's calls and tokens like any other.
 
     Returns:
-        How many were copied; 0 where the runs are not comparable.
+        How many were copied; 0 where the runs are not comparable, or where a vote may end before it needs them all.
     """
     theirs, ours = source.configuration, target.configuration
-    if any(theirs.get(key) != ours.get(key) for key in COMPARABLE):
+    if method.vote_rule or any(theirs.get(key) != ours.get(key) for key in COMPARABLE):
         return 0
     return target.copy_from(
         source, where="t = 1 AND i < ? AND role = 'candidate' AND error IS NULL", values=(method.n,)

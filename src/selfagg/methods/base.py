@@ -36,6 +36,8 @@ class Method(ABC):
     """Whether every member of the last population is as good an answer as another, so that one is enough."""
     grows: ClassVar[str] = "n"
     """Which setting, ``n`` or ``t``, is made larger to spend a larger budget."""
+    rules: ClassVar[tuple[type, ...]] = ()
+    """The kinds of rules that its setting ``stop`` takes, where it has one."""
     judgements: ClassVar[int] = 0
     """Short calls for each member of the last population that ask the model what it thinks of it."""
     n: int = 16
@@ -82,7 +84,7 @@ class Method(ABC):
 
     @property
     def calls(self) -> int:
-        """Calls to the model if every member is computed and judged."""
+        """Calls to the model if every member is computed and judged: at most so many where it stops or copies."""
         return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
     async def weigh(self, trial: Trial, population: Sequence[Member]) -> list[float]:

@@ -26,12 +26,13 @@ class Majority(Single):
 
     name = "majority"
     uniform = False
+    rules = (Decided, AdaptiveConsistency)
     n: int = 16
     stop: str = "never"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.vote_rule, Decided | AdaptiveConsistency | None):
+        if not isinstance(self.vote_rule, (*self.rules, type(None))):
             raise UsageError(f"{self.name}: stop {self.stop!r} is a rule for populations; here there are {VOTE_RULES}")
 
     @property

@@ -43,6 +43,7 @@ class RSA(Method):
 
     name = "rsa"
     grows = "t"
+    rules = (Share,)
     k: int = 4
     order: Order = "random"
     stop: str = "never"
@@ -55,8 +56,10 @@ class RSA(Method):
             raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
         if self.order not in ("random", "prefix"):
             raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
-        if not isinstance(self.rule, Share | None):
+        if not isinstance(self.rule, (*self.rules, type(None))):
             raise UsageError(f"{self.name}: stop {self.stop!r} is a rule for votes; here there are {POPULATION_RULES}")
+        if type(self.copy) is not bool:
+            raise UsageError(f"{self.name}: copy {self.copy!r} is neither True nor False")
         if self.answer not in (None, "sample", "majority"):
             raise UsageError(f"{self.name}: answer {self.answer!r} is neither sample nor majority")
 

@@ -17,7 +17,7 @@ _LONGEST_LEAD = 1_500
 _ANSWER = 80
 _MEMBERS = """
 SELECT g.question, g.t, g.i, g.parents, g.error IS NOT NULL, g.stop, substr(s.answer, 1, ?), s.score, s.same,
-    s.score IS NULL AND s.note != '' AND g.error IS NULL
+    s.score IS NULL AND s.note != '' AND g.error IS NULL, g.tries = 0 AND g.error IS NULL
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.role = 'candidate' ORDER BY g.question, g.t, g.i
 """
@@ -61,7 +61,7 @@ def _question(
         for t, size in sizes.items()
     }
     unscored = False
-    for _, t, i, parents, failed, stop, answer, score, same, undecided in rows:
+    for _, t, i, parents, failed, stop, answer, score, same, undecided, copied in rows:
         if t not in populations or i >= sizes[t]:
             continue
         population = populations[t]
@@ -75,9 +75,15 @@ def _question(
             population.setdefault("scores", {})[i] = round(score, 3)
         if stop == "length":
             population.setdefault("cut", []).append(i)
+        if copied:
+            population.setdefault("copies", []).append(i)
     shown: list[dict[str, Any]] = []
     for _, population in sorted(populations.items()):
-        shown.append({**population, "states": "".join(population["states"])})
+        states = "".join(population["states"])
+        # A question that is done has no member to come: it stopped, or its vote was decided.
+        if there := len(states.rstrip(MISSING)) if done else len(states):
+            lists = {name: population[name][:there] for name in ("parents", "answers", "same")}
+            shown.append({**population, **lists, "states": states[:there]})
     return {
         "id": question.id,
         "group": question.group,

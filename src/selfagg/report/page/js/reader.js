@@ -172,13 +172,15 @@ function memberView(packed, question, { t, i }) {
     (member.also ?? []).map(({ role, text, error }) =>
       h("div", { class: "part words" }, h("h4", {}, role), asWritten(error ?? text)),
     ),
-    h(
-      "section",
-      { class: "prompt", "aria-label": "Prompt" },
-      h("h4", {}, "Prompt"),
-      promptNote(packed, member),
-      promptParts(packed, question, t, i),
-    ),
+    member.error === null && member.tries === 0
+      ? h("p", { class: "nothing" }, "A copy of its first candidate: all candidates give one answer, so no call was made.")
+      : h(
+          "section",
+          { class: "prompt", "aria-label": "Prompt" },
+          h("h4", {}, "Prompt"),
+          promptNote(packed, member),
+          promptParts(packed, question, t, i),
+        ),
   ];
 }
 
