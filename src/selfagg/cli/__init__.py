@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from selfagg.cli.advise import advise
 from selfagg.cli.analyse import analyse
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "sweep": sweep,
     "analyze": analyse,
+    "advise": advise,
     "replay": replay,
     "report": report,
     "plot": plot,
