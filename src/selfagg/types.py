@@ -144,6 +144,8 @@ class Request:
         parents: the members shown in the prompt. Both are there for simulated models alone: a real
             connection sends nothing but ``messages``.
         verbatim: Whether ``Reply.choice`` and ``Delta.choice`` are wanted.
+        run_seed: The run's seed, and
+        place: the member's place in its population. Both are there for recorded samples alone.
     """
 
     messages: tuple[Message, ...]
@@ -152,6 +154,8 @@ class Request:
     question: Question
     parents: tuple[Member, ...] = ()
     verbatim: bool = False
+    run_seed: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

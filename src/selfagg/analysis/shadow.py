@@ -295,7 +295,7 @@ def _voted(found: Recorded, method: Majority) -> Outcomes:
     import numpy as np
 
     same, right = found.same[:, 0, : method.n], found.right[:, 0, : method.n]
-    sizes = [_votes_needed(list(one), method.vote_rule) for one in same]
+    sizes = [votes_needed(list(one), method.vote_rule) for one in same]
     winners = [_winner(one[:size]) for one, size in zip(same, sizes, strict=True)]
     spent = [[float(costs[q, 0, :size].sum()) for q, size in enumerate(sizes)] for costs in (found.calls, found.tokens)]
     nobody = [float(np.mean(one[:size])) for one, size in zip(right, sizes, strict=True)]
@@ -327,7 +327,7 @@ def _winner(same: NDArray[np.int64]) -> int | None:
     return int(np.argmax(own)) if own.any() else None
 
 
-def _votes_needed(same: Sequence[int], rule: Rule | None) -> int:
+def votes_needed(same: Sequence[int], rule: Rule | None) -> int:
     """Return how many members a vote asks for, wave by wave, as the engine does."""
     size, there = len(same), 0 if rule else len(same)
     while rule and there < size:

@@ -49,7 +49,7 @@ def models(
     from rich.text import Text
 
     served = asyncio.run(_served(base_url, api_key_file, header))
-    entries = [*_local(), *served, *_in_process(), _simulated(), *_registered()]
+    entries = [*_local(), *served, *_in_process(), *_unreal(), *_registered()]
     if as_json:
         typer.echo(json.dumps({"models": [asdict(entry) for entry in entries]}, ensure_ascii=False))
         return
@@ -131,8 +131,11 @@ def _in_process() -> list[Entry]:
     ]
 
 
-def _simulated() -> Entry:
-    return Entry("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4")
+def _unreal() -> list[Entry]:
+    return [
+        Entry("simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:aime"),
+        Entry("recorded:FILE", True, "no language model: first samples out of a file of recorded answers, for votes"),
+    ]
 
 
 def _registered() -> list[Entry]:

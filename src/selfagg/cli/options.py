@@ -83,7 +83,7 @@ class ModelOptions:
             "--model",
             "-m",
             help="local, local:PATH.gguf, local:hf:REPOSITORY\\[:FILE], openai:NAME, hf:NAME, a model's FOLDER, "
-            "vllm:NAME or simulated:SETTINGS; selfagg models lists them.",
+            "vllm:NAME, simulated:SETTINGS or recorded:FILE; selfagg models lists them.",
             rich_help_panel=MODEL,
         ),
     ] = "local"

@@ -203,6 +203,8 @@ class Engine:
                 question,
                 prompt.shown,
                 verbatim=last is not None,
+                run_seed=self.settings.seed,
+                place=generation.member.i,
             )
             try:
                 return await self._sampled(request, generation.member.i, last.listener if last else None), fitted
