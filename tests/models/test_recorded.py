@@ -83,7 +83,7 @@ def test_questions_are_found_by_their_text_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [RSA(n=3, k=2, t=2), method_named("best-of-n", n=3)], ids=str)
 def test_nothing_is_aggregated_or_judged(samples: Path, method: Method) -> None:
-    with pytest.raises(selfagg.UsageError, match="holds first samples alone.*--method majority"):
+    with pytest.raises(selfagg.UsageError, match=r"holds first samples alone.*--method majority"):
         vote(samples, method)
 
 

@@ -170,14 +170,16 @@ class Shadows:
                 f"a record of {_named(recorded)} cannot tell of {_named(method)}: it tells of the same method with as "
                 "many members and populations or fewer, and of a vote of its first samples"
             )
-        if not self._is_exact(method) and not all(question.whole for question in self._found.questions):
+        if not self.is_exact(method) and not all(question.whole for question in self._found.questions):
             raise UsageError(
                 f"record {self._record.path} has questions without a gold answer or a score, so there is no r_c to "
                 "tell of copied sets and smaller populations; stop, t and the vote can be told"
             )
 
-    def _is_exact(self, method: Method) -> bool:
-        return method.n == self.recorded.n and not getattr(method, "copy", False)
+    def is_exact(self, method: Method) -> bool:
+        """Return whether the record holds the very members of a method; else they are drawn by r_c."""
+        copies = getattr(method, "copy", False)
+        return isinstance(method, Majority) or (method.n == self.recorded.n and not copies)
 
     def outcomes(self, method: Method) -> Outcomes:
         """Return what a method would have made of each question; see `check` for what it raises."""
@@ -185,7 +187,7 @@ class Shadows:
         if isinstance(method, Majority):
             return _voted(self._found, method)
         courses = self._of(method.n, copy=bool(getattr(method, "copy", False)))
-        return _followed(courses, method, exact=self._is_exact(method))
+        return _followed(courses, method, exact=self.is_exact(method))
 
     def _of(self, n: int, *, copy: bool) -> Courses:
         if (n, copy) not in self._courses:

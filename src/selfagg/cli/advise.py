@@ -19,6 +19,9 @@ def advise(
     loss: Annotated[
         float | None, typer.Option(min=0.0, help="Points of accuracy to give up (1 where nothing is asked).")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw accuracy against calls and tokens into this PNG, SVG or PDF file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Search cheaper settings on a record, without a model, and print the flags to type.
@@ -26,10 +29,14 @@ def advise(
     Fewer members and populations, --stop, --copy and votes are tried. With --loss the cheapest settings that keep to it
     are named, else the most accurate ones within --calls and --depth.
     """
+    from selfagg.analysis.front import draw_front
     from selfagg.cli.shadow_table import advice_table
     from selfagg.records import advise as search
 
-    found = search(record, calls=calls, depth=depth, loss=loss).to_dict()
+    advice = search(record, calls=calls, depth=depth, loss=loss)
+    if plot:
+        draw_front(advice.plain, advice.front, plot)
+    found = advice.to_dict()
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:

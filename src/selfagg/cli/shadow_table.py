@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -93,3 +93,21 @@ def advice_table(found: Mapping[str, Any]) -> Group:
         f"type   {chosen['flags']}" if chosen else "None of them keeps to what was asked.",
     ]
     return Group(Text(head, "bold"), table, Text("\n".join(lines)))
+
+
+def front_table(front: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Return the front of a sweep: settings that no other beats in calls and accuracy; nothing where there is none.
+
+    Args:
+        front: Entries as `selfagg.experiments.advise.flags` and `Shadow.to_dict` give them.
+    """
+    if not front:
+        return []
+    table = Table(box=None, pad_edge=False)
+    for name in ("calls", "depth", "tokens", "accuracy", "flags"):
+        table.add_column(name, justify="left" if name == "flags" else "right")
+    for one in front:
+        numbers = (f"{one['calls']:,.1f}", f"{one['depth']:.1f}", number(one["tokens"]), percent(one["accuracy"]))
+        table.add_row(*numbers, one["flags"])
+    heading = "the front: no other settings read off these runs are cheaper and more often right"
+    return [Text(f"\n{heading}", "bold"), table]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,6 +156,7 @@ def _found(grid: Grid, paths: Sequence[Path]) -> dict[str, Any]:
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.summary import summarise
     from selfagg.engine.record import Record
+    from selfagg.experiments.advise import flags, front_of
 
     cells: list[dict[str, Any]] = []
     missing = Missing()
@@ -169,10 +171,14 @@ def _found(grid: Grid, paths: Sequence[Path]) -> dict[str, Any]:
             cost = costs[t - 1].as_json()
             cell = {"n": n, "k": None if t == 1 else k, "cost": cost, "record": str(path)}
             cells.append({**summary.populations[t - 1].as_json(), **cell})
+    with ExitStack() as stack:
+        records = [stack.enter_context(Record(path, read_only=True)) for path in paths]
+        best = [{**shadow.to_dict(), "flags": flags(shadow.method)} for shadow in front_of(records)]
     return {
         "model": model,
         "simulated": model.startswith("simulated"),
         "cells": cells,
+        "front": best,
         "missing": missing.as_json(),
         "left_out": [{"n": n, "k": k} for n, k in grid.left_out],
     }
@@ -184,6 +190,7 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
     from rich.text import Text
 
     from selfagg.analysis.missing import Missing
+    from selfagg.cli.shadow_table import front_table
     from selfagg.cli.tables import interval, number, percent
     from selfagg.cli.view import described_model
 
@@ -211,4 +218,4 @@ def _table(found: dict[str, Any], grid: Grid) -> Any:
     lines = [costs, *filter(None, [grid.left_out_words()])]
     lines += [f"{word}: {sentence}" for word, sentence in missing.lines()]
     lines.append(f"records {found['folder']}")
-    return Group(Text(title, "bold"), table, Text("\n".join(["", *lines])))
+    return Group(Text(title, "bold"), table, *front_table(found["front"]), Text("\n".join(["", *lines])))

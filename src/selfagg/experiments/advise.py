@@ -34,6 +34,7 @@ class Advice:
         recorded_accuracy: Accuracy of its own answer.
         tried: How many settings were tried.
         front: Those that no other beats in calls and accuracy, the cheapest first.
+        plain: The front of those that neither stop nor copy.
         chosen: The one that keeps to what was asked; None where none does.
     """
 
@@ -42,6 +43,7 @@ class Advice:
     recorded_accuracy: float
     tried: int
     front: Sequence[Shadow]
+    plain: Sequence[Shadow]
     chosen: Shadow | None
 
     @property
@@ -59,6 +61,7 @@ class Advice:
             },
             "tried": self.tried,
             "front": [_told(shadow) for shadow in self.front],
+            "plain": [_told(shadow) for shadow in self.plain],
             "chosen": self.chosen and _told(self.chosen),
         }
 
@@ -113,6 +116,7 @@ def advise(
         recorded_accuracy=_accuracy(own),
         tried=len(tried),
         front=[shadows.of(one.method) for one in front(tried)],
+        plain=[shadows.of(one.method) for one in front([one for one in tried if not one.method.compares])],
         chosen=chosen and shadows.of(chosen.method),
     )
 
@@ -132,6 +136,28 @@ def candidates(shadows: Shadows) -> Iterator[Method]:
                 for copy in (False, True) if whole else (False,):
                     for answer in ("sample", "majority"):
                         yield replace(recorded, n=n, t=t, stop=stop, copy=copy, answer=answer)
+
+
+def front_of(records: Sequence[Record]) -> list[Shadow]:
+    """Return the front over several records: settings that they tell of exactly, and that no other beats.
+
+    Args:
+        records: RSA runs on the same questions, without stop and copy.
+
+    Returns:
+        The front, the cheapest first; empty without gold answers.
+    """
+    done = "SELECT count(*) FROM questions WHERE weights IS NOT NULL"
+    read = [Shadows(record) for record in records if record.query(done)[0][0]]
+    tried = [
+        (shadows.outcomes(method), shadows)
+        for shadows in read
+        if any(question.scored for question in shadows.questions)
+        for method in candidates(shadows)
+        if shadows.is_exact(method)
+    ]
+    kept = front([outcomes for outcomes, _ in tried])
+    return [shadows.of(outcomes.method) for outcomes, shadows in tried if any(outcomes is one for one in kept)]
 
 
 def front(tried: Sequence[Outcomes]) -> list[Outcomes]:

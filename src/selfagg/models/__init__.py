@@ -70,8 +70,8 @@ def connect(name: str, access: Access | None = None) -> Model:
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
             hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, ``recorded:FILE``, or a folder that holds
-            a model, which stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that registers a
-            function ``connect(name, access) -> Model`` as ``selfagg.models``.
+            a model, which stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that
+            registers a function ``connect(name, access) -> Model`` as ``selfagg.models``.
         access: Where and with which key.
 
     Raises:
