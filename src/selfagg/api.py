@@ -155,9 +155,8 @@ async def asolve(
     from selfagg.engine.configuration import about, configuration
     from selfagg.engine.engine import Engine, Settings
     from selfagg.engine.record import Record
-    from selfagg.engine.run import Choice, Schedule
+    from selfagg.engine.run import Choice, Schedule, check_comparable, default_answer
     from selfagg.engine.run import answer as answer_trial
-    from selfagg.engine.run import check_comparable, default_answer
     from selfagg.engine.trial import Trial
     from selfagg.methods import method_given
     from selfagg.models import Access, opened

@@ -10,7 +10,7 @@ from selfagg.engine.record import Record
 from selfagg.types import Usage
 
 UNTOLD = "(tries > 0 AND coalesce(prompt_tokens + completion_tokens, 0) = 0)"
-"""Holds of a reply to a call whose server did not tell its tokens; earlier versions recorded 0, which no reply takes."""
+"""Holds of a call whose server did not tell the tokens; earlier versions recorded 0, which no reply takes."""
 
 _MEMBERS = """
 SELECT count(*), coalesce(sum(error IS NOT NULL), 0),

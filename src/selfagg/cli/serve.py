@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from selfagg.cli.options import ModelOptions, Sampled, spread
+from selfagg.cli.options import Answer, Copy, ModelOptions, Sampled, StopRule, spread
 
 if TYPE_CHECKING:
     from selfagg.server.settings import ServeSettings
@@ -51,6 +51,9 @@ def serve(
     n: Annotated[int, typer.Option("-n", min=1, rich_help_panel="Method", help="Members of a population.")] = 8,
     k: Annotated[int, typer.Option("-k", min=1, rich_help_panel="Method", help="Candidates of an aggregation.")] = 4,
     t: Annotated[int, typer.Option("-t", min=1, rich_help_panel="Method", help="Populations, the first included.")] = 3,
+    stop: StopRule = None,
+    copy: Copy = False,
+    answer: Answer = None,
     candidate: Annotated[
         str, typer.Option(rich_help_panel="Method", help="What of a candidate is shown: response, reasoning, ...")
     ] = "response",
@@ -73,12 +76,16 @@ def serve(
     from selfagg.server.start import access_of, run
 
     view_named(candidate)
-    method_named(method, **({"n": n, "k": k, "t": t} if method == "rsa" else {}))
+    own = ServeSettings()
+    adaptive: dict[str, Any] = {"stop": stop or own.stop, "copy": copy or own.copy}
+    method_named(method, **({"n": n, "k": k, "t": t, **adaptive} if method == "rsa" else {}))
     settings = ServeSettings(
         method=method,
         n=n,
         k=k,
         t=t,
+        **adaptive,
+        answer=answer or own.answer,
         candidate=candidate,
         server_defaults=sampling == "server",
         limits=Limits(max_n, max_k, max_t, max_requests, max_body_mb * 2**20),

@@ -25,10 +25,11 @@ def summary_table(summary: Mapping[str, Any]) -> Group:
         summary: As `selfagg.analysis.summary.Summary.as_json` gives it.
     """
     table = Table(box=None, pad_edge=False)
-    for name in _COLUMNS:
+    carried = any(population["carried"] for population in summary["populations"])
+    for name in (*_COLUMNS, *["carried"] * carried):
         table.add_column(name, justify="right", no_wrap=True)
     for population in summary["populations"]:
-        table.add_row(*_row(population))
+        table.add_row(*_row(population), *[f"{population['carried']:,}"] * carried)
     lines = [f"{name:<10} {value}" for name, value in _below(summary)]
     return Group(Text(_title(summary), "bold"), table, Text("\n".join(["", *lines])))
 
@@ -126,7 +127,7 @@ def _saved(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = []
     if "stop" in summary and summary["depth"] is not None and summary["t"] > 1:
         done = counted(summary["stopped"], summary["questions"])
-        lines.append(("stopped", f"{done} before population {summary['t']}, carried forward above"))
+        lines.append(("stopped", f"{done} before population {summary['t']}; their last one is carried forward"))
         lines.append(("depth", f"{summary['depth']:.1f} populations a question"))
     if "copy" in summary:
         lines.append(("copies", f"{summary['copies']:,} members of unanimous sets, without a call"))

@@ -175,8 +175,11 @@ def check_comparable(method: Method, question: Question, settings: Settings) -> 
 
 
 def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
-    """Return how the answer is chosen where nobody says: by the method's own setting, else by a vote where answers can
-    be compared and every member is as good as another, else by drawing one."""
+    """Return how the answer is chosen where nobody says.
+
+    By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
+    else by drawing a member.
+    """
     if own := getattr(method, "answer", None):
         return "majority" if own == "majority" else "sample"
     votes = method.uniform and method.size(method.t) > 1

@@ -98,7 +98,7 @@ class AdaptiveConsistency:
 def _more_frequent(first: int, second: int) -> float:
     """Return P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most ``first`` heads in their sum + 1."""
     tosses = first + second + 1
-    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / 2**tosses
+    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
 
 
 def rule_named(text: str) -> Rule | None:
@@ -120,7 +120,7 @@ def rule_named(text: str) -> Rule | None:
         if found[1] == "asc" and 0.5 < value < 1:
             return AdaptiveConsistency(value)
     raise UsageError(
-        f"there is no stopping rule {text!r}; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}"
+        f"there is no rule {text!r} for stop; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}"
     )
 
 

@@ -48,7 +48,7 @@ class Experiment:
     def path(self, method: Method, seed: int) -> Path:
         """The record of one run, named after all that tells it from the others."""
         sizes = "-".join(f"{key}{value}" for key, value in method.settings().items() if key != "name")
-        return self.folder / f"{method.name}-{sizes}-seed{seed}.sqlite"
+        return self.folder / f"{method.name}-{sizes.replace(':', '')}-seed{seed}.sqlite"
 
     async def run(
         self, method: Method, seed: int, shared: Sequence[Path] = (), watching: Watching | None = None

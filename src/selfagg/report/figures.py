@@ -119,6 +119,8 @@ def _ordinal(number: int) -> str:
 def _population(population: PopulationSummary, questions: int) -> dict[str, Any]:
     return {
         "t": population.t,
+        "carried": population.carried,
+        "copies": population.copies,
         "size": population.size,
         "accuracy": triple(population.accuracy),
         "pass_at_n": triple(population.pass_at_n),

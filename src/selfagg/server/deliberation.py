@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from selfagg.engine.agreement import Agreement
 from selfagg.engine.engine import Engine, Finale, Watcher
 from selfagg.engine.fair import FairGate
 from selfagg.engine.keeping import Nowhere
@@ -33,6 +34,8 @@ class Outcome:
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
         calls: How many those were.
+        copies: Members that were copied from a set whose candidates agree, without a call.
+        stopped: Whether an earlier population agreed and is the last, by the method's rule.
         populations: Members of each population that replied.
         cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
         record: Id of its question in the record, or None.
@@ -45,6 +48,8 @@ class Outcome:
     populations: tuple[int, ...]
     cut_short: bool
     record: str | None
+    copies: int = 0
+    stopped: bool = False
 
 
 class Deliberator:
@@ -94,7 +99,9 @@ class Deliberator:
         usage: Callable[[Usage, int], None] | None,
     ) -> Outcome:
         position = await self.record.add(replace(plan.question, id=name)) if self.record else 0
-        finale = Finale(plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.uniform else None)
+        finale = Finale(
+            plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.one_answer else None
+        )
         engine = Engine(
             self.model,
             plan.settings,
@@ -120,19 +127,23 @@ class Deliberator:
             populations=tuple(replied[t] for t in range(1, plan.method.t + 1)),
             cut_short=answered.cut_short,
             record=name if self.record else None,
+            copies=trial.copies,
+            stopped=trial.agreement.stopped.done() and not answered.cut_short,
         )
 
     async def forecast(self, plan: Plan) -> list[int]:
-        """How many members of each population the answer needs: that does not depend on what they say."""
+        """How many members of each population the answer needs: at most so many where it may stop or copy."""
         engine = Engine(self.model, plan.settings, Nowhere(), gate=self.gate)
         rehearsal = _Rehearsal(engine, plan)
         member, last = plan.method.members(rehearsal), plan.method.t
-        uniform = plan.choice == "sample" and plan.method.uniform
+        uniform = plan.choice == "sample" and plan.method.one_answer
         try:
             for i in draw_order(rehearsal, plan.method)[: plan.count if uniform else None]:
                 await member(last, i)
         finally:
             await rehearsal.close()
+        if plan.method.rule:  # it looks at whole populations
+            return [*(plan.method.size(t) for t in range(1, last)), rehearsal.counts[last]]
         return [rehearsal.counts[t] for t in range(1, last + 1)]
 
 
@@ -154,6 +165,7 @@ class _Rehearsal(Trial):
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)
+        self.agreement = Agreement(None, plan.method.size, self.groups)
         self.counts: Counter[int] = Counter()
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:

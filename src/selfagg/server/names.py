@@ -9,7 +9,8 @@ from selfagg.methods import METHODS
 from selfagg.server.errors import ApiError
 from selfagg.server.settings import ServeSettings
 
-_SIZES = re.compile(r"rsa-(\d{1,6})-(\d{1,6})-(\d{1,6})")
+_RSA = r"rsa-(\d{1,6})-(\d{1,6})-(\d{1,6})(?:-stop(0?\.\d{1,6}|1))?(-copy)?(?:-(majority|sample))?"
+_SIZES = re.compile(_RSA)
 
 
 def served_name(connection: str) -> str:
@@ -21,7 +22,8 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
     """What a model name says of the method; ``{}`` for the plain name.
 
     Args:
-        model: ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``.
+        model: ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``; after N-K-T may follow ``-stop0.875``, ``-copy`` and
+            ``-majority``, in this order.
         served: The model's name.
 
     Raises:
@@ -32,7 +34,10 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
     base, _, suffix = model.rpartition(":")
     if base in (served, f"openai:{served}"):
         if sizes := _SIZES.fullmatch(suffix):
-            return {"method": "rsa", **dict(zip("nkt", map(int, sizes.groups()), strict=True))}
+            *numbers, share, copied, answer = sizes.groups()
+            more = {"stop": share and f"share:{share}", "copy": copied and True, "answer": answer}
+            told = {key: value for key, value in more.items() if value}
+            return {"method": "rsa", **dict(zip("nkt", map(int, numbers), strict=True)), **told}
         if suffix in METHODS:
             return {"method": suffix}
     raise ApiError(
@@ -50,4 +55,5 @@ def listed(served: str, settings: ServeSettings) -> list[str]:
 
 def pattern(served: str) -> str:
     """All names that are answered, as a regular expression of JSON Schema."""
-    return f"^(openai:)?{re.escape(served)}(:(rsa-[0-9]+-[0-9]+-[0-9]+|{'|'.join(METHODS)}))?$"
+    adaptive = r"(-stop(0?\.[0-9]+|1))?(-copy)?(-(majority|sample))?"
+    return rf"^(openai:)?{re.escape(served)}(:(rsa-[0-9]+-[0-9]+-[0-9]+{adaptive}|{'|'.join(METHODS)}))?$"

@@ -13,6 +13,7 @@ from selfagg.engine.run import Choice
 from selfagg.errors import UsageError
 from selfagg.methods import METHODS, Method, method_named
 from selfagg.prompts.candidates import view_named
+from selfagg.scoring import incomparable
 from selfagg.server.conversation import question_of
 from selfagg.server.errors import refused
 from selfagg.server.fields import sorted_out, without_use
@@ -88,8 +89,10 @@ def _plan(
     forwards: bool,
 ) -> Plan:
     count = request.n or 1
-    choice: Choice = options.get("answer", "sample")
-    method = _method(name, options, settings, count)
+    question = question_of(body["messages"], options.get("kind", "text"))
+    compares = not incomparable(question)
+    choice: Choice = options.get("answer", settings.answer if compares and not request.tools else "sample")
+    method = _method(name, options, settings, count, compares=compares)
     if count > method.size(method.t):
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
     if request.logprobs and not forwards:
@@ -115,7 +118,7 @@ def _plan(
         method=method,
         choice=choice,
         count=count,
-        question=question_of(body["messages"], options.get("kind", "text")),
+        question=question,
         settings=Settings(sampling, seed, candidate),
         last=dataclasses.replace(
             sampling,
@@ -129,24 +132,38 @@ def _plan(
     )
 
 
-def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, count: int) -> Method:
-    """The method with what was asked for, the server's sizes where nothing was, within the server's limits.
+def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, count: int, *, compares: bool) -> Method:
+    """The method with what was asked for, the server's settings where nothing was, within the server's limits.
+
+    Args:
+        name: Its name.
+        options: What was asked for.
+        settings: The server's.
+        count: How many answers are wanted.
+        compares: Whether answers to the question can be compared; else the server's own stop and copy stay off.
 
     Raises:
-        ApiError: No such method, or impossible or too large a size.
+        ApiError: No such method, impossible or too large a size, or a rule for answers that cannot be compared.
     """
     if name not in METHODS:
         raise refused(f"rsa.method: there is no method {name[:100]!r}; there are {', '.join(METHODS)}", "rsa.method")
-    sizes = _sizes(name, settings) | {key: options[key] for key in ("n", "k", "t", "order") if key in options}
+    sizes = _sizes(name, settings) | {
+        key: options[key] for key in ("n", "k", "t", "order", "stop", "copy") if key in options
+    }
     if "k" in sizes and "k" not in options:
         sizes["k"] = min(sizes["k"], sizes["n"])
     if name == "single" and "n" not in options:
         sizes["n"] = count
     _check_limits(sizes, settings.limits)
+    if name == "rsa" and compares:
+        sizes = {"stop": settings.stop, "copy": settings.copy} | sizes
     try:
-        return method_named(name, **sizes)
+        method = method_named(name, **sizes)
     except UsageError as error:
         raise refused(str(error), "rsa") from None
+    if method.compares and not compares:
+        raise refused("rsa: stop and copy compare answers, which free text has not: give rsa.kind", "rsa")
+    return method
 
 
 def _sizes(name: str, settings: ServeSettings) -> dict[str, Any]:

@@ -17,12 +17,16 @@ Progress = Literal["reasoning", "comments", "members", "none"]
 class RsaOptions(BaseModel):
     """How a request is to be deliberated; what is not given is the server's default."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
 
     method: str | None = Field(None, json_schema_extra={"enum": [*METHODS, None]})
     n: int | None = Field(None, ge=1, description="Members of a population.")
     k: int | None = Field(None, ge=1, description="Candidates of an aggregation set.")
     t: int | None = Field(None, ge=1, description="Populations, the first included.")
+    stop: str | None = Field(
+        None, max_length=40, description="When a population is the last: never, unanimous, share:0.875, ..."
+    )
+    copy_: bool | None = Field(None, alias="copy", description="Copy a set whose candidates agree, without a call.")
     answer: Literal["sample", "majority"] = Field(
         "sample",
         description="sample: a member of the last population, its ancestors alone computed. majority: a vote.",

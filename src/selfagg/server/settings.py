@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selfagg.engine.run import Choice
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -41,6 +43,9 @@ class ServeSettings:
         n: Members of a population.
         k: Candidates of an aggregation set.
         t: Populations, the first included.
+        stop: When a population of RSA is the last; see `selfagg.RSA`.
+        copy: Whether RSA copies a set whose candidates agree.
+        answer: How RSA's answer is chosen where a request does not say.
         candidate: What of a candidate an aggregation shows.
         server_defaults: As `Sampling.server_defaults`, of every deliberation's members.
         limits: Bounds on what a request may ask for.
@@ -54,6 +59,9 @@ class ServeSettings:
     n: int = 8
     k: int = 4
     t: int = 3
+    stop: str = "never"
+    copy: bool = False
+    answer: Choice = "sample"
     candidate: str = "response"
     server_defaults: bool = False
     limits: Limits = field(default_factory=Limits)
