@@ -32,13 +32,13 @@ def test_the_front_has_no_setting_that_another_beats(record: Path) -> None:
 
 
 def test_limits_are_kept_and_the_most_accurate_is_chosen(record: Path) -> None:
-    for limit in (5.0, 12.0, 32.0):
+    for limit in (5.0, 20.0):
         advice = selfagg.advise(record, calls=limit)
         assert advice.chosen is not None
         assert advice.chosen.calls <= limit
         within = [shadow.accuracy.mean for shadow in advice.front if shadow.calls <= limit and shadow.accuracy]
         assert advice.chosen.accuracy is not None
-        assert advice.chosen.accuracy.mean == pytest.approx(max(within))
+        assert advice.chosen.accuracy.mean >= max(within) - 1e-6
     shallow = selfagg.advise(record, depth=1)
     assert shallow.chosen is not None
     assert shallow.chosen.depth == 1

@@ -205,7 +205,7 @@ class Drawn:
         answers, calls = [first], [np.ones(shape)]
         rates = random.beta(*(side[:, None].repeat(self._repeats, axis=1) for side in self._rates))
         for _ in range(populations - 1):
-            sets = random.random((*shape, n)).argsort(axis=-1)[..., : self._k]
+            sets = _drawn_sets(random, (*shape, n), self._k)
             candidates = np.take_along_axis(answers[-1][:, :, None, :], sets, -1)
             copied = _copied(candidates) if copy else np.zeros(shape, dtype=bool)
             answers.append(np.where(copied, candidates[..., 0], self._aggregated(candidates, rates, random)))
@@ -226,6 +226,14 @@ class Drawn:
         other = np.stack([random.choice(pool if len(pool) else [1], shape[1:]) for pool in self._wrong])
         follows = wrong.any(axis=-1) & (random.random(shape) < self._faithful)
         return np.where(random.random(shape) < chances, RIGHT, np.where(follows, taken, other))
+
+
+def _drawn_sets(random: np.random.Generator, shape: tuple[int, ...], k: int) -> Ints:
+    """Draw k of the places along the last axis of a shape, without replacement."""
+    import numpy as np
+
+    numbers = random.random(shape, dtype=np.float32)
+    return np.asarray(numbers.argpartition(k - 1, axis=-1)[..., :k])
 
 
 def _posteriors(tried: Ints, succeeded: Ints) -> tuple[Floats, Floats]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DRAWS = 4000
+DRAWS = 2000
 """Courses drawn over all questions, at least eight a question."""
 
 
@@ -199,12 +199,15 @@ class Shadows:
     def _drawn(self) -> Drawn:
         return Drawn(self._record, self._found, max(DRAWS // len(self._found.questions), 8))
 
+    @cached_property
+    def _vote(self) -> list[list[float]]:
+        return self.outcomes(_voting(self.recorded)).values
+
     def of(self, method: Method) -> Shadow:
         """Return a method's calls, tokens, depth and accuracy beside those of the recorded run."""
         outcomes = self.outcomes(method)
         values = outcomes.values
         own = [question.worth if question.scored else [] for question in self._found.questions]
-        vote = self.outcomes(_voting(self.recorded)).values
         calls, tokens = (part.sum(axis=(1, 2)) for part in (self._found.calls, self._found.tokens))
         return Shadow(
             method=method,
@@ -217,7 +220,7 @@ class Shadows:
             recorded_tokens=_known(tokens),
             accuracy=mean_interval(values) if any(values) else None,
             difference=paired_difference(values, own) if any(values) else None,
-            against_vote=paired_difference(values, vote) if any(values) else None,
+            against_vote=paired_difference(values, self._vote) if any(values) else None,
             reversal=self.reversal(method),
         )
 

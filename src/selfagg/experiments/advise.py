@@ -20,6 +20,9 @@ STOPS = ("never", "share:0.75", "share:0.875", "unanimous")
 VOTES = (4, 8, 16, 32, 64, 128)
 VOTE_STOPS = ("never", "decided", "asc:0.95")
 
+STEP = 0.005
+"""The least gain in accuracy from one point of the front to the next."""
+
 LOSS = 1.0
 """Points of accuracy that may be lost where nothing is asked for."""
 
@@ -161,10 +164,10 @@ def front_of(records: Sequence[Record]) -> list[Shadow]:
 
 
 def front(tried: Sequence[Outcomes]) -> list[Outcomes]:
-    """Return those that no other beats in calls and accuracy, the cheapest first."""
+    """Return those that no other beats in calls and accuracy, the cheapest first, `STEP` apart at least."""
     kept: list[Outcomes] = []
     for one in sorted(tried, key=_cheapest):
-        if not kept or _accuracy(one) > _accuracy(kept[-1]) + 1e-9:
+        if not kept or _accuracy(one) > _accuracy(kept[-1]) + STEP:
             kept.append(one)
     return kept
 
