@@ -17,7 +17,7 @@ from selfagg.types import Question
 DATA = os.environ.get("SELFAGG_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="SELFAGG_DATA names no folder with the evaluation sets")
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"id": "sum", "gold": "42", "answers": ["42", 41, "42.0", None, "42", 40], "tokens": [5, 9, 6, 20, 7, 8]},
     {"model": "m", "set": "s", "index": 3, "gold": "\\frac12", "answers": ["0.5", "2", "1/2"], "tokens": [1, 2, 3]},
     {"id": "letter", "kind": "choice", "gold": "B", "answers": ["B", "A", "B", "B"]},

@@ -202,14 +202,15 @@ class Drawn:
         first = np.take_along_axis(
             np.broadcast_to(self._found.answers[:, None, 0], (asked, self._repeats, size)), places, -1
         )
-        answers, calls = [first], [np.ones(shape)]
+        answers: list[Ints] = [first]
+        calls: list[Floats] = [np.ones(shape)]
         rates = random.beta(*(side[:, None].repeat(self._repeats, axis=1) for side in self._rates))
         for _ in range(populations - 1):
             sets = _drawn_sets(random, (*shape, n), self._k)
             candidates = np.take_along_axis(answers[-1][:, :, None, :], sets, -1)
             copied = _copied(candidates) if copy else np.zeros(shape, dtype=bool)
             answers.append(np.where(copied, candidates[..., 0], self._aggregated(candidates, rates, random)))
-            calls.append(1.0 - copied)
+            calls.append(np.asarray(1.0 - copied))
         members, asked_for = np.stack(answers, axis=2), np.stack(calls, axis=2)
         each = np.where(np.arange(populations) == 0, self._first[:, None], self._later[:, None])
         return _courses(members, (members == RIGHT) * 1.0, asked_for, asked_for * each[:, None, :, None])

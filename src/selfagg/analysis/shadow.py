@@ -117,7 +117,9 @@ class Shadow:
 
 
 def _paired(found: PairedComparison | None) -> dict[str, Any] | None:
-    return found and {"mean": found.difference, "interval": [found.low, found.high], "verdict": found.verdict}
+    if found is None:
+        return None
+    return {"mean": found.difference, "interval": [found.low, found.high], "verdict": found.verdict}
 
 
 class Shadows:
@@ -163,8 +165,11 @@ class Shadows:
         recorded = self.recorded
         if isinstance(method, Majority) and method.n <= recorded.n:
             return
-        alike = isinstance(method, RSA) and isinstance(recorded, RSA)
-        alike = alike and (method.k, method.order) == (recorded.k, recorded.order)
+        alike = (
+            isinstance(method, RSA)
+            and isinstance(recorded, RSA)
+            and (method.k, method.order) == (recorded.k, recorded.order)
+        )
         if not alike or method.n > recorded.n or method.t > recorded.t:
             raise UsageError(
                 f"a record of {_named(recorded)} cannot tell of {_named(method)}: it tells of the same method with as "

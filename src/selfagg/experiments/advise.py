@@ -52,7 +52,7 @@ class Advice:
     @property
     def flags(self) -> str | None:
         """Return what to type after ``selfagg eval`` for the chosen settings."""
-        return self.chosen and flags(self.chosen.method)
+        return flags(self.chosen.method) if self.chosen else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``selfagg advise --json`` prints."""
@@ -120,7 +120,7 @@ def advise(
         tried=len(tried),
         front=[shadows.of(one.method) for one in front(tried)],
         plain=[shadows.of(one.method) for one in front([one for one in tried if not one.method.compares])],
-        chosen=chosen and shadows.of(chosen.method),
+        chosen=shadows.of(chosen.method) if chosen else None,
     )
 
 
