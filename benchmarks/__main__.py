@@ -21,6 +21,7 @@ BENCHMARKS = (
     "scoring",
     "local",
     "peers",
+    "adaptive",
 )
 
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
+    from selfagg.evaluation.advise import Advice
     from selfagg.evaluation.compare import acompare, compare
     from selfagg.evaluation.compared import Compared
     from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, analyze, build_report, merge, plot, replay
+    from selfagg.evaluation.records import Replay, advise, analyze, build_report, merge, plot, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
@@ -48,6 +49,7 @@ _MODULES = {
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
+    "evaluation.advise": "Advice",
     "evaluation.compared": "Compared",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
@@ -57,7 +59,7 @@ _MODULES = {
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
     "progress_bar": "ProgressBar",
-    "evaluation.records": "Replay analyze build_report merge plot replay",
+    "evaluation.records": "Replay advise analyze build_report merge plot replay",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -66,6 +68,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names.s
 __all__ = [
     "RSA",
     "Access",
+    "Advice",
     "AlwaysOpen",
     "Analysis",
     "Benchmark",
@@ -98,6 +101,7 @@ __all__ = [
     "Verdict",
     "Wording",
     "acompare",
+    "advise",
     "aevaluate",
     "aggregation",
     "analyze",

@@ -142,6 +142,8 @@ class Request:
             is true (a simulated one). A real connection sends nothing but ``messages``.
         parents: The members shown in the prompt.
         verbatim: Whether ``Reply.choice`` and ``Delta.choice`` are wanted.
+        run_seed: The run's seed, and
+        place: the member's place in its population. Both are there for recorded samples alone.
     """
 
     messages: tuple[Message, ...]
@@ -150,6 +152,8 @@ class Request:
     question: Question
     parents: tuple[Member, ...] = ()
     verbatim: bool = False
+    run_seed: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,3 +82,28 @@ def test_what_is_no_record(run: Run, questions: Path, tmp_path: Path, command: l
         assert words in outcome.stderr
     if command[0] == "plot":
         assert "holds no record" in run(*command, "empty").stderr
+
+
+def test_what_other_settings_would_have_cost(run: Run, recorded: str) -> None:
+    call = ["analyze", recorded, "--stop", "share:0.75", "--answer", "majority"]
+    found = json.loads(run(*call, "--json").stdout)["shadow"]
+    assert (found["exact"], found["recorded_calls"]) == (True, 12)
+    assert 4 <= found["calls"] < 12
+    table = run(*call).stdout
+    assert f"{found['calls']:.1f} of 12" in table
+    assert "Exact: these are the calls and answers" in table
+    assert "By r_c" in run(*call, "--copy").stdout
+    refused = run("analyze", recorded, "-n", "5")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "cannot tell of rsa n=5" in refused.stderr
+
+
+def test_advice_is_the_flags_to_type(run: Run, recorded: str, tmp_path: Path) -> None:
+    found = json.loads(run("advise", recorded, "--loss", "20", "--json").stdout)
+    flags = found["chosen"]["flags"]
+    table = run("advise", recorded, "--loss", "20").stdout
+    assert f"type   {flags}\n" in table
+    typed = run("eval", "grouped.jsonl", "--model", "simulated:p=0.4,unanswered=0.1", *flags.split(), "--json")
+    real = json.loads(typed.stdout)
+    assert real["calls"] / 8 == pytest.approx(found["chosen"]["calls"], rel=0.0 if found["chosen"]["exact"] else 0.3)
+    assert "None of them keeps" in run("advise", recorded, "--calls", "1").stdout

@@ -11,6 +11,7 @@ from selfagg.analysis.ancestry import Ancestry, ancestry
 from selfagg.analysis.costs import chain_seconds
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.population import PopulationSummary, interval, mean
+from selfagg.analysis.shadow import Shadow
 from selfagg.analysis.summary import GroupSummary, summarise_groups
 from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.analysis.transitions import Transition, fates, transitions
@@ -34,6 +35,7 @@ class Analysis:
         trajectory: Accuracies of further populations, as predicted; None where nothing was aggregated.
         ancestry: How many first members are left in each population's ancestry.
         groups: The same numbers, task by task.
+        shadow: What other settings would have saved and cost; None where none were asked about.
     """
 
     evaluation: Evaluation
@@ -46,6 +48,7 @@ class Analysis:
     trajectory: Trajectory | None
     ancestry: Sequence[Ancestry]
     groups: Sequence[GroupSummary]
+    shadow: Shadow | None = None
 
     @classmethod
     def of(cls, record: Record) -> Analysis:
@@ -81,6 +84,7 @@ class Analysis:
             "trajectory": self.trajectory.as_json() if self.trajectory else None,
             "ancestry": [asdict(one) for one in self.ancestry],
             "groups": [_group(group) for group in self.groups] if len(self.groups) > 1 else [],
+            "shadow": self.shadow and self.shadow.to_dict(),
         }
 
 

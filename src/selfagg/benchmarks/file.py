@@ -4,7 +4,7 @@ Columns: ``question`` (text); ``answer`` (text or a number; without it there is 
 ``kind`` (math, choice, reasoning_gym, code, text; default text); and, where wanted, ``id``, ``group``,
 ``instruction`` (how the answer is to be written), ``options`` (of a choice: listed below the question as
 A, B...; the answer is a letter or an option's text) and ``data`` (an object: what scoring needs beyond the
-answer). Files in verl's form are known by their columns.
+answer). Files in verl's form and files of recorded answers are known by their columns.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.formats import stem
 from selfagg.benchmarks.hub import data_files
+from selfagg.benchmarks.recorded import is_recorded, recorded_question
 from selfagg.benchmarks.rows import DataRow, read_rows, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
@@ -59,6 +60,8 @@ def question_of_row(row: DataRow, *, name: str) -> Question:
     Raises:
         UsageError: A column is missing or holds what it must not; the message names row and column.
     """
+    if is_recorded(row):
+        return recorded_question(row, name=name)
     if is_verl(row):
         return verl_question(row, name=name)
     text, kind = row.text("question"), _kind(row)

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from selfagg._internal.extras import missing_extra
 from selfagg._internal.signals import heard_by
+from selfagg.cli.advise import advise
 from selfagg.cli.analyze import analyze
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "sweep": sweep,
     "analyze": analyze,
+    "advise": advise,
     "merge": merge,
     "replay": replay,
     "report": report,

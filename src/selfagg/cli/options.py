@@ -23,7 +23,7 @@ class ModelChoice:
 
     Attributes:
         model: local, local:PATH.gguf, local:hf:REPOSITORY[:FILE], openai:NAME, hf:NAME, a model's FOLDER, vllm:NAME or
-            simulated:SETTINGS; selfagg models lists them.
+            simulated:SETTINGS or recorded:FILE; selfagg models lists them.
     """
 
     model: str = "local"

@@ -71,6 +71,7 @@ def _table(found: Mapping[str, Any], grid: Grid) -> Any:
     from rich.text import Text
 
     from selfagg.analysis.missing import Missing
+    from selfagg.cli.shadow_table import front_table
     from selfagg.cli.tables import Columns, interval, number, percent, table
     from selfagg.progress_bar import described_model
 
@@ -96,4 +97,6 @@ def _table(found: Mapping[str, Any], grid: Grid) -> Any:
     lines = [costs, *filter(None, [grid.left_out_words()])]
     lines += [f"{word}: {sentence}" for word, sentence in missing.lines()]
     lines.append(f"records {found['folder']}")
-    return Group(Text(title, "bold"), table(columns, found["cells"]), Text("\n".join(["", *lines])))
+    return Group(
+        Text(title, "bold"), table(columns, found["cells"]), *front_table(found["front"]), Text("\n".join(["", *lines]))
+    )

@@ -1,11 +1,11 @@
-"""Work on records that are there: analyze, replay, compare and report; no model is asked."""
+"""Work on records that are there: analyze, advise, replay, compare and report; no model is asked."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from selfagg.analysis.labels import PanelName
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.overview import Analysis
+    from selfagg.analysis.shadow import Shadow
+    from selfagg.evaluation.advise import Advice
     from selfagg.evaluation.compared import Compared
     from selfagg.evaluation.replay import Change
     from selfagg.methods import Method
@@ -95,22 +97,72 @@ def merge(records: Sequence[RecordPath], out: RecordPath) -> int:
         return merge_records(stack.enter_context(Record(target)), opened)
 
 
-def analyze(record: RecordPath) -> Analysis:
+def analyze(
+    record: RecordPath,
+    *,
+    stop: str | None = None,
+    copy: bool | None = None,
+    answer: str | None = None,
+    n: int | None = None,
+    t: int | None = None,
+) -> Analysis:
     """Return what a record tells: populations, what aggregating did, whether more of it pays, and each group.
+
+    With one of the settings below also what they would have saved and cost, without a model: ``Analysis.shadow``.
 
     Args:
         record: The record of one run.
+        stop: When a question would have been done, as ``share:0.875``; see `selfagg.RSA`.
+        copy: Whether sets of one answer would have been copied.
+        answer: ``sample`` or ``majority``: which member of the last population would have been the answer.
+        n: Fewer members.
+        t: Fewer populations.
 
     Raises:
-        UsageError: The record cannot be read, or holds no question that is done.
+        UsageError: The record cannot be read, holds no question that is done, or cannot tell of the settings.
     """
     from selfagg.analysis.overview import Analysis
 
+    settings = {"stop": stop, "copy": copy, "answer": answer, "n": n, "t": t}
+    asked = {name: value for name, value in settings.items() if value is not None}
     with extras_named(), opened_record(record) as opened:
         analysis = Analysis.of(opened)
-    if not analysis.evaluation.summary.questions:
-        raise UsageError(f"record {record} holds no question that is done")
-    return analysis
+        if not analysis.evaluation.summary.questions:
+            raise UsageError(f"record {record} holds no question that is done")
+        return replace(analysis, shadow=_shadow(opened, asked)) if asked else analysis
+
+
+def _shadow(record: Record, asked: dict[str, Any]) -> Shadow:
+    from selfagg.analysis.shadow import Shadows
+    from selfagg.methods import method_named
+
+    shadows = Shadows(record)
+    settings = dict(shadows.recorded.settings())
+    return shadows.of(method_named(settings.pop("name"), **(settings | asked)))
+
+
+def advise(
+    record: RecordPath, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
+) -> Advice:
+    """Search settings that would have been cheaper on a record: fewer members, populations, stop, copy, vote.
+
+    Args:
+        record: The record of an RSA run without stop and copy, or of a vote, with gold answers.
+        calls: Most calls a question, in the mean.
+        depth: Most populations a question, one after the other, in the mean.
+        loss: Points of accuracy that may be lost against the recorded run; None: 1 where nothing else is asked for.
+
+    Returns:
+        The settings that no other beats in calls and accuracy, and of those that keep to what is asked: with ``loss``
+        the one of fewest calls, else the most accurate.
+
+    Raises:
+        UsageError: The record cannot be read, or has no gold answers.
+    """
+    from selfagg.evaluation.advise import advise as search
+
+    with extras_named(), opened_record(record) as opened:
+        return search(opened, calls=calls, depth=depth, loss=loss)
 
 
 @dataclass(frozen=True)

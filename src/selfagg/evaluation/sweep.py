@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -105,6 +106,7 @@ class Sweep:
         grid: The combinations.
         source: Where the questions are from, in words.
         folder: The folder of the records; None if they were not kept.
+        front: Settings that no other beats in calls and accuracy, each with its ``flags``; plain and adaptive ones.
     """
 
     cells: Sequence[Cell]
@@ -113,6 +115,7 @@ class Sweep:
     grid: Grid
     source: str
     folder: Path | None
+    front: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``selfagg sweep --json`` prints."""
@@ -120,6 +123,7 @@ class Sweep:
             "model": self.model,
             "simulated": self.model.startswith("simulated"),
             "cells": [cell.to_dict() for cell in self.cells],
+            "front": list(self.front),
             "missing": self.missing.as_json(),
             "left_out": [{"n": n, "k": k} for n, k in self.grid.left_out],
             "source": self.source,
@@ -201,6 +205,7 @@ def _found(grid: Grid, paths: Sequence[Path], source: str, folder: Path | None) 
     from selfagg.analysis.costs import costs_by_population
     from selfagg.analysis.missing import Missing
     from selfagg.analysis.summary import summarise
+    from selfagg.evaluation.advise import flags, front_of
     from selfagg.record.record import Record
 
     cells: list[Cell] = []
@@ -214,4 +219,7 @@ def _found(grid: Grid, paths: Sequence[Path], source: str, folder: Path | None) 
                 continue  # the first population is the same for every K
             population, kept = summary.populations[t - 1], path if folder else None
             cells.append(Cell(n, None if t == 1 else k, population, costs[t - 1], kept))
-    return Sweep(cells, model, missing, grid, source, folder)
+    with ExitStack() as stack:
+        records = [stack.enter_context(Record(path, read_only=True)) for path in paths]
+        best = [{**shadow.to_dict(), "flags": flags(shadow.method)} for shadow in front_of(records)]
+    return Sweep(cells, model, missing, grid, source, folder, best)

@@ -59,12 +59,13 @@ CONNECTIONS: dict[str, str] = {
     "hf": "selfagg.models.transformers.model",
     "local": "selfagg.models.llama_cpp.model",
     "openai": "selfagg.models.openai",
+    "recorded": "selfagg.models.recorded",
     "simulated": "selfagg.models.simulated",
     "vllm": "selfagg.models.vllm",
 }
 """Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
 
-_IN_PROCESS = frozenset({"hf", "local", "simulated", "vllm"})
+_IN_PROCESS = frozenset({"hf", "local", "recorded", "simulated", "vllm"})
 
 
 def connect(name: str, access: Access | None = None) -> Model:
@@ -72,9 +73,9 @@ def connect(name: str, access: Access | None = None) -> Model:
 
     Args:
         name: ``local``, ``local:PATH.gguf``, ``local:hf:REPOSITORY[:FILE]``, ``openai:NAME``, ``hf:NAME`` (of the
-            hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, or a folder that holds a model, which
-            stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that registers a
-            function ``connect(name, access) -> Model`` as ``selfagg.models``.
+            hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, ``recorded:FILE``, or a folder that holds
+            a model, which stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that
+            registers a function ``connect(name, access) -> Model`` as ``selfagg.models``.
         access: Where and with which key.
 
     Raises:

@@ -34,7 +34,7 @@ async def aavailable_models(access: Access | None = None) -> list[AvailableModel
     Args:
         access: Servers to ask, key and headers; None: what OPENAI_BASE_URL and OPENAI_API_KEY say.
     """
-    return [*_local(), *await _served(access or Access()), *_in_process(), _simulated(), *_registered()]
+    return [*_local(), *await _served(access or Access()), *_in_process(), *_unreal(), *_registered()]
 
 
 def available_models(access: Access | None = None) -> list[AvailableModel]:
@@ -103,10 +103,11 @@ def _in_process() -> list[AvailableModel]:
     ]
 
 
-def _simulated() -> AvailableModel:
-    return AvailableModel(
-        "simulated:SETTINGS", True, "no language model: for tests of the machinery, e.g. simulated:p=0.4"
-    )
+def _unreal() -> list[AvailableModel]:
+    return [
+        AvailableModel("simulated:SETTINGS", True, "no language model: tests of the machinery, e.g. simulated:aime"),
+        AvailableModel("recorded:FILE", True, "no language model: first samples out of a file of answers, for votes"),
+    ]
 
 
 def _registered() -> list[AvailableModel]:

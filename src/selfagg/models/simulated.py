@@ -1,7 +1,14 @@
-"""A simulated model: it knows the right answer and gives it with a chance that depends on its parents.
+"""A simulated model: it knows the right answer and gives it with a chance that depends on its candidates.
 
-For tests of algorithms and for load, never for a claim about language models. Everything that it does follows from
-a request's seed, which belongs to the member's address: neither time nor order nor concurrency changes a reply.
+For tests of algorithms and for load, never for a claim about language models. A reply follows from the request's
+question, seed and candidates alone, and the seed belongs to the member's address: neither time nor order nor
+concurrency changes a reply.
+
+Without ``skill`` an aggregation is right with a chance that is linear in the share of right candidates, so the
+accuracy of a population hardly moves: a law with known r_c, for tests. With ``skill`` an aggregation takes over an
+answer of its candidates, as a language model does: one that n candidates give with weight n ** herd, a right one with
+e ** skill times as much; and it solves the question anew with weight 1. The presets of ``WORLDS`` are set so that their
+curves by population, by K and by right candidates look like those of arXiv 2509.26626.
 """
 
 from __future__ import annotations
@@ -11,6 +18,7 @@ import dataclasses
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -23,18 +31,42 @@ from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop
 
 BYTES_PER_TOKEN = 4
 
+UNANSWERED = "Simulated reply without an answer."
+CUT_OFF = "Simulated reply, cut off before its answer"
+
+SLIP = 0.02
+"""Chance that an aggregation of the law of skill is wrong whatever its candidates say."""
+
+LARGEST = 20
+"""Largest ``skill`` and ``herd``: beyond it a weight is as good as infinite."""
+
+EASY = 0.98
+"""Chance of a right first sample for an easy question."""
+
+LONGER = 1.6
+"""How much longer a wrong reply is than a right one in the law of skill; 1.6 to 2.3 in recorded replies of Qwen3."""
+
+UNLIKE = 0.14
+"""Spread of ``agree`` over questions, fitted to recorded replies of Qwen3."""
+
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What is simulated: the text after ``simulated:``, as ``p=0.4,cv=0.8``.
+    """The settings of a simulation: the text after ``simulated:``, as ``p=0.4,cv=0.8`` or ``aime,speed=100``.
 
     Attributes:
-        p: Chance that a first sample is right, on average over questions.
-        spread: How unequal questions are: 0 all alike, towards 1 each always right or always wrong.
+        p: Chance that a first sample is right, on average over the questions that are neither easy nor hopeless.
+        spread: How unequal these questions are: 0 all alike, towards 1 each always right or always wrong.
+        easy: Share of questions whose first samples are right but for one in 50.
+        hopeless: Share of questions whose first samples are never right.
         rescue: r_0, the chance that an aggregation is right though none of its parents is.
         keep: r_K, the chance that it is right when all of them are; in between the chance is linear.
+        skill: How well an aggregation recognises a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
+            for nothing. It falls with difficulty: 0.7 of it where p = 0, 1.2 of it where p = 1.
+        herd: How strongly an aggregation follows the answer that most of its candidates give; 1: in proportion.
         unanswered: Share of replies without an answer.
         wrong: How many different wrong answers there are to a question.
+        agree: Share of the wrong replies that give the most common wrong answer, on average; 0: all equally common.
         tokens: Mean length of a reply.
         cv: Coefficient of variation of the lengths, which are log-normal.
         speed: Tokens a second of one reply; 0 for no waiting at all.
@@ -46,10 +78,15 @@ class Simulation:
 
     p: float = 0.4
     spread: float = 0.3
+    easy: float = 0.0
+    hopeless: float = 0.0
     rescue: float = 0.05
     keep: float = 0.95
+    skill: float = 0.0
+    herd: float = 1.3
     unanswered: float = 0.0
     wrong: int = 5
+    agree: float = 0.0
     tokens: int = 400
     cv: float = 0.8
     speed: float = 0.0
@@ -59,20 +96,49 @@ class Simulation:
     context: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("p", "spread", "rescue", "keep", "unanswered", "fail", "untold"):
+        for name in ("p", "spread", "easy", "hopeless", "rescue", "keep", "unanswered", "agree", "fail", "untold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is a share from 0 to 1")
-        for name, least in (("wrong", 1), ("tokens", 1), ("slots", 1), ("cv", 0), ("speed", 0), ("context", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is at least {least}")
+        if self.easy + self.hopeless > 1:
+            raise UsageError(
+                f"simulated: easy = {self.easy} and hopeless = {self.hopeless} are more than all questions"
+            )
+        least = {"wrong": 1, "tokens": 1, "slots": 1} | dict.fromkeys(("skill", "herd", "cv", "speed", "context"), 0)
+        for name, lowest in least.items():
+            if not lowest <= getattr(self, name) < math.inf:
+                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is at least {lowest}")
+        for name in ("skill", "herd"):
+            if getattr(self, name) > LARGEST:
+                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is at most {LARGEST}")
+
+
+_CONTEST = Simulation(wrong=20, tokens=1500, cv=0.5)
+
+WORLDS: dict[str, Simulation] = {
+    "aime": dataclasses.replace(_CONTEST, p=0.59, spread=0.3, hopeless=0.22, skill=1.5, agree=0.3),
+    "hmmt": dataclasses.replace(_CONTEST, p=0.55, spread=0.35, hopeless=0.45, skill=1.4, agree=0.4),
+    "choice": Simulation(p=0.55, spread=0.3, hopeless=0.1, skill=0.3, agree=0.5, wrong=9, tokens=800, cv=0.5),
+    "weak": dataclasses.replace(_CONTEST, p=0.35, spread=0.3, hopeless=0.5, skill=0.4, agree=0.25),
+    "traffic": Simulation(p=0.5, spread=0.4, easy=0.7, hopeless=0.05, skill=1.5, agree=0.3, wrong=20, tokens=400),
+}
+"""Presets: ``simulated:aime`` and so on, as calibrated by ``python -m benchmarks adaptive``."""
 
 
 def connect(settings: str, access: Access) -> SimulatedModel:
-    """The simulated model with these settings; none for the defaults."""
+    """Return the simulated model with these settings: ``NAME=VALUE``, after the name of a preset or alone.
+
+    Raises:
+        UsageError: There is no such preset or setting, or a value is impossible.
+    """
     given: dict[str, float] = {}
     fields = {field.name: field for field in dataclasses.fields(Simulation)}
-    for part in filter(None, settings.split(",")):
-        name, _, value = part.partition("=")
+    first, *further = parts = settings.split(",")
+    world = WORLDS.get(first)
+    for part in filter(None, parts if world is None else further):
+        name, equals, value = part.partition("=")
+        if not equals and name not in fields:
+            presets = f"a preset ({', '.join(WORLDS)}), which stands first, nor NAME=VALUE"
+            raise UsageError(f"simulated: {name!r} is neither {presets}")
         if name not in fields:
             raise UsageError(f"simulated: there is no setting {name!r}; {suggest(name, fields)}")
         number = int if fields[name].type == "int" else float
@@ -80,7 +146,8 @@ def connect(settings: str, access: Access) -> SimulatedModel:
             given[name] = number(value)
         except ValueError:
             raise UsageError(f"simulated: {name} = {value!r} is no {'whole ' * (number is int)}number") from None
-    return SimulatedModel(Simulation(**given), f"simulated:{settings}", access)  # type: ignore[arg-type]
+    simulation = dataclasses.replace(world or Simulation(), **given)  # type: ignore[arg-type]
+    return SimulatedModel(simulation, f"simulated:{settings}", access)
 
 
 class SimulatedModel(AlwaysOpen):
@@ -117,15 +184,17 @@ class SimulatedModel(AlwaysOpen):
         limit = request.sampling.max_tokens or simulation.tokens
         if self.context is not None and prompt_tokens + 1 > self.context:
             raise ContextOverflow(f"simulated: {prompt_tokens} tokens do not fit a context of {self.context}")
-        length = self._length(chance)
+        length, luck = self._length(chance), chance.random()
+        text = self._text(request.question, request.parents, chance)
+        if simulation.skill and not text.endswith(_stated(request.question, _right(request.question))):
+            length = round(LONGER * length)
         seconds = min(length, limit) / simulation.speed if simulation.speed else 0.0
-        if chance.random() < simulation.fail:
+        if luck < simulation.fail:
             await asyncio.sleep(seconds)
             raise ModelError("simulated failure")
-        text = self._text(request.question, request.parents, chance)
         stop = Stop.FINISHED
         if length > limit:
-            text, stop = "Simulated reply, cut off before its answer", Stop.LENGTH
+            text, stop = CUT_OFF, Stop.LENGTH
         words = [text] if whole else re.findall(r"\S+\s*", text)
         for word in words:
             await asyncio.sleep(seconds / len(words))
@@ -140,27 +209,63 @@ class SimulatedModel(AlwaysOpen):
 
     def _text(self, question: Question, parents: Sequence[Member], chance: random.Random) -> str:
         simulation = self.simulation
-        right = _right(question)
+        right = _stated(question, _right(question))
         if chance.random() < simulation.unanswered:
-            return "Simulated reply without an answer."
+            return UNANSWERED
+        if parents and simulation.skill:
+            return self._aggregated(question, parents, right, chance)
         if parents:
-            share = sum(parent.text.endswith(_stated(question, right)) for parent in parents) / len(parents)
-            p = simulation.rescue + (simulation.keep - simulation.rescue) * share
-        else:
-            p = self._difficulty(question)
+            share = sum(parent.text.endswith(right) for parent in parents) / len(parents)
+            return self._answered(question, simulation.rescue + (simulation.keep - simulation.rescue) * share, chance)
+        return self._answered(question, self._difficulty(question), chance)
+
+    def _answered(self, question: Question, p: float, chance: random.Random) -> str:
+        right = _right(question)
         if chance.random() < p:
             return f"Simulated reply. {_stated(question, right)}"
-        return f"Simulated reply. {_stated(question, _wrong(question, right, chance.randrange(simulation.wrong)))}"
+        return f"Simulated reply. {_stated(question, _wrong(question, right, self._which(question, chance)))}"
+
+    def _aggregated(self, question: Question, parents: Sequence[Member], right: str, chance: random.Random) -> str:
+        """Take over a candidate's text, a right one more readily, or solve the question anew, or slip."""
+        simulation, p = self.simulation, self._difficulty(question)
+        if chance.random() < SLIP:
+            return self._answered(question, 0.0, chance)
+        preference = math.exp(simulation.skill * (0.7 + 0.5 * p))
+        counts = Counter(parent.text for parent in parents if parent.text not in ("", UNANSWERED, CUT_OFF))
+        texts = [None, *counts]
+        weights = [1.0] + [
+            n**simulation.herd * (preference if text.endswith(right) else 1.0) for text, n in counts.items()
+        ]
+        (taken,) = chance.choices(texts, weights)
+        return self._answered(question, p, chance) if taken is None else taken
+
+    def _which(self, question: Question, chance: random.Random) -> int:
+        """Draw one of the wrong answers: the first is the most common, each next one less so by the same factor."""
+        agree, wrong = self.simulation.agree, self.simulation.wrong
+        if not agree:
+            return chance.randrange(wrong)
+        wrong = min(wrong, 1000)  # the next ones hardly ever occur
+        rest = 1 - _beta(agree, UNLIKE, random.Random(f"{question.id}/wrong"))
+        return chance.choices(range(wrong), [rest**place for place in range(wrong)])[0]
 
     def _difficulty(self, question: Question) -> float:
-        """A question's own chance of a right first sample: Beta with mean p, the same in every run."""
-        p, spread = self.simulation.p, self.simulation.spread
-        if spread == 0 or p in (0, 1):
-            return p
-        if spread == 1:
-            return float(random.Random(question.id).random() < p)
-        weight = (1 - spread) / spread
-        return random.Random(question.id).betavariate(p * weight, (1 - p) * weight)
+        """Return a question's own chance of a right first sample, the same in every run."""
+        simulation = self.simulation
+        place = random.Random(f"{question.id}/place").random() if simulation.easy or simulation.hopeless else 0.5
+        if place < simulation.hopeless:
+            return 0.0
+        if place >= 1 - simulation.easy:
+            return EASY
+        return _beta(simulation.p, simulation.spread, random.Random(question.id))
+
+
+def _beta(mean: float, spread: float, chance: random.Random) -> float:
+    if spread == 0 or mean in (0, 1):
+        return mean
+    if spread == 1:
+        return float(chance.random() < mean)
+    weight = (1 - spread) / spread
+    return chance.betavariate(mean * weight, (1 - mean) * weight)
 
 
 def _right(question: Question) -> str:

@@ -211,6 +211,8 @@ class Engine:
                 shown,
                 prompt.shown,
                 verbatim=last is not None,
+                run_seed=self.settings.seed,
+                place=generation.member.i,
             )
             try:
                 return await self._sampled(request, generation.member.i, last.listener if last else None), fitted
