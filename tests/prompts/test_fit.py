@@ -97,3 +97,7 @@ async def test_short_candidates_stay_whole_where_long_ones_are_cut() -> None:
 )
 def test_room_for_a_reply(asked: int | None, context: int | None, room: int) -> None:
     assert reply_room(asked, context) == room
+
+
+def test_a_cut_is_marked_as_the_docs_say() -> None:
+    assert CUT == "[... cut ...] "

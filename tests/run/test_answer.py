@@ -12,10 +12,12 @@ import pytest
 from selfagg.errors import ModelError
 from selfagg.methods import RSA, BestOfN, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.configuration import configuration
+from selfagg.record.record import Record
 from selfagg.record.store import NullStore
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
-from selfagg.run.runner import answer, best_at_hand, draw_order, questions_at_once
+from selfagg.run.runner import answer, best_at_hand, draw_order, evaluate, questions_at_once
 from selfagg.run.subsets import draw_sets
 from selfagg.types import Member, Question, Reply, Request, Stop, Usage
 
@@ -160,3 +162,12 @@ async def test_the_best_at_hand(answers: Mapping[tuple[int, int], str | None], b
 @pytest.mark.parametrize(("calls", "n", "most"), [(1, 16, 1), (16, 16, 4), (64, 16, 13), (256, 4, 193)])
 def test_three_times_as_many_members_are_open_as_calls_may_be(calls: int, n: int, most: int) -> None:
     assert questions_at_once(calls, n) == most
+
+
+async def test_a_whole_run_records_which_members_have_equal_answers() -> None:
+    method = RSA(n=3, k=1, t=1)
+    with Record(None) as record:
+        record.begin(configuration(method, "simulated:", Settings(), "test"), [QUESTION])
+        model = Answering("b", "a", "b")
+        await evaluate(Engine(model, Settings(), record, concurrency=1), method, [QUESTION])
+        assert record.query("SELECT i, same FROM scores ORDER BY i") == [(0, 0), (1, 1), (2, 0)]
