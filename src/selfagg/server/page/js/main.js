@@ -58,7 +58,7 @@ async function ask() {
 function finish(usage) {
   const untold = usage.selfagg.calls_without_usage;
   const estimated = untold ? `; ${plural(untold, "call")} by estimate` : "";
-  const copied = usage.selfagg.copies ? ` (${plural(usage.selfagg.copies, "copy", "copies")} beside them)` : "";
+  const copied = usage.selfagg.copies ? ` (and ${usage.selfagg.copies} copied)` : "";
   const agreed = usage.selfagg.stopped ? `; population ${usage.selfagg.depth} agreed` : "";
   const cut = usage.selfagg.cut_short ? "; ended early: the best answer at hand" : "";
   byId("usage").textContent =
