@@ -23,7 +23,7 @@ from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.plan import asked_for, planned
 from selfagg.server.settings import ServeSettings
 
-ASKED = [{"role": "user", "content": "What is 2 + 2?"}]
+ASKED: Any = [{"role": "user", "content": "What is 2 + 2?"}]
 FORM = {"type": "json_object"}
 RSA = {"n": 3, "k": 2, "t": 4, "kind": "math"}
 """With the server's own stop: 3 of 3 must agree."""
@@ -47,7 +47,7 @@ async def client(*script: Fault) -> AsyncIterator[tuple[AsyncOpenAI, FaultServer
 async def chat(asking: AsyncOpenAI, rsa: dict[str, Any] | None = None, **body: Any) -> Any:
     return await asking.chat.completions.create(
         model="fake", messages=ASKED, extra_body={"rsa": RSA | (rsa or {})}, **body
-    )  # type: ignore[call-overload]
+    )
 
 
 async def lines(served: Served, **body: Any) -> AsyncIterator[dict[str, Any]]:
@@ -79,7 +79,7 @@ async def test_the_answer_is_one_aggregation_of_agreeing_members_in_the_form_ask
 
 async def test_it_is_streamed_as_the_model_writes_it() -> None:
     step: asyncio.Queue[str | None] = asyncio.Queue()
-    async with client(paced(step)) as (_, backend, served):
+    async with client(paced(step)) as (_, _, served):
         reading = lines(served, response_format=FORM, stream_options={"include_usage": True})
         progress = [await anext(reading) for _ in range(4)]  # the role comes first
         assert content(progress, "reasoning_content") == [
