@@ -15,7 +15,7 @@ from serving import serving
 
 from selfagg.server.progress import progress_line, without_progress
 
-TOLD = "population 1: 1 of 2\npopulation 1: 2 of 2 (one failed)\n"
+TOLD = "population 1: 1 of 2\npopulation 1 of at most 5: 2 of 2 (one failed)\n"
 ANSWER = {"role": "assistant", "content": "four"}
 
 ECHOES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
