@@ -53,9 +53,9 @@ def test_what_an_agent_called_stays_as_it_is() -> None:
     assert without_progress({"messages": [turn]}) == {"messages": [turn]}
 
 
-@given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 99), st.booleans())
-def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, failed: bool) -> None:
-    line = progress_line(t, done, needed, failed=failed)
+@given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 99), st.booleans(), st.none() | st.integers(1, 99))
+def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, failed: bool, most: int | None) -> None:
+    line = progress_line(t, done, needed, failed=failed, most=most)
     turn = ANSWER | {"reasoning_content": f"{line}\nso"}
     assert without_progress({"messages": [turn]})["messages"] == [ANSWER | {"reasoning_content": "so"}]
 
