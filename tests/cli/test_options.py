@@ -69,6 +69,21 @@ def test_each_field_of_a_group_becomes_an_option_with_its_help() -> None:
     assert "Never" not in told
 
 
+def test_a_flag_that_is_on_by_default_can_be_switched_off() -> None:
+    given: list[bool] = []
+
+    @command
+    def paint(*, gloss: bool = True) -> None:
+        """Paint."""
+        given.append(gloss)
+
+    app = typer.Typer()
+    app.command()(paint)
+    for arguments in ([], ["--gloss"], ["--no-gloss"]):
+        app(arguments, standalone_mode=False)
+    assert given == [True, True, False]
+
+
 def test_every_setting_of_every_method_is_an_option() -> None:
     given: list[MethodChoice] = []
 

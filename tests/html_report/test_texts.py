@@ -11,7 +11,8 @@ import pytest
 from selfagg.html_report.texts import packed, question_texts
 from selfagg.prompts.candidates import candidate_format_named
 from selfagg.record.record import Record
-from selfagg.types import Question
+from selfagg.record.rows import CLOSING, Generation
+from selfagg.types import Member, Question, Reply, Usage
 
 
 def test_packed_texts_are_those_of_the_record(rsa: Path) -> None:
@@ -53,6 +54,19 @@ def test_calls_besides_candidates_stand_with_their_member(run_of: Callable[..., 
     with Record(path, read_only=True) as record:
         told = question_texts(record, 0, sums[0], candidate_format_named("response"))
     assert [also["role"] for also in told["members"]["1.1"]["also"]] == ["verdict"]
+
+
+async def test_a_closing_call_stands_with_the_first_member_that_it_shows(
+    run_of: Callable[..., Path], sums: list[Question]
+) -> None:
+    path = run_of("rsa", "simulated:p=1", sums[:1], n=2, k=1, t=1)
+    with Record(path) as record:
+        closing = Generation(0, Member(2, 0, (1,), Reply("closed", usage=Usage(1, 0, 1))), CLOSING)
+        await record.save(closing)
+        await record.drain()
+        told = question_texts(record, 0, sums[0], candidate_format_named("response"))
+    assert told["members"]["1.1"]["also"] == [{"role": "closing", "text": "closed", "error": None}]
+    assert "also" not in told["members"]["1.0"]
 
 
 def test_a_prompt_that_was_sent_otherwise_is_not_called_exact(rsa: Path) -> None:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
@@ -47,6 +49,39 @@ async def test_the_last_population_has_its_own_sampling_and_is_streamed() -> Non
     assert len(finals) == 1
     assert finals[0].sampling.stop == ("end",)
     assert all(request.sampling.stop == () for request in model.seen if not request.verbatim)
+
+
+@pytest.mark.parametrize("choice", ["sample", "majority"])
+async def test_a_bound_answer_of_a_group_is_one_aggregation_of_its_first_members(choice: Any) -> None:
+    model, heard = Watched(p=1.0), list[Delta]()
+    final_sampling = FinalSampling(
+        4, Sampling(stop=("end",)), lambda _, delta: heard.append(delta), votes=choice == "majority", binds=True
+    )
+    engine = Engine(model, Settings(), NullStore(), final_sampling=final_sampling)
+    method = RSA(n=5, k=3, t=4, stop="unanimous")
+    question_run = QuestionRun(engine, Question("q", "what?", "math", gold="7"), 0, method)
+    done = await answer(question_run, method, choice=choice)
+    await question_run.close()
+    assert (done.member.t, done.member.i, done.member.parents) == (2, 0, (0, 1, 2))
+    assert "".join(delta.text for delta in heard) == done.member.text
+    assert [request.sampling.stop for request in model.seen] == [()] * 5 + [("end",)]
+    assert set(question_run.members) == {(1, i) for i in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("role", "t", "votes", "binds", "final", "hears"),
+    [
+        ("candidate", 3, False, True, True, True),
+        ("candidate", 3, True, False, True, False),
+        ("candidate", 3, True, True, False, False),
+        ("candidate", 2, False, True, False, False),
+        ("closing", 2, True, True, True, True),
+        ("verdict", 3, False, True, False, False),
+    ],
+)
+def test_which_calls_reply_is_the_answer(role: str, t: int, votes: bool, binds: bool, final: bool, hears: bool) -> None:
+    found = FinalSampling(3, Sampling(), lambda _, delta: None, votes=votes, binds=binds).of(role, t)
+    assert (found is not None, found is not None and found.listener is not None) == (final, hears)
 
 
 async def test_several_answers_are_different_members_and_cost_their_ancestors_alone() -> None:

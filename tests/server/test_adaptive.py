@@ -92,7 +92,7 @@ async def test_a_request_that_stops_tells_so() -> None:
 
 async def test_a_request_that_copies_tells_so() -> None:
     deliberator = Deliberator(SimulatedModel(Simulation(p=1.0)), FairLimiter(8), None)
-    wanted = plan({"n": 3, "k": 3, "t": 3, "copy": True, "answer": "majority", **MATH})
+    wanted = plan({"n": 3, "k": 3, "t": 3, "stop": "never", "copy": True, "answer": "majority", **MATH})
     outcome = await asyncio.wait_for(deliberator.run(wanted, "name"), 60)
     told = usage(outcome)["selfagg"]
     assert (told["calls"], told["depth"], told["stopped"]) == (3, 3, None)

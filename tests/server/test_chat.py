@@ -235,7 +235,7 @@ async def test_a_body_is_json_whatever_its_header_says() -> None:
 async def test_models_health_metrics_and_what_is_not_there() -> None:
     async with client() as asking:
         names = [model.id async for model in asking.models.list()]
-        assert names == [NAME, f"{NAME}:rsa-8-4-3", f"{NAME}:single"]
+        assert names == [NAME, f"{NAME}:rsa-8-4-5", f"{NAME}:single"]
         assert (await asking.models.retrieve(f"{NAME}:rsa-2-2-2")).id == f"{NAME}:rsa-2-2-2"
         with pytest.raises(openai.NotFoundError):
             await asking.models.retrieve("other")

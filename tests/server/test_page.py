@@ -72,7 +72,7 @@ DONE = "document.getElementById('status').textContent === 'done'"
 
 async def test_a_person_asks_watches_reads_a_member_and_its_parents(browser: Any) -> None:
     simulated = SimulatedModel(Simulation(speed=500, tokens=100, wrong=2))
-    async with serving(simulated) as served:
+    async with serving(simulated, ServeSettings(stop="never", copy=False)) as served:
         page = Page(browser, served)
         await page.open()
         await page.wait("document.getElementById('model').textContent === 'simulated:'")

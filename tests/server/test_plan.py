@@ -67,14 +67,14 @@ def test_a_single_sample_with_a_deadline_keeps_it() -> None:
 @pytest.mark.parametrize(
     ("body", "method"),
     [
-        ({}, RSA(n=8, k=4, t=3)),
-        ({"rsa": {"n": 3}}, RSA(n=3, k=3, t=3)),
+        ({}, RSA(n=8, k=4, t=5)),
+        ({"rsa": {"n": 3}}, RSA(n=3, k=3, t=5)),
         ({"rsa": {"n": 6, "k": 5, "t": 7, "order": "prefix"}}, RSA(n=6, k=5, t=7, order="prefix")),
         ({"model": "m:rsa-5-2-4"}, RSA(n=5, k=2, t=4)),
         ({"model": "m:rsa-5-2-4", "rsa": {"t": 2}}, RSA(n=5, k=2, t=2)),
-        ({"model": "openai:m"}, RSA(n=8, k=4, t=3)),
+        ({"model": "openai:m"}, RSA(n=8, k=4, t=5)),
         ({"model": "m:majority"}, Majority(n=8)),
-        ({"model": "m:self-refine"}, SelfRefine(n=8, t=3)),
+        ({"model": "m:self-refine"}, SelfRefine(n=8, t=5)),
         ({"rsa": {"method": "best-of-n", "n": 5}}, BestOfN(n=5)),
         ({"rsa": {"method": "single", "deadline_s": 1}, "n": 3}, Single(n=3)),
         ({"rsa": {"method": "single", "n": 4}, "n": 3}, Single(n=4)),
@@ -157,3 +157,52 @@ def test_the_remaining_options() -> None:
     assert (plain.choice, plain.settings.candidate, plain.progress, plain.question.kind) == (
         "sample", "response", "reasoning", "text",
     )  # fmt: skip
+
+
+FORM = {"type": "json_object"}
+
+
+@pytest.mark.parametrize(
+    ("body", "binds"),
+    [
+        ({}, False),
+        ({"response_format": FORM}, True),
+        ({"response_format": {"type": "text"}}, False),
+        ({"stop": "end"}, True),
+        ({"stop": []}, False),
+        ({"logprobs": True}, True),
+        ({"tools": TOOLS, "rsa": {}}, True),
+        ({"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}, False),
+        ({"functions": [], "function_call": "none"}, False),
+        ({"temperature": 0.1, "max_tokens": 5, "user": "x", "top_k": 3, "n": 2}, False),
+        ({"guided_regex": "a"}, True),
+    ],
+)
+def test_what_binds_the_answers_form(body: dict[str, Any], binds: bool) -> None:
+    assert deliberated(**body).binds is binds
+
+
+MATH = {"kind": "math"}
+ADAPTIVE = RSA(n=8, k=4, t=5, stop="share:0.875", copy=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "method", "choice"),
+    [
+        ({}, RSA(n=8, k=4, t=5), "sample"),
+        ({"rsa": MATH}, ADAPTIVE, "majority"),
+        ({"rsa": {"kind": "choice"}}, ADAPTIVE, "majority"),
+        ({"messages": [{"role": "user", "content": "Answer in <answer> tags."}]}, ADAPTIVE, "majority"),
+        ({"rsa": MATH, "response_format": FORM}, ADAPTIVE, "majority"),
+        ({"rsa": MATH, "tools": TOOLS}, ADAPTIVE, "sample"),
+        ({"rsa": MATH, "n": 8}, ADAPTIVE, "sample"),
+        ({"rsa": {"n": 1, **MATH}}, RSA(n=1, k=1, t=5), "sample"),
+        ({"rsa": {"method": "best-of-n", **MATH}}, BestOfN(n=8), "sample"),
+        ({"rsa": {"method": "single", **MATH, "n": 3}}, Single(n=3), "majority"),
+    ],
+)
+def test_where_answers_compare_the_server_stops_copies_and_votes(
+    body: dict[str, Any], method: object, choice: str
+) -> None:
+    found = deliberated(**body)
+    assert (found.method, found.choice) == (method, choice)

@@ -15,7 +15,7 @@ from serving import serving
 
 from selfagg.server.progress import progress_line, without_progress
 
-TOLD = "population 1: 1 of 2\npopulation 1: 2 of 2 (one failed)\n"
+TOLD = "population 1: 1 of 2\npopulation 1 of at most 5: 2 of 2 (one failed)\n"
 ANSWER = {"role": "assistant", "content": "four"}
 
 ECHOES: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
@@ -53,9 +53,9 @@ def test_what_an_agent_called_stays_as_it_is() -> None:
     assert without_progress({"messages": [turn]}) == {"messages": [turn]}
 
 
-@given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 99), st.booleans())
-def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, failed: bool) -> None:
-    line = progress_line(t, done, needed, failed=failed)
+@given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 99), st.booleans(), st.none() | st.integers(1, 99))
+def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, failed: bool, most: int | None) -> None:
+    line = progress_line(t, done, needed, failed=failed, most=most)
     turn = ANSWER | {"reasoning_content": f"{line}\nso"}
     assert without_progress({"messages": [turn]})["messages"] == [ANSWER | {"reasoning_content": "so"}]
 

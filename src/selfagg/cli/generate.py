@@ -147,7 +147,8 @@ class _Options:
         flags = () if positional else source.flags
         panel: Any = {} if positional else {"rich_help_panel": PANELS.get(source.owner, "Run")}
         metavar = reader.metavar if reader else None
-        about = made(*flags, help=source.help.replace("[", "\\["), metavar=metavar, **panel)
+        both = [f"{flag}/--no-{flag[2:]}" if default is True else flag for flag in flags]
+        about = made(*both, help=source.help.replace("[", "\\["), metavar=metavar, **panel)
         name = source.key.replace(".", "_")
         self.taken |= set(flags)
         self.flags |= {source.name: flags[0]} if flags else {}

@@ -41,9 +41,7 @@ def serve(
         raise UsageError(f"port is {port}, but it must be from 0 to 65535")
     check_seconds(grace=grace)
     candidate_format_named(settings.candidate)
-    own = ("n", "k", "t", "stop", "copy")
-    sizes = {name: getattr(settings, name) for name in own} if settings.method == "rsa" else {}
-    method_named(settings.method, **sizes)
+    method_named(settings.method, **settings.rsa)
     settings = replace(settings, keys=read_keys(client_keys))
     check_address(host, settings)
     connection = connect(model.model, access_of(model.access))

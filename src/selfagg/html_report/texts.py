@@ -12,6 +12,7 @@ from selfagg.html_report.markup import Node, coloured, nodes
 from selfagg.html_report.prompt_parts import candidate_texts, sent_as, template
 from selfagg.prompts.candidates import CandidateFormat
 from selfagg.record.record import CANDIDATE, Record
+from selfagg.record.rows import CLOSING
 from selfagg.types import Member, Question
 
 _CALLS = "SELECT role, t, i, prompt, cut, seed, tries FROM generations WHERE question = ?"
@@ -50,8 +51,10 @@ def question_texts(record: Record, position: int, question: Question, view: Cand
             "shown": view(member) if member.reply and view(member) != member.text.strip() else None,
         }
     for (role, t, i), member in generations.items():
-        if role != CANDIDATE and f"{t}.{i}" in members:
-            also = members[f"{t}.{i}"].setdefault("also", [])
+        # A closing call is told with the first of the members that it shows.
+        about = f"{t - 1}.{member.parents[0]}" if role == CLOSING and member.parents else f"{t}.{i}"
+        if role != CANDIDATE and about in members:
+            also = members[about].setdefault("also", [])
             also.append({"role": role, "text": member.text, "error": member.error})
     return {
         # A puzzle's text is full of boards and grids that only look like markdown.

@@ -90,7 +90,7 @@ class RSA(Method):
                 return await run.sample(t, i, first(run.question))
             candidates = await gather(*(member(t - 1, j) for j in sets(t)[i]))
             await run.agreement.goes_on(t - 1)
-            if self.copy and await run.agreement.is_copied(candidates):
+            if self.copy and run.copies_at(t) and await run.agreement.is_copied(candidates):
                 return await run.copy(t, i, candidates)
             return await run.sample(t, i, aggregation(run.question, candidates))
 

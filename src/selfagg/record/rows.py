@@ -12,6 +12,9 @@ from selfagg.types import KINDS, Example, Member, Question, Reply, Stop, Usage
 CANDIDATE = "candidate"
 """The role of a member of a population; what else a method asks a model for (a verdict, say) has its own."""
 
+CLOSING = "closing"
+"""The role of a call that gives a population's answer in the form that is asked for; its parents are of ``t - 1``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

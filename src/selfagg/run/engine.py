@@ -14,7 +14,7 @@ from selfagg.prompts.candidates import CandidateFormat, candidate_format_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import Prompt
 from selfagg.prompts.wording import Wording
-from selfagg.record.rows import CANDIDATE, Generation
+from selfagg.record.rows import CANDIDATE, CLOSING, Generation
 from selfagg.record.store import Store
 from selfagg.run.fair_limiter import CallLimiter
 from selfagg.run.limiter import Priority, PriorityLimiter
@@ -52,17 +52,30 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class FinalSampling:
-    """How members of the last population are sampled where that differs: for what binds the answer alone.
+    """How the calls are sampled whose reply is the answer: members of the last population, or a closing call.
 
     Attributes:
         t: The last population.
-        sampling: How its members are sampled (a response format, tools, stop strings).
+        sampling: How such a call is sampled (a response format, tools, stop strings).
         listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
+        votes: True if the last population votes: none of its members is the answer before all are there.
+        binds: True if ``sampling`` binds the answer's form. Then a vote and a population that stops the question end
+            with a closing call, and no answer is a copy.
     """
 
     t: int
     sampling: Sampling
     listener: Callable[[int, Delta], None] | None = None
+    votes: bool = False
+    binds: bool = False
+
+    def of(self, role: str, t: int) -> FinalSampling | None:
+        """Return how a call with this role and population is sampled as the answer; None if it is not the answer."""
+        if role == CLOSING:
+            return self
+        if (role, t) != (CANDIDATE, self.t) or (self.votes and self.binds):
+            return None
+        return replace(self, listener=None) if self.votes else self
 
 
 class Callback:
@@ -160,11 +173,7 @@ class Engine:
         self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
     ) -> Generation:
         member, role = generation.member, generation.role
-        last = (
-            self.final_sampling
-            if self.final_sampling and (role, member.t) == (CANDIDATE, self.final_sampling.t)
-            else None
-        )
+        last = self.final_sampling.of(role, member.t) if self.final_sampling else None
         async with self.call_limiter.enter(priority):
             if self._stopped:
                 raise self._stopped

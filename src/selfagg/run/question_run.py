@@ -69,10 +69,24 @@ class QuestionRun:
         self._reopened = False
         self.agreement = Agreement(method.rule, method.size, self.groups)
 
+    @property
+    def closes(self) -> bool:
+        """Whether something binds the answer's form, so that the answer of a group takes a closing call."""
+        return self._engine.final_sampling is not None and self._engine.final_sampling.binds
+
+    def copies_at(self, t: int) -> bool:
+        """Return whether a member of population ``t`` may be a copy: it may not where it is asked for in a form."""
+        final = self._engine.final_sampling
+        return final is None or not final.binds or final.of(CANDIDATE, t) is None
+
     async def load(self, *, before: int | None = None) -> None:
-        """Read what the record has of this question; of the populations before ``before`` where that is given."""
+        """Read what the record has of this question; only candidates of populations before ``before`` if given."""
         stored = await self._engine.record.load(self._position)
-        self._stored = {at: member for at, member in stored.items() if before is None or at[1] < before}
+        self._stored = {
+            (role, t, i): member
+            for (role, t, i), member in stored.items()
+            if before is None or (role == CANDIDATE and t < before)
+        }
         deepest = max((t for role, t, _ in self._stored if role == CANDIDATE), default=0)
         self.agreement.remember(deepest, whole=self._engine.as_recorded and deepest < self._method.t)
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeVar
 
 from selfagg.errors import ModelError, UsageError
 from selfagg.methods.base import Members, Method
-from selfagg.prompts import first
+from selfagg.prompts import aggregation, first
+from selfagg.record.rows import CLOSING
 from selfagg.record.store import Store
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
@@ -226,7 +227,7 @@ async def answer(
         count: How many members of the last population are wanted as answers; at most its size.
 
     Raises:
-        ModelError: Nobody has answered.
+        ModelError: Nobody has answered, or not in the form that binds the answer.
         RunStopped: The model is gone.
     """
     work = asyncio.ensure_future(_choose(question_run, method, choice, schedule, count))
@@ -235,6 +236,8 @@ async def answer(
         await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             chosen = [member for member in work.result() if member.reply]
+            if not chosen and question_run.closes:
+                raise ModelError(f"no answer in the form that is asked for: {_last_error(question_run)}")
             first, *others = chosen or [await best_at_hand(question_run)]
             return QuestionResult(first, cut_short=False, others=tuple(others))
         await question_run.stop()
@@ -252,10 +255,39 @@ async def _choose(
     member = method.members(question_run)
     work = _needed(question_run, method, member, choice, schedule, count)
     chosen = await last_population(question_run, method, member, work)
-    if question_run.agreement.stopped.done():
+    stopped = question_run.agreement.stopped.done()
+    if question_run.closes and (stopped or choice == "majority"):
+        return await _closed(question_run, method, chosen, count)
+    if stopped:
         agreeing = [m for group in await question_run.groups(chosen) for m in group]
         chosen = [*agreeing, *(m for m in chosen if m not in agreeing)]
     return chosen[:count]
+
+
+async def _closed(question_run: QuestionRun, method: Method, chosen: Sequence[Member], count: int) -> list[Member]:
+    """Give the answer that most members give in the form that binds it: one aggregation of K of them an answer.
+
+    The K are the first by place. Where no member has an answer, they are the first that are chosen.
+
+    Raises:
+        ModelError: The call failed.
+    """
+    groups = await question_run.groups(sorted(chosen, key=lambda member: member.i))
+    agreeing = groups[0] if groups else [member for member in chosen if member.reply]
+    if not agreeing:
+        return []
+    prompt = aggregation(question_run.question, agreeing[: method.parents])
+    calls = (question_run.sample(agreeing[0].t + 1, i, prompt, CLOSING) for i in range(count))
+    closing = await asyncio.gather(*calls)
+    if errors := [member.error for member in closing if member.error]:
+        raise ModelError(f"the closing call failed: {errors[0]}")
+    return closing
+
+
+def _last_error(question_run: QuestionRun) -> str:
+    """Return what the deepest failed member failed of."""
+    failed = [(t, member.error) for (t, _), member in question_run.members.items() if member.error]
+    return max(failed)[1] if failed else "no member replied"
 
 
 async def _needed(

@@ -37,6 +37,7 @@ class DeliberationResult:
         estimated: Tokens of the other calls, by estimate.
         calls: How many those were.
         copies: Members that were copied from a set whose candidates agree, without a call.
+        closing: Closing calls: aggregations of members that agree, for an answer in the form that binds it.
         stopped: Whether an earlier population agreed and is the last, by the method's rule.
         populations: Members of each population that replied.
         cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
@@ -56,12 +57,18 @@ class DeliberationResult:
     method: Mapping[str, Any]
     seed: int
     copies: int = 0
+    closing: int = 0
     stopped: bool = False
 
     @property
     def spent(self) -> Usage:
         """Tokens of all calls."""
         return self.usage + self.estimated
+
+    @property
+    def depth(self) -> int:
+        """Population that the answer is of; a closing call is of none."""
+        return self.members[0].t - bool(self.closing)
 
 
 class Deliberator:
@@ -116,7 +123,11 @@ class Deliberator:
     ) -> DeliberationResult:
         position = await self._position(plan, name, resumed=resumed)
         final_sampling = FinalSampling(
-            plan.method.t, plan.last, listener if plan.choice == "sample" and plan.method.one_answer else None
+            plan.method.t,
+            plan.last,
+            listener if plan.method.one_answer else None,
+            votes=plan.choice == "majority",
+            binds=plan.binds,
         )
         engine = Engine(
             self.model,
@@ -138,7 +149,8 @@ class Deliberator:
             if usage:
                 usage(question_run.usage, question_run.calls)
         replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
-        members = (answered.member, *answered.others)
+        members, stopped = (answered.member, *answered.others), question_run.agreement.stopped
+        made = stopped.result() if stopped.done() else plan.method.t
         return DeliberationResult(
             members=members,
             own=await _own(plan, engine, question_run, members),
@@ -151,7 +163,8 @@ class Deliberator:
             method=plan.method.settings(),
             seed=plan.settings.seed,
             copies=question_run.copies,
-            stopped=question_run.agreement.stopped.done() and not answered.cut_short,
+            closing=sum(member.t > made for member in members),
+            stopped=stopped.done() and not answered.cut_short,
         )
 
     async def _position(self, plan: DeliberationPlan, name: str, *, resumed: bool) -> int:
@@ -184,6 +197,8 @@ async def _answered(plan: DeliberationPlan, engine: Engine, question_run: Questi
         raise
     except SelfaggError as error:
         await question_run.stop()
+        if plan.binds:  # no member at hand has the form that is asked for
+            raise api_error(error, engine.failure) from None
         try:
             return QuestionResult(await best_at_hand(question_run), cut_short=True)
         except ModelError:

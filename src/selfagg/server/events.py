@@ -27,7 +27,7 @@ class Progress:
     Attributes:
         member: The member.
         line: A line that tells of it.
-        needed: Members of each population that the answer needs.
+        needed: Members of each population that the answer needs, at most.
         late: Whether nobody needs to be told: the answer is being written already, or it takes no other member.
     """
 
@@ -160,7 +160,9 @@ class _Story:
     def _progress(self, member: Member) -> Progress:
         t = member.t
         self._done[t] += 1
-        line = progress_line(t, self._done[t], self._needed[t - 1], failed=bool(member.error))
+        method = self._plan.method
+        most = method.t if method.rule else None
+        line = progress_line(t, self._done[t], self._needed[t - 1], failed=bool(member.error), most=most)
         return Progress(member, line, self._needed, late=bool(self._begun) or sum(self._needed) == 1)
 
     def end(self, outcome: DeliberationResult) -> Iterator[Event]:
@@ -170,7 +172,7 @@ class _Story:
 
     def _end(self, member: Member, outcome: DeliberationResult) -> Iterator[Event]:
         reply = member.reply or Reply("")
-        if member.t == self._plan.method.t and member.i in self._begun:
+        if (outcome.closing or member.t == self._plan.method.t) and member.i in self._begun:
             yield Ended(self._begun[member.i], finish_reason(reply))
         elif outcome.cut_short and self._begun:
             # The deadline came while the answer was on its way: what the client has of it cannot be taken back.

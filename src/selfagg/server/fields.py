@@ -21,7 +21,7 @@ LAST = _names(
     "response_format tools tool_choice parallel_tool_calls functions function_call prediction web_search_options "
     "guided_json guided_regex guided_choice guided_grammar structured_outputs grammar json_schema regex ebnf"
 )
-"""Bind the answer's form: they go into the calls of the last population."""
+"""Bind the answer's form: they go into the calls whose reply is the answer."""
 
 _LABELS = _names(
     "user safety_identifier prompt_cache_key prompt_cache_retention metadata service_tier parallel_tool_calls"
@@ -49,6 +49,9 @@ _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "logit_bias": ({},),
     "tools": ([],),
     "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "parallel_tool_calls": (True, False),
     "store": (False,),
     "audio": (False,),
 }
@@ -61,13 +64,18 @@ class Fields:
 
     Attributes:
         every: For every call.
-        last: For the calls of the last population.
+        last: For the calls whose reply is the answer.
         ignored: Names of fields without effect here; the client is told.
     """
 
     every: dict[str, Any] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+
+    @property
+    def binding(self) -> bool:
+        """Whether a field of ``last`` asks for more than what is anyway."""
+        return any(value not in _NOTHING.get(name, ()) for name, value in self.last.items())
 
 
 def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:

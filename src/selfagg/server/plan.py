@@ -35,7 +35,9 @@ class DeliberationPlan:
         count: How many answers (the API's ``n``).
         question: The conversation.
         settings: How every member is sampled; the seed from which all sets follow.
-        last: How the last population is sampled.
+        last: How a call is sampled whose reply is the answer.
+        binds: Whether ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
+            that no reply of another call can be the answer.
         max_total_tokens: Tokens after which the best answer at hand is given.
         deadline_s: Seconds after which it is given.
         progress: How a stream tells of the work.
@@ -49,6 +51,7 @@ class DeliberationPlan:
     question: Question
     settings: Settings
     last: Sampling
+    binds: bool
     max_total_tokens: int | None
     deadline_s: float | None
     progress: Progress
@@ -115,8 +118,9 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
     count = request.n or 1
     question = question_of(body["messages"], options.get("kind", "text"))
     compares = not incomparable(question)
-    choice: Choice = options.get("answer", settings.answer if compares and not asked.tools else "sample")
     method = _method(asked.method, options, settings, count, compares=compares)
+    # Tools: a call has no text to vote with. A vote needs voters beside the answers.
+    votes = compares and method.uniform and not asked.tools and count < method.size(method.t)
     if count > method.size(method.t):
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
     if request.logprobs and not forwards:
@@ -135,20 +139,22 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
         extra_body=fields.every | without_use(fields.last),
         server_defaults=settings.server_defaults,
     )
+    stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
     seed = request.seed if request.seed is not None else secrets.randbelow(2**31)
     return DeliberationPlan(
         method=method,
-        choice=choice,
+        choice=options.get("answer", settings.answer if votes else "sample"),
         count=count,
         question=question,
         settings=Settings(sampling, seed, candidate),
         last=dataclasses.replace(
             sampling,
-            stop=(request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ()),
+            stop=stop,
             logprobs=bool(request.logprobs),
             extra_body=fields.every | fields.last | top,
         ),
+        binds=bool(stop or request.logprobs or fields.binding),
         max_total_tokens=options.get("max_total_tokens"),
         deadline_s=options.get("deadline_s"),
         progress=options.get("progress", "reasoning"),
@@ -180,7 +186,7 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
     if name == "single" and "n" not in options:
         sizes["n"] = count
     _check_limits(sizes, settings.limits)
-    if name == "rsa" and compares:
+    if name == "rsa" and compares and sizes["n"] > 1:  # one member alone always agrees
         sizes = {"stop": settings.stop, "copy": settings.copy} | sizes
     try:
         method = method_named(name, **sizes)

@@ -9,15 +9,25 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-_MARK: Final = re.compile(r"^[ \t]*population \d+: \d+ of \d+(?: \(one failed\))?[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+_LINE: Final = r"population \d+(?: of at most \d+)?: \d+ of \d+(?: \(one failed\))?"
+_MARK: Final = re.compile(rf"^[ \t]*{_LINE}[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _EMPTY_TAGS: Final = re.compile(r"\A\s*<think(?:ing)?>\s*</think(?:ing)?>\s*")
 _UNTOUCHED: Final = ("role", "type", "id", "tool_calls", "function_call", "input", "arguments")
 _DEEPEST: Final = 4
 
 
-def progress_line(t: int, done: int, needed: int, *, failed: bool) -> str:
-    """Return the line that tells of one more member of population ``t``."""
-    return f"population {t}: {done} of {max(needed, done)}{' (one failed)' if failed else ''}"
+def progress_line(t: int, done: int, needed: int, *, failed: bool, most: int | None = None) -> str:
+    """Return the line that tells of one more member of population ``t``.
+
+    Args:
+        t: The population.
+        done: Its members that are done.
+        needed: Its members that the answer needs.
+        failed: True if this one failed.
+        most: Populations at most, where an earlier one may be the last.
+    """
+    of = f" of at most {most}" if most else ""
+    return f"population {t}{of}: {done} of {max(needed, done)}{' (one failed)' if failed else ''}"
 
 
 def without_progress(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,9 +27,10 @@ class RsaOptions(BaseModel):
         None, max_length=40, description="When a population is the last: never, unanimous, share:0.875, ..."
     )
     copy_: bool | None = Field(None, alias="copy", description="Copy a set whose candidates agree, without a call.")
-    answer: Literal["sample", "majority"] = Field(
-        "sample",
-        description="sample: a member of the last population, its ancestors alone computed. majority: a vote.",
+    answer: Literal["sample", "majority"] | None = Field(
+        None,
+        description="sample: a member of the last population, its ancestors alone computed. majority: a vote. "
+        "Where absent: a vote where answers compare.",
     )
     order: Literal["random", "prefix"] | None = Field(None, description="Order of the candidates in a prompt.")
     candidate: str | None = Field(None, description="What of a candidate is shown: response, reasoning, answer, ...")

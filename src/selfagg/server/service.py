@@ -90,8 +90,7 @@ class Service:
         if settings.record is None:
             return None
         record = stack.enter_context(Record(settings.record))
-        sizes = {"n": settings.n, "k": settings.k, "t": settings.t} if settings.method == "rsa" else {}
-        method = method_named(settings.method, **sizes)
+        method = method_named(settings.method, **settings.rsa)
         sampled = Settings(Sampling(server_defaults=settings.server_defaults), candidate=settings.candidate)
         made = configuration(method, self.model.name, sampled, "serve")
         record.begin(made, list(record.questions()), about(context=self.model.context))

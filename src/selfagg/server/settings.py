@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from selfagg._internal.arguments import check_amounts
 from selfagg.run.runner import Choice
@@ -47,9 +48,9 @@ class ServeSettings:
         n: Members of a population.
         k: Candidates of an aggregation set.
         t: Populations, the first included.
-        stop: When a population of RSA is the last; see `selfagg.RSA`.
-        copy: RSA copies a set whose candidates agree.
-        answer: How RSA chooses the answer where a request does not say: sample or majority.
+        stop: When a population of RSA is the last, where answers compare; see `selfagg.RSA`.
+        copy: RSA copies a set whose candidates agree, where answers compare.
+        answer: How the answer is chosen where answers compare: majority or sample; free text and tools: sample.
         candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
         server_defaults: neutral (False): the whole distribution, the same through every connection. server (True):
             what is not given is as the server or the checkpoint has it.
@@ -63,10 +64,10 @@ class ServeSettings:
     method: str = "rsa"
     n: int = 8
     k: int = 4
-    t: int = 3
-    stop: str = "never"
-    copy: bool = False
-    answer: Choice = "sample"
+    t: int = 5
+    stop: str = "share:0.875"
+    copy: bool = True
+    answer: Choice = "majority"
     candidate: str = "response"
     server_defaults: bool = False
     limits: ServerLimits = field(default_factory=ServerLimits)
@@ -77,3 +78,9 @@ class ServeSettings:
 
     def __post_init__(self) -> None:
         check_amounts(n=self.n, k=self.k, t=self.t)
+
+    @property
+    def rsa(self) -> dict[str, Any]:
+        """Sizes and rules of the default method where that is RSA; ``{}`` where it is another one."""
+        own = ("n", "k", "t", "stop", "copy")
+        return {name: getattr(self, name) for name in own} if self.method == "rsa" else {}

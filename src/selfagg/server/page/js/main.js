@@ -20,7 +20,7 @@ function say(text, error = false) {
 }
 
 function requested(model) {
-  const rsa = { n: number("n"), k: number("k"), t: number("t"), kind: byId("kind").value, answer: byId("answer").value };
+  const rsa = { n: number("n"), k: number("k"), t: number("t"), kind: byId("kind").value, answer: byId("answer").value || undefined };
   return {
     model,
     messages: [{ role: "user", content: byId("question").value }],
@@ -41,7 +41,7 @@ async function ask() {
     if (chunk.selfagg) {
       populations.add(chunk.selfagg);
       const needed = populations.needed.reduce((sum, size) => sum + size, 0);
-      say(`${populations.members.size} of ${needed} members are there`);
+      say(`${populations.members.size} of at most ${needed} members are there`);
     }
     const delta = chunk.choices[0]?.delta ?? {};
     if (delta.content) {
@@ -58,11 +58,13 @@ async function ask() {
 function finish(usage) {
   const untold = usage.selfagg.calls_without_usage;
   const estimated = untold ? `; ${plural(untold, "call")} by estimate` : "";
+  const copied = usage.selfagg.copies ? ` (and ${usage.selfagg.copies} copied)` : "";
+  const agreed = usage.selfagg.stopped ? `; population ${usage.selfagg.depth} agreed` : "";
   const cut = usage.selfagg.cut_short ? "; ended early: the best answer at hand" : "";
   byId("usage").textContent =
-    `${plural(usage.selfagg.calls, "call")}, ${count(usage.selfagg.prompt_tokens)} prompt tokens ` +
+    `${plural(usage.selfagg.calls, "call")}${copied}, ${count(usage.selfagg.prompt_tokens)} prompt tokens ` +
     `(${count(usage.selfagg.prompt_tokens_details.cached_tokens)} cached), ` +
-    `${count(usage.selfagg.completion_tokens)} written${estimated}${cut}`;
+    `${count(usage.selfagg.completion_tokens)} written${estimated}${agreed}${cut}`;
 }
 
 async function go(event) {
