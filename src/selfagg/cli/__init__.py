@@ -24,6 +24,7 @@ from selfagg.cli.advise import advise
 from selfagg.cli.analyze import analyze
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
+from selfagg.cli.mcp import mcp
 from selfagg.cli.merge import merge
 from selfagg.cli.models import models
 from selfagg.cli.replay import replay
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": validate,
     "models": models,
     "serve": serve,
+    "mcp": mcp,
 }
 
 
