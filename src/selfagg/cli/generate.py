@@ -30,6 +30,8 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "Selection.settings": ("--set",),
     "Sampling.stop": ("--stop-string",),
     "server_defaults": ("--sampling",),
+    "routes": ("--route",),
+    "allow_origins": ("--allow-origin",),
     "Limits.n": ("--max-n",),
     "Limits.k": ("--max-k",),
     "Limits.t": ("--max-t",),
@@ -52,6 +54,7 @@ PANELS: Mapping[str, str] = {
     "Recipe": "Training set",
     "Sampling": "Sampling",
     "Selection": "Questions",
+    "RequestDefaults": "Answers",
     "ServeSettings": "Server",
     "Settings": "Method",
 }

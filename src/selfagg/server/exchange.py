@@ -206,16 +206,16 @@ async def relayed(service: Service, request: Request, path: str, *, generates: b
         raise NoRoute(request.url.path)
     body = None if request.method in ("GET", "DELETE") else parse(content or b"{}")
     if body and "model" in body:
-        body = _with_own_name(body, served_name(service.model.name))
+        body = _with_own_name(body, served_name(service.model.name), service.settings.routes)
     key, headers = _key(service, request), headers_for_backend(request)
     call = Call(body, path, request.method, key, headers)
     return await forwarded(request, service.model, service.call_limiter if generates else None, call)
 
 
-def _with_own_name(body: dict[str, Any], served: str) -> dict[str, Any]:
+def _with_own_name(body: dict[str, Any], served: str, routes: Mapping[str, str]) -> dict[str, Any]:
     """Return a body in which one of this server's names for the model is the model's own; others are left."""
     try:
-        suffix_of(str(body["model"]), served)
+        suffix_of(str(body["model"]), served, routes)
     except APIError:
         return body
     return {**body, "model": served}

@@ -18,7 +18,7 @@ from selfagg.server.background import Background
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.kept import Kept
 from selfagg.server.metrics import Metrics
-from selfagg.server.names import served_name
+from selfagg.server.names import check_routes, served_name
 from selfagg.server.plan import DeliberationPlan, asked_for, planned
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Sampling
@@ -42,6 +42,7 @@ class Service:
     background: Background
 
     def __init__(self, model: Model, settings: ServeSettings, concurrency: int | None) -> None:
+        check_routes(settings.routes)
         self.model = model
         self.settings = settings
         self.metrics = Metrics()
