@@ -38,6 +38,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "Limits.open_requests": ("--max-requests",),
     "Limits.body_bytes": ("--max-body-mb",),
     "RLSettings.learning_rate": ("--lr",),
+    "out": ("--out", "-o"),
     "as_json": ("--json",),
     "unprotected": ("--unsafe-run-code-unprotected",),
 }

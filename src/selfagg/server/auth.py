@@ -87,6 +87,11 @@ def is_loopback(host: str) -> bool:
         return host.lower().removesuffix(".") == "localhost"
 
 
+_ELSEWHERE: Final = APIError(
+    403, "without keys this server answers programs and pages of this machine alone (and sites of --allow-origin)"
+)
+
+
 class AuthMiddleware:
     """Turn away requests without a key where one is needed, and pages of other sites where none is."""
 
@@ -101,10 +106,7 @@ class AuthMiddleware:
         headers = Headers(scope=scope)
         if not self._keys:
             if _from_another_site(headers, self._allowed):
-                return APIError(
-                    403,
-                    "without keys this server answers programs and pages of this machine alone (and sites of --allow-origin)",
-                )
+                return _ELSEWHERE
         elif scope["path"] not in OPEN and not self._keys.know(key_of(headers)):
             return APIError(
                 401, "a valid API key is needed (Authorization: Bearer KEY, or x-api-key: KEY)", code="invalid_api_key"

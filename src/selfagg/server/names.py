@@ -38,9 +38,8 @@ def suffix_of(model: str, served: str, routes: Mapping[str, str] | None = None) 
     if model in own:
         return {}
     base, _, suffix = model.rpartition(":")
-    if base in own or _route(base, routes) is not None:
-        if told := _method(suffix):
-            return told
+    if (base in own or _route(base, routes) is not None) and (told := _method(suffix)):
+        return told
     if (target := _route(model, routes)) is not None:
         return _target(target) or {}
     raise APIError(
