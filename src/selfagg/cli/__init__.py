@@ -22,8 +22,10 @@ from selfagg._internal.extras import missing_extra
 from selfagg._internal.signals import heard_by
 from selfagg.cli.advise import advise
 from selfagg.cli.analyze import analyze
+from selfagg.cli.batch import batch
 from selfagg.cli.compare import compare
 from selfagg.cli.eval import evaluate
+from selfagg.cli.mcp import mcp
 from selfagg.cli.merge import merge
 from selfagg.cli.models import models
 from selfagg.cli.replay import replay
@@ -50,6 +52,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": validate,
     "models": models,
     "serve": serve,
+    "batch": batch,
+    "mcp": mcp,
 }
 
 

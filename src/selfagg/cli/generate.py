@@ -30,12 +30,15 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "Selection.settings": ("--set",),
     "Sampling.stop": ("--stop-string",),
     "server_defaults": ("--sampling",),
+    "routes": ("--route",),
+    "allow_origins": ("--allow-origin",),
     "Limits.n": ("--max-n",),
     "Limits.k": ("--max-k",),
     "Limits.t": ("--max-t",),
     "Limits.open_requests": ("--max-requests",),
     "Limits.body_bytes": ("--max-body-mb",),
     "RLSettings.learning_rate": ("--lr",),
+    "out": ("--out", "-o"),
     "as_json": ("--json",),
     "unprotected": ("--unsafe-run-code-unprotected",),
 }
@@ -52,6 +55,7 @@ PANELS: Mapping[str, str] = {
     "Recipe": "Training set",
     "Sampling": "Sampling",
     "Selection": "Questions",
+    "RequestDefaults": "Answers",
     "ServeSettings": "Server",
     "Settings": "Method",
 }

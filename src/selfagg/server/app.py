@@ -10,12 +10,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from selfagg import __version__
 from selfagg.server import page
 from selfagg.server.access_log import AccessLog
-from selfagg.server.auth import AuthMiddleware, Keys
+from selfagg.server.auth import PAGES_HERE, AuthMiddleware, Keys
 from selfagg.server.bodies import Bodies
 from selfagg.server.disconnect import CLEANUPS
 from selfagg.server.errors import APIError, documented, on_http_error
@@ -42,7 +43,9 @@ def create_app(service: Service) -> FastAPI:
     app.exception_handler(405)(on_http_error)
     app.exception_handler(Exception)(on_http_error)
     app.add_middleware(Bodies, limits=service.settings.limits)
-    app.add_middleware(AuthMiddleware, keys=Keys(service.settings.keys))
+    origins = service.settings.allow_origins
+    app.add_middleware(AuthMiddleware, keys=Keys(service.settings.keys), allow_origins=origins)
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_origin_regex=PAGES_HERE, **_CORS)
     app.add_middleware(AccessLog, metrics=service.metrics)
     for api in APIS:
         _add_api(app, service, api)
@@ -50,7 +53,8 @@ def create_app(service: Service) -> FastAPI:
     _add_relayed(app, service)
     _add_routes(app, service)
     page.add_routes(app)
-    app.openapi = lambda: _openapi(app, served_name(service.model.name))  # type: ignore[method-assign]
+    names = pattern(served_name(service.model.name), service.settings.routes)
+    app.openapi = lambda: _openapi(app, names)  # type: ignore[method-assign]
     return app
 
 
@@ -134,7 +138,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.get("/v1/models/{model:path}", responses=documented(401, 403, 404))
     async def retrieve_model(model: str) -> dict[str, Any]:
         """One of its names."""
-        suffix_of(model, served_name(service.model.name))
+        suffix_of(model, served_name(service.model.name), service.settings.routes)
         return told(model)
 
     @app.get("/health", responses=documented(403))
@@ -154,6 +158,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+_CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "DELETE", "OPTIONS"),
+    "allow_headers": ("*",),
+    "allow_private_network": True,
+    "expose_headers": ("X-Selfagg-Ignored", "X-Selfagg-Warning", "X-Selfagg-Spent", "Retry-After", "X-Request-Id"),
+}
+"""What a page of an allowed site may do: ask before each request (the browser does), and read our headers."""
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer, or its events as a stream",
@@ -167,13 +179,13 @@ def _body_schema(api: Api) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def _openapi(app: FastAPI, served: str) -> dict[str, Any]:
+def _openapi(app: FastAPI, names: str) -> dict[str, Any]:
     if app.openapi_schema is None:
         told = get_openapi(title=app.title, version=app.version, routes=app.routes)
         forms = [(api.form, "validation") for api in APIS]
         _, models = models_json_schema(forms, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
         for api in APIS:
-            models["$defs"][api.form.__name__]["properties"]["model"]["pattern"] = pattern(served)
+            models["$defs"][api.form.__name__]["properties"]["model"]["pattern"] = names
         told.setdefault("components", {}).setdefault("schemas", {}).update(models["$defs"])
         app.openapi_schema = told
     return app.openapi_schema

@@ -7,6 +7,7 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +17,12 @@ from selfagg.server.errors import APIError
 OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
 """Answered without a key: the page (which asks for one) and what tells of nobody's work."""
 
+
+PAGES_HERE: Final = r"https?://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])\.?(?::[0-9]+)?"
+"""Origins of pages that this machine serves."""
+
+_CONTAINERS_NAMES: Final = ("host.docker.internal", "host.containers.internal")
+"""Names by which a container reaches the machine that it runs on; ``.internal`` belongs to nobody."""
 
 _PLACE = re.compile(r"(?:(?P<name>[^\s:/@\[\]]+)|\[(?P<six>[0-9A-Fa-f:.]+)\])(?::[0-9]+)?")
 
@@ -48,15 +55,18 @@ def key_of(headers: Headers) -> str:
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "").strip()
 
 
-def _from_another_site(headers: Headers) -> bool:
-    """Return True if a browser sends this for a page that is not of this machine.
+def _from_another_site(headers: Headers, allowed: Sequence[str]) -> bool:
+    """Return True if a browser sends this for a page that is neither of this machine nor of an allowed site.
 
     A page anywhere may have a browser post to this machine: the browser then names the page in ``Origin``, and tells of
     it in ``Sec-Fetch-Site``. Or the page comes by a name of its own that leads here: then that name is in ``Host``.
     """
-    if not _is_here(headers.get("host", "")):
+    host = headers.get("host", "")
+    if not _is_here(host) and host.lower().partition(":")[0] not in _CONTAINERS_NAMES:
         return True
     origin = headers.get("origin")
+    if origin in allowed:
+        return False
     if origin is not None:
         scheme, separator, place = origin.partition("://")
         return scheme not in ("http", "https") or not separator or not _is_here(place)
@@ -77,11 +87,16 @@ def is_loopback(host: str) -> bool:
         return host.lower().removesuffix(".") == "localhost"
 
 
+_ELSEWHERE: Final = APIError(
+    403, "without keys this server answers programs and pages of this machine alone (and sites of --allow-origin)"
+)
+
+
 class AuthMiddleware:
     """Turn away requests without a key where one is needed, and pages of other sites where none is."""
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
-        self._app, self._keys = app, keys
+    def __init__(self, app: ASGIApp, keys: Keys, allow_origins: Sequence[str] = ()) -> None:
+        self._app, self._keys, self._allowed = app, keys, allow_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope) if scope["type"] == "http" else None
@@ -90,8 +105,8 @@ class AuthMiddleware:
     def _refusal(self, scope: Scope) -> APIError | None:
         headers = Headers(scope=scope)
         if not self._keys:
-            if _from_another_site(headers):
-                return APIError(403, "without keys this server answers programs and pages of this machine alone")
+            if _from_another_site(headers, self._allowed):
+                return _ELSEWHERE
         elif scope["path"] not in OPEN and not self._keys.know(key_of(headers)):
             return APIError(
                 401, "a valid API key is needed (Authorization: Bearer KEY, or x-api-key: KEY)", code="invalid_api_key"

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import ExitStack, aclosing
 from functools import partial
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,6 +42,9 @@ class Exchange:
         api: The API that it speaks.
         told: What the log tells of it.
     """
+
+    resumed: ClassVar[bool] = False
+    """The record may hold members of this request, from an earlier try."""
 
     def __init__(self, service: Service, request: Request, api: Api) -> None:
         self.service, self.request, self.api = service, request, api
@@ -129,7 +132,7 @@ class Exchange:
 
     async def _whole(self, head: Head, body: Mapping[str, Any], plans: list[DeliberationPlan]) -> Response:
         names = [head.id, *(f"{head.id}-{number}" for number in range(1, len(plans)))]
-        run = partial(self.service.deliberator.run, usage=self._note())
+        run = partial(self.service.deliberator.run, usage=self._note(), resumed=self.resumed)
 
         async def all_of_them() -> list[DeliberationResult]:
             async with asyncio.TaskGroup() as group:
@@ -206,16 +209,16 @@ async def relayed(service: Service, request: Request, path: str, *, generates: b
         raise NoRoute(request.url.path)
     body = None if request.method in ("GET", "DELETE") else parse(content or b"{}")
     if body and "model" in body:
-        body = _with_own_name(body, served_name(service.model.name))
+        body = _with_own_name(body, served_name(service.model.name), service.settings.routes)
     key, headers = _key(service, request), headers_for_backend(request)
     call = Call(body, path, request.method, key, headers)
     return await forwarded(request, service.model, service.call_limiter if generates else None, call)
 
 
-def _with_own_name(body: dict[str, Any], served: str) -> dict[str, Any]:
+def _with_own_name(body: dict[str, Any], served: str, routes: Mapping[str, str]) -> dict[str, Any]:
     """Return a body in which one of this server's names for the model is the model's own; others are left."""
     try:
-        suffix_of(str(body["model"]), served)
+        suffix_of(str(body["model"]), served, routes)
     except APIError:
         return body
     return {**body, "model": served}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,10 +40,21 @@ def _checked(keys: Sequence[str], where: str) -> tuple[str, ...]:
     return found
 
 
+def _check_origin(origin: str, settings: ServeSettings) -> None:
+    if origin == "*" and not settings.keys:
+        raise UsageError(
+            "--allow-origin * lets every page on the web use your model: name keys, or the sites one by one"
+        )
+    if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+", origin):
+        raise UsageError(f"--allow-origin {origin}: an origin reads https://HOST or https://HOST:PORT, without a path")
+
+
 def check_address(host: str, settings: ServeSettings) -> None:
-    """Raise UsageError if others than this machine could reach the server without a key."""
+    """Raise UsageError if others than this machine or an allowed site could use the server without a key."""
     from selfagg.server.auth import is_loopback
 
+    for origin in settings.allow_origins:
+        _check_origin(origin, settings)
     if not is_loopback(host) and not settings.keys:
         raise UsageError(
             f"--host {host} can be reached by others: name keys with --client-keys FILE or in {KEYS_VARIABLE}"

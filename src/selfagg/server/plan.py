@@ -77,9 +77,10 @@ class Asked:
 
 
 def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> Asked:
-    """Return how a request is to be answered.
+    """Return how a request is to be answered: what it asks for, else its name's route, else the server's default.
 
-    Tools go through plainly, unless the request asks in so many words for a deliberation.
+    By default requests with tools, the steps of an agent, are plain calls, and so are those for a few tokens (where
+    the server says how many those are), as titles.
 
     Args:
         body: The request as it came, of any API.
@@ -90,11 +91,12 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
         APIError: No such model, or ``rsa`` is not of its form.
     """
     envelope = read(Envelope, body)
-    suffix = suffix_of(envelope.model, served)
+    suffix = suffix_of(envelope.model, served, settings.routes)
     given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
     options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
     asked = bool(suffix or given or envelope.rsa)
-    bypass = envelope.rsa is False or (envelope.has_tools and not asked)
+    small = envelope.has_tools or envelope.most_tokens <= settings.plain_tokens
+    bypass = envelope.rsa is False or (small and not asked)
     name = "single" if bypass else options.get("method", settings.method)
     plain = bypass or (name == "single" and set(options) <= {"method"})
     return Asked(name, {} if bypass else options, plain, envelope.has_tools)

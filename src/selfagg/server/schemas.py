@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NoReturn, TypeVar
 
@@ -104,6 +105,15 @@ class Envelope(BaseModel):
     rsa: bool | RsaOptions | None = None
     tools: Any = None
     functions: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+
+    @property
+    def most_tokens(self) -> float:
+        """Return how many tokens the answer may have, by whatever name the API has for it."""
+        given = (self.max_completion_tokens, self.max_output_tokens, self.max_tokens)
+        return next((most for most in given if isinstance(most, int) and most > 0), math.inf)
 
     @property
     def has_tools(self) -> bool:

@@ -18,14 +18,14 @@ from selfagg.server.background import Background
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.kept import Kept
 from selfagg.server.metrics import Metrics
-from selfagg.server.names import served_name
+from selfagg.server.names import check_routes, served_name
 from selfagg.server.plan import DeliberationPlan, asked_for, planned
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Sampling
 
 
 class Service:
-    """Open while the server runs.
+    """Open while the server runs; a model that ``is_open`` stays so afterwards.
 
     Attributes:
         model: The connection.
@@ -41,7 +41,10 @@ class Service:
     kept: Kept
     background: Background
 
-    def __init__(self, model: Model, settings: ServeSettings, concurrency: int | None) -> None:
+    def __init__(
+        self, model: Model, settings: ServeSettings, concurrency: int | None, *, is_open: bool = False
+    ) -> None:
+        check_routes(settings.routes)
         self.model = model
         self.settings = settings
         self.metrics = Metrics()
@@ -50,7 +53,7 @@ class Service:
             concurrency or model.concurrency, model.limiter if isinstance(model, Limited) else None
         )
         self.deliberator = Deliberator(model, self.call_limiter, None)
-        self._concurrency = concurrency
+        self._concurrency, self._is_open = concurrency, is_open
         self._stack = AsyncExitStack()
         self.metrics.watch("selfagg_open_requests", "Requests that are being answered.", lambda: self.admission.open)
         self.metrics.watch(
@@ -64,7 +67,8 @@ class Service:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.model)
+            if not self._is_open:
+                await stack.enter_async_context(self.model)
             self.call_limiter.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
             self.deliberator = Deliberator(self.model, self.call_limiter, record)

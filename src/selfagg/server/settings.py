@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,8 @@ class ServerLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class ServeSettings:
-    """How the server answers where a request does not say.
+class RequestDefaults:
+    """How a request is answered that does not say.
 
     Attributes:
         method: Method where a request names none: rsa, single (plain calls), majority, ...
@@ -54,11 +55,9 @@ class ServeSettings:
         candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
         server_defaults: neutral (False): the whole distribution, the same through every connection. server (True):
             what is not given is as the server or the checkpoint has it.
-        limits: Bounds on what a request may ask for.
-        keys: API keys of which a client must have one; none: no key is asked for.
-        forward_key: Plain calls go on with the client's own key.
+        routes: How requests for another model's name are answered, as gpt-4o=rsa-8-4-5 or *-mini=plain; also default,
+            or any method. Several times; a name may hold * and ?, and the first that fits decides.
         record: A file that keeps every deliberation, for selfagg report.
-        keep_alive_s: Longest silence of a stream, so that no proxy takes it for dead.
     """
 
     method: str = "rsa"
@@ -70,11 +69,8 @@ class ServeSettings:
     answer: Choice = "majority"
     candidate: str = "response"
     server_defaults: bool = False
-    limits: ServerLimits = field(default_factory=ServerLimits)
-    keys: tuple[str, ...] = field(default=(), repr=False)
-    forward_key: bool = False
+    routes: Mapping[str, str] = field(default_factory=dict)
     record: Path | None = None
-    keep_alive_s: float = 15.0
 
     def __post_init__(self) -> None:
         check_amounts(n=self.n, k=self.k, t=self.t)
@@ -84,3 +80,26 @@ class ServeSettings:
         """Sizes and rules of the default method where that is RSA; ``{}`` where it is another one."""
         own = ("n", "k", "t", "stop", "copy")
         return {name: getattr(self, name) for name in own} if self.method == "rsa" else {}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings(RequestDefaults):
+    """What whoever runs the server decides.
+
+    Attributes:
+        plain_tokens: A request for at most so many tokens that asks for no method is a plain call: it wants a title,
+            or checks a connection. 0: none is.
+        limits: Bounds on what a request may ask for.
+        keys: API keys of which a client must have one; none: no key is asked for.
+        forward_key: Plain calls go on with the client's own key.
+        allow_origins: A site whose pages may use this server, as https://chat.example.org; several times. Pages of
+            this machine may anyway. With keys, * allows all.
+        keep_alive_s: Longest silence of a stream, so that no proxy takes it for dead.
+    """
+
+    plain_tokens: int = 0
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    forward_key: bool = False
+    allow_origins: tuple[str, ...] = ()
+    keep_alive_s: float = 15.0
