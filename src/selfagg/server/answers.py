@@ -69,6 +69,7 @@ def account(outcome: DeliberationResult) -> dict[str, Any]:
         **tokens(outcome.spent),
         "copies": outcome.copies,
         "depth": outcome.members[0].t,
+        "chosen": [[member.t, member.i] for member in outcome.members],
         "stopped": outcome.method.get("stop") if outcome.stopped else None,
         "populations": list(outcome.populations),
         "cut_short": outcome.cut_short,

@@ -49,7 +49,7 @@ def create_app(service: Service) -> FastAPI:
     _add_kept_responses(app, service)
     _add_relayed(app, service)
     _add_routes(app, service)
-    page.add_routes(app)
+    page.add_routes(app, service.settings)
     app.openapi = lambda: _openapi(app, served_name(service.model.name))  # type: ignore[method-assign]
     return app
 
