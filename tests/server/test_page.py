@@ -37,6 +37,23 @@ class Scripted(SimulatedModel):
         yield await self.sample(request)
 
 
+class Held(SimulatedModel):
+    """Replies as often as it is let, by turns with one of two answers."""
+
+    def __init__(self) -> None:
+        super().__init__(Simulation())
+        self.let, self.replies = asyncio.Semaphore(0), 0
+
+    async def sample(self, request: Request) -> Reply:
+        await self.let.acquire()
+        self.replies += 1
+        return Reply(rf"It is \boxed{{{self.replies % 2}}}.", usage=Usage(5, 1, 7))
+
+    def go_on(self, replies: int) -> None:
+        for _ in range(replies):
+            self.let.release()
+
+
 class Remembering(Scripted):
     """Keeps what it is asked; its answers count."""
 
@@ -114,14 +131,16 @@ DONE = "document.getElementById('status').textContent === 'done'"
 
 
 async def test_a_person_asks_watches_reads_a_member_and_its_parents(browser: Any) -> None:
-    simulated = SimulatedModel(Simulation(speed=500, tokens=100, wrong=2))
-    async with serving(simulated) as served:
+    model = Held()
+    async with serving(model) as served:
         page = Page(browser, served)
         await page.open()
         await page.wait("document.getElementById('model').textContent === 'simulated:'")
         await page.ask("what?", n="4", k="2", t="3", kind="math", answer="majority")
-        await page.wait("document.querySelectorAll('.cell.awaited').length > 0")
-        await page.wait("document.querySelectorAll('.cell[data-at]').length > 0")
+        model.go_on(1)
+        await page.wait("document.querySelectorAll('.cell[data-at]').length === 1")
+        assert await page.script("return document.querySelectorAll('.cell.awaited').length > 0")
+        model.go_on(11)
         await page.wait(DONE)
         rows = await page.script("return [...document.querySelectorAll('.population p')].map((row) => row.textContent)")
         assert len(rows) == 3
@@ -287,18 +306,24 @@ async def test_the_controls_begin_with_the_servers_own_settings(browser: Any) ->
 
 
 async def test_the_first_population_is_told_of_while_it_is_written_and_then_the_lineage(browser: Any) -> None:
-    async with serving(SimulatedModel(Simulation(speed=300, tokens=200, wrong=2, cv=1)), concurrency=1) as served:
+    model = Held()
+    async with serving(model) as served:
         page = Page(browser, served)
         await page.open()
-        await page.ask("what?", n="4", k="2", t="2", kind="math", answer="majority")
+        await page.ask("what?", n="4", k="4", t="2", kind="math", answer="majority")
         await page.wait("document.getElementById('status').textContent.includes('no member yet')")
+        model.go_on(1)
         await page.wait("document.getElementById('status').textContent.startsWith('1 of 8 members')")
-        await page.wait("document.querySelector('.population small')?.textContent.includes('×')")
+        model.go_on(3)
+        await page.wait("document.getElementById('status').textContent.startsWith('4 of 8 members')")
+        told = "4 of 4 · agreement 50\u2009% · 28 tokens"
+        assert (await page.texts(".population p"))[0] in (f"{told}{tally}" for tally in ("1 ×2, 0 ×2", "0 ×2, 1 ×2"))
+        model.go_on(4)
         await page.wait("document.querySelector('.work summary').textContent.startsWith('Made by member')")
         (made,) = await page.texts(".work summary")
-        assert "of population 2, made from 2 of population 1" in made
-        assert await page.script("return document.querySelectorAll('.cell.traced').length") == 3
-        assert await page.script("return document.querySelectorAll('.lines path.parent').length") == 2
+        assert "of population 2, from 4 of population 1" in made
+        assert await page.script("return document.querySelectorAll('.cell.traced').length") == 5
+        assert await page.script("return document.querySelectorAll('.lines path.parent').length") == 4
 
 
 async def test_what_does_not_fit_goes_members_first_and_is_told(browser: Any) -> None:
@@ -306,12 +331,12 @@ async def test_what_does_not_fit_goes_members_first_and_is_told(browser: Any) ->
         page = Page(browser, served)
         await page.open()
         await page.script(
-            "const turn = (id, text, members) => ({id, question: id, answer: text, usage: '', note: '', state: 'done',"
-            "chosen: null, needed: [1], rsa: {}, members});"
+            "const turn = (id, size, members) => ({id, question: id, answer: id, usage: '', note: '', state: 'done',"
+            "chosen: null, needed: [1], rsa: {unseen: 'x'.repeat(size)}, members});"
             "const member = (text) => ({t: 1, i: 0, parents: [], answer: null, text, seconds: 1});"
             "localStorage.setItem('selfagg.conversation', JSON.stringify({dropped: 0, turns: ["
-            "turn('a', 'x'.repeat(1_100_000), []), turn('b', 'small', [member('y'.repeat(500_000))]),"
-            "turn('c', 'x'.repeat(899_000), [])]}))"
+            "turn('a', 1_100_000, []), turn('b', 10, [member('y'.repeat(500_000))]),"
+            "turn('c', 950_000, [])]}))"
         )
         await page.reload()
         await page.ready()

@@ -58,14 +58,14 @@ class Populations {
     else clearLines(this.place);
   }
 
-  // "member 1 of population 3, out of 4 of population 2 and 8 of population 1", or "" if nobody knows.
+  // "member 1 of population 3, from 4 of population 2 and 8 of population 1", or "" if nobody knows.
   ancestry() {
     const { chosen } = this.turn;
     if (!chosen || !this.members.has(chosen.join("."))) return "";
     const [t, i] = chosen;
     const before = [...ancestorsOf(this.lineage, t, i)].filter(([level]) => level < t);
     const from = before.map(([level, members]) => `${members.size} of population ${level}`);
-    return `member ${i + 1} of population ${t}${from.length ? `, made from ${from.join(" and ")}` : ""}`;
+    return `member ${i + 1} of population ${t}${from.length ? `, from ${from.join(" and ")}` : ""}`;
   }
 
   row(t, needed) {
