@@ -18,6 +18,7 @@ _SCRIPTS = (
     "plot",
     "charts",
     "comparison",
+    "lineage",
     "grid",
     "filters",
     "questions",

@@ -70,6 +70,7 @@ def account(outcome: DeliberationResult) -> dict[str, Any]:
         "copies": outcome.copies,
         "closing": outcome.closing,
         "depth": outcome.depth,
+        "chosen": [[member.t, member.i] for member in outcome.members],
         "stopped": outcome.method.get("stop") if outcome.stopped else None,
         "populations": list(outcome.populations),
         "cut_short": outcome.cut_short,

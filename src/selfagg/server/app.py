@@ -52,7 +52,7 @@ def create_app(service: Service) -> FastAPI:
     _add_kept_responses(app, service)
     _add_relayed(app, service)
     _add_routes(app, service)
-    page.add_routes(app)
+    page.add_routes(app, service.settings)
     names = pattern(served_name(service.model.name), service.settings.routes)
     app.openapi = lambda: _openapi(app, names)  # type: ignore[method-assign]
     return app

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from selfagg.server.errors import APIError
 
-OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
+OPEN = ("/", "/page/style.css", "/page/script.js", "/page/settings.json", "/health", "/openapi.json")
 """Answered without a key: the page (which asks for one) and what tells of nobody's work."""
 
 

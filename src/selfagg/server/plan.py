@@ -180,18 +180,18 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
     """
     if name not in METHODS:
         raise refused(f"rsa.method: there is no method {name[:100]!r}; there are {', '.join(METHODS)}", "rsa.method")
-    sizes = _sizes(name, settings) | {
+    chosen = sizes(name, settings) | {
         key: options[key] for key in ("n", "k", "t", "order", "stop", "copy") if key in options
     }
-    if "k" in sizes and "k" not in options:
-        sizes["k"] = min(sizes["k"], sizes["n"])
+    if "k" in chosen and "k" not in options:
+        chosen["k"] = min(chosen["k"], chosen["n"])
     if name == "single" and "n" not in options:
-        sizes["n"] = count
-    _check_limits(sizes, settings.limits)
-    if name == "rsa" and compares and sizes["n"] > 1:  # one member alone always agrees
-        sizes = {"stop": settings.stop, "copy": settings.copy} | sizes
+        chosen["n"] = count
+    _check_limits(chosen, settings.limits)
+    if name == "rsa" and compares and chosen["n"] > 1:  # one member alone always agrees
+        chosen = {"stop": settings.stop, "copy": settings.copy} | chosen
     try:
-        method = method_named(name, **sizes)
+        method = method_named(name, **chosen)
     except UsageError as error:
         raise refused(str(error), "rsa") from None
     if method.compares and not compares:
@@ -199,18 +199,18 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
     return method
 
 
-def _sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
-    """The server's sizes, as far as they are this method's to vary."""
+def sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
+    """Return the server's N, K and T, as far as they are this method's to vary."""
     method = METHODS[name]
     own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(method)}
     if name == "rsa":
         return {"n": settings.n, "k": settings.k, "t": settings.t}
-    sizes: dict[str, Any] = {"n": settings.n if own["n"] > 1 else 1}
+    found: dict[str, Any] = {"n": settings.n if own["n"] > 1 else 1}
     if "k" in own:
-        sizes["k"] = settings.k
+        found["k"] = settings.k
     if method.grows == "t":
-        sizes["t"] = settings.t
-    return sizes
+        found["t"] = settings.t
+    return found
 
 
 def _check_limits(sizes: Mapping[str, Any], limits: ServerLimits) -> None:

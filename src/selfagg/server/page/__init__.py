@@ -1,8 +1,9 @@
-"""The page at ``/``: ask, and watch the populations grow. One origin, no network beyond it, no inline code."""
+"""The page at ``/``: a conversation that shows the populations grow. One origin, no inline code."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from importlib import resources
 from typing import Any
 
@@ -11,10 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.responses import Response
 
 from selfagg.html_report.markup import nodes
+from selfagg.methods import METHODS
 from selfagg.server.errors import documented, refused
+from selfagg.server.plan import sizes
+from selfagg.server.settings import ServeSettings
 
 _STYLES = (("selfagg.html_report", ("base", "reader")), ("selfagg.server", ("page",)))
-_SCRIPTS = (("selfagg.html_report", ("dom", "nodes")), ("selfagg.server", ("events", "populations", "reader", "main")))
+_SCRIPTS = (
+    ("selfagg.html_report", ("dom", "nodes", "lineage")),
+    ("selfagg.server", ("events", "controls", "conversation", "populations", "reader", "turn", "main")),
+)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -35,8 +42,8 @@ class Typeset(BaseModel):
     text: str
 
 
-def add_routes(app: FastAPI) -> None:
-    """Adds the page, its style and its script, and the route that typesets model text for it."""
+def add_routes(app: FastAPI, settings: ServeSettings) -> None:
+    """Add the page, its style, its script and the server's settings, and the route that typesets model text for it."""
     page = (resources.files("selfagg.server") / "page" / "index.html").read_text("utf-8")
     style = _joined(_STYLES, "css")
     script = f'"use strict";\n(() => {{\n{_joined(_SCRIPTS, "js")}\n}})();\n'
@@ -44,6 +51,7 @@ def add_routes(app: FastAPI) -> None:
         ("/", page, "text/html"),
         ("/page/style.css", style, "text/css"),
         ("/page/script.js", script, "text/javascript"),
+        ("/page/settings.json", json.dumps(_told(settings)), "application/json"),
     ):
         _add_file(app, path, text, kind)
 
@@ -55,6 +63,15 @@ def add_routes(app: FastAPI) -> None:
         except ValidationError:
             raise refused("the body must be a JSON object with a text", "text") from None
         return {"nodes": await asyncio.to_thread(nodes, asked.text)}
+
+
+def _told(settings: ServeSettings) -> dict[str, Any]:
+    """Return what the page's controls show at first: of each method the sizes that are its to vary, as the server's."""
+    return {
+        "method": settings.method,
+        "answer": settings.answer,
+        "methods": {name: sizes(name, settings) for name in METHODS},
+    }
 
 
 _SCHEMA = {

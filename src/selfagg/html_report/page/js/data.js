@@ -34,24 +34,12 @@ function texts(record, position) {
   return wanted;
 }
 
-const parentsOf = (question, t, i) => {
-  const listed = t > 1 ? question.populations[t - 1].parents[i] : "";
-  return listed ? listed.split(",").map(Number) : [];
-};
-
 const childrenOf = (question, t, i) =>
   t >= question.populations.length
     ? []
     : question.populations[t].parents.flatMap((listed, child) =>
         listed && listed.split(",").includes(String(i)) ? [child] : [],
       );
-
-function ancestorsOf(question, t, i) {
-  const levels = new Map([[t, new Set([i])]]);
-  for (let level = t; level > 1; level--)
-    levels.set(level - 1, new Set([...levels.get(level)].flatMap((child) => parentsOf(question, level, child))));
-  return levels;
-}
 
 // The page's word for a member: populations count from 1 as in the paper, members from 0 as in the record.
 const memberName = (t, i) => `member ${i} of population ${t}`;

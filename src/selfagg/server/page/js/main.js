@@ -1,11 +1,11 @@
-// Asking: the form, the stream, the answer.
+// The conversation: ask, follow up, retry, clear.
 
-const byId = (id) => document.getElementById(id);
-const number = (id) => Number(byId(id).value);
 const key = () => byId("key").value.trim();
+const typesetText = (text) => nodesOf(text, key());
+const conversation = new Conversation();
+const controls = new Controls();
+const reader = new Reader(byId("reader"), typesetText);
 let running = null;
-
-const reader = new Reader(byId("reader"), (text) => nodesOf(text, key()));
 
 async function look() {
   const found = await served(key());
@@ -19,81 +19,131 @@ function say(text, error = false) {
   byId("status").classList.toggle("error", error);
 }
 
-function requested(model) {
-  const rsa = { n: number("n"), k: number("k"), t: number("t"), kind: byId("kind").value, answer: byId("answer").value || undefined };
-  return {
-    model,
-    messages: [{ role: "user", content: byId("question").value }],
-    stream: true,
-    stream_options: { include_usage: true },
-    rsa: { ...rsa, method: "rsa", progress: "members" },
-  };
+const viewOf = (turn) => new TurnView(turn, { open: (member, populations) => reader.show(member, populations), retry: start });
+
+function show() {
+  const { turns, dropped } = conversation.kept;
+  const note = dropped && h("p.note", `${plural(dropped, "earlier turn")} did not fit into what this browser keeps.`);
+  const views = turns.map(viewOf);
+  byId("thread").replaceChildren();
+  fill(byId("thread"), [note || null, views.map(({ element }) => element)]);
+  byId("clear").hidden = !turns.length;
+  return Promise.all(views.map((view) => view.end(typesetText)));
 }
 
-async function ask() {
+const shown = () => [...byId("thread").querySelectorAll(".turn")];
+
+async function ask(view) {
   const model = await look();
   if (!model) throw new Refused("this server asks for an API key");
-  const populations = new Populations(byId("populations"), (member) => reader.show(member, populations));
-  const written = h("div", { class: "text written", dir: "auto" });
-  byId("final").replaceChildren(written);
-  let text = "";
-  for await (const chunk of completion(requested(model), key(), running.signal)) {
+  const { turn } = view;
+  const body = {
+    model,
+    messages: conversation.messages(turn),
+    stream: true,
+    stream_options: { include_usage: true },
+    rsa: { ...turn.rsa, progress: "members" },
+  };
+  for await (const chunk of completion(body, key(), running.signal)) {
     if (chunk.selfagg) {
-      populations.add(chunk.selfagg);
-      const needed = populations.needed.reduce((sum, size) => sum + size, 0);
-      say(`${populations.members.size} of at most ${needed} members are there`);
+      view.add(chunk.selfagg);
+      say(view.summary.textContent);
     }
     const delta = chunk.choices[0]?.delta ?? {};
     if (delta.content) {
-      byId("outcome").hidden = false;
-      text += delta.content;
-      written.append(...textNodes(delta.content));
+      view.write(delta.content);
       say("the answer is being written");
     }
-    if (chunk.usage) finish(chunk.usage);
+    if (chunk.usage) finish(turn, chunk.usage.selfagg);
   }
-  byId("final").replaceChildren(typeset(await nodesOf(text, key())));
 }
 
-function finish(usage) {
-  const untold = usage.selfagg.calls_without_usage;
+function finish(turn, spent) {
+  const untold = spent.calls_without_usage;
   const estimated = untold ? `; ${plural(untold, "call")} by estimate` : "";
-  const copied = usage.selfagg.copies ? ` (and ${usage.selfagg.copies} copied)` : "";
-  const agreed = usage.selfagg.stopped ? `; population ${usage.selfagg.depth} agreed` : "";
-  const cut = usage.selfagg.cut_short ? "; ended early: the best answer at hand" : "";
-  byId("usage").textContent =
-    `${plural(usage.selfagg.calls, "call")}${copied}, ${count(usage.selfagg.prompt_tokens)} prompt tokens ` +
-    `(${count(usage.selfagg.prompt_tokens_details.cached_tokens)} cached), ` +
-    `${count(usage.selfagg.completion_tokens)} written${estimated}${agreed}${cut}`;
+  const copied = spent.copies ? ` (and ${spent.copies} copied)` : "";
+  const agreed = spent.stopped ? `; population ${spent.depth} agreed` : "";
+  const ended = spent.cut_short ? "; ended early: the best answer at hand" : "";
+  turn.chosen = spent.chosen[0];
+  turn.usage =
+    `${plural(spent.calls, "call")}${copied}, ${count(spent.prompt_tokens)} prompt tokens ` +
+    `(${count(spent.prompt_tokens_details.cached_tokens)} cached), ` +
+    `${count(spent.completion_tokens)} written${estimated}${agreed}${ended}`;
 }
 
-async function go(event) {
-  event.preventDefault();
+function busy(now) {
+  running = now ? new AbortController() : null;
+  byId("go").disabled = byId("clear").disabled = now;
+  byId("stop").hidden = !now;
+}
+
+// Tells how long nothing has come, until the first member is there: a first population may take minutes.
+function waiting(turn) {
+  const began = Date.now();
+  const tell = () => {
+    if (!turn.members.length && !turn.answer)
+      say(`the first population is being written: no member yet, ${duration((Date.now() - began) / 1000)}`);
+  };
+  tell();
+  return setInterval(tell, 1000);
+}
+
+async function start({ id = `${Date.now()}.${Math.random()}`, question }) {
   if (running) return;
-  running = new AbortController();
-  byId("work").hidden = false;
-  byId("outcome").hidden = true;
-  byId("usage").textContent = "";
-  byId("go").disabled = true;
-  byId("stop").hidden = false;
+  busy(true);
   reader.close();
-  say("the first population is being written");
+  const fresh = { answer: "", usage: "", note: "", state: "running", chosen: null, needed: [], members: [] };
+  const turn = { id, question, rsa: controls.asked(), ...fresh };
+  conversation.keep(turn);
+  byId("clear").hidden = false;
+  const view = viewOf(turn);
+  const before = shown().find(({ dataset }) => dataset.id === id);
+  if (before) before.replaceWith(view.element);
+  else byId("thread").append(view.element);
+  view.element.scrollIntoView({ block: "start" });
+  const clock = waiting(turn);
+  const left = () => conversation.keep(turn);
+  addEventListener("pagehide", left);
   try {
-    await ask();
+    await ask(view);
+    turn.state = "done";
     say("done");
   } catch (error) {
-    if (error.name === "AbortError") say("stopped");
-    else say(error instanceof Refused ? error.message : "the server cannot be reached", true);
+    turn.state = error.name === "AbortError" ? "stopped" : "failed";
+    turn.note = turn.state === "stopped" ? "" : error instanceof Refused ? error.message : "the server cannot be reached";
+    say(turn.note || "stopped", turn.state === "failed");
   } finally {
-    running = null;
-    byId("go").disabled = false;
-    byId("stop").hidden = true;
+    clearInterval(clock);
+    removeEventListener("pagehide", left);
+    conversation.keep(turn);
+    busy(false);
+    await view.end(typesetText);
+    if (shown().length !== conversation.kept.turns.length) await show(); // another tab asked too, or old turns went
   }
+}
+
+function go(event) {
+  event.preventDefault();
+  const question = byId("question").value.trim();
+  if (!question || running) return;
+  byId("question").value = "";
+  start({ question });
+}
+
+function clear() {
+  if (!confirm("Forget this conversation? No copy of it is kept.")) return;
+  conversation.clear();
+  reader.close();
+  say("");
+  show();
 }
 
 byId("ask").addEventListener("submit", go);
 byId("stop").addEventListener("click", () => running?.abort());
+byId("clear").addEventListener("click", clear);
+byId("key").addEventListener("change", () => look().then(() => running || show()));
 byId("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit();
 });
-look().catch(() => say("the server cannot be reached", true));
+addEventListener("storage", () => running || (conversation.read(), show()));
+Promise.all([look(), controls.load(), show()]).catch(() => say("the server cannot be reached", true));
