@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from selfagg.analysis.summary import summarise
 from selfagg.methods import RSA
 from selfagg.models import connect
 from selfagg.progress import WINDOW_S, Progress
@@ -134,3 +135,20 @@ async def test_a_continued_run_starts_from_what_the_record_has() -> None:
             await evaluate(Engine(model, Settings(), record, callback=half), method, questions)
             assert (half.finished_questions, half.done, half.calls) == (5, 60, 4)
             assert [t.right for t in half.tallies] == [t.right for t in seen.tallies]
+
+
+async def test_a_question_that_stopped_counts_in_the_accuracy_of_later_populations() -> None:
+    """At the end of a run, and after a resume, the accuracies are those of the record's summary."""
+    method = RSA(n=4, k=2, t=4, stop="share:0.75", copy=True)
+    questions = [Question(str(i), f"{i}?", "math", gold=str(i)) for i in range(8)]
+    with Record(None) as record:
+        record.begin({"method": dict(method.settings()), "model": "simulated:", "seed": 1234}, questions)
+        seen, again = Progress([4] * 4, 8), Progress([4] * 4, 8)
+        async with connect("simulated:aime,unanswered=0.1") as model:
+            await evaluate(Engine(model, Settings(), record, callback=seen), method, questions)
+        again.resume(record)
+        told = summarise(record)
+    assert 0 < told.stopped < 8
+    for progress in (seen, again):
+        assert [t.accuracy for t in progress.tallies] == [p.accuracy and p.accuracy.mean for p in told.populations]
+        assert progress.done == progress.size < 8 * 16

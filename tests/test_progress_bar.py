@@ -28,13 +28,14 @@ def drawn(progress: Progress, *, width: int = 80, height: int = 24, encoding: st
 
 @pytest.fixture
 def progress() -> Progress:
-    """Five questions of 4/2/3, in the middle."""
+    """Five questions of 4/2/3, in the middle; the first one stopped after its first population."""
     progress = Progress([4, 4, 4], 5)
     for i in range(14):
         reply = Reply("text", usage=Usage(completion=100))
-        progress.generated(0, Member(1, i, reply=reply), CANDIDATE, fresh=True)
+        progress.generated(i // 4, Member(1, i % 4, reply=reply), CANDIDATE, fresh=True)
         answer = None if i % 7 == 6 else "1"
-        progress.scored(0, Member(1, i, reply=reply, answer=answer, score=float(i % 2 == 0 and answer is not None)))
+        score = float(i % 2 == 0 and answer is not None)
+        progress.scored(i // 4, Member(1, i % 4, reply=reply, answer=answer, score=score))
     progress.finished(0)
     return progress
 
@@ -45,10 +46,15 @@ def test_the_view_fits_and_shows_each_population(progress: Progress, width: int)
     assert all(len(row) <= width for row in text.splitlines())
     assert re.search(r"t=1 █+▓+▒+·+ +14/20 +42\.9%", text) or width < 80
     assert "14/20" in text
-    assert "0/16" in text  # what is done will have no more members
+    assert re.search(r"t=2 ·+ +0/16 +50\.0%", text) or width < 80  # the question that stopped is carried forward
     assert "rsa n=4 k=2 t=3" in text
     assert "SIMULATED" in text or width < 80
     assert "1 of 5 questions" in text
+
+
+def test_the_headline_names_what_changes_the_algorithm() -> None:
+    told = headline(RSA(n=8, k=2, t=3, stop="unanimous", copy=True, answer="majority").settings(), "x", "y").plain
+    assert told.splitlines()[0] == "rsa n=8 k=2 t=3 stop=unanimous copy=True answer=majority: x"
 
 
 def test_a_terminal_without_unicode_gets_ascii_blocks(progress: Progress) -> None:
@@ -81,7 +87,7 @@ def test_many_populations_show_those_at_work() -> None:
 
 def test_one_line_says_it_all(progress: Progress) -> None:
     text = line(progress)
-    for part in ("27%", "questions 1/5", "members 14/52", "accuracy 42.9% - -", "tokens/s", "left"):
+    for part in ("27%", "questions 1/5", "members 14/52", "accuracy 42.9% 50.0% 50.0%", "tokens/s", "left"):
         assert part in text
 
 

@@ -28,12 +28,21 @@ WHERE g.role = 'candidate' AND q.weights IS NOT NULL
 GROUP BY g.t
 """  # noqa: S608 - constants
 
+_LAST = f"""
+SELECT g.t, coalesce(sum(s.score >= 1), 0), count(s.score)
+FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
+WHERE g.role = 'candidate' AND q.weights IS NOT NULL AND g.question NOT IN ({INCOMPLETE})
+    AND g.t = (SELECT max(t) FROM generations WHERE question = g.question AND role = 'candidate')
+GROUP BY g.t
+"""  # noqa: S608 - constants
+
 
 @dataclass(slots=True)
 class ProgressCounts:
     """One population, over all questions: how many members it will have, and what became of those that are done.
 
-    ``answers`` counts the answers as they are written, in a run of one question.
+    ``answers`` counts the answers as they are written, in a run of one question. Of a question that stopped before,
+    the last members are carried forward: they count in the accuracy alone.
     """
 
     size: int
@@ -41,6 +50,8 @@ class ProgressCounts:
     right: int = 0
     wrong: int = 0
     unanswered: int = 0
+    carried_right: int = 0
+    carried_judged: int = 0
     answers: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -51,7 +62,9 @@ class ProgressCounts:
     @property
     def accuracy(self) -> float | None:
         """Share of right ones among those judged so far; None before the first, or where no gold answer is known."""
-        return self.right / self.judged if self.right + self.wrong else None
+        if not self.right + self.wrong + self.carried_judged:
+            return None
+        return (self.right + self.carried_right) / (self.judged + self.carried_judged)
 
 
 class Progress(Callback):
@@ -89,6 +102,8 @@ class Progress(Callback):
         self.tallies = [ProgressCounts(size * questions) for size in sizes]
         self._each = sizes
         self._made: Counter[tuple[int, int]] = Counter()
+        self._right: Counter[tuple[int, int]] = Counter()
+        self._judged: Counter[tuple[int, int]] = Counter()
         self.questions = questions
         self.finished_questions = self.failures = self.calls = self.tokens = self.untold = 0
         self.obstacle: str | None = None
@@ -100,6 +115,9 @@ class Progress(Callback):
         for t, done, right, wrong, unanswered in record.query(_FINISHED):
             tally = self.tallies[t - 1]
             tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
+            tally.carried_right = tally.carried_judged = 0
+        for t, right, judged in record.query(_LAST):
+            self._carry(t, right, judged)
         ((self.finished_questions,),) = record.query(
             f"SELECT count(*) FROM questions WHERE weights IS NOT NULL AND position NOT IN ({INCOMPLETE})"  # noqa: S608
         )
@@ -141,6 +159,8 @@ class Progress(Callback):
         tally = self.tallies[member.t - 1]
         if self.questions == 1 and member.answer is not None:
             tally.answers[member.answer] += 1
+        self._right[question, member.t] += member.right
+        self._judged[question, member.t] += member.score is not None
         if member.right:
             tally.right += 1
         elif member.answer is None:
@@ -150,8 +170,18 @@ class Progress(Callback):
 
     def finished(self, question: int) -> None:
         self.finished_questions += 1
+        last = max((t for t in range(1, len(self.tallies) + 1) if self._made[question, t]), default=0)
+        self._carry(last, self._right[question, last], self._judged[question, last])
         for t, (size, tally) in enumerate(zip(self._each, self.tallies, strict=True), start=1):
             tally.size -= max(size - self._made.pop((question, t), 0), 0)
+            self._right.pop((question, t), None)
+            self._judged.pop((question, t), None)
+
+    def _carry(self, last: int, right: int, judged: int) -> None:
+        """Count the last members of a question that is done in the populations that it did not reach."""
+        for tally in self.tallies[last:]:
+            tally.carried_right += right
+            tally.carried_judged += judged
 
     def waiting(self, why: str | None) -> None:
         self.obstacle = why

@@ -18,6 +18,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from selfagg.analysis.labels import named
 from selfagg.progress import Progress, ProgressCounts
 from selfagg.record.record import Record
 from selfagg.record.store import Store
@@ -106,9 +107,8 @@ def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
         source: Where the questions are from.
         model: The model's name.
     """
-    sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]
     return Text.assemble(
-        (f"{settings['name']} {' '.join(sizes)}", "bold"),
+        (named(settings), "bold"),
         f": {source}\n",
         (described_model(model), "bright_black"),
         no_wrap=True,

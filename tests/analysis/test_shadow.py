@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import selfagg
+from selfagg.analysis.costs import costs_by_question, mean_cost
 from selfagg.analysis.shadow import Shadow, Shadows
 from selfagg.evaluation.evaluate import Evaluation
 from selfagg.evaluation.records import opened_record
@@ -151,6 +152,12 @@ def test_tokens_that_nobody_told_are_unknown_and_members_without_a_score_are_lef
     assert told.accuracy.mean == pytest.approx(2 / 3)
 
 
+def test_a_failed_call_takes_no_tokens_as_in_every_other_sum(write: Callable[..., Record]) -> None:
+    record = write([("RRa!", "RRRR")])
+    told = Shadows(record).of(RSA(n=4, k=2, t=2, stop="unanimous"))
+    assert told.tokens == told.recorded_tokens == mean_cost(costs_by_question(record).values()).tokens
+
+
 @pytest.mark.parametrize(
     ("method", "words"),
     [
@@ -188,5 +195,5 @@ def test_the_same_from_python_and_in_json(plain: Path) -> None:
     found: dict[str, Any] = analysis.to_dict()["shadow"]
     assert (found["calls"], found["exact"], found["recorded_calls"]) == (told.calls, True, 40.0)
     assert selfagg.analyze(plain).shadow is None
-    with pytest.raises(selfagg.UsageError, match="there is no rule 'soon'"):
+    with pytest.raises(selfagg.UsageError, match="there is no rule"):
         selfagg.analyze(plain, stop="soon")

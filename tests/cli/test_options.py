@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.emoji import Emoji
 from typer.testing import CliRunner
 
 from selfagg import cli
@@ -111,7 +112,9 @@ def test_every_option_of_every_command_has_its_help() -> None:
     del commands["train"]
     for name, one in commands.items():
         for parameter in one.params:
-            assert parameter.name == "help" or getattr(parameter, "help", None), (name, parameter.name)
+            told = getattr(parameter, "help", None)
+            assert parameter.name == "help" or told, (name, parameter.name)
+            assert Emoji.replace(told or "") == (told or ""), "a word between two colons is drawn as a picture"
 
 
 def test_values() -> None:

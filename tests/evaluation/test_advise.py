@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,3 +104,11 @@ def test_a_record_of_votes(tmp_path: Path) -> None:
     assert advice.flags is not None
     assert advice.flags.startswith("--method majority -n ")
     assert advice.tried == 3 * 4
+
+
+@pytest.mark.parametrize("asked", [{"calls": -1}, {"depth": float("nan")}, {"loss": -2}, {"calls": "30"}])
+def test_amounts_that_are_none(tmp_path: Path, asked: dict[str, Any]) -> None:
+    path = tmp_path / "run.sqlite"
+    selfagg.evaluate(QUESTIONS[:1], model="simulated:", method=Majority(n=2), record=path)
+    with pytest.raises(selfagg.UsageError, match="must be a number"):
+        selfagg.advise(path, **asked)

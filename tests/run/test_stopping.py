@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -123,3 +124,13 @@ def test_rules_that_do_not_exist_are_refused(name: str) -> None:
 )
 def test_sets_that_are_copied(answers: Answers, copied: bool) -> None:
     assert is_copied(answers) is copied
+
+
+@pytest.mark.parametrize("given", [None, 0.875, True])
+def test_a_rule_that_is_no_text(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"stop is .*, but it is a text: never, unanimous, share:X"):
+        rule_named(given)
+
+
+def test_a_share_of_many_digits() -> None:
+    assert rule_named("share:0.66666666666667") == Share(0.66666666666667)

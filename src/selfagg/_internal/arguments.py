@@ -52,15 +52,16 @@ def check_times(sampling: Sampling, **seconds: float | None) -> None:
     if "" in sampling.stop:
         raise UsageError("stop: an empty text would end every reply before it begins")
     check_seconds(**seconds, temperature=sampling.temperature)
-    _check_numbers(1.0, top_p=sampling.top_p)
+    check_numbers(1.0, top_p=sampling.top_p)
 
 
 def check_seconds(**seconds: float | None) -> None:
     """Raise UsageError if a value is neither None nor a finite number from 0."""
-    _check_numbers(math.inf, **seconds)
+    check_numbers(math.inf, **seconds)
 
 
-def _check_numbers(most: float, **numbers: float | None) -> None:
+def check_numbers(most: float, **numbers: float | None) -> None:
+    """Raise UsageError if a value is neither None nor a finite number from 0 to ``most``."""
     for name, number in numbers.items():
         if number is None:
             continue

@@ -50,7 +50,7 @@ class Recorded:
         answers: Numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`.
         right: 1 right, 0 wrong, NaN where that is not known.
         calls: 1, or 0 for members that took no call.
-        tokens: Prompt and completion tokens; NaN where the server did not tell.
+        tokens: Prompt and completion tokens, 0 of a failed call; NaN where the server did not tell those of a reply.
     """
 
     questions: Sequence[QuestionOutcome]
@@ -91,7 +91,7 @@ def read(record: Record) -> Recorded:
         position: [row[1:] for row in rows]
         for position, rows in groupby(
             record.query(
-                f"SELECT question, tries > 0, iif({UNTOLD}, NULL, prompt_tokens + completion_tokens) "  # noqa: S608
+                f"SELECT question, tries > 0, iif(error IS NULL AND {UNTOLD}, NULL, prompt_tokens + completion_tokens) "  # noqa: S608
                 "FROM generations WHERE role = 'candidate' ORDER BY question, t, i"
             ),
             itemgetter(0),

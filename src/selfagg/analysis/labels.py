@@ -12,6 +12,11 @@ PanelName = Literal["accuracy", "pass", "cost", "diversity", "length", "r_c", "p
 ALWAYS = ("n", "k", "t", "stop", "copy", "answer")
 
 
+def named(settings: Mapping[str, Any]) -> str:
+    """Return a method's name, its sizes and whether it stops, copies or votes; settings as a record has them."""
+    return " ".join([settings["name"], *(f"{key}={settings[key]}" for key in ALWAYS if key in settings)])
+
+
 def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
     """All settings of a run by their dotted names, the method's own first; neither its seed nor its questions.
 
@@ -32,10 +37,7 @@ def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     others = dict.fromkeys(key for one in settings for key in one if key not in (*ALWAYS, "name"))
     differing = [key for key in others if len({repr(one.get(key)) for one in settings if key in one or "." in key}) > 1]
-    return [
-        " ".join([one["name"], *(f"{key}={one[key]}" for key in (*ALWAYS, *differing) if key in one)])
-        for one in settings
-    ]
+    return [" ".join([named(one), *(f"{key}={one[key]}" for key in differing if key in one)]) for one in settings]
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -36,10 +36,13 @@ def _table(found: ExpectedCosts, note: str) -> Any:
     from rich.console import Group
     from rich.text import Text
 
+    from selfagg.analysis.labels import named
     from selfagg.cli.tables import Columns, table
     from selfagg.evaluation.estimate import BYTES_PER_TOKEN
 
-    rows = [(_sized_name(method), method.calls, cost) for method, cost in zip(found.methods, found.costs, strict=True)]
+    rows = [
+        (named(method.settings()), method.calls, cost) for method, cost in zip(found.methods, found.costs, strict=True)
+    ]
     if len(rows) > 1:
         each = found.total.calls / (found.seeds * found.questions)
         rows.append(("all, first samples shared", round(each), found.total))
@@ -62,8 +65,3 @@ def _table(found: ExpectedCosts, note: str) -> Any:
         table(columns, rows),
         Text("\n".join(["", *lines])),
     )
-
-
-def _sized_name(method: Method) -> str:
-    settings = method.settings()
-    return " ".join([method.name, *(f"{key}={settings[key]}" for key in ("n", "k", "t") if key in settings)])

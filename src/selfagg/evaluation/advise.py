@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from selfagg._internal.arguments import check_numbers
 from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
@@ -97,6 +99,7 @@ def advise(
     record: Record, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
 ) -> Advice:
     """Search the settings; see `selfagg.advise`."""
+    check_numbers(math.inf, calls=calls, depth=depth, loss=loss)
     if calls is None and depth is None and loss is None:
         loss = LOSS
     shadows = Shadows(record)

@@ -157,7 +157,7 @@ def advise(
         the one of fewest calls, else the most accurate.
 
     Raises:
-        UsageError: The record cannot be read, or has no gold answers.
+        UsageError: The record cannot be read, or has no gold answers, or an amount is no number from 0.
     """
     from selfagg.evaluation.advise import advise as search
 

@@ -107,13 +107,15 @@ def rule_named(text: str) -> Rule | None:
     Raises:
         UsageError: There is no such rule.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"stop is {text!r}, but it is a text: {POPULATION_RULES}; for votes: {VOTE_RULES}")
     if text == "never":
         return None
     if text == "unanimous":
         return Share(1.0)
     if text == "decided":
         return Decided()
-    if found := re.fullmatch(r"(share|asc):([01](?:\.\d{1,9})?|\.\d{1,9})", text):
+    if found := re.fullmatch(r"(share|asc):([01](?:\.\d+)?|\.\d+)", text):
         value = float(found[2])
         if found[1] == "share" and 0.5 < value <= 1:
             return Share(value)
