@@ -45,7 +45,7 @@ class ProgressCounts:
 
     @property
     def judged(self) -> int:
-        """Members whose answer was held against a gold one, or who gave none."""
+        """Return the number of members whose answer was held against a gold one, or who gave none."""
         return self.right + self.wrong + self.unanswered
 
     @property
@@ -55,7 +55,7 @@ class ProgressCounts:
 
 
 class Progress(Callback):
-    """What is done so far. Told by the engine on its event loop, read by a display's thread.
+    """The state of a run so far. The engine updates it on its event loop, and a display's thread reads it.
 
     Attributes:
         tallies: Populations 1, 2, ...
@@ -160,17 +160,17 @@ class Progress(Callback):
 
     @property
     def done(self) -> int:
-        """Members that are there, over all populations."""
+        """Return the number of members that are there, over all populations."""
         return sum(tally.done for tally in self.tallies)
 
     @property
     def size(self) -> int:
-        """Members that there will be."""
+        """Return the number of members that there will be."""
         return sum(tally.size for tally in self.tallies)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since this session began."""
+        """Return the seconds since this session began."""
         return self._clock() - self._begun
 
     @property
@@ -180,7 +180,7 @@ class Progress(Callback):
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the rest will take at this session's pace; None while there is no pace."""
+        """Return the seconds that the rest will take at this session's pace; None while there is no pace."""
         return (self.size - self.done) * self.elapsed_s / self._fresh_members if self._fresh_members else None
 
     def tokens_per_second(self) -> float:

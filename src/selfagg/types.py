@@ -227,7 +227,7 @@ class Member:
 
     @property
     def copied(self) -> bool:
-        """Whether it is a copy of its first parent, made without a call because all its parents agree."""
+        """Return True if the member copies its first parent, without a call because all its parents agree."""
         return self.reply is not None and not self.reply.tries
 
     @property

@@ -1,4 +1,4 @@
-"""How good a model is at aggregating: r_c, the chance of a right aggregation when c of its K parents are right.
+"""The quality of a model's aggregations: r_c, the chance of a right aggregation when c of its K parents are right.
 
 r_0 is rescue, a right answer from wrong parents alone; r_K is keeping, a right answer where all parents have it.
 """
@@ -28,7 +28,7 @@ ALIKE = 0.3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aggregations:
-    """What came of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
+    """The counts of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
     A parent whose call failed counts as not right. A copy is no aggregation, nor is a member carried forward.
 
@@ -87,7 +87,7 @@ def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = N
 
 
 def _count(question: QuestionOutcome, k: int) -> Counts:
-    """Aggregations by population, right parents, and whether they are right; of shape (T - 1, K + 1, 2)."""
+    """Count aggregations by population, right parents, and right or wrong; the shape is (T - 1, K + 1, 2)."""
     import numpy as np
 
     counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What a run cost: a question, and by the time each population was there."""
+"""The cost of a run: of a question, and of a question up to each population."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Cost:
 
 
 def mean_cost(costs: Iterable[Cost]) -> Cost:
-    """The mean of at least one cost."""
+    """Return the mean of at least one cost."""
     return Cost(*map(fmean, zip(*map(astuple, costs), strict=True)))
 
 
@@ -79,7 +79,7 @@ def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cos
 
 
 def costs_by_population(record: Record) -> list[Cost]:
-    """What a question had cost on average by the time each population was there, itself included.
+    """Return the mean cost of a question up to each population, that population included.
 
     Over the questions that are done. Its seconds are those of the calls one after the other; `chain_seconds` has the
     least that a question can take.
@@ -95,7 +95,7 @@ def costs_by_population(record: Record) -> list[Cost]:
 
 
 def chain_seconds(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[float]:
-    """Seconds until each population is there if no call ever waits for another that is not its parent.
+    """Return the seconds until each population is there if a call waits for its parents alone.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
     the time of a question on an idle model with a place for every call.

@@ -1,4 +1,4 @@
-"""What became of each member, without what it wrote: read question by question, so that memory stays small."""
+"""The outcome of each member, without its text: read question by question, so that memory stays small."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class MemberOutcome(NamedTuple):
 
     @property
     def made(self) -> bool:
-        """Whether a call was made for it."""
+        """Return True if a call was made for the member."""
         return not self.copied and not self.carried
 
     @property
     def right(self) -> bool:
-        """Whether its answer is right: full score, not partial credit."""
+        """Return True if the member's answer is right: it has full score, not partial credit."""
         return self.score is not None and self.score >= 1.0
 
 
@@ -126,7 +126,7 @@ class QuestionOutcome:
 
 
 def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutcome]:
-    """The questions that are done, in their order. One that is half done would favour members that finish early.
+    """Yield the questions that are done, in their order. A question half done would favour members that finish early.
 
     Args:
         record: The record.
@@ -207,12 +207,12 @@ def _populations(record: Record, position: int, until: int) -> list[list[MemberO
 
 @lru_cache(maxsize=1 << 16)
 def _places(parents: str) -> tuple[int, ...]:
-    """Parents as recorded; the same sets come again and again."""
+    """Parse the parents of a record's row; the same sets come again and again, so they are cached."""
     return places(parents)
 
 
 def votes(population: Population) -> Counter[int]:
-    """How many members gave each answer; an answer goes by the place of the earliest member that gave it."""
+    """Count the members that gave each answer; an answer goes by the place of the earliest member that gave it."""
     return Counter(member.same for member in population if member.same is not None)
 
 

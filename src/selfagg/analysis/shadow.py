@@ -35,7 +35,7 @@ DRAWS = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What a method makes of Q questions, in the mean over their courses; arrays of shape (Q,).
+    """The results of a method on Q questions, as means over their courses; arrays of shape (Q,).
 
     Attributes:
         method: The method.

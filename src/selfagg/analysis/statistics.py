@@ -49,7 +49,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
-    """How a method ``a`` differs from a method ``b`` on the same questions.
+    """The difference between a method ``a`` and a method ``b`` on the same questions.
 
     Attributes:
         difference: Mean over questions of a's mean minus b's.
@@ -95,7 +95,7 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
 
 
 def wilson(mean: float, variance: float, n: int, n_values: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's interval for a mean over questions; see `mean_interval`.
+    """Return Wilson's interval for a mean over questions; see `mean_interval`.
 
     Args:
         mean: The mean, in [0, 1].
@@ -146,7 +146,7 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
 def paired_difference(
     a_by_question: Values, b_by_question: Values, level: float = LEVEL, *, bounded: bool = True
 ) -> PairedComparison:
-    """Compares two methods on the same questions, in the same order; a question that one lacks is left out.
+    """Compare two methods on the same questions, in the same order; leave out a question that one of them lacks.
 
     The p-value is that of the sign-flip test on the questions' differences, exact where at most 14 of them are not
     zero. The interval is the BCa bootstrap's over questions where enough of them vary, else Student's with some of
@@ -189,7 +189,7 @@ def paired_difference(
 
 
 def correct_for_many(comparisons: Sequence[PairedComparison], level: float = LEVEL) -> list[PairedComparison]:
-    """The same comparisons with p-values and verdicts corrected for their number (Holm).
+    """Return the same comparisons with p-values and verdicts corrected for their number (Holm).
 
     The intervals stay those of each comparison alone.
     """
@@ -226,7 +226,7 @@ def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
 
 
 def _unlike_most(differences: NDArray[np.float64]) -> int:
-    """Questions whose difference is not the commonest one."""
+    """Count the questions whose difference is not the most frequent one."""
     import numpy as np
 
     _, counts = np.unique(differences.round(9), return_counts=True)

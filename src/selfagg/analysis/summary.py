@@ -1,4 +1,4 @@
-"""What a run came to: each population, the method's own answer, and what it cost."""
+"""The summary of a run: each population, the method's own answer, and the cost."""
 
 from __future__ import annotations
 
@@ -75,16 +75,16 @@ class Summary:
 
     @property
     def simulated(self) -> bool:
-        """Whether no language model was asked at all."""
+        """Return True if the model was simulated, so that no language model was called."""
         return self.model.startswith("simulated")
 
     @property
     def complete(self) -> bool:
-        """Whether every question is done."""
+        """Return True if every question is done."""
         return self.questions == self.questions_total
 
     def as_json(self) -> dict[str, Any]:
-        """The object that ``selfagg eval --json`` prints."""
+        """Return the object that ``selfagg eval --json`` prints."""
         return {
             "method": self.method,
             "n": self.n,
@@ -121,7 +121,7 @@ class Summary:
 
 
 def summarise(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Summary:
-    """Adds a run up. One that was interrupted too: its questions that are done.
+    """Summarise the questions of a run that are done; the run may have been interrupted.
 
     Args:
         record: The record.
@@ -189,7 +189,7 @@ class GroupSummary:
 
 
 def summarise_groups(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[GroupSummary]:
-    """Adds a run up task by task, in the order of their names; ``questions`` as in `summarise`."""
+    """Summarise a run task by task, in the order of the tasks' names; ``questions`` as in `summarise`."""
     groups = {position: question.group for position, question in record.numbered()}
     tallies: dict[str, Tallies] = {}
     for question in questions or answered(record):

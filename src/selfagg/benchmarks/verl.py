@@ -32,7 +32,7 @@ def is_verl(row: DataRow) -> bool:
 def verl_question(
     row: DataRow, *, name: str, benchmark: str | None = None, instruction_from: InstructionFrom = "own"
 ) -> Question:
-    """The question of one row.
+    """Return the question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
     its kind.

@@ -111,7 +111,7 @@ def job_of(
     questions: Sequence[Question],
     code: CodeOptions,
 ) -> Job:
-    """What the workers are told: what this machine's environment and files say is said to them in words.
+    """Return the job for the workers; it spells out what stands in this machine's environment and files.
 
     Raises:
         UsageError: The API key's file cannot be read.

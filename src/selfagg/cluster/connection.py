@@ -22,7 +22,7 @@ LOCAL = "local"
 """The address that starts a cluster on this machine for the time of the run."""
 
 RESTARTS = 50
-"""How often Ray starts a worker again before it is given up."""
+"""Most restarts of a worker by Ray before the worker is given up."""
 
 REACH_S = 5.0
 """Longest wait for a cluster to take a connection: Ray itself waits for minutes, and not to be interrupted."""
@@ -93,7 +93,7 @@ class Cluster:
 
 @contextmanager
 def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster]:
-    """A cluster for the length of the ``with`` block.
+    """Connect to a cluster, or start one, for the length of the ``with`` block.
 
     Args:
         address: ``local``: one on this machine, started now and ended with the block. ``auto`` or ``HOST:PORT``: one
@@ -129,7 +129,7 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
 
 
 def gpus_of(model: str) -> int:
-    """GPUs that a worker needs which opens this model: those of the connections that run it in their process."""
+    """Return the GPUs that a worker needs to open this model; 0 for a model that a server runs."""
     kind, _, rest = model.partition(":")
     if kind != "vllm":
         return int(kind == "hf" or Path(model).is_dir())

@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a worker knows once its model is open.
+    """The facts that a worker knows once its model is open.
 
     Attributes:
         model: The model's name for the record.
@@ -76,7 +76,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a worker has newly done for a question.
+    """The new rows of a question that a worker has to report.
 
     Attributes:
         part: The new generations and scores; in the last news of a question all of them, with weights.

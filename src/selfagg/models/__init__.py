@@ -22,7 +22,7 @@ __all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get at a model, beyond its name.
+    """The address, the keys and the limits with which to reach a model, beyond its name.
 
     Attributes:
         base_urls: Where the model is served (default: OPENAI_BASE_URL); several times for several replicas.

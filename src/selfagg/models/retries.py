@@ -47,7 +47,7 @@ class TransientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a call is tried again.
+    """The number of tries of a call and the time that they may take.
 
     Attributes:
         tries: Most tries of one call while the server answers others, or before it has answered any. Refusals for

@@ -163,11 +163,11 @@ class SimulatedModel(AlwaysOpen):
         self.context: int | None = access.context or simulation.context or None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """A token for every four bytes."""
+        """Count a token for every four bytes."""
         return -(-text_bytes(messages) // BYTES_PER_TOKEN)
 
     async def sample(self, request: Request) -> Reply:
-        """A reply that is right or wrong, short or long, as the simulation and the seed have it."""
+        """Return a reply, right or wrong, short or long, that follows from the simulation and the seed."""
         async with aclosing(self._pieces(request, whole=True)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
@@ -175,7 +175,7 @@ class SimulatedModel(AlwaysOpen):
         raise AssertionError("the last piece is the reply")
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The same reply, handed out word by word over the time that it takes."""
+        """Yield the reply of `sample` word by word, over the time that it takes."""
         return self._pieces(request, whole=False)
 
     async def _pieces(self, request: Request, *, whole: bool) -> AsyncGenerator[Delta | Reply, None]:

@@ -194,7 +194,7 @@ class VLLMModel:
 
 @dataclasses.dataclass(slots=True)
 class _PartialReply:
-    """What the engine has given of a reply."""
+    """The part of a reply that the engine has given so far."""
 
     text: str = ""
     tokens: int = 0

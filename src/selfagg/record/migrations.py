@@ -69,7 +69,7 @@ END;
 
 
 def statements(script: str) -> list[str]:
-    """The single statements of a script, to be run within a transaction, which ``executescript`` would end."""
+    """Split a script into single statements, to run within a transaction, which ``executescript`` would end."""
     found = [""]
     for line in script.splitlines(keepends=True):
         found[-1] += line
@@ -99,7 +99,7 @@ _COLUMNS_1 = {
 
 
 def _to_2(database: sqlite3.Connection) -> None:
-    """Rows obey rules, tokens may be unknown, and fields that nobody has set are not stored."""
+    """Add rules for rows, allow unknown tokens, and drop fields that nobody has set."""
     database.execute("DROP TRIGGER IF EXISTS reopened")
     database.execute("DROP INDEX IF EXISTS failures")
     for table in _COLUMNS_1:

@@ -23,7 +23,7 @@ from selfagg.scoring.base import Scorer
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
 
 TIGHTENED = 0.6
-"""What is left of a prompt that the model found too long, at each of a few attempts."""
+"""The share of its room that a prompt keeps at each further attempt, if the model found the prompt too long."""
 
 ATTEMPTS = 6
 
@@ -33,7 +33,7 @@ FAILURES_IN_A_ROW = 16
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a run samples, whatever its method.
+    """The sampling settings of a run, whatever its method.
 
     Attributes:
         sampling: Temperature and what goes with it.
@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class FinalSampling:
-    """How members of the last population are sampled where that differs: for what binds the answer alone.
+    """The sampling of last-population members, where it differs because it binds the answer alone.
 
     Attributes:
         t: The last population.
@@ -69,16 +69,16 @@ class Callback:
     """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
 
     def started(self, record: Store) -> None:
-        """Hear that a run begins, or goes on with what the record has."""
+        """React to the begin of a run, or to its continuation with what the record has."""
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
-        """A generation is there: ``fresh`` from the model, else from the record."""
+        """React to a generation: ``fresh`` from the model, else from the record."""
 
     def scored(self, question: int, member: Member) -> None:
-        """A member of a population got its answer and score."""
+        """React to the answer and the score of a member of a population."""
 
     def finished(self, question: int) -> None:
-        """All that was asked for of a question is done."""
+        """React to the end of a question: all that the run needs of it is done."""
 
     def ended(self) -> None:
         """Hear that the run is over, whether it came to its end or not."""
@@ -107,7 +107,7 @@ class Engine:
         final_sampling: FinalSampling | None = None,
         as_recorded: bool = False,
     ) -> None:
-        """Puts a run's parts together.
+        """Put the parts of a run together.
 
         Args:
             model: The open connection.
@@ -139,7 +139,7 @@ class Engine:
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
     ) -> Member:
-        """One member by a call to the model; a call that fails gives a member with an error, not an exception.
+        """Sample one member by a call to the model; return a failed call as a member with an error; raise nothing.
 
         Raises:
             RunStopped: The model is gone, or refuses everything.
@@ -196,7 +196,7 @@ class Engine:
     async def _reply(
         self, question: Question, prompt: Prompt, generation: Generation, last: FinalSampling | None
     ) -> tuple[Reply, Fitted]:
-        """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
+        """Fit the prompt and send it; if the model still finds the prompt too long, shorten it and try again."""
         context = self.model.context
         sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
@@ -234,7 +234,7 @@ class Engine:
         raise ModelError("the model's stream ended without a reply")
 
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
-        """The prompt, fitted to a context of this many tokens."""
+        """Fit a prompt to a context of ``context`` tokens."""
         room = reply_room(self.settings.sampling.max_tokens, context)
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
@@ -251,5 +251,5 @@ class Engine:
         return Usage(prompt=counted[0], completion=counted[1])
 
     async def close(self) -> None:
-        """Waits until what was generated is on disk."""
+        """Wait until all generations are on disk."""
         await asyncio.shield(self.record.drain())

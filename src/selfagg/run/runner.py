@@ -1,4 +1,4 @@
-"""Runs a method: over the questions of an evaluation, every member; for one question's answer, what that needs."""
+"""Run a method: every member for the questions of an evaluation, or only the members that one answer needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def evaluate(
     schedule: Schedule = "free",
     only: Collection[int] | None = None,
 ) -> None:
-    """Computes and scores every member for every question, into the engine's record.
+    """Compute and score every member for every question, into the engine's record.
 
     Only as many questions are open at a time as keep the model busy, so memory does not grow with the run.
 
@@ -77,7 +77,7 @@ async def evaluate(
 
 
 def questions_at_once(calls: int, n: int) -> int:
-    """How many questions to have open so that ``calls`` calls at once find work: of n members, some wait for parents.
+    """Return the number of questions to keep open so that ``calls`` calls find work: some of n members wait.
 
     With spread lengths less than half of them run at a time. In a simulation of RSA 16/4/10 (``benchmarks.cluster``)
     64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times, and no
@@ -102,7 +102,7 @@ def finished_questions(record: Store) -> set[int]:
 async def evaluate_question(
     engine: Engine, method: Method, question: Question, position: int, *, schedule: Schedule = "free"
 ) -> None:
-    """Computes and scores every member for one question."""
+    """Compute and score every member for one question."""
     question_run = QuestionRun(engine, question, position, method)
     try:
         await question_run.load()
@@ -211,7 +211,7 @@ async def answer(
     deadline_s: float | None = None,
     count: int = 1,
 ) -> QuestionResult:
-    """Computes the answer to one question, and no member that it does not need.
+    """Compute the answer to one question, and no member that the answer does not need.
 
     When the trial's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
     of the deepest population that has answers.
@@ -291,13 +291,13 @@ async def _drawn(question_run: QuestionRun, method: Method, member: Members, cou
 
 
 def draw_order(question_run: QuestionRun, method: Method) -> list[int]:
-    """Places of the last population, in the order in which they are drawn as the answer."""
+    """Return the places of the last population in the order in which they are drawn as the answer."""
     size = method.size(method.t)
     return address_random(question_run.seed, question_run.question.id, "answer").sample(range(size), size)
 
 
 async def best_at_hand(question_run: QuestionRun) -> Member:
-    """The majority of the deepest population that has answers, or any reply of the deepest that has one.
+    """Return the majority of the deepest population with answers, or any reply of the deepest with one.
 
     Raises:
         ModelError: There is no reply at all.
@@ -319,7 +319,7 @@ async def _population(method: Method, member: Members, t: int) -> list[Member]:
 
 
 async def first_error_only(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits a task group; of the errors that it gathers, the first that is meant for a person is raised."""
+    """Await a task group; of the errors that it gathers, raise the first that is meant for a person."""
     try:
         return await work
     except BaseExceptionGroup as group:

@@ -26,7 +26,7 @@ class Admission:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Holds one place.
+        """Hold one of the places for open requests.
 
         Raises:
             APIError: 429 with Retry-After: about how long it takes until a place is free.

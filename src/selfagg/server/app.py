@@ -28,7 +28,7 @@ from selfagg.server.service import Service
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application of a service, which is open for as long as the application runs."""
+    """Create the application of a service; the service is open for as long as the application runs."""
     app = FastAPI(
         title="selfagg",
         version=__version__,
@@ -126,20 +126,20 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/models", responses=documented(401, 403))
     async def list_models() -> dict[str, Any]:
-        """The model under each of its names."""
+        """List the model under each of its names."""
         names = listed(served_name(service.model.name), service.settings)
         ends = {"first_id": names[0], "last_id": names[-1], "has_more": False}
         return {"object": "list", "data": [told(name) for name in names], **ends}
 
     @app.get("/v1/models/{model:path}", responses=documented(401, 403, 404))
     async def retrieve_model(model: str) -> dict[str, Any]:
-        """One of its names."""
+        """Return the model under one of its names."""
         suffix_of(model, served_name(service.model.name))
         return told(model)
 
     @app.get("/health", responses=documented(403))
     async def health() -> dict[str, Any]:
-        """Whether the server is up, and how busy."""
+        """Return the server's state, and its open requests and calls."""
         call_limiter = service.call_limiter
         return {
             "status": "ok",
@@ -150,7 +150,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", responses=documented(401, 403), response_class=PlainTextResponse)
     async def metrics() -> Response:
-        """Prometheus's format."""
+        """Return the metrics in Prometheus's text format."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

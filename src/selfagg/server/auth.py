@@ -1,4 +1,4 @@
-"""Decide who may come in, before any body is read."""
+"""Authentication: decide on each request before its body is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from selfagg.server.errors import APIError
 
 OPEN = ("/", "/page/style.css", "/page/script.js", "/health", "/openapi.json")
-"""Answered without a key: the page (which asks for one) and what tells of nobody's work."""
+"""Paths answered without a key: the page (which asks for one), and those that tell nothing of anybody's work."""
 
 
 _PLACE = re.compile(r"(?:(?P<name>[^\s:/@\[\]]+)|\[(?P<six>[0-9A-Fa-f:.]+)\])(?::[0-9]+)?")
@@ -33,7 +33,7 @@ class Keys:
         return f"Keys({len(self._digests)})"
 
     def know(self, key: str) -> bool:
-        """Whether the key is one of them; takes as long for a wrong one as for any right one."""
+        """Return True if the key is valid; a wrong key takes as long as any right one."""
         given = _digest(key)
         return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all are compared
 
@@ -78,7 +78,7 @@ def is_loopback(host: str) -> bool:
 
 
 class AuthMiddleware:
-    """Turn away requests without a key where one is needed, and pages of other sites where none is."""
+    """Middleware that refuses requests without a key, and without keys the pages of other sites."""
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app, self._keys = app, keys

@@ -1,4 +1,4 @@
-"""One request's deliberation on the shared model: the trial, and what came of it."""
+"""The deliberation on one request with the shared model, and its result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger("selfagg.server")
 
 @dataclass(frozen=True)
 class DeliberationResult:
-    """What a deliberation gave.
+    """The result of a deliberation.
 
     Attributes:
         members: The answers; at least one, each with a reply.
@@ -60,12 +60,12 @@ class DeliberationResult:
 
     @property
     def spent(self) -> Usage:
-        """Tokens of all calls."""
+        """Return the tokens of all calls."""
         return self.usage + self.estimated
 
 
 class Deliberator:
-    """Answers requests on one connection: all share its gate, in turns."""
+    """An engine for requests on one connection: all share its limiter, in turns."""
 
     def __init__(self, model: Model, call_limiter: FairLimiter, record: Record | None) -> None:
         self.model = model
@@ -83,7 +83,7 @@ class Deliberator:
         usage: Callable[[Usage, int], None] | None = None,
         resumed: bool = False,
     ) -> DeliberationResult:
-        """Deliberates; cancelling ends every call made for it.
+        """Deliberate on a request; if cancelled, end every call made for it.
 
         Args:
             plan: What to do.
@@ -162,7 +162,7 @@ class Deliberator:
         return int(found[0][0]) if found else await self.record.add(replace(plan.question, id=name))
 
     async def forecast(self, plan: DeliberationPlan) -> list[int]:
-        """How many members of each population the answer needs: at most so many where it may stop or copy."""
+        """Return the most members of each population that the answer needs; stopping and copying need fewer."""
         engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
         rehearsal = _Rehearsal(engine, plan)
         member, last = plan.method.members(rehearsal), plan.method.t
@@ -207,7 +207,7 @@ async def _own(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun
 
 
 class _Rehearsal(QuestionRun):
-    """A trial whose members are there at once and say nothing."""
+    """A simulated question run that counts calls: its members are there at once, with empty replies."""
 
     def __init__(self, engine: Engine, plan: DeliberationPlan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)

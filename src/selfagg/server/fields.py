@@ -39,7 +39,7 @@ EVERY = _LABELS - LAST | _names(
     "mirostat_eta xtc_probability xtc_threshold dry_multiplier dry_base dry_allowed_length samplers cache_prompt "
     "reasoning_format keep_alive options provider models transforms plugins"
 )
-"""How a model writes, whatever it writes: they go into every call."""
+"""Settings of how a model writes, whatever it writes: they go into every call."""
 
 _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"},),

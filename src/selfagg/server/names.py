@@ -14,12 +14,12 @@ _SIZES = re.compile(_RSA)
 
 
 def served_name(connection: str) -> str:
-    """What clients call the model: what its own server calls it."""
+    """Return the name by which clients call the model: the name at its own server."""
     return connection.removeprefix("openai:")
 
 
 def suffix_of(model: str, served: str) -> dict[str, Any]:
-    """What a model name says of the method; ``{}`` for the plain name.
+    """Return the settings of the method that a model name holds; ``{}`` for the plain name.
 
     Args:
         model: ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``; after N-K-T may follow ``-stop0.875``, ``-copy`` and
@@ -49,11 +49,11 @@ def suffix_of(model: str, served: str) -> dict[str, Any]:
 
 
 def listed(served: str, settings: ServeSettings) -> list[str]:
-    """The names that ``GET /v1/models`` lists: the server's default, RSA of that size, a plain call."""
+    """Return the names for ``GET /v1/models``: the server's default, RSA of that size, a plain call."""
     return [served, f"{served}:rsa-{settings.n}-{settings.k}-{settings.t}", f"{served}:single"]
 
 
 def pattern(served: str) -> str:
-    """All names that are answered, as a regular expression of JSON Schema."""
+    """Return a regular expression of JSON Schema for all names that are answered."""
     adaptive = r"(-stop(0?\.[0-9]+|1))?(-copy)?(-(majority|sample))?"
     return rf"^(openai:)?{re.escape(served)}(:(rsa-[0-9]+-[0-9]+-[0-9]+{adaptive}|{'|'.join(METHODS)}))?$"

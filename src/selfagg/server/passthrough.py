@@ -57,7 +57,7 @@ def headers_for_backend(request: Request) -> dict[str, str]:
 
 
 async def forwarded(request: Request, model: Forwards, call_limiter: FairLimiter | None, call: Call) -> Response:
-    """Sends one plain call on and relays the answer while it comes; whoever hangs up ends it there too.
+    """Send one plain call on and relay the answer while it comes; a client that hangs up ends the call there too.
 
     Args:
         request: The client's request, its body read.

@@ -1,4 +1,4 @@
-"""What a request asks for, worked out before the first call: the method, the question, how members are sampled."""
+"""The plan of a request, made before the first call: the method, the question, the sampling of members."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DeliberationPlan:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request of any API says of how it is to be answered.
+    """The part of a request of any API that says how to answer it.
 
     Attributes:
         method: The method's name.
@@ -158,7 +158,7 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
 
 
 def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, count: int, *, compares: bool) -> Method:
-    """The method with what was asked for, the server's settings where nothing was, within the server's limits.
+    """Return the method that the request wants, completed by the server's settings, within the server's limits.
 
     Args:
         name: Its name.
@@ -192,7 +192,7 @@ def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, coun
 
 
 def _sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
-    """The server's sizes, as far as they are this method's to vary."""
+    """Return those of the server's sizes that the method has as settings."""
     method = METHODS[name]
     own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(method)}
     if name == "rsa":

@@ -1,4 +1,4 @@
-"""What all requests share: the model, the gate before it, the record, the metrics."""
+"""The service that all requests share: the model, the limiter of its calls, the record, the metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from selfagg.types import Sampling
 
 
 class Service:
-    """Open while the server runs.
+    """A service, open while the server runs.
 
     Attributes:
         model: The connection.
@@ -85,7 +85,7 @@ class Service:
         return planned(chat, asked, self.settings, forwards=isinstance(self.model, Forwards))
 
     def _begun(self, stack: AsyncExitStack) -> Record | None:
-        """The record, gone on with where it holds requests already."""
+        """Open the record and begin its run, or go on with the run that it holds."""
         settings = self.settings
         if settings.record is None:
             return None

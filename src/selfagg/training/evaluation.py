@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvaluation:
-    """What is evaluated, and when: before the first step, at every so many, and after the last.
+    """An evaluation on held-out problems: before the first step, after every so many steps, and after the last.
 
     Attributes:
         questions: Held-out problems, with gold answers.
@@ -44,7 +44,7 @@ class HeldOutEvaluation:
     seed: int = 1234
 
     def due(self, step: int) -> bool:
-        """Whether there is one after this step, the last step apart."""
+        """Return True if an evaluation follows this step; the last step is not considered."""
         return step == 0 or (self.every > 0 and step % self.every == 0)
 
 
@@ -81,7 +81,7 @@ class Evaluations(TrainerCallback):
 async def evaluated(
     model: Any, tokenizer: Any, evaluation: HeldOutEvaluation, record: Path, name: str
 ) -> dict[str, Any]:
-    """The evaluation of a model as it is now: as ``selfagg eval --json`` prints it.
+    """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints.
 
     What its record holds already is not sampled again.
     """

@@ -13,12 +13,12 @@ PACKAGES = ("selfagg", "trl", "transformers", "torch", "peft", "accelerate")
 
 
 def versions() -> dict[str, str]:
-    """What a training depends on beside its settings."""
+    """Return the versions of the packages that a training depends on."""
     return {package: metadata.version(package) for package in PACKAGES}
 
 
 def model_card(settings: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
-    """The card, in Markdown.
+    """Return the card in Markdown.
 
     Args:
         settings: All that was asked for, the base model and the data among it.
@@ -80,7 +80,7 @@ def _evaluations(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def accuracy(population: Mapping[str, Any]) -> str:
-    """A population's accuracy with its interval, in percent."""
+    """Return a population's accuracy with its interval, in percent."""
     if population["accuracy"] is None:
         return "-"
     low, high = population["interval"]

@@ -1,4 +1,4 @@
-"""What was sampled in each step of a training, kept: one small parquet file a step."""
+"""The responses sampled in each step of a training, kept in one small parquet file a step."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Rollout:
 
 
 def rollouts_file(folder: Path, step: int) -> Path:
-    """Where a step's rollouts lie."""
+    """Return the path of a step's rollouts."""
     return folder / f"step-{step:06d}.parquet"
 
 
 def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path:
-    """Writes a step's rollouts at once, in the place of those of an earlier try at the same step."""
+    """Write a step's rollouts at once, in place of those of an earlier try at the same step."""
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
@@ -65,7 +65,7 @@ def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path
 
 
 def read_rollouts(folder: Path) -> Iterator[Rollout]:
-    """All rollouts of a training, step by step."""
+    """Yield all rollouts of a training, step by step."""
     import pyarrow.parquet as parquet
 
     for path in sorted(folder.glob("step-*.parquet")):

@@ -20,7 +20,7 @@ async def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> dict[str, float]:
-    """Scores one response.
+    """Score one response for verl.
 
     verl does not tell whether a response was cut at its length limit, so one to a question of kind ``text`` that
     was cut before any ``</answer>`` is read as if it were whole; with every other kind that changes nothing.

@@ -197,7 +197,7 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What is there between entering and leaving."""
+    """The objects that exist between entering and leaving a model."""
 
     llama: Llama
     server: Server

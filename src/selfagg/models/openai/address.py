@@ -15,7 +15,7 @@ _VERSION = re.compile(r"/v\d\w*(/|$)")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is.
+    """The address of a server.
 
     Attributes:
         url: Base URL without user name, password, query and closing slash: fit to be shown.

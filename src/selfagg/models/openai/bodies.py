@@ -68,7 +68,7 @@ def error_status(answer: object) -> int | None:
 
 
 class _Found:
-    """What a walk through an error's body has found."""
+    """The findings of a walk through an error's body."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

@@ -20,7 +20,7 @@ _ENVIRONMENT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENA
 
 
 class Credentials:
-    """What a connection proves its right with; the key's file is read again when the key is refused."""
+    """The credentials of a connection; the key's file is read again when the key is refused."""
 
     def __init__(self, key: str | None, key_file: Path | None, headers: Sequence[str] = ()) -> None:
         """Read key and headers.

@@ -53,7 +53,7 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server told about one model.
+    """The facts that a server gave about one model.
 
     Attributes:
         listed: Whether it lists the model.

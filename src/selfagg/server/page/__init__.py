@@ -36,7 +36,7 @@ class Typeset(BaseModel):
 
 
 def add_routes(app: FastAPI) -> None:
-    """Adds the page, its style and its script, and the route that typesets model text for it."""
+    """Add the page, its style and its script, and the route that typesets model text for the page."""
     page = (resources.files("selfagg.server") / "page" / "index.html").read_text("utf-8")
     style = _joined(_STYLES, "css")
     script = f'"use strict";\n(() => {{\n{_joined(_SCRIPTS, "js")}\n}})();\n'

@@ -1,4 +1,4 @@
-"""What an API is: how its requests are read into chat completions' form, and how its answers are written."""
+"""The interface of an API: the reading of its requests as chat completions, and the writing of its answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class Head:
-    """What every answer repeats of its request.
+    """The part of a request that every answer repeats.
 
     Attributes:
         id: The answer's id.
@@ -35,12 +35,12 @@ class Head:
 
     @property
     def model(self) -> str:
-        """The model's name as the client wrote it."""
+        """Return the model's name as the client wrote it."""
         return str(self.body["model"])
 
     @property
     def progress(self) -> str | None:
-        """How the client asked to be told of the work, or None."""
+        """Return the form in which the client wants to see the progress, or None."""
         rsa = self.body.get("rsa")
         return rsa.get("progress") if isinstance(rsa, Mapping) else None
 
@@ -70,7 +70,7 @@ class Writer(ABC):
 
     @property
     def answer(self) -> Mapping[str, Any]:
-        """The whole answer after the last event, where the API keeps answers."""
+        """Return the whole answer after the last event, for APIs that keep answers."""
         return {}
 
     def begin(self) -> list[bytes]:
