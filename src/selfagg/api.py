@@ -48,7 +48,7 @@ class Population(Mapping[int, Member]):
 
 @dataclass(frozen=True)
 class Result:
-    r"""What `solve` returns.
+    r"""The result of `solve`.
 
     Attributes:
         answer: The final answer read from the response (what stands in its last ``\boxed{}``, say), or None if it
@@ -81,7 +81,7 @@ class Result:
     stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg solve --json`` prints."""
+        """Return the object that ``selfagg solve --json`` prints."""
         from selfagg.analysis.missing import usage_json
 
         return {

@@ -1,4 +1,4 @@
-"""What can go wrong, in three classes."""
+"""The errors of selfagg, in three classes."""
 
 
 class SelfaggError(Exception):

@@ -1,4 +1,4 @@
-"""Count what happens in a run, for a display that shows it."""
+"""Counts of what happens in a run, for a display that shows them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUP BY g.t
 
 @dataclass(slots=True)
 class ProgressCounts:
-    """One population, over all questions: how many members it will have, and what became of those that are done.
+    """The counts of one population, over all questions: the members it will have, and the states of those done.
 
     ``answers`` counts the answers as they are written, in a run of one question.
     """
@@ -50,7 +50,7 @@ class ProgressCounts:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right ones among those judged so far; None before the first, or where no gold answer is known."""
+        """Return the share of right ones among those judged so far; None before the first, or without gold answers."""
         return self.right / self.judged if self.right + self.wrong else None
 
 
@@ -184,7 +184,7 @@ class Progress(Callback):
         return (self.size - self.done) * self.elapsed_s / self._fresh_members if self._fresh_members else None
 
     def tokens_per_second(self) -> float:
-        """Completion tokens a second over the last `WINDOW_S`; called now and then by one display."""
+        """Return the completion tokens a second over the last `WINDOW_S`; one display calls this now and then."""
         now = self._clock()
         self._past.append((now, self.tokens))
         while len(self._past) > 2 and now - self._past[1][0] > WINDOW_S:

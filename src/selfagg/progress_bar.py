@@ -99,7 +99,7 @@ def shown(progress: Progress, title: Text, console: Console) -> AbstractContextM
 
 
 def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
-    """Return what runs, in two lines; a simulated model is called one.
+    """Return the name of the run, in two lines; a simulated model is called one.
 
     Args:
         settings: The method's, as a record has them.

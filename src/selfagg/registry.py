@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @functools.cache
 def registered(group: Group) -> Mapping[str, EntryPoint]:
-    """Return what the installed packages register, by name; of two packages with one name the first counts."""
+    """Return the entries that installed packages register, by name; of two with one name the first counts."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"selfagg.{group}"):
         found.setdefault(entry.name, entry)

@@ -15,7 +15,7 @@ Message = Mapping[str, Any]
 
 
 class Stop(StrEnum):
-    """Why a model stopped writing."""
+    """The reason for which a model stopped writing."""
 
     FINISHED = "finished"
     LENGTH = "length"
@@ -52,13 +52,13 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Prompt and completion tokens together: what a budget counts."""
+        """Return prompt and completion tokens together, as a budget counts them."""
         return self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one reply is sampled.
+    """The sampling of one reply.
 
     Attributes:
         temperature: Sampling temperature.
@@ -173,7 +173,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model wrote.
+    """The reply of a model.
 
     Attributes:
         text: The response without its reasoning section; may be empty where a reply was cut while reasoning.
@@ -232,5 +232,5 @@ class Member:
 
     @property
     def right(self) -> bool:
-        """Return whether its answer is right: full score, not partial credit."""
+        """Return True if its answer is right: full score, not partial credit."""
         return self.score is not None and self.score >= 1.0

@@ -49,7 +49,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def kind_of(path: Path) -> str:
-    """Say what stands at a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
+    """Return the kind of a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
     try:
         mode = path.stat().st_mode
     except OSError:

@@ -1,4 +1,4 @@
-"""Who hears Ctrl-C and SIGTERM for the length of a block."""
+"""Handling of Ctrl-C and SIGTERM for the length of a block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 def heard_by(
     handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: signal.Signals
 ) -> Iterator[None]:
-    """Give these signals to a handler, and afterwards back to the one that had them.
+    """Give these signals to a handler for the length of the block, and then back to their former handlers.
 
     Args:
         handler: Called with each; ``signal.SIG_IGN``: nobody hears them.

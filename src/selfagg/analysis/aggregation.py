@@ -50,11 +50,11 @@ class Aggregations:
 
     @property
     def everywhere(self) -> bool:
-        """Return whether every member of the later populations is an aggregation, as in RSA."""
+        """Return True if every member of the later populations is an aggregation, as in RSA."""
         return int(self.tried.sum()) == len(self.right) * sum(self.sizes[1:])
 
     def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
-        """r_0 to r_K, over all aggregations or those that made population ``t``; None for a c that never occurred."""
+        """Return r_0 to r_K, over all aggregations or those of population ``t``; None for a c that never occurred."""
         populations = slice(None) if t is None else slice(t - 2, t - 1)
         tried = self.tried[:, populations].sum(axis=1)
         succeeded = self.succeeded[:, populations].sum(axis=1)
@@ -98,7 +98,7 @@ def _count(question: QuestionOutcome, k: int) -> Counts:
 
 
 def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | None:
-    """Share of all tries that succeeded, with an interval clustered by question; None where nothing was tried.
+    """Return the share of all tries that succeeded, with an interval clustered by question; None without any try.
 
     Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
     more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:

@@ -40,7 +40,7 @@ class Cost:
 
     @property
     def told(self) -> bool:
-        """Return whether the tokens of any call are known: no prompt has none."""
+        """Return True if the tokens of any call are known: no prompt has none."""
         return self.prompt > 0 or not self.without_usage
 
     @property
@@ -69,7 +69,7 @@ def mean_cost(costs: Iterable[Cost]) -> Cost:
 
 
 def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cost]:
-    """Cost of each question that is done, by its position; of its first ``until`` populations if that is given."""
+    """Return the cost of each question that is done, by its position; of its first ``until`` populations if given."""
     rows = record.query(
         f"SELECT question, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
         "WHERE weights IS NOT NULL AND (?1 IS NULL OR t <= ?1) GROUP BY question",

@@ -48,7 +48,7 @@ class Curves:
 
     @property
     def uniform(self) -> bool:
-        """Return whether the answer is any member of the last population."""
+        """Return True if the answer is any member of the last population."""
         return is_uniform(self.method)
 
     @classmethod

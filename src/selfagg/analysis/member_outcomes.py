@@ -92,12 +92,12 @@ class QuestionOutcome:
 
     @property
     def scored(self) -> bool:
-        """Return whether the question has a gold answer."""
+        """Return True if the question has a gold answer."""
         return any(m.score is not None or m.unscored for population in self.populations for m in population)
 
     @property
     def whole(self) -> bool:
-        """Return whether right and wrong are known of every member."""
+        """Return True if right and wrong are known of every member."""
         return self.scored and not any(member.unscored for population in self.populations for member in population)
 
     @property

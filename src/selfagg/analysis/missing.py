@@ -62,7 +62,7 @@ class Missing:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
-        """Return what `as_json` told."""
+        """Return the object from which `as_json` was made."""
         return cls(**{name: told[name] for name in _NAMES})
 
     def as_json(self) -> dict[str, Any]:
@@ -75,11 +75,11 @@ class Missing:
 
     @property
     def complete(self) -> bool:
-        """Return whether every member has a reply and, where a right answer is known, a score."""
+        """Return True if every member has a reply and, where a right answer is known, a score."""
         return not self.failed and not self.unscored
 
     def sentence(self) -> str:
-        """Say how many members have no reply or no score; ``""`` where none."""
+        """Return a sentence on the members without a reply or a score; ``""`` if there are none."""
         return "; ".join(filter(None, [self._failed(), self._unscored()]))
 
     def lines(self) -> list[tuple[str, str]]:
@@ -95,7 +95,7 @@ class Missing:
         return [(word, f"{sentence}{more}") for word, sentence, more in told if sentence]
 
     def tokens_words(self, usage: Mapping[str, Any]) -> str:
-        """Say how many tokens were used, from `usage_json`."""
+        """Return the number of tokens used, in words, from `usage_json`."""
         if usage["prompt"] is None:
             return self._untold()
         told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"

@@ -70,7 +70,7 @@ class Analysis:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg analyze --json`` prints."""
+        """Return the object that ``selfagg analyze --json`` prints."""
         run = self.evaluation
         return {
             "run": {**run.to_dict(), "seed": self.seed, "source": self.source},

@@ -70,7 +70,7 @@ class PopulationSummary:
     carried: int = 0
 
     def pass_at(self, k: int) -> Estimate | None:
-        """Chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
+        """Return the chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
 
         Raises:
             ValueError: Not 1 <= k <= size.
@@ -221,7 +221,7 @@ class Tallies:
         return self.depths / self.questions if self.questions else None
 
     def answer_accuracy(self) -> Estimate | None:
-        """Return how often the method's own answer is right."""
+        """Return the accuracy of the method's own answer."""
         return pooled(self.worth)
 
     def answer_replied(self) -> Estimate | None:
@@ -230,7 +230,7 @@ class Tallies:
 
 
 def entropy(counts: Iterable[int]) -> float:
-    """Entropy in bits of answers given so many times each; 0.0 where nobody answered."""
+    """Return the entropy in bits of answers given so many times each; 0.0 if nobody answered."""
     given = list(counts)
     total = sum(given)
     return sum(count / total * math.log2(total / count) for count in given)

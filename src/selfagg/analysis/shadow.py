@@ -64,7 +64,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A method as a record tells it, beside the recorded run.
+    """The results of other settings, derived from a record, beside those of the recorded run.
 
     Attributes:
         method: The method with the settings that are tried.
@@ -96,7 +96,7 @@ class Shadow:
     reversal: Estimate | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg analyze --stop ... --json`` prints under ``shadow``."""
+        """Return the object that ``selfagg analyze --stop ... --json`` prints under ``shadow``."""
         return {
             "method": dict(self.method.settings()),
             "exact": self.exact,
@@ -123,7 +123,7 @@ def _paired(found: PairedComparison | None) -> dict[str, Any] | None:
 
 
 class Shadows:
-    """Reads a record once, and tells what any number of settings would have made of it.
+    """A record read once, to derive the results of any number of other settings.
 
     Args:
         record: The record of an RSA run, or of one of independent samples (majority, single).
@@ -182,12 +182,12 @@ class Shadows:
             )
 
     def is_exact(self, method: Method) -> bool:
-        """Return whether the record holds the very members of a method; else they are drawn by r_c."""
+        """Return True if the record holds the very members of a method; else they are drawn by r_c."""
         copies = getattr(method, "copy", False)
         return isinstance(method, Majority) or (method.n == self.recorded.n and not copies)
 
     def outcomes(self, method: Method) -> Outcomes:
-        """Return what a method would have made of each question; see `check` for what it raises."""
+        """Return the results of a method on each question; raise as `check` does."""
         self.check(method)
         if isinstance(method, Majority):
             return _voted(self._found, method)
@@ -230,7 +230,7 @@ class Shadows:
         )
 
     def reversal(self, method: Method) -> Estimate | None:
-        """Return how often a recorded population that agrees enough is followed by another final answer."""
+        """Return the share of recorded populations that agree enough, but are followed by another final answer."""
         import numpy as np
 
         if method.rule is None or method.t == 1:
@@ -338,7 +338,7 @@ def _winner(same: NDArray[np.int64]) -> int | None:
 
 
 def votes_needed(same: Sequence[int], rule: Rule | None) -> int:
-    """Return how many members a vote asks for, wave by wave, as the engine does."""
+    """Return the number of members that a vote samples, wave by wave, as the engine does."""
     size, there = len(same), 0 if rule else len(same)
     while rule and there < size:
         groups = _groups(same[:there])

@@ -74,7 +74,7 @@ class PairedComparison:
 
 
 def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
-    """Mean of values in [0, 1] (accuracy, partial credit) with a Wilson interval clustered by question.
+    """Return the mean of values in [0, 1] (accuracy, partial credit) with a Wilson interval clustered by question.
 
     The variance between questions' means gives the effective sample size (Korn and Graubard 1998; Dean and Pagano
     2015), with Student's quantile for the number of questions. Simulated coverage of the 95 % interval: 93.7 % or
@@ -122,7 +122,7 @@ def wilson(mean: float, variance: float, n: int, n_values: int, level: float = L
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
-    """Chance that at least one of ``k`` of a question's ``n`` members is right, if ``c`` of all are right.
+    """Return the chance that at least one of ``k`` of a question's ``n`` members is right, if ``c`` of ``n`` are.
 
     The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374), 1 - C(n-c, k) / C(n, k); the arguments broadcast.
 
@@ -212,7 +212,7 @@ def _question_means(values_by_question: Values) -> tuple[NDArray[np.float64], in
 
 
 def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
-    """Variance between questions.
+    """Return the variance between questions.
 
     Where nearly all questions differ alike (most often: not at all) it is too often estimated far too small, down
     to 0. For bounded values it is therefore taken as if 2 / (1 + questions unlike most) more questions had shown

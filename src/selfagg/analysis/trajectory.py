@@ -193,7 +193,7 @@ def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Seque
 
 
 def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
-    """Mean accuracy of each population, of shape (..., T).
+    """Return the mean accuracy of each population, of shape (..., T).
 
     Args:
         rates: r_0 to r_K, of shape (..., K + 1).

@@ -73,7 +73,7 @@ class Transition:
 
 
 def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
-    """Return how each question fared whose members are all scored; ``questions``: `answered`, where it is there."""
+    """Return the course of each question whose members are all scored; ``questions``: `answered`, where it is there."""
     return [_fate(question) for question in questions or answered(record) if question.whole]
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark is: a description of it, and a function that loads the questions asked for."""
+"""The interface of a benchmark: a description, and a function that loads the questions asked for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from selfagg.errors import UsageError
 from selfagg.types import Kind, Question
 
 Size = int | Literal["all"] | None
-"""How many questions: a number, all there are, or None for the benchmark's own default."""
+"""A number of questions, ``all``, or None for the benchmark's own default."""
 
 InstructionFrom = Literal["own", "file"]
-"""Whose sentence asks for the answer's form: ours, or that of the benchmark's file."""
+"""The source of the sentence that asks for the answer's form: our own, or the benchmark's file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which questions a user asks for.
+    """The questions that a user asks for.
 
     Attributes:
         size: Number of questions (the source's own default).

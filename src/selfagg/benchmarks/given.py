@@ -33,7 +33,7 @@ class QuestionSet:
 
     @property
     def count(self) -> str:
-        """Return how many there are, in words."""
+        """Return the number of questions, in words."""
         return "1 question" if len(self.questions) == 1 else f"{len(self.questions):,} questions"
 
 

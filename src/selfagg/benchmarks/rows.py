@@ -31,7 +31,7 @@ class DataRow:
     values: Mapping[str, Any]
 
     def has(self, column: str) -> bool:
-        """Return whether the column is there and not null."""
+        """Return True if the column is there and not null."""
         return self.values.get(column) is not None
 
     def text(self, column: str) -> str:
@@ -100,7 +100,7 @@ class DataRow:
         return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {kind_of(value)}")
 
     def value(self, column: str) -> Any:
-        """Return what a column holds, of any type.
+        """Return the value of a column, of any type.
 
         Raises:
             UsageError: There is no such column; the message lists those there are.

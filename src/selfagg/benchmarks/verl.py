@@ -16,7 +16,7 @@ from selfagg.types import Kind, Message, Question
 class _Source:
     kind: Kind
     closing: str
-    """How the closing sentence begins that asks for the answer's form in these files."""
+    """The start of the closing sentence that asks for the answer's form in these files."""
 
 
 _MATH = _Source("math", " Let's think step by step and output the final answer within")
@@ -25,7 +25,7 @@ _GYM = _Source("reasoning_gym", " Let's think step by step and output the final 
 
 
 def is_verl(row: DataRow) -> bool:
-    """Return whether a row has this form."""
+    """Return True if a row has this form."""
     return row.has("prompt") and row.has("reward_model")
 
 

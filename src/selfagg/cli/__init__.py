@@ -54,7 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 class _Group(TyperGroup):
-    """List below the commands what other packages add."""
+    """A group of commands whose help also lists what other packages add."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
@@ -141,7 +141,7 @@ def run_app(app: typer.Typer) -> NoReturn:
 
 
 def _keep_standard_descriptors() -> None:
-    """Fill those that the caller closed: the next file to be opened, a record, would be what libraries print into."""
+    """Open those of descriptors 0 to 2 that the caller closed: the next file would get such a number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -150,7 +150,7 @@ def _keep_standard_descriptors() -> None:
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    """Say why and end the process at once, threads that still load a model or wait for a server included."""
+    """Print why, and end the process at once, with its threads that still load a model or wait for a server."""
     with heard_by(signal.SIG_IGN):
         if sentence:  # typer has said the help already where no command was given
             typer.echo(f"selfagg: {sentence}", err=True)

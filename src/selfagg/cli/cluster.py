@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ClusterOptions:
-    """Where a run is split over many machines.
+    """The options to split a run over many machines.
 
     Attributes:
         ray: Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).

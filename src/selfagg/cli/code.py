@@ -1,4 +1,4 @@
-"""Find where programs that a model wrote can run, before any token is paid for."""
+"""Find a sandbox for programs that a model wrote, before any token is paid for."""
 
 from __future__ import annotations
 

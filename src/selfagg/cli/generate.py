@@ -65,7 +65,7 @@ NO_OPTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How an option is read whose type no command line has.
+    """The reading of an option whose type no command line has.
 
     Attributes:
         hint: The type that typer reads.
@@ -94,12 +94,12 @@ READERS: Mapping[Any, Reader] = {
         int, lambda flag, given: values.at_least_1(flag, given) * 2**20, shown=lambda given: given // 2**20
     ),
 }
-"""By type, or by ``Class.field``."""
+"""The readers of options, by type or by ``Class.field``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a setting is declared.
+    """The place where a setting is declared.
 
     Attributes:
         name: Its name.

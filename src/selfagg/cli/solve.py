@@ -67,7 +67,7 @@ def solve(
 
 
 async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Mapping[str, Any]) -> list[int]:
-    """Return how many members the answer needs: that does not depend on what they say, so no model is asked."""
+    """Return the number of members that the answer needs: no reply changes it, so no model is called."""
     from selfagg.api import asolve
 
     plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)

@@ -64,13 +64,13 @@ class Cluster:
         self._ray.kill(worker, no_restart=True)
 
     async def answers(self, asked: Any) -> AsyncIterator[News]:
-        """Give what a worker sends, piece by piece. Raises as `answer` does."""
+        """Yield the messages of a worker, piece by piece; raise as `answer` does."""
         pieces = aiter(asked)
         while (piece := await self.answer(anext(pieces, None))) is not None:
             yield await self.answer(piece)
 
     async def answer(self, asked: Awaitable[T]) -> T:
-        """Return what a worker answers.
+        """Return the answer of a worker.
 
         Raises:
             WorkerLost: Its process or its machine is no more.

@@ -1,4 +1,4 @@
-"""Splits a run's questions over workers and puts what they send into the run's record, whatever dies in between.
+"""Split a run's questions over workers and put their results into the run's record, whatever dies in between.
 
 Ray places, starts and restarts the workers. A question belongs to one worker at a time; what that one generates comes
 at once and is merged in one transaction each. A worker that dies leaves nothing behind: another one is told what the
@@ -23,7 +23,7 @@ from selfagg.run.runner import finished_questions, first_error_only, questions_a
 from selfagg.types import Question
 
 DEATHS_IN_A_ROW = 5
-"""So many deaths of workers with no new generation between them: it is not chance."""
+"""The number of workers' deaths, with no new generation between them, that ends the run: it is not chance."""
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +178,7 @@ class RunSplit:
         return facts
 
     async def _opened(self, hand: Hand) -> Facts | None:
-        """Do as `_ready` does, but go on without a worker that cannot open the model or keeps dying."""
+        """Wait for a worker as `_ready` does, but go on without one that cannot open the model or keeps dying."""
         try:
             return await self._ready(hand)
         except (UsageError, WorkerLost) as error:

@@ -88,7 +88,7 @@ class News:
 
 
 class Worker(Callback):
-    """Answers questions until its process ends; started again, it begins anew and is told what is known.
+    """An actor that answers questions until its process ends; a new process begins anew and gets what is known.
 
     A Ray actor, but nothing here knows of Ray: its methods are called from elsewhere, many at a time.
     """

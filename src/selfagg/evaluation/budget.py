@@ -1,4 +1,4 @@
-"""Gives methods the same budget, so that what they are compared by is what they make of it."""
+"""Settings that give several methods the same budget, for a fair comparison."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def measured_calls(record: Record) -> int:
 
 
 def expected_tokens(method: Method, lengths: Lengths) -> float:
-    """Prompt and completion tokens that a method should take for one question, at most where it stops or copies.
+    """Return the prompt and completion tokens of a method for one question; stopping and copying need fewer.
 
     An aggregation's prompt is a first prompt and its candidates; a judge's is a first prompt and one of them.
     """

@@ -90,7 +90,7 @@ class Evaluation:
 
     @property
     def answer(self) -> Estimate | None:
-        """Return how often the method's own answer is right (mean, low, high: 95 %); None without gold answers."""
+        """Return the accuracy of the method's own answer (mean, low, high: 95 %); None without gold answers."""
         return self.summary.answer_accuracy
 
     @property
@@ -100,7 +100,7 @@ class Evaluation:
 
     @property
     def missing(self) -> Missing:
-        """Return what the run lacks: members without a reply or a score, replies without a count of tokens."""
+        """Return the missing parts of the run: members without a reply or a score, replies without a token count."""
         return self.summary.missing
 
     @cached_property
@@ -114,7 +114,7 @@ class Evaluation:
             return list(_evaluated(record))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg eval --json`` prints."""
+        """Return the object that ``selfagg eval --json`` prints."""
         return self.summary.as_json()
 
     def to_pandas(self) -> Any:

@@ -21,7 +21,7 @@ from selfagg.types import Question, Sampling
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What all runs have in common.
+    """The settings that all runs of a comparison or a sweep share.
 
     Attributes:
         model: The open model.

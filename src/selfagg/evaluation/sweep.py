@@ -64,7 +64,7 @@ class Grid:
         return [method_named("rsa", **{**(settings or {}), "n": n, "k": k, "t": self.ts[-1]}) for n, k in self.pairs]
 
     def left_out_words(self) -> str:
-        """Return what was left out, as a sentence; ``""`` if nothing was."""
+        """Return a sentence on the combinations that were left out; ``""`` if there are none."""
         if not self.left_out:
             return ""
         return f"Left out, because K is larger than N: {', '.join(f'n={n} k={k}' for n, k in self.left_out)}."
@@ -89,7 +89,7 @@ class Cell:
     record: Path | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return one entry of ``cells`` in what ``selfagg sweep --json`` prints."""
+        """Return the cell as an object for JSON."""
         record = None if self.record is None else str(self.record)
         own = {"n": self.n, "k": self.k, "cost": self.cost.as_json(), "record": record}
         return {**self.population.as_json(), **own}
@@ -118,7 +118,7 @@ class Sweep:
     front: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg sweep --json`` prints."""
+        """Return the object that ``selfagg sweep --json`` prints."""
         return {
             "model": self.model,
             "simulated": self.model.startswith("simulated"),

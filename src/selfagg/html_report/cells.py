@@ -1,4 +1,4 @@
-"""What the page shows of a question before anything is opened: one letter a member, its parents, its answer."""
+"""The cells of a question before anything is opened: one letter a member, its parents, its answer."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _lead(text: str) -> list[Node] | None:
 
 
 def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscored: bool = False) -> list[str]:
-    """Return what a reader may filter by.
+    """Return the tags that a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.

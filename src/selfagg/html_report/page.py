@@ -69,7 +69,7 @@ def _fill(template: str, filled: dict[str, str]) -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """No network, no script and no style but the page's own, nothing made from strings of HTML."""
+    """Return a policy of no network, the page's own script and style alone, and no HTML made from strings."""
     return (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -81,5 +81,5 @@ def _digest(text: str) -> str:
 
 
 def _embedded(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return data as JSON that cannot end the script element around it."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""Other tools' ways into selfagg, each a file over the public API: Inspect AI, llm, LiteLLM, MCP.
+"""The use of selfagg from other tools, one file each over the public API: Inspect AI, llm, LiteLLM, MCP.
 
 What needs nothing but a base URL needs no file here: see docs/clients.md.
 """

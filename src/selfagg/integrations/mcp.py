@@ -11,7 +11,7 @@ from selfagg import Callback, Member
 
 
 class _Progress(Callback):
-    """Counts members, for the client's progress bar."""
+    """A counter of members, for the client's progress bar."""
 
     def __init__(self) -> None:
         self.done = 0

@@ -24,7 +24,7 @@ Members = Callable[[int, int], "Future[Member]"]
 
 @dataclasses.dataclass(frozen=True)
 class Method(ABC):
-    """One way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
+    """A way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
 
     Attributes:
         n: Members of a population.

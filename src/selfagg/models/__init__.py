@@ -112,7 +112,7 @@ def _foreign(kind: str, registered: object, name: str, access: Access) -> Model:
 
 @asynccontextmanager
 async def opened(model: str | Model, access: Access | None = None) -> AsyncIterator[Model]:
-    """Give a model that is ready to sample: a name is connected and closed at the end, a connection stays as it is."""
+    """Open the model of a name for the length of the block; a connection is used as it is."""
     if isinstance(model, Portable):
         async with model.here() as connection:
             yield connection

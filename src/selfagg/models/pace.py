@@ -1,4 +1,4 @@
-"""How fast one server is asked: calls in flight, pauses, the gap between two calls. All of it is learnt."""
+"""The pace at which one server is called: calls in flight, pauses, the gap between two calls. All of it is learnt."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Pace:
 
     @property
     def full(self) -> bool:
-        """Return whether every place is taken."""
+        """Return True if every place is taken."""
         return len(self.flights) >= self.limit
 
     @property

@@ -44,7 +44,7 @@ EASY = 0.98
 """Chance of a right first sample for an easy question."""
 
 LONGER = 1.6
-"""How much longer a wrong reply is than a right one in the law of skill; 1.6 to 2.3 in recorded replies of Qwen3."""
+"""The ratio of a wrong reply's length to a right one's in the law of skill; 1.6 to 2.3 in replies of Qwen3."""
 
 UNLIKE = 0.14
 """Spread of ``agree`` over questions, fitted to recorded replies of Qwen3."""

@@ -42,7 +42,7 @@ class Part:
     weights: str | None = None
 
     def members(self) -> Iterable[tuple[str, Member]]:
-        """Role and member of each generation, without texts: for whoever counts."""
+        """Yield role and member of each generation, without texts: for those who count members."""
         for row in self.generations:
             yield _counted(dict(zip(_COLUMNS, row, strict=True)))
 
@@ -72,7 +72,7 @@ def part_of(record: Record, position: int) -> Part:
 
 
 def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]:
-    """Return what a record got of a question since it was read last, and how far it is read now."""
+    """Return the rows that a record got of a question since it was read last, and the new cursor."""
     generations, scores = (
         record.query(
             f"SELECT rowid, {columns} FROM {table} WHERE question = ? AND rowid > ? ORDER BY rowid",  # noqa: S608

@@ -33,7 +33,7 @@ RULES = {
     "scores": """t BETWEEN 1 AND 1e9 AND i BETWEEN 0 AND 1e9 AND typeof(answer) != 'blob' AND typeof(note) = 'text'
         AND coalesce(score, 0) BETWEEN 0 AND 1 AND coalesce(same, 0) BETWEEN 0 AND 1e9""",
 }
-"""What is true of every row; in SQLite no text or blob lies between two numbers.
+"""The rules that every row obeys; in SQLite no text or blob lies between two numbers.
 
 The tokens of a call are NULL where the server did not tell them.
 """

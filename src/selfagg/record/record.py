@@ -279,7 +279,7 @@ class Record:
             return {(row[0], row[1], row[2]): member_of(row) for row in rows}
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
-        """`members` of every role, read off the event loop."""
+        """Return `members` of every role, read off the event loop."""
         return await self.in_turn(lambda: self.members(question, role=None))
 
     def weights(self, question: int) -> list[float] | None:
@@ -295,7 +295,7 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """Wall time of all sessions that wrote this record."""
+        """Return the wall time of all sessions that wrote this record."""
         ((seconds,),) = self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")
         return float(seconds)
 

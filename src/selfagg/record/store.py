@@ -42,7 +42,7 @@ class Store(Protocol):
 
 
 class NullStore:
-    """Keeps nothing, for requests whose answer is all that anybody wants: memory stays what is in flight."""
+    """A store that keeps nothing, for requests whose answer is all that anybody wants: memory stays small."""
 
     async def save(self, generation: Generation) -> None:
         pass

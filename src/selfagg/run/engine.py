@@ -28,7 +28,7 @@ TIGHTENED = 0.6
 ATTEMPTS = 6
 
 FAILURES_IN_A_ROW = 16
-"""A run stops after so many failed calls, each tried again before, with none between them that worked."""
+"""The number of failed calls that stops a run, each tried again before, if none between them worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class FinalSampling:
 
 
 class Callback:
-    """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
+    """A receiver of events in a run, for subclasses such as a live view. Called on the event loop: be quick."""
 
     def started(self, record: Store) -> None:
         """React to the begin of a run, or to its continuation with what the record has."""
@@ -81,14 +81,14 @@ class Callback:
         """React to the end of a question: all that the run needs of it is done."""
 
     def ended(self) -> None:
-        """Hear that the run is over, whether it came to its end or not."""
+        """React to the end of the run, complete or not."""
 
     def waiting(self, why: str | None) -> None:
-        """Hear why no call is made now (the server is gone, or limits the rate); None: calls go on."""
+        """React to the reason for which no call is made now (server gone, or rate limited); None: calls go on."""
 
 
 class Engine:
-    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it.
+    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
 
     Attributes:
         failure: What the last failed call failed of.

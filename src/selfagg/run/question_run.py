@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class QuestionRun:
-    """One question under one method: samples members, remembers them, reads and scores their answers.
+    """The state of one question under one method: it samples members, remembers them, reads and scores answers.
 
     Attributes:
         question: The question.
@@ -70,7 +70,7 @@ class QuestionRun:
         self.agreement = Agreement(method.rule, method.size, self.groups)
 
     async def load(self, *, before: int | None = None) -> None:
-        """Read what the record has of this question; of the populations before ``before`` where that is given."""
+        """Read the recorded members of this question; of the populations before ``before`` where that is given."""
         stored = await self._engine.record.load(self._position)
         self._stored = {at: member for at, member in stored.items() if before is None or at[1] < before}
         deepest = max((t for role, t, _ in self._stored if role == CANDIDATE), default=0)
@@ -201,7 +201,7 @@ class QuestionRun:
             await self._engine.record.save_groups(self._position, await self.groups(population))
 
     async def vote(self, population: Sequence[Member]) -> list[float]:
-        """Majority vote: all weight on the earliest member of the largest group; even where nobody has an answer."""
+        """Return all weight on the earliest member of the largest group; equal weights where nobody has an answer."""
         groups = await self.groups(population)
         if not groups:
             return [1 / len(population)] * len(population)

@@ -133,7 +133,7 @@ async def _every(question_run: QuestionRun, method: Method, member: Members, sch
 async def last_population(
     question_run: QuestionRun, method: Method, member: Members, work: Coroutine[Any, Any, list[Member]]
 ) -> list[Member]:
-    """Do the work that gives the last population, or stop it when an earlier population is enough; return that one."""
+    """Await the last population, or stop the work when an earlier population is enough; return the one or the other."""
     stopped = question_run.agreement.stopped
     working = asyncio.ensure_future(work)
     try:
@@ -176,7 +176,7 @@ def check_comparable(method: Method, question: Question, settings: Settings) -> 
 
 
 def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
-    """Return how the answer is chosen where nobody says.
+    """Return the choice of the answer where nobody says.
 
     By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
     else by drawing a member.

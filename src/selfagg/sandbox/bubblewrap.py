@@ -50,7 +50,7 @@ class Bubblewrap:
         return failure and f"bubblewrap does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start a guest."""
+        """Return the command that starts a guest."""
         user = _free_user()
         arguments = [
             shutil.which(self._program) or self._program,

@@ -13,12 +13,12 @@ from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 
 _GRACE_SECONDS = 5.0
-"""What a worker may take beside the run itself: to empty the folder, to hand in a large output."""
+"""Seconds that a worker may take beside the run itself: to empty the folder, to hand in a large output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """What one run gave. All of it is the program's word: compare it, believe nothing of it.
+    """The result of one run. All of it is the program's word: compare it, believe nothing of it.
 
     Attributes:
         output: What it wrote to standard output (not valid UTF-8: with replacement characters).

@@ -24,7 +24,7 @@ class Unprotected:
         return None
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start a guest. Make a folder, which goes when the guest does."""
+        """Return the command that starts a guest. Make a folder, which goes when the guest does."""
         folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
         shutil.copytree(
             GUEST, folder / "root" / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__")

@@ -1,4 +1,4 @@
-"""What scoring is: read the final answer off a response, and say whether it is right or the same as another."""
+"""The interface of scoring: reading the final answer off a response, judging it, and comparing it with another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verdict:
 
 
 class Scorer(Protocol):
-    """How one kind of question is scored; a file of this package each. Safe to call from many tasks at once."""
+    """The scoring of one kind of question; a file of this package each. Safe to call from many tasks at once."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the final answer that a response states, or None. Cheap; must never raise."""

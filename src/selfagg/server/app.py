@@ -63,7 +63,7 @@ def _add_api(app: FastAPI, service: Service, api: Api) -> None:
         response_model=None,
     )
     async def create(request: Request) -> Response:
-        """Answer: deliberated, or plain where the request wants that."""
+        """Answer a request: deliberate, or pass it on plainly if the request wants that."""
         if api.route == "responses":
             return await ResponsesExchange(service, request).answer()
         return await Exchange(service, request, api).answer()

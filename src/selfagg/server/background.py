@@ -47,7 +47,7 @@ class Background:
 
     @property
     def open(self) -> int:
-        """Return how many responses are worked on."""
+        """Return the number of responses that are worked on."""
         return len(self._tasks)
 
     async def start(
@@ -106,7 +106,7 @@ class Background:
         before: Sequence[Mapping[str, Any]],
         noted: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Tell of the work while it goes on; return the events that tell of the answer."""
+        """Write the events of the work while it goes on; return the events of the answer."""
         name = kept.id
         if told.response["status"] == "queued":
             told.response["status"] = "in_progress"

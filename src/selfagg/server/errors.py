@@ -107,7 +107,7 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def api_error(error: SelfaggError, failure: ModelError | None = None) -> APIError:
-    """Return what an error of the work means to the client.
+    """Return the error of the API for an error of the work.
 
     Args:
         error: The error that was raised.

@@ -1,4 +1,4 @@
-"""What happens in a deliberation, in order: members that are done, pieces of the answer, its end.
+"""The events of a deliberation, in order: members that are done, pieces of the answer, its end.
 
 Every API writes these events in its own words; a deliberation knows none of them.
 """
@@ -118,7 +118,7 @@ async def events(
 
 
 class ProgressFeed(Callback):
-    """Gathers what happens in a deliberation."""
+    """A collector of events in a deliberation."""
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[Member | tuple[int, Delta] | None] = asyncio.Queue()
@@ -135,7 +135,7 @@ class ProgressFeed(Callback):
 
 
 class _Story:
-    """Puts what is gathered in order."""
+    """The collected events, put in order."""
 
     def __init__(self, plan: DeliberationPlan, needed: Sequence[int]) -> None:
         self._plan = plan

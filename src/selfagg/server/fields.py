@@ -1,4 +1,4 @@
-"""Where each field of a request goes when it is deliberated: into every call, into the last one, or nowhere."""
+"""The way of each field of a request that is deliberated: into every call, into the last one, or nowhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selfagg.server.errors import refused
 from selfagg.server.schemas import ChatRequest
 
 OWN = frozenset(ChatRequest.model_fields) - {"response_format", "tools", "tool_choice", "parallel_tool_calls"}
-"""Read by this server: they say how a member is sampled, or how the answer is given."""
+"""Fields read by this server: they say how a member is sampled, or how the answer is given."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -21,12 +21,12 @@ LAST = _names(
     "response_format tools tool_choice parallel_tool_calls functions function_call prediction web_search_options "
     "guided_json guided_regex guided_choice guided_grammar structured_outputs grammar json_schema regex ebnf"
 )
-"""Bind the answer's form: they go into the calls of the last population."""
+"""Fields that bind the answer's form: they go into the calls of the last population."""
 
 _LABELS = _names(
     "user safety_identifier prompt_cache_key prompt_cache_retention metadata service_tier parallel_tool_calls"
 )
-"""Say nothing about the answer: a model without such a setting answers the same without them."""
+"""Fields that say nothing about the answer: a model without such a setting answers the same without them."""
 
 EVERY = _LABELS - LAST | _names(
     # the API's own

@@ -74,7 +74,7 @@ class Asked:
 
 
 def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> Asked:
-    """Return how a request is to be answered.
+    """Return the way in which a request wants to be answered.
 
     Tools go through plainly, unless the request asks in so many words for a deliberation.
 

@@ -1,4 +1,4 @@
-"""What the Responses API has beyond one request and its answer: kept responses, and work in the background."""
+"""The parts of the Responses API beyond one request and its answer: kept responses, and work in the background."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ResponsesExchange(Exchange):
             await self.service.kept.put(head.id, self._request(body), answer)
 
     def _request(self, body: Mapping[str, Any], chat: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return what is kept of a request: nothing in memory, where conversations would pile up."""
+        """Return the part of a request that is kept: nothing in memory, where conversations would pile up."""
         if self.service.deliberator.record is None:
             return {"items": []}
         return {"items": _items(body), **({"chat": chat} if chat else {})}

@@ -76,7 +76,7 @@ class Service:
         return self
 
     def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
-        """Return what a request in the form of chat completions asks for.
+        """Return the plan for a request in the form of chat completions.
 
         Raises:
             APIError: Something asked for cannot be.

@@ -49,7 +49,7 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
 
 
 def access_of(given: Access) -> Access:
-    """Return how this server gets at its model.
+    """Return the access of this server to its model.
 
     No call is tried later than ``patience_s`` after its first try, and ``timeout_s`` is for a whole reply: a client
     waits for it, however many pieces come meanwhile.
@@ -97,7 +97,7 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """Serve a service's application over HTTP.
+    """A server of a service's application over HTTP.
 
     Args:
         service: The open service.

@@ -54,7 +54,7 @@ class PromptEntry:
 
 @dataclass
 class PromptAssembly:
-    """Puts a set together.
+    """The assembly of a set's prompts, step by step.
 
     Attributes:
         record: The candidates, and all problems.

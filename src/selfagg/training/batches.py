@@ -25,7 +25,7 @@ def by_length(batches: Sequence[Batch]) -> list[Batch]:
 
 
 def narrowed(batch: Batch, *, response: bool) -> Batch:
-    """Without the columns that are padding in every row: left of the prompts and, if asked for, right of responses."""
+    """Remove the columns that are padding in every row: left of the prompts and, if asked for, right of responses."""
     longest = max(1, int(batch["prompt_mask"].sum(1).max()))
     cut = {name: batch[name][:, -longest:] for name in ("prompt_ids", "prompt_mask")}
     if response:

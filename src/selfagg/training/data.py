@@ -33,7 +33,7 @@ NO_MODEL = "none"
 """The model's name in the record of a set for which none was asked."""
 
 Watching = Callable[[int], Callback]
-"""Gives the callback of a round of sampling, for the number of problems that are sampled by its end."""
+"""A function that returns the callback of a round of sampling, for the number of problems sampled by its end."""
 
 
 @dataclass(frozen=True, slots=True)

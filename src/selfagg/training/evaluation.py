@@ -49,7 +49,7 @@ class HeldOutEvaluation:
 
 
 class Evaluations(TrainerCallback):
-    """Evaluates when it is due, and adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
+    """The evaluations of a training; each adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
 
     def __init__(self, evaluation: HeldOutEvaluation, folder: RunFolder, callback: Callback) -> None:
         self._evaluation = evaluation

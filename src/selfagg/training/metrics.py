@@ -35,7 +35,7 @@ def summary(rollouts: Sequence[Rollout]) -> dict[str, Any]:
 
 
 def flat(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Nested metrics under names like ``aggregation/by_c/2/reward``, as trainers log them; None left out."""
+    """Return nested metrics under names like ``aggregation/by_c/2/reward``, as trainers log them; omit None."""
     numbers: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, dict):

@@ -45,7 +45,7 @@ def model_card(settings: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) 
 
 
 def _chosen(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Evenly spread, the first and the last among them."""
+    """Return evenly spread steps, the first and the last among them."""
     if len(steps) <= ROWS:
         return [*steps]
     return [steps[round(place * (len(steps) - 1) / (ROWS - 1))] for place in range(ROWS)]

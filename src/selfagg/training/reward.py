@@ -49,7 +49,7 @@ class Reward:
 
 
 class Rewards:
-    """Rewards responses. Never raises for one, and never waits for ever.
+    """A reward function. It never raises for one response, and never waits for ever.
 
     Args:
         stalled_s: Seconds without any score after which the running checks are given up.

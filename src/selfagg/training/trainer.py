@@ -36,7 +36,7 @@ RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[floa
 """As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, the columns being those of `Row.columns`."""
 
 Callback = Callable[[dict[str, Any]], None]
-"""Told each line of the metrics."""
+"""A function that receives each line of the metrics."""
 
 
 class RewardFailed(SelfaggError):
@@ -200,7 +200,7 @@ class KeptRLOO(_Kept, RLOOTrainer):
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Once rather than twice.
+        """Compute log-probabilities once rather than twice.
 
         TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
         batch of samples that policy is the one being updated: they are those of the pass with the gradient.

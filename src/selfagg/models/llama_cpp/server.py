@@ -129,7 +129,7 @@ def _close_all() -> None:
 
 
 def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:
-    """Return how many slots of ``cache`` bytes each half of the memory holds beside the weights; at least one."""
+    """Return the number of slots of ``cache`` bytes that half of the memory holds beside the weights; at least one."""
     return max(1, min(wanted, (memory() // 2 - weights) // max(1, cache)))
 
 

@@ -36,12 +36,12 @@ class Address:
 
     @property
     def azure(self) -> bool:
-        """Return whether Azure serves it, which wants its key in a header of its own."""
+        """Return True if Azure serves it, which wants its key in a header of its own."""
         return (urlsplit(self.url).hostname or "").endswith((".azure.com", ".azure.us", ".azure.cn"))
 
     @property
     def secrets(self) -> list[str]:
-        """Return what must never be shown."""
+        """Return the texts that must never be shown."""
         values = [unquote(pair.partition("=")[2]) for pair in self.query.split("&") if "version" not in pair]
         password = base64.b64decode(self.basic.removeprefix("Basic ")).decode().partition(":")[2]
         return [*values, self.basic.removeprefix("Basic "), password]

@@ -107,7 +107,7 @@ class _Found:
             self.take(name, value[named[name]], depth - 1)
 
     def _fault(self, value: Mapping[str, Any]) -> None:
-        """Return what FastAPI's form says: one entry a fault, with its place."""
+        """Return the message of FastAPI's form: one entry a fault, with its place."""
         place = value.get("loc")
         path = ".".join(map(str, place)) if isinstance(place, list) else ""
         self.texts.append(f"{path}: {value.get('msg', '')}" if path else str(value.get("msg", "")))

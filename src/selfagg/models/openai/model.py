@@ -1,4 +1,4 @@
-"""The connection: which server gets a call, and what is done about its answer."""
+"""The connection: the choice of a server for each call, and the reaction to its answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ service does not take it refuses with 429, which is waited out."""
 TIMEOUT_S: Final = 3600.0
 _PATH: Final = "chat/completions"
 _MOST_LESSONS: Final = 24
-"""So often one call is sent again in other words."""
+"""The number of times that one call is sent again in other words."""
 _SLOW: Final = (408, 504, 524, 502)
 
 
@@ -169,7 +169,7 @@ class OpenAIModel:
                 self._profile.tell(fact.note)
 
     async def _look_up(self) -> list[ServerInfo]:
-        """Return what the servers tell; a replica that cannot be reached is avoided while another one can."""
+        """Return the facts that the servers give; avoid a replica that cannot be reached while another one can."""
         facts, lost = [], []
         for server in self._servers:
             try:
@@ -191,7 +191,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
-        """Give the servers, ready for use in the running event loop until its last user leaves."""
+        """Open the sessions of the servers in the running event loop until its last user leaves."""
         loop = asyncio.get_running_loop()
         if not self._users[loop]:
             for server in self._servers:
@@ -208,7 +208,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def here(self) -> AsyncIterator[Self]:
-        """Give the connection, ready for use in the running event loop, whether it is open elsewhere or not."""
+        """Open the connection for use in the running event loop, whether it is open elsewhere or not."""
         async with self._sessions():
             if not self._known:
                 await self._prepare()

@@ -1,4 +1,4 @@
-"""What a refusal of a server means."""
+"""The meaning of a server's refusal."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Refusal(Exception):
 
     @property
     def overflow(self) -> bool:
-        """Return whether the request is too large, for the context or for a limit on requests."""
+        """Return True if the request is too large, for the context or for a limit on requests."""
         if self.code & _OVERFLOW_CODES or self.param == "input_tokens" or self.status == 413:
             return True
         if self.status in (400, 422, 429) and _TOO_LARGE.search(self.words):
@@ -106,26 +106,26 @@ class Refusal(Exception):
 
     @property
     def money(self) -> bool:
-        """Return whether the account has no money left, as opposed to a limit that time lifts."""
+        """Return True if the account has no money left, as opposed to a limit that time lifts."""
         if "insufficient_quota" in self.code or self.status == 402:
             return True
         return not self.wait_s and self.status not in (413,) and bool(_MONEY.search(self.words))
 
     @property
     def loading(self) -> bool:
-        """Return whether the server is there and its model is not yet."""
+        """Return True if the server is there and its model is not yet."""
         return self.status in (400, 404, 425, 500, 502, 503) and bool(_LOADING.search(self.words))
 
     @property
     def no_model(self) -> bool:
-        """Return whether the server says that it has no such model."""
+        """Return True if the server says that it has no such model."""
         return bool(
             _NO_MODEL.search(self.words) or self.code & {"model_not_found", "model_not_exist", "DeploymentNotFound"}
         )
 
     @property
     def passing(self) -> bool:
-        """Return whether the same call may succeed later."""
+        """Return True if the same call may succeed later."""
         if self.overflow or self.money:
             return False
         if self.loading or (self.status < 500 and _CROWDED.search(self.words) and self.status != 404):

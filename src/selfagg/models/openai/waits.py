@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone: in headers, in fields of the body, in words."""
+"""The wait that a server asks for: in headers, in fields of the body, in words."""
 
 from __future__ import annotations
 

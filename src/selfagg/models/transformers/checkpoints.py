@@ -106,7 +106,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a path is a folder that `load` takes, to judge by its files."""
+    """Return True if a path is a folder that `load` takes, to judge by its files."""
     return any((path / name).is_file() for name in (_CONFIG, _ADAPTER))
 
 

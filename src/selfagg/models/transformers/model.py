@@ -238,7 +238,7 @@ class HFCheckpoint(HFModel):
 
 
 def _recommended(model: PreTrainedModel) -> dict[str, Any]:
-    """Return what the checkpoint's generation_config.json says of sampling.
+    """Return the sampling settings of the checkpoint's generation_config.json.
 
     Raises:
         ModelError: It asks for something that is not there.
@@ -255,7 +255,7 @@ def _recommended(model: PreTrainedModel) -> dict[str, Any]:
 
 
 def _choice(sampling: Sampling, recommended: Mapping[str, Any]) -> Choice:
-    """Return how tokens are chosen; what the request leaves open is as recommended, or neutral.
+    """Return the choice of tokens; settings that the request leaves open are as recommended, or neutral.
 
     Raises:
         ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.

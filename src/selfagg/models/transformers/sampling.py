@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(slots=True)
 class Sampler:
-    """Chooses tokens for the rows of one batch; made anew when its rows change.
+    """A sampler of tokens for the rows of one batch; made anew when its rows change.
 
     A token is the one at which the summed probabilities pass the row's random number. So a row needs one number a
     token, and its choice hangs on nothing but its own logits and number.

@@ -46,7 +46,7 @@ class Head:
 
 
 class Writer(ABC):
-    """Writes the events of one deliberation as a stream of one API."""
+    """A writer of the events of one deliberation, as a stream of one API."""
 
     silence: ClassVar[bytes] = KEEP_ALIVE
 
@@ -74,16 +74,16 @@ class Writer(ABC):
         return {}
 
     def begin(self) -> list[bytes]:
-        """Return what comes before everything else."""
+        """Return the bytes before everything else."""
         return []
 
     @abstractmethod
     def progress(self, event: Progress) -> list[bytes]:
-        """Tell of the work."""
+        """Return the bytes that tell of the work."""
 
     @abstractmethod
     def piece(self, event: Piece) -> list[bytes]:
-        """Tell a piece of an answer."""
+        """Return the bytes of a piece of an answer."""
 
     @abstractmethod
     def ended(self, event: Ended) -> list[bytes]:
@@ -131,7 +131,7 @@ class Api(ABC):
 
     @abstractmethod
     def writer(self, head: Head) -> Writer:
-        """Return what writes the answer as a stream."""
+        """Return a writer of the answer as a stream."""
 
 
 def data(value: Mapping[str, Any]) -> bytes:
