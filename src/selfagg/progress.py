@@ -65,7 +65,7 @@ class Progress(Callback):
         calls: Calls answered in this session.
         tokens: Completion tokens written in this session, as far as the server tells them.
         untold: Replies in this session whose tokens it did not tell.
-        obstacle: Why no call is made now, or None.
+        obstacle: Reason for which no call is made now, or None.
     """
 
     def __init__(

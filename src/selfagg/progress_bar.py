@@ -54,7 +54,7 @@ class ProgressBar(Progress):
         """Show nothing yet.
 
         Args:
-            console: Where to show it; None: stderr.
+            console: The console that shows it; None: stderr.
             sizes: Members of each population of a question; None: those of the run's method.
             questions: Questions in all; None: those of the run.
             done_too: True shows a run of which an earlier session has done everything, too.
@@ -103,7 +103,7 @@ def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
 
     Args:
         settings: The method's, as a record has them.
-        source: Where the questions are from.
+        source: The origin of the questions.
         model: The model's name.
     """
     sizes = [f"{name}={settings[name]}" for name in ("n", "k", "t") if name in settings]

@@ -32,7 +32,7 @@ def load(group: Group, name: str, kind: type[T]) -> T | None:
     """Return the object that a package registers under a name; None if no package does.
 
     Args:
-        group: Where it is registered.
+        group: The group of entry points.
         name: Its name.
         kind: The type that the object must have.
 

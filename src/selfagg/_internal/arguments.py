@@ -126,7 +126,7 @@ class RunArguments:
         check_model(self.model, **access)
 
     def settings(self) -> Settings:
-        """Return the settings of sampling and scoring; raise UsageError if scorer or candidate format does not exist."""
+        """Return the settings of sampling and scoring; raise UsageError if scorer or candidate format is unknown."""
         from selfagg.prompts.candidates import candidate_format_named
         from selfagg.prompts.wording import Wording
         from selfagg.run.engine import Settings

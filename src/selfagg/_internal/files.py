@@ -73,7 +73,7 @@ def readable(path: Path, what: str) -> Path:
 
     Args:
         path: The file.
-        what: What it is called in the error, as ``the file of questions``.
+        what: Name of the file in the error, as ``the file of questions``.
 
     Raises:
         UsageError: There is no such file, it is something else, or it cannot be opened.

@@ -18,7 +18,7 @@ def heard_by(
 
     Args:
         handler: Called with each; ``signal.SIG_IGN``: nobody hears them.
-        numbers: Which; none: all that stop a process politely.
+        numbers: The signals; none: all that stop a process politely.
     """
     before = {number: signal.signal(number, handler) for number in numbers or STOPPING}
     try:

@@ -31,13 +31,13 @@ class MethodResult:
         label: Name and settings, as far as they tell it from the others.
         method: Name of the method.
         seeds: Seeds of its runs, one for each record.
-        accuracy: How often its own answer is right. Runs with several seeds are averaged within each question, so
+        accuracy: Accuracy of its own answer. Runs with several seeds are averaged within each question, so
             that the interval is still one over questions.
         by_seed: The accuracy of each seed, in their order.
         over_seeds: Standard deviation of these; None for one seed.
         replied: The same, members without a reply left out.
-        missing: What its runs lack.
-        cost: What a question cost on average.
+        missing: Missing parts of its runs.
+        cost: Mean cost of a question.
         difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
             the number of comparisons (Holm). None for the reference itself.
     """

@@ -68,7 +68,7 @@ class Courses:
     Attributes:
         n: Members of a population.
         leading: Members of the largest group of equal answers.
-        voted: Whether the vote is right; NaN where that is not known.
+        voted: 1.0 if the vote is right, else 0.0; NaN where that is not known.
         sampled: Share of right members; NaN where that is not known.
         calls: Calls of each population.
         tokens: Tokens of each population; NaN where they are not known.
@@ -170,7 +170,7 @@ class Drawn:
     Args:
         record: The record of an RSA run.
         found: `read` of it; right and wrong are known of every member of these questions.
-        repeats: How often each question goes through its populations, R.
+        repeats: Times that each question goes through its populations, R.
     """
 
     def __init__(self, record: Record, found: Recorded, repeats: int) -> None:
@@ -190,7 +190,7 @@ class Drawn:
 
         Args:
             n: Members of a population, at most the recorded number.
-            copy: Whether sets of one answer are copied.
+            copy: True if sets of one answer are copied.
             seed: Of the draws.
         """
         import numpy as np

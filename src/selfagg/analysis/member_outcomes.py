@@ -34,12 +34,12 @@ class MemberOutcome(NamedTuple):
         score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
         unscored: where it has one, and the answer could not be scored.
         same: Place of the earliest member of its population with an equal answer; None without an answer.
-        failed: Whether its call failed, so that there is no reply.
-        cut: Whether its reply was cut by the limit on its length.
+        failed: True if its call failed, so that there is no reply.
+        cut: True if its reply was cut by the limit on its length.
         completion: Tokens of its reply, reasoning included; None where the server did not tell.
-        seconds: How long the model took for it.
-        copied: Whether it was copied from its first parent without a call.
-        carried: Whether it stands for a member that was never made: the question stopped before, and this is its last
+        seconds: Seconds that the model took for it.
+        copied: True if it was copied from its first parent without a call.
+        carried: True if it stands for a member that was never made: the question stopped before, and this is its last
             member at this place, carried forward. Its only parent is itself, one population earlier.
     """
 

@@ -26,7 +26,7 @@ class PopulationSummary:
     What asks for right and wrong is None where no question has a gold answer.
 
     Attributes:
-        t: Which population; 1 is the first.
+        t: Number of the population; 1 is the first.
         size: Members a question.
         accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
         accuracy_replied: The same of the members that have a reply.

@@ -39,7 +39,7 @@ class Outcomes:
 
     Attributes:
         method: The method.
-        exact: Whether this is what a run of the method would be; else it is by r_c.
+        exact: True if this is what a run of the method would be; else it is by r_c.
         calls: Calls of a question.
         tokens: Prompt and completion tokens; NaN where they are not known.
         depth: Populations.
@@ -68,14 +68,14 @@ class Shadow:
 
     Attributes:
         method: The method with the settings that are tried.
-        exact: Whether its calls and answers are those of a run with these settings; else all is by r_c.
+        exact: True if its calls and answers are those of a run with these settings; else all is by r_c.
         questions: Questions that are done, and told of here.
         calls: Calls a question, every member of each population that is reached computed, as `evaluate` does.
         tokens: Prompt and completion tokens a question; None where the server did not tell all of them.
         depth: Populations a question, one after the other.
         recorded_calls: Calls a question of the recorded run.
         recorded_tokens: Its tokens.
-        accuracy: How often the answer is right; None without gold answers.
+        accuracy: Accuracy of the answer; None without gold answers.
         difference: The accuracy less that of the recorded run's own answer, paired by question.
         against_vote: The accuracy less that of the vote of the recorded run's last population, paired by question.
         reversal: Of the recorded populations that the rule calls enough, the share after which the last population

@@ -56,7 +56,7 @@ class PairedComparison:
         low: Lower end of the difference's interval, and
         high: its upper end.
         p_value: Of the sign-flip test, two-sided.
-        method: How interval and p-value were made, in words.
+        method: The statistical method, in words.
         n_questions: Questions compared.
         smallest_detectable: The true difference that so many questions, varying as these do, would show in 80 %
             of all experiments; None if there is none that they could show.
@@ -157,7 +157,7 @@ def paired_difference(
         a_by_question: Values of each question's members under the one method.
         b_by_question: The same under the other.
         level: Of the interval; the verdict asks the test for one minus it.
-        bounded: Whether values lie in [0, 1]; False for tokens and the like.
+        bounded: True if values lie in [0, 1]; False for tokens and the like.
 
     Raises:
         ValueError: The two differ in length, or no question has values in both.

@@ -25,16 +25,16 @@ class Summary:
         n: Members of a population.
         k: Candidates of an aggregation set; None where the method has no such setting.
         t: Populations, the first included.
-        model: What answered.
+        model: The model that answered.
         record: The record's file; None if it was kept in memory.
         questions: Questions that are done.
         questions_total: Questions of the run.
         populations: One entry a population.
-        answer_accuracy: How often the method's own answer is right: for RSA a member of the last population drawn
+        answer_accuracy: Accuracy of the method's own answer: for RSA a member of the last population drawn
             uniformly, for majority voting the vote, for rejection sampling one of those accepted. None without gold.
         answer_replied: The same, members without a reply left out.
         missing: Members without a reply or a score, replies without a count of tokens.
-        sampling: How members were sampled, as recorded.
+        sampling: The recorded sampling of members.
         calls: Calls to the model.
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
@@ -45,7 +45,7 @@ class Summary:
         adaptive: The method's settings of stopping, copying and answering, as far as they are not at their default.
         skipped: those of them that were no call, because none of their parents has a reply either.
         shortened: Candidates that were shortened to fit the model's context.
-        last_failure: What the last failed call failed of, or None.
+        last_failure: The reason for the last failed call, or None.
     """
 
     method: str
@@ -179,7 +179,7 @@ class GroupSummary:
         group: Its name; ``""`` for questions without one.
         questions: Its questions that are done.
         populations: One entry a population.
-        answer_accuracy: How often the method's own answer is right; None without gold answers.
+        answer_accuracy: Accuracy of the method's own answer; None without gold answers.
     """
 
     group: str

@@ -46,7 +46,7 @@ class Step:
     """One population of a trajectory.
 
     Attributes:
-        t: Which population.
+        t: Number of the population.
         measured: Its accuracy; None beyond those that the run has.
         predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
         low: Lower end of the prediction's 95 % interval over questions (jackknife), and
@@ -73,7 +73,7 @@ class Trajectory:
         enough: The first population from which no number of further ones gains ``least_gain`` of accuracy for each;
             populations cost alike from the second on, so this asks for a least gain a token. None if every
             population predicted is worth its tokens.
-        least_gain: That gain.
+        least_gain: The gain.
     """
 
     steps: Sequence[Step]

@@ -24,7 +24,7 @@ class QuestionChange:
         position: Its position in the run.
         id: Its name.
         right: Right members of each population.
-        elected: Whether each population's majority is right.
+        elected: True if each population's majority is right.
     """
 
     position: int

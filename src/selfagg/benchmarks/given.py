@@ -23,7 +23,7 @@ class QuestionSet:
 
     Attributes:
         questions: The questions, in their order.
-        source: Where the questions are from, in words, for records.
+        source: The origin of the questions, in words, for records.
         name: The source's name, for the names of files.
     """
 

@@ -21,7 +21,7 @@ class DataRow:
     """One row of a data file.
 
     Attributes:
-        place: Where it stands, e.g. ``questions.jsonl, line 7``: the beginning of every message about it.
+        place: Its place, e.g. ``questions.jsonl, line 7``: the beginning of every message about it.
         number: Its number in the file, from 0.
         values: Its columns.
     """
@@ -116,7 +116,7 @@ def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
 
     Args:
         path: The file.
-        most: How many rows are wanted; None: all. No more of the file is read than these take.
+        most: Number of rows that are wanted; None: all. No more of the file is read than these take.
 
     Raises:
         UsageError: The file is missing, empty, broken or of another type; the message says where.

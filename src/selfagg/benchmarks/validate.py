@@ -19,8 +19,8 @@ class Failure:
     Attributes:
         question: Its question.
         response: The response that stated it.
-        score: What it was worth, or None.
-        note: What the scoring had to say.
+        score: Its score, or None.
+        note: The note of the scoring.
     """
 
     question: Question
@@ -34,7 +34,7 @@ class Validation:
     """The result of a validation.
 
     Attributes:
-        right: How many gold answers were scored 1.0, in their own spelling and in another.
+        right: Number of gold answers that were scored 1.0, in their own spelling and in another.
         failures: Those that were not.
         unstated: Questions without a known right answer: nothing was checked about them.
         worded: Mathematical questions whose gold answer is words: no other words will score.

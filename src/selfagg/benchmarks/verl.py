@@ -39,7 +39,7 @@ def verl_question(
 
     Args:
         row: The row.
-        name: What ids begin with where the row has none of its own.
+        name: Prefix of the ids of rows without an id.
         benchmark: The ``data_source`` of the benchmark that the row must be of, or None for any. For a
             benchmark, the sentence that asks for the answer's form is taken off the end of the text, so that
             the question is the one that the hub's own files give. Otherwise the text stays whole, and

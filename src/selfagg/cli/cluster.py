@@ -31,7 +31,7 @@ class ClusterOptions:
 
     Attributes:
         ray: Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).
-        workers: How many (default: one a machine, at least two; one a GPU if the model runs in the worker).
+        workers: Number of workers (default: one a machine, at least two; one a GPU if the model runs in the worker).
         shard: Only every Nth question, from the Ith on (I/N): one job of N, each with its own --record; then merge.
     """
 

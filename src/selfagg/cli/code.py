@@ -18,9 +18,9 @@ def prepare_code(
     """Set up the sandbox if any question asks for a program; say which, and which limits hold in it.
 
     Args:
-        options: What the user wants.
+        options: The options of the user.
         questions: Of the run.
-        console: Where a warning goes.
+        console: The console for warnings.
         elsewhere: True if programs run on other machines, which set up their own.
 
     Raises:

@@ -70,7 +70,7 @@ class Reader:
     Attributes:
         hint: The type that typer reads.
         read: Makes the value of what typer read, for the flag that errors name; None stands for the default.
-        metavar: What ``--help`` shows for the value.
+        metavar: The placeholder of the value in ``--help``.
         shown: Makes what ``--help`` shows of the default.
     """
 

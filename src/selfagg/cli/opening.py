@@ -94,9 +94,9 @@ async def run_opened(
     Args:
         work: `selfagg.aevaluate` or another function with its arguments.
         choice: The model.
-        settings: How members are sampled and scored.
-        schedule: Whether populations wait for each other.
-        console: Where the run is shown.
+        settings: The sampling and the scoring of members.
+        schedule: ``stepwise`` if populations wait for each other.
+        console: The console that shows the run.
         **more: Further arguments of ``work``.
     """
     async with opened_model(choice, console) as model:

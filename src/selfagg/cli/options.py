@@ -118,7 +118,7 @@ class CodeOptions:
     """The sandbox for programs that a model wrote.
 
     Attributes:
-        sandbox: Where programs run (default: the first of these that works here).
+        sandbox: Sandbox for programs (default: the first of these that works here).
         unprotected: Run programs that a model wrote without a sandbox, with all your rights.
     """
 

@@ -33,7 +33,7 @@ def solve(
 
     Args:
         question: The problem's text; - reads it from stdin.
-        kind: What the question is: decides the wording, and how the final answer is read.
+        kind: The kind of the question: decides the wording and the reading of the final answer.
         max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
         deadline: Seconds after which the best answer at hand is taken.
     """

@@ -40,7 +40,7 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     """Run ``work`` to its end.
 
     Args:
-        work: What to do. A signal cancels it, and its own clean-up leaves the record whole.
+        work: The work. A signal cancels it, and its own clean-up leaves the record whole.
         record: The file that it writes, or the folder of the files.
 
     Raises:
@@ -69,7 +69,7 @@ def check_complete(missing: Missing, record: Path | None = None) -> None:
     """Check that every member of a run has its reply and its score.
 
     Args:
-        missing: What the run lacks.
+        missing: Missing parts of the run.
         record: The file, or the folder of the files, with which the command tries again; None: it tries nothing again.
 
     Raises:

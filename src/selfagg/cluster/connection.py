@@ -39,7 +39,7 @@ class Cluster:
     """A Ray cluster that this process is connected to.
 
     Attributes:
-        workers: How many a run gets.
+        workers: Number of workers that a run gets.
     """
 
     def __init__(self, ray: Any, workers: int, gpus: int) -> None:
@@ -74,7 +74,7 @@ class Cluster:
 
         Raises:
             WorkerLost: Its process or its machine is no more.
-            SelfaggError: What it raised.
+            SelfaggError: The worker raised it.
         """
         errors = self._ray.exceptions
         try:
@@ -99,7 +99,7 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
         address: ``local``: one on this machine, started now and ended with the block. ``auto`` or ``HOST:PORT``: one
             that runs and that this machine belongs to.
         model: Name of the model that the workers will open.
-        workers: How many; None: as many as the GPUs serve where the model is in the worker, else one a machine, but at
+        workers: Number of workers; None: as many as the GPUs serve if workers hold the model, else one a machine, at
             least two.
 
     Raises:

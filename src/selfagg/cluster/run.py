@@ -31,9 +31,9 @@ class Hand:
     """A worker as this side sees it.
 
     Attributes:
-        actor: How to call it.
-        facts: What it told of itself; None while it does not run.
-        obstacle: Why it makes no call now.
+        actor: The actor to call.
+        facts: The facts that it told; None while it does not run.
+        obstacle: Reason for which it makes no call now.
         gone: True if it cannot get at a model any more.
     """
 
@@ -52,8 +52,8 @@ class RunSplit:
         """Prepare a run; nothing is started before entering.
 
         Args:
-            cluster: Where it runs.
-            job: What it is. The concurrency of its access is all workers' together; None: each worker's own is what
+            cluster: The place in which it runs.
+            job: The job. The concurrency of its access is all workers' together; None: each worker's own is what
                 its connection serves well.
             questions: In the record's order.
             callback: Told of all that is generated anywhere.

@@ -32,15 +32,15 @@ class Job:
 
     Attributes:
         model: Name of the model; every worker opens a connection of its own.
-        access: How to get at it; its addresses are looked up where the worker runs.
+        access: The access to it; its addresses are looked up where the worker runs.
         method: The method.
-        settings: How it samples.
-        source: Which questions, in words.
+        settings: The sampling.
+        source: The origin of the questions, in words.
         schedule: As for `selfagg.run.runner.evaluate`.
         version: Of selfagg, the same everywhere.
-        folder: Where relative paths begin, on machines that have it.
+        folder: Folder where relative paths begin, on machines that have it.
         programs: True if questions ask for programs.
-        sandbox: Where programs run; None: the worker chooses.
+        sandbox: Sandbox for programs; None: the worker chooses.
     """
 
     model: str
@@ -80,7 +80,7 @@ class News:
 
     Attributes:
         part: The new generations and scores; in the last news of a question all of them, with weights.
-        obstacle: Why no call is made now.
+        obstacle: Reason for which no call is made now.
     """
 
     part: Part

@@ -35,7 +35,7 @@ class Advice:
         recorded: The recorded method.
         recorded_calls: Calls a question of the recorded run, every member computed.
         recorded_accuracy: Accuracy of its own answer.
-        tried: How many settings were tried.
+        tried: Number of settings that were tried.
         front: Those that no other beats in calls and accuracy, the cheapest first.
         plain: The front of those that neither stop nor copy.
         chosen: The one that keeps to what was asked; None where none does.

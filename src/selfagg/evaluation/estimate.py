@@ -34,7 +34,7 @@ class ExpectedCosts:
         methods: The methods, at their budget.
         costs: Calls and tokens of each, over all questions and seeds.
         total: Calls and tokens of all together; they share their first samples.
-        source: Where the questions are from, in words.
+        source: The origin of the questions, in words.
         questions: Number of questions.
         seeds: Runs of each method.
         reply_tokens: Tokens that a reply is taken to have.

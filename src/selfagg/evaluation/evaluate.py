@@ -56,7 +56,7 @@ class Evaluation:
 
     Attributes:
         summary: All numbers of the run; the properties below are the most wanted of them.
-        costs: What a question cost on average by the time each population was there.
+        costs: Mean costs of a question up to each population.
         record: The record's file; None if it was kept in memory.
     """
 
@@ -209,7 +209,7 @@ async def aevaluate(
         order: ``random`` or ``prefix``; see `selfagg.RSA`.
         stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
             question is done early; see `selfagg.RSA`.
-        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample`` or ``majority``: which member of the last population is RSA's answer; None: ``sample``.
         candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
         sampling: Temperature (1.0 by default), token limit and the like.
@@ -221,7 +221,7 @@ async def aevaluate(
             None: by kind.
         wording: The words of the prompts; None: our own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Where the model is served. For a model's name, as the next three.
+        base_url: Base URL of the model's server. For a model's name, as the next three.
         api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
         timeout_s: Longest wait for one reply, in seconds; None: an hour.
         patience_s: Seconds to wait for a server that answers nobody; None: 300.

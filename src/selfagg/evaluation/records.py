@@ -112,8 +112,8 @@ def analyze(
 
     Args:
         record: The record of one run.
-        stop: When a question would have been done, as ``share:0.875``; see `selfagg.RSA`.
-        copy: Whether sets of one answer would have been copied.
+        stop: The rule that would have ended a question, as ``share:0.875``; see `selfagg.RSA`.
+        copy: True if sets of one answer would have been copied.
         answer: ``sample`` or ``majority``: which member of the last population would have been the answer.
         n: Fewer members.
         t: Fewer populations.

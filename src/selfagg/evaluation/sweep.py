@@ -78,7 +78,7 @@ class Cell:
         n: Members of a population.
         k: Candidates of an aggregation; None at T = 1, where nothing is aggregated.
         population: Accuracy, pass@N, majority and the like of population T.
-        cost: What a question cost by then, on average.
+        cost: Mean cost of a question up to then.
         record: The record of the run; None if it was not kept.
     """
 
@@ -102,9 +102,9 @@ class Sweep:
     Attributes:
         cells: One for each N, K and T; at T = 1 one for each N.
         model: The model's name.
-        missing: What the runs lack: members without a reply or a score, replies without a count of tokens.
+        missing: Missing parts of the runs: members without a reply or a score, replies without a count of tokens.
         grid: The combinations.
-        source: Where the questions are from, in words.
+        source: The origin of the questions, in words.
         folder: The folder of the records; None if they were not kept.
         front: Settings that no other beats in calls and accuracy, each with its ``flags``; plain and adaptive ones.
     """

@@ -115,8 +115,8 @@ def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscore
     Args:
         states: Letters of each population, first to last.
         same: For each population, each member's answer group, or None where it has no answer.
-        done: Whether nothing is missing; before that it is too early for the fate of right answers.
-        unscored: Whether an answer could not be scored; then the fate of right answers is not known either.
+        done: True if nothing is missing; before that it is too early for the fate of right answers.
+        unscored: True if an answer could not be scored; then the fate of right answers is not known either.
     """
     if not states:
         return []

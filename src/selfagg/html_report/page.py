@@ -34,7 +34,7 @@ def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -
     Args:
         title: Its heading.
         made: A line for its foot.
-        data: What the script reads at once; JSON values.
+        data: The data that the script reads at once; JSON values.
         texts: Names and packed contents (base64) of what it reads on demand.
     """
     folder = resources.files(__package__) / "page"

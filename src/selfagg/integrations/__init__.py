@@ -20,7 +20,7 @@ def conversation(messages: Sequence[Mapping[str, Any]], kind: Kind = "text") -> 
 
     Args:
         messages: Chat messages as the OpenAI API has them; the last one is the user's.
-        kind: What the answer is, where answers are to be compared.
+        kind: The kind of the answer, where answers are to be compared.
 
     Raises:
         UsageError: The last message is not a user's, or not plain text.

@@ -25,7 +25,7 @@ def think_server(model: str, method: selfagg.Method, **access: Any) -> MCPServer
 
     Args:
         model: The model that thinks, as `selfagg.solve` takes it.
-        method: How it thinks.
+        method: The method with which to think.
         access: ``base_url``, ``api_key`` and other arguments of `selfagg.asolve`.
     """
     server = MCPServer("selfagg", version=selfagg.__version__)

@@ -24,8 +24,8 @@ class Model(Protocol):
     for its models and context length) and raises `UsageError` with one clear sentence if that cannot be done.
 
     Attributes:
-        name: What the record says answered, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
-        concurrency: How many calls at once it serves well, where the user names no number.
+        name: Name of the model in records, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
+        concurrency: Number of calls at once that the model serves well, if the user names none.
         context: Tokens that prompt and reply may have together, or None where nobody said. Known after entering.
     """
 

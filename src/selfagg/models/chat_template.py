@@ -36,7 +36,7 @@ async def encoded(
     Args:
         tokenizer: With a chat template.
         messages: The conversation.
-        settings: What the template is told beside it.
+        settings: Settings of the template beside it.
 
     Raises:
         ModelError: The chat template refuses the conversation, or there is more than text in it.

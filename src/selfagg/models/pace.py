@@ -41,7 +41,7 @@ class Pace:
         flights: Start of each call in flight, earliest first.
         closed_until: No call begins before this time.
         error: The failure that closed the server last, or None.
-        closings: How often in a row the server was closed, without an answer between.
+        closings: Closings of the server in a row, without an answer between.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:

@@ -56,16 +56,16 @@ class Simulation:
 
     Attributes:
         p: Chance that a first sample is right, on average over the questions that are neither easy nor hopeless.
-        spread: How unequal these questions are: 0 all alike, towards 1 each always right or always wrong.
+        spread: Inequality of these questions: 0 all alike, towards 1 each always right or always wrong.
         easy: Share of questions whose first samples are right but for one in 50.
         hopeless: Share of questions whose first samples are never right.
         rescue: r_0, the chance that an aggregation is right though none of its parents is.
         keep: r_K, the chance that it is right when all of them are; in between the chance is linear.
-        skill: How well an aggregation recognises a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
+        skill: Skill of an aggregation in seeing a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
             for nothing. It falls with difficulty: 0.7 of it where p = 0, 1.2 of it where p = 1.
-        herd: How strongly an aggregation follows the answer that most of its candidates give; 1: in proportion.
+        herd: Strength with which an aggregation follows the answer that most of its candidates give; 1: in proportion.
         unanswered: Share of replies without an answer.
-        wrong: How many different wrong answers there are to a question.
+        wrong: Number of different wrong answers to a question.
         agree: Share of the wrong replies that give the most common wrong answer, on average; 0: all equally common.
         tokens: Mean length of a reply.
         cv: Coefficient of variation of the lengths, which are log-normal.

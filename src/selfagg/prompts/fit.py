@@ -27,7 +27,7 @@ class Fitted:
     Attributes:
         messages: The conversation.
         max_tokens: Room that is left for the reply, at most what was asked for.
-        cut: How many candidates had to be shortened.
+        cut: Number of shortened candidates.
     """
 
     messages: tuple[Message, ...]

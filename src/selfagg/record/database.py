@@ -24,7 +24,7 @@ class WriteLock:
     let a second writer in.
 
     Attributes:
-        lost: Whether `check` has found the file lost.
+        lost: True if `check` has found the file lost.
 
     Raises:
         RecordInUse: Another process holds the file.
@@ -92,8 +92,8 @@ def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tupl
 
     Args:
         path: The file; None: in memory.
-        read_only: Whether nothing is to be written.
-        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+        read_only: True if nothing is to be written.
+        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
 
     Returns:
         The connection, and whether it is to a copy.

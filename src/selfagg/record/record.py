@@ -52,11 +52,11 @@ class Record:
 
     Args:
         path: The file; None keeps the record in memory.
-        read_only: Whether it is only read, which anybody may do at any time.
-        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+        read_only: True if it is only read, which anybody may do at any time.
+        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
 
     Attributes:
-        copied: Whether this is a temporary copy, because the file has an older format.
+        copied: True if this is a temporary copy, because the file has an older format.
 
     Raises:
         UsageError: The file is no record, is damaged, cannot be written, or another process writes it.
@@ -251,9 +251,9 @@ class Record:
 
         Args:
             source: The other record.
-            where: Which generations: a condition on their columns.
+            where: A condition on the columns of the generations to copy.
             values: Values for the condition's placeholders.
-            scores: Whether what they scored comes along.
+            scores: True if what they scored comes along.
 
         Returns:
             How many generations are new here.

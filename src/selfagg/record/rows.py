@@ -24,8 +24,8 @@ class Generation:
         prompt: Fingerprint of the messages sent.
         cut: Candidates that had to be shortened to fit the context.
         seed: The seed sent with the call.
-        started: When the call began, in seconds since the epoch.
-        tries: How often a failed call was tried; a reply knows by itself.
+        started: Time of the call's begin, in seconds since the epoch.
+        tries: Tries of a failed call; a reply has its own count.
     """
 
     question: int

@@ -36,7 +36,7 @@ class Agreement:
 
         Args:
             deepest: The last population that has recorded members; all before it went on.
-            whole: Whether the record holds the whole question, so that the deepest population was enough.
+            whole: True if the record holds the whole question, so that the deepest population was enough.
         """
         for t in range(1, deepest):
             self._went_on[t].set()

@@ -56,7 +56,7 @@ class FinalSampling:
 
     Attributes:
         t: The last population.
-        sampling: How its members are sampled (a response format, tools, stop strings).
+        sampling: The sampling of its members (a response format, tools, stop strings).
         listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
     """
 
@@ -91,7 +91,7 @@ class Engine:
     """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
 
     Attributes:
-        failure: What the last failed call failed of.
+        failure: The reason for the last failed call.
     """
 
     def __init__(
@@ -111,14 +111,14 @@ class Engine:
 
         Args:
             model: The open connection.
-            settings: How every member is sampled.
+            settings: The sampling of every member.
             record: Keeps what is generated.
             concurrency: Most calls at once; None: what the connection serves well.
             callback: Told of each generation.
-            retry_failed: Whether a failed call that the record holds is made again.
+            retry_failed: True if a failed call that the record holds is made again.
             call_limiter: A bound on calls that is shared with other engines; None: one of its own.
-            final_sampling: What is different for the last population.
-            as_recorded: Whether a question ends where the record has it end (a replay), whatever its answers.
+            final_sampling: The differences for the last population.
+            as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
         """
         self.model = model
         self.settings = settings

@@ -32,9 +32,9 @@ class QuestionRun:
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
         estimated: Tokens of the calls whose server did not tell them, by estimate.
-        calls: How many those were.
+        calls: Number of the calls.
         copies: Members that were copied instead, without a call.
-        replies: How many calls gave a reply.
+        replies: Number of calls that gave a reply.
         spent: Set once ``usage`` and ``estimated`` have reached the budget.
     """
 
@@ -100,7 +100,7 @@ class QuestionRun:
         Args:
             t: Its population.
             i: Its place.
-            prompt: What it is sampled from, and with it its parents.
+            prompt: Its prompt, and with the prompt its parents.
             role: ``candidate``; another word for calls that make no member of a population.
 
         Raises:

@@ -193,7 +193,7 @@ class QuestionResult:
 
     Attributes:
         member: The member whose response is the answer.
-        cut_short: Whether a budget or a deadline ended the work before the method was through.
+        cut_short: True if a budget or a deadline ended the work before the method was through.
         others: Further members of the last population, where more than one answer was asked for.
     """
 
@@ -223,7 +223,7 @@ async def answer(
             the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
         schedule: As for `evaluate`; ``stepwise`` computes every member.
         deadline_s: Seconds until the best answer at hand is taken.
-        count: How many members of the last population are wanted as answers; at most its size.
+        count: Number of members of the last population that are wanted as answers; at most its size.
 
     Raises:
         ModelError: Nobody has answered.

@@ -67,7 +67,7 @@ class Command:
         user: Id of the user that the guest must become before it runs a program, or None.
         count_threads: True if the guest can limit its threads by counting its user's.
         count_entries: True if the guest's folder is a file system of its own, whose files can be counted.
-        folder: Where to start it, or None if that does not matter.
+        folder: Folder in which to start it, or None if that does not matter.
         remove: A folder to remove, with everything in it, when it has ended, or None.
         group: The control group that it is in, to be removed with all that is in it, or None.
         stop: A command that ends it, where killing the first one would not, or None.

@@ -53,7 +53,7 @@ def find_home(mount: Path, own: str) -> Path | None:
     """Return the nearest group from our own upwards in which a guest's can be made and entered.
 
     Args:
-        mount: Where cgroup v2 is mounted.
+        mount: Folder in which cgroup v2 is mounted.
         own: The text of ``/proc/self/cgroup``.
     """
     place = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)

@@ -21,9 +21,9 @@ class ProgramResult:
     """The result of one run. All of it is the program's word: compare it, believe nothing of it.
 
     Attributes:
-        output: What it wrote to standard output (not valid UTF-8: with replacement characters).
-        value: What the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
-        failure: Why there is no proper result, in a few words, or None.
+        output: The text on standard output (not valid UTF-8: with replacement characters).
+        value: The value that the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
+        failure: The reason for a missing result, in a few words, or None.
     """
 
     output: str = ""
@@ -73,10 +73,10 @@ async def load_program(
     """Put a program into a sandbox.
 
     Args:
-        sandbox: Where it runs.
+        sandbox: The place in which it runs.
         code: Python source. If it does not compile, every run fails and says so.
-        limits: What each run may use.
-        contest: Whether it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
+        limits: The limits of each run.
+        contest: True if it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
         cpu: The processor it stays on, or None for any.
 
     Raises:

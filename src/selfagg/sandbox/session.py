@@ -42,8 +42,8 @@ class Session:
 
     Args:
         process: The started process, its input and output the channel.
-        command: How it was started.
-        limits: What the guest is to be told of its limits, in its first message.
+        command: The command that started the process.
+        limits: The limits that the guest gets in its first message.
         most: Most bytes of one message from the guest.
     """
 
@@ -128,7 +128,7 @@ async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | 
     """Start a guest, and end it with all that it started.
 
     Args:
-        sandbox: Where it runs.
+        sandbox: The place in which it runs.
         guest: Its name.
         limits: Its bounds.
         cpu: The processor it stays on, or None for any.

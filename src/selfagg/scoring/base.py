@@ -17,7 +17,7 @@ class Verdict:
         answer: The final answer, or None if the response gives none.
         score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, or where
             the check failed.
-        note: Why a score could not be given (a time limit, a checker that failed), else ``""``.
+        note: Reason for a missing score (a time limit, a checker that failed), else ``""``.
     """
 
     answer: str | None

@@ -49,9 +49,9 @@ class CodeScorer:
     """A scorer of programs. As many run at a time as there are processors.
 
     Args:
-        sandbox: Where they run; an attribute of the same name. None: what `choose_sandbox` finds when the first
+        sandbox: The sandbox; an attribute of the same name. None: the one that `choose_sandbox` finds when the first
             program is scored.
-        limits: What each run of a program may use.
+        limits: The limits of each run of a program.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:

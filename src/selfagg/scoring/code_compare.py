@@ -58,7 +58,7 @@ def same_value(written: str, expected: str) -> bool:
     """Return True if a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
 
     Raises:
-        UsageError: What is expected is not JSON.
+        UsageError: The expected text is not JSON.
     """
     try:
         wanted = read_json(expected)

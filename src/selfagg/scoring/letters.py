@@ -146,7 +146,7 @@ def _ends_well(letter: str, rest: str, *, labelled: bool, named: bool) -> bool:
 
     Args:
         letter: The letter.
-        rest: What follows.
+        rest: The text that follows.
         labelled: The letter stands in brackets, so that any text may follow.
         named: It is no variable: in upper case, in brackets, or announced.
     """

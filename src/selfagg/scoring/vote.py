@@ -14,7 +14,7 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
 
     Args:
         scorer: Says which answers are the same.
-        question: What they answer.
+        question: The question that they answer.
         members: In the order that breaks ties; their `Member.answer` has been read. Those without an answer do
             not vote.
 

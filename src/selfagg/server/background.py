@@ -57,8 +57,8 @@ class Background:
 
         Args:
             response: The response object.
-            request: What goes on after a restart, as `KeptResponse.request`.
-            plan: What to do.
+            request: The part that a restart needs to go on, as `KeptResponse.request`.
+            plan: The plan of the deliberation.
             at_end: Called when the work has ended, in whatever way.
         """
         told = ResponseEvents({**response, "status": "queued"})

@@ -35,11 +35,11 @@ class DeliberationResult:
         own: Tokens of the client's own prompt and of the answers; estimated where the model's server did not tell them.
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
-        calls: How many those were.
+        calls: Number of the calls.
         copies: Members that were copied from a set whose candidates agree, without a call.
-        stopped: Whether an earlier population agreed and is the last, by the method's rule.
+        stopped: True if an earlier population agreed and is the last, by the method's rule.
         populations: Members of each population that replied.
-        cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
+        cut_short: True if budget, deadline or a failing model ended the work, so that this is the best at hand.
         record: Id of its question in the record, or None.
         method: The method, with its settings.
         seed: The seed from which all sets followed.
@@ -86,12 +86,12 @@ class Deliberator:
         """Deliberate on a request; if cancelled, end every call made for it.
 
         Args:
-            plan: What to do.
+            plan: The plan of the deliberation.
             name: The request's id, under which a record keeps it.
             callback: Told of each member.
             listener: Told of the answer's text as it is written, where one member is the answer.
             usage: Told at the end of tokens and calls, whatever the end.
-            resumed: Whether the record may hold members of this request, which are not sampled again.
+            resumed: True if the record may hold members of this request, which are not sampled again.
 
         Raises:
             APIError: There is no answer, and why.

@@ -28,7 +28,7 @@ class Progress:
         member: The member.
         line: A line that tells of it.
         needed: Members of each population that the answer needs.
-        late: Whether nobody needs to be told: the answer is being written already, or it takes no other member.
+        late: True if nobody needs to be told: the answer is being written already, or it takes no other member.
     """
 
     member: Member
@@ -42,10 +42,10 @@ class Piece:
     """A piece of an answer.
 
     Attributes:
-        index: Which answer; the first is 0.
+        index: Index of the answer; the first is 0.
         text: Of the response.
         reasoning: Of the model's own reasoning.
-        fields: What else the message holds, in the words of chat completions: tool calls, a refusal.
+        fields: Further fields of the message, in the words of chat completions: tool calls, a refusal.
         logprobs: Log-probabilities of the piece, or None.
     """
 
@@ -85,8 +85,8 @@ async def events(
         plan: The request.
         name: Its id.
         keep_alive_s: Longest silence in seconds, after which None comes; None: no bound.
-        live: Whether the answer is handed out while the model writes it, not when it is recorded.
-        resumed: Whether the record may hold members of this request.
+        live: True if the answer is handed out while the model writes it, not when it is recorded.
+        resumed: True if the record may hold members of this request.
         usage: Told at the end of tokens and calls, whatever the end.
 
     Raises:

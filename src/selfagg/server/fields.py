@@ -75,7 +75,7 @@ def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:
 
     Args:
         body: The request, as chat completions has it.
-        forwards: Whether the model takes fields of the API beyond those of `Sampling`.
+        forwards: True if the model takes fields of the API beyond those of `Sampling`.
 
     Raises:
         APIError: A field would change the meaning of the answer, and cannot be honoured.

@@ -61,9 +61,9 @@ async def forwarded(request: Request, model: Forwards, call_limiter: FairLimiter
 
     Args:
         request: The client's request, its body read.
-        model: Where it goes.
+        model: The model that gets the call.
         call_limiter: Holds the calls in flight to a bound; this one waits its turn. None: it takes no generation.
-        call: What is sent.
+        call: The call that is sent.
 
     Raises:
         NoRoute: The model's server does not have the route.

@@ -32,7 +32,7 @@ class Service:
         settings: Defaults, limits, keys.
         call_limiter: The bound on calls in flight, in turns between requests.
         admission: The bound on open requests.
-        metrics: What is counted.
+        metrics: The counters.
         deliberator: Answers requests.
         kept: Keeps responses.
         background: Works on responses that nobody waits for.

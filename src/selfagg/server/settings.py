@@ -47,9 +47,9 @@ class ServeSettings:
         n: Members of a population.
         k: Candidates of an aggregation set.
         t: Populations, the first included.
-        stop: When a population of RSA is the last; see `selfagg.RSA`.
+        stop: The rule that makes a population of RSA the last; see `selfagg.RSA`.
         copy: RSA copies a set whose candidates agree.
-        answer: How RSA chooses the answer where a request does not say: sample or majority.
+        answer: RSA's choice of the answer where a request does not say: sample or majority.
         candidate: Part of a candidate that an aggregation shows: response, reasoning, answer, tail:TOKENS.
         server_defaults: neutral (False): the whole distribution, the same through every connection. server (True):
             what is not given is as the server or the checkpoint has it.

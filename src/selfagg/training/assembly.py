@@ -39,8 +39,8 @@ class PromptEntry:
         position: Of its problem.
         tokens: Of its prompt.
         members: The candidates shown, in this order.
-        c: How many of them are right.
-        cut: How many of them are shortened.
+        c: Number of right candidates.
+        cut: Number of shortened candidates.
         messages: The conversation, where it has to be shortened and is not the one that the candidates give.
     """
 
@@ -60,13 +60,13 @@ class PromptAssembly:
         record: The candidates, and all problems.
         questions: All problems.
         origins: For each the name of its source.
-        recipe: What is made of them.
-        settings: How candidates are sampled and shown.
+        recipe: The recipe of the set.
+        settings: The sampling and the shown part of candidates.
         model: Counts tokens; None: they are estimated, and no prompt is too long.
         plain: The plain prompts that fit, by the places of the problems to train on.
         test: Those of the held out problems.
         drawn: Aggregation prompts by problem.
-        counts: What was left out, and why.
+        counts: Numbers of prompts left out, by reason.
     """
 
     record: Record

@@ -43,7 +43,7 @@ class Problems:
     Attributes:
         questions: In their order, ids unique.
         origins: For each the name of its source.
-        source: Which they are, in words.
+        source: The problems' origin, in words.
     """
 
     questions: Sequence[Question]
@@ -69,10 +69,10 @@ class DataPlan:
 
     Attributes:
         problems: The problems.
-        recipe: What is made of them.
-        settings: How candidates are sampled; the seed decides all draws, and what of a candidate is shown is shown.
+        recipe: The recipe of the set.
+        settings: The sampling of candidates; the seed decides all draws, and what of a candidate is shown is shown.
         model: The name of the model.
-        told: What the record tells of its making besides versions.
+        told: Facts that the record notes besides versions.
     """
 
     problems: Problems
@@ -147,8 +147,8 @@ async def make_set(
     """Make the set or go on with an unfinished one; sample nothing again that is recorded.
 
     Args:
-        folder: Where; a new folder, or one that holds an unfinished set of this plan.
-        plan: What; its model is the name of ``model``.
+        folder: The folder; a new one, or one that holds an unfinished set of this plan.
+        plan: The plan; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once.
         reused: A record whose first samples for the same problems serve here too.

@@ -33,7 +33,7 @@ class HeldOutEvaluation:
         questions: Held-out problems, with gold answers.
         every: Steps between evaluations; 0: before and after training alone.
         method: RSA with its N, K and T (the paper's 16, 4, 10).
-        sampling: How members are sampled.
+        sampling: The sampling of members.
         seed: Decides sets and members' seeds: the same at every step, so that steps are compared on equal terms.
     """
 

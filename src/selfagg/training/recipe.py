@@ -25,9 +25,9 @@ class Recipe:
         pool: Candidates that are sampled for each problem, of which k are drawn (0: k).
         draws: Different sets of k of them that are drawn for each problem.
         fraction: Share of aggregation prompts among all training prompts; 0: plain problems alone, no model is asked.
-        all_right: What becomes of prompts all of whose candidates are right.
-        all_wrong: What becomes of prompts none of whose candidates is right.
-        too_long: What becomes of longer aggregation prompts: candidates are shortened, as at inference, or the prompt
+        all_right: Fate of prompts with right candidates alone.
+        all_wrong: Fate of prompts without a right candidate.
+        too_long: Fate of longer aggregation prompts: candidates are shortened, as at inference, or the prompt
             is dropped. A plain prompt that is too long is dropped.
         max_prompt_tokens: Most tokens of a prompt; None: what the model's context leaves beside a reply.
         held_out: Problems kept apart as a test split, which are trained on in no form.

@@ -41,7 +41,7 @@ class Reward:
 
     Attributes:
         value: 1.0 verified right, 0.0 not; None: it could not be scored.
-        note: Why it could not be scored, or what its check has to say of it (a time limit, the test that failed).
+        note: Reason for a missing score, or a note of the check (a time limit, the test that failed).
     """
 
     value: float | None
@@ -103,7 +103,7 @@ def reply_of(completion: str | Sequence[Mapping[str, Any]], *, cut: bool = False
 
     Args:
         completion: The text, or messages of which the last is the response.
-        cut: Whether it ended because it reached its length limit.
+        cut: True if it ended because it reached its length limit.
     """
     message = {"content": completion} if isinstance(completion, str) else completion[-1]
     text = message.get("content") or ""

@@ -59,7 +59,7 @@ def train(
             what is saved alone.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
         rows: The prompts; drawn in an order of their own, all once before any comes again.
-        settings: How it is trained.
+        settings: The settings of the training.
         out: The folder of this training; see `RunFolder` for what is in it.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
             each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
@@ -67,7 +67,7 @@ def train(
         evaluation: RSA on held-out problems at chosen steps; None: none.
         trainer: Makes the trainer, from the arguments of `KeptGRPO`; None: by ``settings.algorithm``.
         save_every: Steps between checkpoints; 0: at the end only.
-        about: What else decides the training (the base model, the data), to be compared when it is continued.
+        about: Further facts that decide the training (the base model, the data), to be compared when it is continued.
         callback: Told of each line that ``metrics.jsonl`` gets.
 
     Returns:

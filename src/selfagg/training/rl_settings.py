@@ -32,7 +32,7 @@ class RLSettings:
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
         vllm: vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on this
             machine (transformers does).
-        repeats: How often each prompt stands in a step, one after another: for trainers whose rollouts have several
+        repeats: Copies of each prompt in a step, one after another: for trainers whose rollouts have several
             parts, as ``examples/end_to_end``.
         seed: Decides the order of prompts and what is sampled.
     """

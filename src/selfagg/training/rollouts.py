@@ -17,15 +17,15 @@ class Rollout:
         step: Of the training, from 1.
         index: Place of its prompt in the training set.
         id: Of its question.
-        aggregation: Whether its prompt shows candidates.
-        k: How many.
-        c: How many of them are right; -1 for a plain prompt.
+        aggregation: True if its prompt shows candidates.
+        k: Number of candidates.
+        c: Number of right candidates; -1 for a plain prompt.
         t: Population in an end-to-end loop, else 1.
         i: Member of it, else 0.
         text: The response.
         reward: Its reward; None where it could not be scored.
         tokens: Its length.
-        cut: Whether it ended at the length limit.
+        cut: True if it ended at the length limit.
         entropy: Mean over its tokens of the policy's entropy, in nats; None before the update.
     """
 

@@ -35,12 +35,12 @@ class TrainingRow:
         ability: The question's kind.
         ground_truth: The gold answer; ``""`` where scoring goes by the question's data alone.
         index: Its place in the file, from 0.
-        split: Which file.
+        split: The file: ``train`` or ``test``.
         id: The question's id.
         question: JSON text of the whole question; see `question_of`.
-        aggregation: Whether candidates are shown.
-        k: How many; 0 for a plain prompt.
-        c: How many of them are right; -1 for a plain prompt.
+        aggregation: True if candidates are shown.
+        k: Number of candidates; 0 for a plain prompt.
+        c: Number of right candidates; -1 for a plain prompt.
         prompt_tokens: Tokens of the prompt, chat template included; an estimate errs upwards.
     """
 

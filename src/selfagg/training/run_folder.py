@@ -76,8 +76,8 @@ class RunFolder:
         """Write the settings into a new folder; compare them in a folder that a training has begun.
 
         Args:
-            settings: What decides the course of the training; JSON values.
-            may_differ: What does not: how long it goes on, versions.
+            settings: Settings that decide the course of the training; JSON values.
+            may_differ: Settings that do not: the number of steps, versions.
 
         Raises:
             UsageError: The folder belongs to another training, or cannot be written.

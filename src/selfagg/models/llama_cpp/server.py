@@ -38,7 +38,7 @@ class Llama:
     """A running server; it ends with `close`.
 
     Attributes:
-        url: Where it listens on the loopback interface, for whoever has
+        url: Its address on the loopback interface, for whoever has
         key: its key, made up for this run.
         slots: Calls it works on at once; `fitting_slots` where memory sets the bound.
     """

@@ -19,7 +19,7 @@ class Address:
 
     Attributes:
         url: Base URL without user name, password, query and closing slash: fit to be shown.
-        query: What follows ``?`` in every request, as Azure's ``api-version=...``; may be secret.
+        query: The part after ``?`` of every request, as Azure's ``api-version=...``; may be secret.
         basic: User name and password as the Authorization header has them, or ``""``.
         other: The same with or without ``/v1``, to be tried where ``url`` is not found; None: there is none.
     """

@@ -23,7 +23,7 @@ class ReplyAssembly:
     """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
 
     Args:
-        verbatim: Whether deltas and reply hold the events' choices as they came.
+        verbatim: True if deltas and reply hold the events' choices as they came.
     """
 
     def __init__(self, *, verbatim: bool = False) -> None:

@@ -34,7 +34,7 @@ def refusal(status: int, body: str, headers: Mapping[str, str], secrets: Sequenc
         status: HTTP status.
         body: The answer's text, JSON or not.
         headers: The answer's headers.
-        secrets: What is never to be repeated.
+        secrets: Texts that must never be repeated.
     """
     return refusal_of(status, _loaded(body), secrets, headers)
 

@@ -44,9 +44,9 @@ class Server:
     """One base URL.
 
     Attributes:
-        address: Where it is; changes where it redirects or where ``/v1`` was missing.
-        given: Where it was said to be.
-        pace: How fast the server is asked.
+        address: The address; changes where it redirects or where ``/v1`` was missing.
+        given: The address that the user gave.
+        pace: The pace of calls to the server.
         credentials: Key and headers.
     """
 
@@ -63,12 +63,12 @@ class Server:
         """Name the server; nothing is reached yet.
 
         Args:
-            address: Where it is.
+            address: The address of the server.
             credentials: Key and headers.
             timeout_s: Longest silence: of a whole answer, or between two events of a stream.
             whole_s: Longest time of a whole reply, however it comes.
-            policy: How calls are tried again; the pauses follow it.
-            keep_connections: Whether a connection serves several requests.
+            policy: The rules for further tries; the pauses follow them.
+            keep_connections: True if a connection serves several requests.
         """
         self.address = self.given = address
         self.pace = Pace(policy or RetryPolicy())

@@ -56,12 +56,12 @@ class ServerInfo:
     """The facts that a server gave about one model.
 
     Attributes:
-        listed: Whether it lists the model.
-        note: What is odd about its list, or ``""``.
-        hint: What to say if the model turns out not to be there.
+        listed: True if it lists the model.
+        note: A note on an odd list, or ``""``.
+        hint: A hint for the case that the model is not there.
         context: Tokens that prompt and reply may have together, or None where it did not say.
         slots: Calls it works on at once, or None where it did not say.
-        counter: How it counts tokens, or None where it cannot.
+        counter: Its counter of tokens, or None if it has none.
         owner: As `ServedModel.owner`.
         supported: As `ServedModel.supported`.
     """

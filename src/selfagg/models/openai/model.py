@@ -89,7 +89,7 @@ class OpenAIModel:
 
         Args:
             model: Its name at the server.
-            base_urls: Where it is served, e.g. ``http://localhost:8000/v1``; the same model behind each. None
+            base_urls: Base URLs of its servers, e.g. ``http://localhost:8000/v1``; the same model behind each. None
                 given: OPENAI_BASE_URL, else the official address. A user name, a password and a query are sent.
             api_key: Key for all of them. None: from the file, else OPENAI_API_KEY, else a placeholder.
             api_key_file: File that holds the key; read again when a server refuses the key.
@@ -101,7 +101,7 @@ class OpenAIModel:
             whole_s: Longest time of a whole reply, however it comes. No limit by default.
             patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
                 300 by default.
-            retries: When to try again, in place of ``patience_s``.
+            retries: Rules for further tries, in place of ``patience_s``.
 
         Raises:
             UsageError: An address, the key or a header cannot be one, or there is no key for the official address.
@@ -348,10 +348,10 @@ class OpenAIModel:
         """Return the request to send again; raise what the refusal means where that is of no use.
 
         Args:
-            refusal: What the server answered.
-            request: What was asked.
-            body: What was sent for it.
-            server: Where to.
+            refusal: The server's answer.
+            request: The request.
+            body: The body that was sent.
+            server: The server that refused.
             key: The key that was sent; another call may have read a newer one since.
             tried: The base URLs that this call has been sent to.
         """

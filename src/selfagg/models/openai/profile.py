@@ -36,10 +36,10 @@ class Profile:
     """The facts learnt about a server; one for a connection, whatever the number of its replicas.
 
     Attributes:
-        program: Which program serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
+        program: The program that serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
         fields: The neutral sampling fields that this program is known to take.
         context: Tokens that prompt and reply may have together, as a refusal or a cut prompt told; or None.
-        proven: Whether a call was answered.
+        proven: True if a call was answered.
     """
 
     def __init__(self, where: str = "") -> None:

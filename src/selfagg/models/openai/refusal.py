@@ -76,8 +76,8 @@ class Refusal(Exception):
         code: Its error codes and types, for comparison.
         param: The parameter it complains of, or ``""``.
         wait_s: Seconds it asks to be left alone.
-        numbers: What its body tells in fields of their own (llama.cpp's ``n_ctx``, ``n_prompt_tokens``).
-        page: Whether the answer was a web page.
+        numbers: Numbers in fields of its body (llama.cpp's ``n_ctx``, ``n_prompt_tokens``).
+        page: True if the answer was a web page.
     """
 
     status: int
@@ -164,11 +164,11 @@ class Refusal(Exception):
         """Return the exception to raise.
 
         Args:
-            where: Who refused.
-            proven: Whether this connection has answered before. A 403 or 404 then concerns one call (a filter, a
+            where: Name of the server that refused.
+            proven: True if this connection has answered before. A 403 or 404 then concerns one call (a filter, a
                 replica that is not ready), otherwise all; a wrong key and an empty purse always concern all.
-            listed: Whether the server lists the model, so that a 404 concerns one call.
-            hint: What to do, for the end of the sentence.
+            listed: True if the server lists the model, so that a 404 concerns one call.
+            hint: Advice for the end of the sentence.
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "") + hint
         if self.overflow:

@@ -120,7 +120,7 @@ def read_usage(value: object, written: str = "") -> Usage:
 
     Args:
         value: Its ``usage``.
-        written: What the model wrote: a count of no tokens at all beside a text is none.
+        written: The text of the model: a count of no tokens at all beside a text is none.
     """
     usage = mapping(value)
     prompt = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))

@@ -31,7 +31,7 @@ class Checkpoint:
     Attributes:
         model: The weights; not quantised, whatever they were loaded from.
         tokenizer: With a chat template.
-        name: What it was loaded from: a hub id, or the last part of a path.
+        name: The source of the weights: a hub id, or the last part of a path.
     """
 
     model: PreTrainedModel

@@ -28,15 +28,15 @@ class DecodingRow:
     Attributes:
         prompt: Tokens.
         limit: Most new tokens.
-        choice: How they are chosen, and
+        choice: The choice of tokens, and
         chance: by which random numbers.
         stops: Strings that end it.
-        logprobs: Whether to note each token's log-probability.
-        tokens: What is written so far; the token that ends a reply included.
+        logprobs: True if to note each token's log-probability.
+        tokens: The tokens written so far; the token that ends a reply included.
         noted: Log-probabilities of the tokens, by the model at a temperature of 1.
-        ended: Whether the model ended it, by a token of its own or a stop string.
+        ended: True if the model ended it, by a token of its own or a stop string.
         cancelled: Set by whoever gave up waiting.
-        start: When it was asked for, by `time.perf_counter`.
+        start: Time of the call, by `time.perf_counter`.
     """
 
     prompt: list[int]

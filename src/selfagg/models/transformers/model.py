@@ -61,7 +61,7 @@ class HFModel:
             model: A causal language model. In evaluation mode between entering and leaving; nobody else may use it
                 while a call runs.
             tokenizer: Its tokenizer, with a chat template.
-            name: What records say answered.
+            name: Name of the model in records.
             concurrency: Most calls at once, as far as memory holds their caches; None: 256. Further calls wait. For
                 models of a million weights, 1,024 are faster.
             context: Tokens that prompt and reply may have together; None: what the model was trained on.

@@ -26,7 +26,7 @@ class Head:
     Attributes:
         id: The answer's id.
         body: The request as it came.
-        created: When it came, in seconds since the epoch.
+        created: Time of its arrival, in seconds since the epoch.
     """
 
     id: str
@@ -103,7 +103,7 @@ class Api(ABC):
 
     Attributes:
         route: Its path below ``/v1``.
-        prefix: What its answers' ids begin with.
+        prefix: Prefix of its answers' ids.
         names: Its own names for fields of chat completions, for errors.
         form: The form of its requests, for the OpenAPI document.
     """
