@@ -64,7 +64,7 @@ class Progress(Callback):
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
         tokens: Completion tokens written in this session, as far as the server tells them.
-        untold: Replies in this session whose tokens it did not tell.
+        untold: Replies in this session whose tokens it did not report.
         obstacle: Reason for which no call is made now, or None.
     """
 

@@ -32,7 +32,7 @@ class Usage:
         cached: Those of ``prompt`` that came from a cache.
         completion: Tokens of the replies.
         reasoning: Those of ``completion`` that belong to reasoning sections.
-        unknown: Calls whose server did not tell its tokens. They are in none of the other figures.
+        unknown: Calls whose server did not report its tokens. They are in none of the other figures.
     """
 
     prompt: int = 0

@@ -28,7 +28,7 @@ class Cost:
         cached: Those of them that the server had in its cache.
         completion: Tokens of the replies.
         seconds: Time of the calls, as if one came after the other.
-        without_usage: Replies whose server did not tell their tokens, which are in none of these sums.
+        without_usage: Replies whose server did not report their tokens, which are in none of these sums.
     """
 
     calls: float = 0.0
@@ -52,7 +52,7 @@ class Cost:
         return Cost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it for JSON, with the sum of prompt and completion tokens; null for tokens that nobody told."""
+        """Return all values for JSON, with the sum of prompt and completion tokens; null for tokens not reported."""
         tokens = {name: getattr(self, name) if self.told else None for name in ("prompt", "cached", "completion")}
         return {
             "calls": self.calls,

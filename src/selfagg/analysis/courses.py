@@ -50,7 +50,7 @@ class Recorded:
         answers: Numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`.
         right: 1 right, 0 wrong, NaN where that is not known.
         calls: 1, or 0 for members that took no call.
-        tokens: Prompt and completion tokens; NaN where the server did not tell.
+        tokens: Prompt and completion tokens; NaN where the server did not report.
     """
 
     questions: Sequence[QuestionOutcome]

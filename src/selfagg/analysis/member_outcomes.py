@@ -36,7 +36,7 @@ class MemberOutcome(NamedTuple):
         same: Place of the earliest member of its population with an equal answer; None without an answer.
         failed: True if its call failed, so that there is no reply.
         cut: True if its reply was cut by the limit on its length.
-        completion: Tokens of its reply, reasoning included; None where the server did not tell.
+        completion: Tokens of its reply, reasoning included; None where the server did not report.
         seconds: Seconds that the model took for it.
         copied: True if it was copied from its first parent without a call.
         carried: True if it stands for a member that was never made: the question stopped before, and this is its last

@@ -10,7 +10,7 @@ from selfagg.record.record import Record
 from selfagg.types import Usage
 
 UNTOLD = "(tries > 0 AND coalesce(prompt_tokens + completion_tokens, 0) = 0)"
-"""Holds of a call whose server did not tell the tokens; earlier versions recorded 0, which no reply takes."""
+"""Holds of a call whose server did not report the tokens; earlier versions recorded 0, which no reply takes."""
 
 _MEMBERS = """
 SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
@@ -37,7 +37,7 @@ class Missing:
         unscored: Those whose answer could not be scored. They are left out of every share.
         why: The commonest reason why an answer could not be scored, or ``""``.
         replies: Replies to all calls.
-        without_usage: Those whose server did not tell their tokens. No sum of tokens holds them.
+        without_usage: Those whose server did not report their tokens. No sum of tokens holds them.
         reasoning_only: Those that are finished and have a reasoning section and no text.
         filtered: Those that a filter cut.
         unknown_stop: Those that ended for a reason that nobody knows.

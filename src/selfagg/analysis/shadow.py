@@ -71,7 +71,7 @@ class Shadow:
         exact: True if its calls and answers are those of a run with these settings; else all is by r_c.
         questions: Questions that are done, and told of here.
         calls: Calls a question, every member of each population that is reached computed, as `evaluate` does.
-        tokens: Prompt and completion tokens a question; None where the server did not tell all of them.
+        tokens: Prompt and completion tokens a question; None where the server did not report all of them.
         depth: Populations a question, one after the other.
         recorded_calls: Calls a question of the recorded run.
         recorded_tokens: Its tokens.
@@ -172,13 +172,13 @@ class Shadows:
         )
         if not alike or method.n > recorded.n or method.t > recorded.t:
             raise UsageError(
-                f"a record of {_named(recorded)} cannot tell of {_named(method)}: it tells of the same method with as "
-                "many members and populations or fewer, and of a vote of its first samples"
+                f"a record of {_named(recorded)} cannot tell of {_named(method)}: it holds the same method with as "
+                "many members and populations or fewer, and a vote of its first samples"
             )
         if not self.is_exact(method) and not all(question.whole for question in self._found.questions):
             raise UsageError(
                 f"record {self._record.path} has questions without a gold answer or a score, so there is no r_c to "
-                "tell of copied sets and smaller populations; stop, t and the vote can be told"
+                "tell of copied sets and smaller populations; stop, t and the vote need none"
             )
 
     def is_exact(self, method: Method) -> bool:

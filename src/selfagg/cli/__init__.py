@@ -1,4 +1,4 @@
-"""The command line: a thin door to the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
+"""The command line: a thin layer over the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
 
 Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
 """

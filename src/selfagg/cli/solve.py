@@ -71,7 +71,7 @@ async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Map
     from selfagg.api import asolve
 
     plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
-    # A rule to stop needs whole populations, as many as there may be; it ends the rehearsal where it will not the run.
+    # A rule to stop needs whole populations, as many as there may be; it may end the simulation and not the run.
     whole = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
     return whole if plan.method.rule else [len(population) for population in plan.populations]
 

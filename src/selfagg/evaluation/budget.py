@@ -51,7 +51,7 @@ def measured_lengths(record: Record) -> Lengths:
 
 
 def measured_tokens(record: Record) -> float:
-    """Return the mean tokens of a question; calls whose tokens nobody told are taken to be like the others."""
+    """Return the mean tokens of a question; calls whose tokens nobody reported are taken to be like the others."""
     cost = mean_cost(costs_by_question(record).values())
     told = cost.calls - cost.without_usage
     return (cost.tokens or 0.0) * cost.calls / told if told else 0.0

@@ -35,7 +35,7 @@ RULES = {
 }
 """The rules that every row obeys; in SQLite no text or blob lies between two numbers.
 
-The tokens of a call are NULL where the server did not tell them.
+The tokens of a call are NULL where the server did not report them.
 """
 
 SCHEMA = f"""

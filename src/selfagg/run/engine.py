@@ -243,7 +243,7 @@ class Engine:
         )
 
     async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
-        """Return about the tokens of a call whose server did not tell them; candidates are taken to be shown whole."""
+        """Return an estimate of the tokens of a call without reported ones, as if all candidates were shown whole."""
         worded = replace(prompt, wording=self.settings.wording)
         messages = worded.messages([self.candidate_format(candidate) for candidate in prompt.shown])
         written = {"role": "assistant", "content": reply.reasoning + reply.text}

@@ -29,8 +29,8 @@ class FairLimiter(PriorityLimiter):
     """A limiter in which every request has a queue of its own; the queues take turns.
 
     Start-time fair queueing (Goyal, Vin and Cheng, 1996) with calls of equal weight: a call's tag is its number in
-    its lane, counted from where the gate was when the lane last had nothing waiting. A request with one call is next
-    in line, however many calls another one has queued.
+    its queue, counted from the limiter's clock when the queue last had nothing waiting. A request with one call is
+    next in line, however many calls another one has queued.
     """
 
     def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:

@@ -31,7 +31,7 @@ class QuestionRun:
         seed: The run's seed, from which the method draws its sets.
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
-        estimated: Tokens of the calls whose server did not tell them, by estimate.
+        estimated: Tokens of the calls whose server did not report them, by estimate.
         calls: Number of the calls.
         copies: Members that were copied instead, without a call.
         replies: Number of calls that gave a reply.

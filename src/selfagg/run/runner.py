@@ -213,7 +213,7 @@ async def answer(
 ) -> QuestionResult:
     """Compute the answer to one question, and no member that the answer does not need.
 
-    When the trial's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
+    When the question's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
     of the deepest population that has answers.
 
     Args:

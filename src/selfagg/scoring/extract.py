@@ -88,7 +88,7 @@ def last_box(text: str) -> str | None:
     return read_boxes(text)[0]
 
 
-@functools.lru_cache(maxsize=256)  # the trial, the scorer and its gold answer ask for the same ones in a row
+@functools.lru_cache(maxsize=256)  # the run, the scorer and its gold answer ask for the same ones in a row
 def read_boxes(text: str) -> tuple[str | None, str]:
     """Return the result of `last_box`, and the text after the last box; ``""`` after one that never closes."""
     boxes = _boxes(text)

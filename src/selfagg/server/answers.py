@@ -60,7 +60,7 @@ def usage(outcome: DeliberationResult) -> dict[str, Any]:
 def account(outcome: DeliberationResult) -> dict[str, Any]:
     """Return all that was spent, and how the answer came about.
 
-    Tokens that the model's server did not tell are estimated: ``calls_without_usage`` says of how many calls.
+    Tokens that the model's server did not report are estimated: ``calls_without_usage`` says of how many calls.
     """
     return {
         "method": dict(outcome.method),

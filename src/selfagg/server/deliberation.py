@@ -32,7 +32,7 @@ class DeliberationResult:
 
     Attributes:
         members: The answers; at least one, each with a reply.
-        own: Tokens of the client's own prompt and of the answers; estimated where the model's server did not tell them.
+        own: Tokens of the client's own prompt and of the answers; estimated where the server did not report them.
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
         calls: Number of the calls.

@@ -41,7 +41,7 @@ class Metrics:
         )
         self._untold = Counter(
             "selfagg_calls_without_usage",
-            "Calls of deliberations whose tokens nobody told.",
+            "Calls of deliberations whose tokens nobody reported.",
             registry=self._registry,
         )
         self._calls = Counter("selfagg_calls", "Calls to the model made by deliberations.", registry=self._registry)

@@ -142,7 +142,7 @@ class KeptResponses:
         if query.get("stream", "").lower() not in ("true", "1"):
             return Json(kept.response)
         if not kept.response["background"]:
-            raise refused("stream: only a response made with background: true is told again", "stream")
+            raise refused("stream: only a response made with background: true is streamed again", "stream")
         after = query.get("starting_after", "-1")
         if not re.fullmatch(r"-?\d{1,12}", after):
             raise refused(f"starting_after: {after[:100]!r} is no event's number", "starting_after")
