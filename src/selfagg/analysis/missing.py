@@ -1,4 +1,4 @@
-"""What a run lacks: replies, scores, token counts. Counted here and worded here, for every table, JSON and report."""
+"""The missing parts of a run: replies, scores, token counts. Counted and worded here for every table and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other settings would have saved and cost, told from the record of a run that computed every member.
+"""The savings and costs of other settings, derived from the record of a run that computed every member.
 
 Rules that stop, fewer populations, and votes are exact: the members are the recorded ones. Copied sets and smaller
 populations are by r_c; see `selfagg.analysis.courses`.
