@@ -232,5 +232,5 @@ class Member:
 
     @property
     def right(self) -> bool:
-        """Return True if its answer is right: full score, not partial credit."""
+        """Return True if the member's answer is right: full score, not partial credit."""
         return self.score is not None and self.score >= 1.0

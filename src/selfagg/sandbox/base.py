@@ -95,7 +95,7 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name by which a user chooses it."""
+        """Return the name by which a user chooses the sandbox."""
         ...
 
     @property
@@ -108,7 +108,7 @@ class Sandbox(Protocol):
         ...
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, in a few words, or None. May start processes."""
+        """Return why the sandbox cannot be used on this machine, in a few words, or None. May start processes."""
         ...
 
 

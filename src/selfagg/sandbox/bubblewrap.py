@@ -43,7 +43,7 @@ class Bubblewrap:
         return f"{cgroup.said()}{counted}"
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, or None."""
+        """Return why bubblewrap cannot be used on this machine, or None."""
         if shutil.which(self._program) is None:
             return "bubblewrap is not installed (Debian, Ubuntu, Fedora: the package bubblewrap)"
         failure = probe(self)

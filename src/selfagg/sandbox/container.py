@@ -34,7 +34,7 @@ class Container:
         self.image = image or f"docker.io/library/python:{version.major}.{version.minor}-slim"
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, or None."""
+        """Return why the container engine cannot be used on this machine, or None."""
         if shutil.which(self.name) is None:
             return f"{self.name} is not installed"
         if not self._succeeds("info"):

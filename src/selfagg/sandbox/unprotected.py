@@ -20,7 +20,7 @@ class Unprotected:
     limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
 
     def trouble(self) -> str | None:
-        """Return None: it works everywhere."""
+        """Return None: programs can run unprotected everywhere."""
         return None
 
     def command(self, guest: str, limits: Limits) -> Command:

@@ -149,7 +149,7 @@ class KeptResponses:
         return Stream(b"", self._background.stream(self._name, int(after)), headers=EVENTS)
 
     async def cancel(self) -> Response:
-        """End the work on it; one that is done stays as it is."""
+        """End the work on the response; a response that is done stays as it is."""
         if (kept := await self._kept()) is None:
             return await self._relayed("/cancel")
         if not kept.response["background"]:
