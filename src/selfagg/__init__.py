@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selfagg.evaluation.compared import Compared
     from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, advise, analyze, build_report, merge, plot, replay
+    from selfagg.evaluation.records import Replay, advise, analyze, merge, plot, replay, report
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
@@ -59,7 +59,7 @@ _MODULES = {
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
     "progress_bar": "ProgressBar",
-    "evaluation.records": "Replay advise analyze build_report merge plot replay",
+    "evaluation.records": "Replay advise analyze merge plot replay report",
     "scoring.base": "Scorer Verdict",
     "types": "Member Question Reply Request Sampling Stop Usage",
 }
@@ -108,7 +108,6 @@ __all__ = [
     "asolve",
     "asweep",
     "available_models",
-    "build_report",
     "compare",
     "connect",
     "estimate_costs",
@@ -118,6 +117,7 @@ __all__ = [
     "merge",
     "plot",
     "replay",
+    "report",
     "solve",
     "sweep",
 ]

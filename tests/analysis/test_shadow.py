@@ -188,5 +188,5 @@ def test_the_same_from_python_and_in_json(plain: Path) -> None:
     found: dict[str, Any] = analysis.to_dict()["shadow"]
     assert (found["calls"], found["exact"], found["recorded_calls"]) == (told.calls, True, 40.0)
     assert selfagg.analyze(plain).shadow is None
-    with pytest.raises(selfagg.UsageError, match="no stopping rule"):
+    with pytest.raises(selfagg.UsageError, match="there is no rule 'soon'"):
         selfagg.analyze(plain, stop="soon")

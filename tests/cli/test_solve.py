@@ -26,7 +26,11 @@ def test_the_response_is_all_that_stdout_gets(run: Run) -> None:
 
 
 def test_json(run: Run, tmp_path: Path) -> None:
-    found = json.loads(run("solve", "-", *SMALL, "--json", "--record", "one.sqlite", stdin="What is 6 * 7?").stdout)
+    found = json.loads(
+        run(
+            "solve", "-", *SMALL, "--answer", "sample", "--json", "--record", "one.sqlite", stdin="What is 6 * 7?"
+        ).stdout
+    )
     with Record(tmp_path / "one.sqlite", read_only=True) as record:
         ((calls, prompt, completion),) = record.query(
             "SELECT count(*), sum(prompt_tokens), sum(completion_tokens) FROM generations"
@@ -40,6 +44,9 @@ def test_json(run: Run, tmp_path: Path) -> None:
         "k": 2,
         "t": 3,
         "calls": calls,
+        "copies": 0,
+        "depth": 3,
+        "stopped": False,
         "usage": {"prompt": prompt, "cached": 0, "completion": completion, "reasoning": 0, "unknown": 0},
         "failed": 0,
         "cut_short": False,

@@ -20,6 +20,7 @@ SUMMARY: dict[str, Any] = {
     "questions": 1,
     "questions_total": 1,
     "populations": [],
+    "answer": {"accuracy": None, "interval": None},
     "answer_accuracy": None,
     "calls": 7,
     "answer_replied": None,
@@ -53,6 +54,7 @@ def test_failed_and_skipped(failures: int, skipped: int, said: str) -> None:
 def test_credit_is_told_where_it_differs_by_more_than_rounding(credit: float, told: bool) -> None:
     population = {
         "t": 1,
+        "carried": 0,
         "accuracy": 0.3,
         "interval": None,
         "accuracy_replied": 0.3,
@@ -75,7 +77,14 @@ def told(**summary: Any) -> list[str]:
 
 
 def test_an_accuracy_is_told_with_and_without_the_members_that_failed() -> None:
-    population = {"t": 1, "accuracy": 0.25, "interval": [0.1, 0.5], "accuracy_replied": 0.5, "partial_credit": 0.25}
+    population = {
+        "t": 1,
+        "carried": 0,
+        "accuracy": 0.25,
+        "interval": [0.1, 0.5],
+        "accuracy_replied": 0.5,
+        "partial_credit": 0.25,
+    }
     population |= {"pass_at_n": 0.5, "majority": 0.5, "distinct": 1, "unanswered": 4, "unanswered_cut": 0}
     population |= {"mean_tokens": None}
     answer = {"answer_accuracy": 0.25, "answer_interval": [0.1, 0.5], "answer_replied": 0.5}

@@ -132,7 +132,7 @@ def test_candidates_of_one_set_serve_another(run: Run, tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (["--k", "5", "--pool", "4"], "k = 5, but a pool of 4 holds no more than 4"),
-        (["--fraction", "nan"], "--fraction: nan is no number"),
+        (["--fraction", "nan"], "--fraction = nan, but it is a share from 0 to 1"),
         (["--max-prompt-tokens", "3"], "no problem is left to train on: the prompts of all 12"),
         (["--model", "simulated:fail=1", "--size", "2"], "2 problems have fewer than 4 candidates"),
         (["--problems", "deepscalr"], "did you mean deepscaler"),

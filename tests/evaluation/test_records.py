@@ -1,4 +1,4 @@
-"""`analyze`, `replay`, `compare` and `build_report` give what the commands print."""
+"""`analyze`, `replay`, `compare` and `report` give what the commands print."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_replay_leaves_files_beside_its_own_alone(folder: Path, ending: str) -
 
 def test_a_folder_stands_for_its_records(folder: Path) -> None:
     assert [entry.method for entry in selfagg.compare(folder).entries] == ["rsa", "majority"]
-    assert selfagg.build_report(folder, folder / "report.html").read_text().startswith("<!")
+    assert selfagg.report(folder, folder / "report.html").read_text().startswith("<!")
 
 
 def test_what_is_no_record_is_told(tmp_path: Path) -> None:

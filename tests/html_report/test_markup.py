@@ -118,7 +118,7 @@ def test_a_very_long_text_is_left_as_it_is() -> None:
 @given(st.text(alphabet=st.sampled_from(list("$\\[](){}*_`#>-+1.|<&!ab \n\t\x00\u202e")), max_size=200))
 def test_any_text_gives_nodes_of_known_names(text: str) -> None:
     found: Any = json.loads(json.dumps(nodes(text)))
-    page = Path(__file__).parents[2] / "src" / "selfagg" / "report" / "page" / "js" / "nodes.js"
+    page = Path(__file__).parents[2] / "src" / "selfagg" / "html_report" / "page" / "js" / "nodes.js"
     listed = " ".join(re.findall(r'"([a-z ]+)"', page.read_text()))
     assert names_of(found) <= {"h", *listed.split()}
 

@@ -18,4 +18,4 @@ async def test_a_client_lists_the_tool_and_thinks_with_it() -> None:
         assert set(tool.input_schema["properties"]) == {"problem"}
         result = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"})
         assert not result.is_error
-        assert result.content[0].text
+        assert getattr(result.content[0], "text", "")

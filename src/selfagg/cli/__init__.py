@@ -69,7 +69,7 @@ app = typer.Typer(
     cls=_Group,
     help="Recursive Self-Aggregation (arXiv 2509.26626): deeper thinking from the language model you already have.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
     context_settings={"help_option_names": ["-h", "--help"]},
 )

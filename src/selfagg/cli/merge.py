@@ -8,7 +8,7 @@ from selfagg.cli.generate import command
 
 
 @command
-def merge(records: list[Path], out: Path) -> None:
+def merge(records: list[Path], *, out: Path) -> None:
     """Merge the records of eval --shard; the whole record can be analyzed, reported and continued.
 
     Args:
@@ -16,6 +16,5 @@ def merge(records: list[Path], out: Path) -> None:
         out: The record to write, or to add to.
     """
     from selfagg.evaluation.records import merge as merged
-    from selfagg.terminal import results
 
-    results().print(f"{out}: {merged(records, out):,} new generations")
+    print(f"{out}: {merged(records, out):,} new generations")

@@ -18,10 +18,11 @@ def report(records: list[Path], *, out: Path | None = None, title: str | None = 
         out: The file to write (default: the first record's name with .html).
         title: The page's heading.
     """
-    from selfagg.evaluation.records import build_report, records_of
+    from selfagg.evaluation.records import records_of
+    from selfagg.evaluation.records import report as write
 
     written = out or records_of(records)[0].with_suffix(".html")
-    print(build_report(records, written, title=title))
+    print(write(records, written, title=title))
 
 
 @command

@@ -251,7 +251,7 @@ def compare(records: RecordPath | Sequence[RecordPath], *, reference: str | None
         return compared([opened.enter_context(opened_record(path)) for path in records_of(records)], reference)
 
 
-def build_report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:
+def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:
     """Write one self-contained HTML file: the comparison, the curves, and every question with all its members.
 
     Args:

@@ -22,7 +22,7 @@ class Recipe:
 
     Attributes:
         k: Candidates of an aggregation prompt; 1 is the refine wording.
-        pool: Candidates that are sampled for each problem, of which k are drawn (0: k).
+        pool: Candidates that are sampled for each problem, of which k are drawn (k).
         draws: Different sets of k of them that are drawn for each problem.
         fraction: Share of aggregation prompts among all training prompts; 0: plain problems alone, no model is asked.
         all_right: Fate of prompts with right candidates alone.
@@ -34,7 +34,7 @@ class Recipe:
     """
 
     k: int = 4
-    pool: int = 0
+    pool: int = None  # type: ignore[assignment]  # __post_init__ makes it k
     draws: int = 1
     fraction: float = 0.5
     all_right: Kept = "keep"
@@ -46,8 +46,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1:
             raise UsageError(f"fraction = {self.fraction}, but it is a share from 0 to 1")
-        if not self.pool:
-            object.__setattr__(self, "pool", self.k)
+        if self.pool is None:
+            object.__setattr__(self, "pool", self.k)  # type: ignore[unreachable]
         for name, least in (("k", 1), ("pool", 1), ("draws", 1), ("held_out", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} = {getattr(self, name)}, but it is at least {least}")
