@@ -30,7 +30,7 @@ class Population(Mapping[int, Member]):
     Where only one member of the last population was asked for, only its ancestors are there.
 
     Attributes:
-        t: Which population; 1 is the first.
+        t: Number of the population; 1 is the first.
     """
 
     t: int
@@ -48,23 +48,23 @@ class Population(Mapping[int, Member]):
 
 @dataclass(frozen=True)
 class Result:
-    r"""What `solve` returns.
+    r"""The result of `solve`.
 
     Attributes:
         answer: The final answer read from the response (what stands in its last ``\boxed{}``, say), or None if it
             gives none.
         text: The response.
         member: The member whose response it is.
-        populations: What was computed: ``populations[0]`` is the first population; each maps a member's place to
+        populations: The computed members: ``populations[0]`` is the first population; each maps a member's place to
             the member, with parents and reply.
         method: The method, with its settings.
         calls: Calls to the model.
         copies: Members that were copied from a set whose candidates agree, without a call.
-        stopped: Whether a population before the last one agreed, and is the last by the method's rule.
+        stopped: True if a population before the last one agreed, and is the last by the method's rule.
         usage: Tokens of all calls; ``usage.unknown`` of the calls told none. A budget counts these by estimate.
-        cut_short: Whether a budget or deadline ended the work early, so that this is the best answer at hand.
+        cut_short: True if a budget or deadline ended the work early, so that this is the best answer at hand.
         record: The record's file, or None if it was kept in memory.
-        missing: What the work lacks: members without a reply, replies without a count of tokens.
+        missing: Missing parts of the work: members without a reply, replies without a count of tokens.
     """
 
     answer: str | None
@@ -81,7 +81,7 @@ class Result:
     stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg solve --json`` prints."""
+        """Return the object that ``selfagg solve --json`` prints."""
         from selfagg.analysis.missing import usage_json
 
         return {
@@ -144,13 +144,13 @@ async def asolve(
         t: Populations, the first included; None: 10.
         order: ``random`` or ``prefix``; see `selfagg.methods.RSA`.
         stop: ``never``, ``unanimous`` or ``share:X``: when a population is the last; see `selfagg.RSA`.
-        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample``: a member of the last population, drawn uniformly; only its ancestors are computed.
             ``majority``: the last population votes. None: the method's own; else a vote where answers compare, a
             drawn member for free text and programs.
-        kind: What the question is, which decides wording and how the final answer is read: ``math`` and ``choice``
+        kind: The kind of the question, which decides wording and reading of the answer: ``math`` and ``choice``
             in ``\boxed{}``, ``reasoning_gym`` in <answer> tags, ``code`` in a code block, ``text`` the whole response.
-        candidate: What of a candidate is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
+        candidate: The part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
         sampling: Temperature (1.0 by default), token limit and the like.
         seed: Decides the aggregation sets, and the seeds sent to the model.
         schedule: ``free``, or ``stepwise`` to wait for whole populations.
@@ -160,7 +160,7 @@ async def asolve(
         patience_s: Seconds to wait for an ``openai:`` server that limits the rate, loads or is gone, while it answers
             nobody. 300 by default. For a model's name; an open connection has its own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Where the model is served. For a model's name, as the next two.
+        base_url: Base URL of the model's server. For a model's name, as the next two.
         api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
         timeout_s: Longest wait for one reply, in seconds; None: an hour.
         scorer: Reads, scores and compares answers; see `selfagg.evaluate`. None: by the question's kind.

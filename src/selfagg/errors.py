@@ -1,4 +1,4 @@
-"""What can go wrong, in three classes."""
+"""The errors of selfagg, in three classes."""
 
 
 class SelfaggError(Exception):
@@ -17,11 +17,11 @@ class ModelError(SelfaggError):
     """One call to a model failed for good, after whatever retries made sense.
 
     Attributes:
-        tries: How often the call was tried.
-        fatal: Whether every further call would fail the same way (a wrong key, an unknown model), so that a
+        tries: Number of tries of the call.
+        fatal: True if every further call would fail the same way (a wrong key, an unknown model), so that a
             run has no reason to go on.
         gone: True if no call has hope now (the server is gone, or its limit lasts longer than patience).
-        status: What the server answered, as an HTTP status; 503 for one that cannot be reached, 504 for one that
+        status: The server's answer, as an HTTP status; 503 for one that cannot be reached, 504 for one that
             is too slow, None where there is nothing to say.
         wait_s: Seconds that the server asked to be left alone.
     """

@@ -1,4 +1,4 @@
-"""Count what happens in a run, for a display that shows it."""
+"""Counts of what happens in a run, for a display that shows them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GROUP BY g.t
 
 @dataclass(slots=True)
 class ProgressCounts:
-    """One population, over all questions: how many members it will have, and what became of those that are done.
+    """The counts of one population, over all questions: the members it will have, and the states of those done.
 
     ``answers`` counts the answers as they are written, in a run of one question. Of a question that stopped before,
     the last members are carried forward: they count in the accuracy alone.
@@ -56,7 +56,7 @@ class ProgressCounts:
 
     @property
     def judged(self) -> int:
-        """Members whose answer was held against a gold one, or who gave none."""
+        """Return the number of members whose answer was held against a gold one, or who gave none."""
         return self.right + self.wrong + self.unanswered
 
     @property
@@ -68,7 +68,7 @@ class ProgressCounts:
 
 
 class Progress(Callback):
-    """What is done so far. Told by the engine on its event loop, read by a display's thread.
+    """The state of a run so far. The engine updates it on its event loop, and a display's thread reads it.
 
     Attributes:
         tallies: Populations 1, 2, ...
@@ -77,8 +77,8 @@ class Progress(Callback):
         failures: Calls that failed for good in this session.
         calls: Calls answered in this session.
         tokens: Completion tokens written in this session, as far as the server tells them.
-        untold: Replies in this session whose tokens it did not tell.
-        obstacle: Why no call is made now, or None.
+        untold: Replies in this session whose tokens it did not report.
+        obstacle: Reason for which no call is made now, or None.
     """
 
     def __init__(
@@ -190,17 +190,17 @@ class Progress(Callback):
 
     @property
     def done(self) -> int:
-        """Members that are there, over all populations."""
+        """Return the number of members that are there, over all populations."""
         return sum(tally.done for tally in self.tallies)
 
     @property
     def size(self) -> int:
-        """Members that there will be."""
+        """Return the number of members that there will be."""
         return sum(tally.size for tally in self.tallies)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since this session began."""
+        """Return the seconds since this session began."""
         return self._clock() - self._begun
 
     @property
@@ -210,11 +210,11 @@ class Progress(Callback):
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the rest will take at this session's pace; None while there is no pace."""
+        """Return the seconds that the rest will take at this session's pace; None while there is no pace."""
         return (self.size - self.done) * self.elapsed_s / self._fresh_members if self._fresh_members else None
 
     def tokens_per_second(self) -> float:
-        """Completion tokens a second over the last `WINDOW_S`; called now and then by one display."""
+        """Return the completion tokens a second over the last `WINDOW_S`; one display calls this now and then."""
         now = self._clock()
         self._past.append((now, self.tokens))
         while len(self._past) > 2 and now - self._past[1][0] > WINDOW_S:

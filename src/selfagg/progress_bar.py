@@ -55,7 +55,7 @@ class ProgressBar(Progress):
         """Show nothing yet.
 
         Args:
-            console: Where to show it; None: stderr.
+            console: The console that shows it; None: stderr.
             sizes: Members of each population of a question; None: those of the run's method.
             questions: Questions in all; None: those of the run.
             done_too: True shows a run of which an earlier session has done everything, too.
@@ -100,11 +100,11 @@ def shown(progress: Progress, title: Text, console: Console) -> AbstractContextM
 
 
 def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
-    """Return what runs, in two lines; a simulated model is called one.
+    """Return the name of the run, in two lines; a simulated model is called one.
 
     Args:
         settings: The method's, as a record has them.
-        source: Where the questions are from.
+        source: The origin of the questions.
         model: The model's name.
     """
     return Text.assemble(
@@ -117,7 +117,7 @@ def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
 
 
 def described_model(name: str) -> str:
-    """A model's name; a simulated one is said to be one."""
+    """Return a model's name; a simulated model is called simulated."""
     return f"{name} (SIMULATED: no language model was asked)" if name.startswith("simulated") else name
 
 
@@ -158,7 +158,7 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
 
 
 def line(progress: Progress) -> str:
-    """The state of a run in one line."""
+    """Return the state of a run in one line."""
     scores = [f"{tally.accuracy:.1%}" if tally.accuracy is not None else "-" for tally in progress.tallies]
     parts = [
         f"{_share(progress):4.0%}",
@@ -172,7 +172,7 @@ def line(progress: Progress) -> str:
 
 
 def render(progress: Progress, title: Text, console: Console) -> Group:
-    """The live view: a row a population, as many as the terminal has room for."""
+    """Return the live view: a row a population, as many as the terminal has room for."""
     ascii_only = console.options.ascii_only
     blocks = _ASCII_BLOCKS if ascii_only else _BLOCKS
     table = Table.grid(padding=(0, 1), expand=True)
@@ -195,7 +195,7 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
 
 
 def _verdict(tally: ProgressCounts) -> str:
-    """A population's accuracy; where the right answer is unknown, the most frequent one and how often it came."""
+    """Return a population's accuracy; without gold answers, the most frequent answer and its number of times."""
     if tally.accuracy is not None:
         return f"{tally.accuracy:.1%}"
     if common := tally.answers.most_common(1):
@@ -205,7 +205,7 @@ def _verdict(tally: ProgressCounts) -> str:
 
 
 def rows(tallies: list[ProgressCounts], room: int) -> range:
-    """Which populations to show: those around the deepest one at work, where there is no room for all."""
+    """Return the populations to show: those around the deepest one at work, where there is no room for all."""
     room = max(1, min(room, len(tallies)))
     deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
     first = max(1, min(deepest - room // 2, len(tallies) - room + 1))
@@ -269,7 +269,7 @@ def _obstacle(progress: Progress) -> list[str]:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

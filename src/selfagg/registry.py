@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @functools.cache
 def registered(group: Group) -> Mapping[str, EntryPoint]:
-    """Return what the installed packages register, by name; of two packages with one name the first counts."""
+    """Return the entries that installed packages register, by name; of two with one name the first counts."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=f"selfagg.{group}"):
         found.setdefault(entry.name, entry)
@@ -32,7 +32,7 @@ def load(group: Group, name: str, kind: type[T]) -> T | None:
     """Return the object that a package registers under a name; None if no package does.
 
     Args:
-        group: Where it is registered.
+        group: The group of entry points.
         name: Its name.
         kind: The type that the object must have.
 

@@ -15,7 +15,7 @@ Message = Mapping[str, Any]
 
 
 class Stop(StrEnum):
-    """Why a model stopped writing."""
+    """The reason for which a model stopped writing."""
 
     FINISHED = "finished"
     LENGTH = "length"
@@ -32,7 +32,7 @@ class Usage:
         cached: Those of ``prompt`` that came from a cache.
         completion: Tokens of the replies.
         reasoning: Those of ``completion`` that belong to reasoning sections.
-        unknown: Calls whose server did not tell its tokens. They are in none of the other figures.
+        unknown: Calls whose server did not report its tokens. They are in none of the other figures.
     """
 
     prompt: int = 0
@@ -52,13 +52,13 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Prompt and completion tokens together: what a budget counts."""
+        """Return prompt and completion tokens together, as a budget counts them."""
         return self.prompt + self.completion
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How one reply is sampled.
+    """The sampling of one reply.
 
     Attributes:
         temperature: Sampling temperature.
@@ -105,13 +105,13 @@ class Question:
     Attributes:
         id: Its name in records; unique within a run.
         text: The problem as the benchmark states it.
-        kind: Which wording and which scoring it gets.
+        kind: Kind of the question, which decides wording and scoring.
         gold: The right answer, or None where nobody knows it.
-        instruction: How the final answer is to be written. None: what its kind asks for; ``""``: the text
+        instruction: The form of the final answer. None: the form of its kind; ``""``: the text
             says it already.
         context: Messages before the question: a system prompt, earlier turns.
         examples: Worked examples, shown after a system prompt; in an aggregation prompt with candidates of their own.
-        data: What scoring needs beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
+        data: Data for scoring beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
         group: The task or subject it belongs to, for tables by group.
         turn: The chat message whose text this is, where it is more than text: several parts (images), a name.
         after: Messages after the question's own: an agent's calls so far, and what they gave.
@@ -136,12 +136,12 @@ class Request:
 
     Attributes:
         messages: The conversation to answer.
-        sampling: How; ``max_tokens`` is always set here.
+        sampling: The sampling; ``max_tokens`` is always set here.
         seed: The member's own seed, from its address; below 2**31.
         question: The question, without its gold answer and data, unless the model has an attribute ``sees_gold`` that
             is true (a simulated one). A real connection sends nothing but ``messages``.
         parents: The members shown in the prompt.
-        verbatim: Whether ``Reply.choice`` and ``Delta.choice`` are wanted.
+        verbatim: True if ``Reply.choice`` and ``Delta.choice`` are wanted.
         run_seed: The run's seed, and
         place: the member's place in its population. Both are there for recorded samples alone.
     """
@@ -173,16 +173,16 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model wrote.
+    """The reply of a model.
 
     Attributes:
         text: The response without its reasoning section; may be empty where a reply was cut while reasoning.
         reasoning: The reasoning section where the model separates one (``reasoning``, ``reasoning_content``
             or <think> tags), else ``""``.
-        stop: Why it ended.
+        stop: The reason for its end.
         usage: Tokens of this call.
         logprobs: Log-probability of each token, where asked for and given.
-        tries: How often the call was tried; 0: there was no call, it is a copy.
+        tries: Number of tries of the call; 0: there was no call, the reply is a copy.
         seconds: From sending the successful try to its last token.
         choice: The choice of the server's answer as it came, where asked for and given: tool calls,
             log-probabilities in full. Of a streamed reply its end alone.
@@ -206,8 +206,8 @@ class Member:
         t: Its population; 1 is the first.
         i: Its place in the population.
         parents: Places in population ``t - 1`` of the candidates it was made from, in the prompt's order.
-        reply: What the model wrote, or None if the call failed.
-        error: Why it failed, or None.
+        reply: The reply of the model, or None if the call failed.
+        error: The reason for the failure, or None.
         answer: The final answer read from the reply, or None if there is none (or nobody looked yet).
         score: 1.0 right, 0.0 wrong, between them the task's partial credit; None if not scored.
     """
@@ -227,10 +227,10 @@ class Member:
 
     @property
     def copied(self) -> bool:
-        """Whether it is a copy of its first parent, made without a call because all its parents agree."""
+        """Return True if the member copies its first parent, without a call because all its parents agree."""
         return self.reply is not None and not self.reply.tries
 
     @property
     def right(self) -> bool:
-        """Return whether its answer is right: full score, not partial credit."""
+        """Return True if the member's answer is right: full score, not partial credit."""
         return self.score is not None and self.score >= 1.0

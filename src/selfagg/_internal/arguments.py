@@ -127,7 +127,7 @@ class RunArguments:
         check_model(self.model, **access)
 
     def settings(self) -> Settings:
-        """Return how members are sampled and scored; raise UsageError if the scorer or the candidate format is none."""
+        """Return the settings of sampling and scoring; raise UsageError if scorer or candidate format is unknown."""
         from selfagg.prompts.candidates import candidate_format_named
         from selfagg.prompts.wording import Wording
         from selfagg.run.engine import Settings

@@ -49,7 +49,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def kind_of(path: Path) -> str:
-    """Say what stands at a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
+    """Return the kind of a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -73,7 +73,7 @@ def readable(path: Path, what: str) -> Path:
 
     Args:
         path: The file.
-        what: What it is called in the error, as ``the file of questions``.
+        what: Name of the file in the error, as ``the file of questions``.
 
     Raises:
         UsageError: There is no such file, it is something else, or it cannot be opened.

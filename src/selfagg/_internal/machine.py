@@ -1,4 +1,4 @@
-"""Tell how many cores and how much memory this process may use."""
+"""The cores and the memory that this process may use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def memory(process: Path = _SELF) -> int:
 
 
 def _quota(folder: Path, kind: str) -> float | None:
-    """Return how many processors a control group may use, or None where it sets no bound (``max``, or -1)."""
+    """Return the number of processors that a control group may use; None if it sets no bound (``max``, or -1)."""
     try:
         quota, period = " ".join((folder / name).read_text() for name in _QUOTAS[kind]).split()
         return max(0.0, int(quota) / int(period)) or None

@@ -1,4 +1,4 @@
-"""Who hears Ctrl-C and SIGTERM for the length of a block."""
+"""Handling of Ctrl-C and SIGTERM for the length of a block."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 def heard_by(
     handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: signal.Signals
 ) -> Iterator[None]:
-    """Give these signals to a handler, and afterwards back to the one that had them.
+    """Give these signals to a handler for the length of the block, and then back to their former handlers.
 
     Args:
         handler: Called with each; ``signal.SIG_IGN``: nobody hears them.
-        numbers: Which; none: all that stop a process politely.
+        numbers: The signals; none: all that stop a process politely.
     """
     before = {number: signal.signal(number, handler) for number in numbers or STOPPING}
     try:

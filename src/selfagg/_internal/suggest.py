@@ -1,4 +1,4 @@
-"""What a message says after a name that does not exist."""
+"""Suggestions that a message adds after a name that does not exist."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a record says: populations, cost, aggregation, comparisons, figures. Every figure comes with its interval."""
+"""Analyses of a record: populations, cost, aggregation, comparisons, figures. Every figure comes with its interval."""

@@ -1,4 +1,4 @@
-"""How good a model is at aggregating: r_c, the chance of a right aggregation when c of its K parents are right.
+"""The quality of a model's aggregations: r_c, the chance of a right aggregation when c of its K parents are right.
 
 r_0 is rescue, a right answer from wrong parents alone; r_K is keeping, a right answer where all parents have it.
 """
@@ -28,7 +28,7 @@ ALIKE = 0.3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Aggregations:
-    """What came of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
+    """The counts of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
     A parent whose call failed counts as not right. A copy is no aggregation, nor is a member carried forward.
 
@@ -50,11 +50,11 @@ class Aggregations:
 
     @property
     def everywhere(self) -> bool:
-        """Return whether every member of the later populations is an aggregation, as in RSA."""
+        """Return True if every member of the later populations is an aggregation, as in RSA."""
         return int(self.tried.sum()) == len(self.right) * sum(self.sizes[1:])
 
     def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
-        """r_0 to r_K, over all aggregations or those that made population ``t``; None for a c that never occurred."""
+        """Return r_0 to r_K, over all aggregations or those of population ``t``; None for a c that never occurred."""
         populations = slice(None) if t is None else slice(t - 2, t - 1)
         tried = self.tried[:, populations].sum(axis=1)
         succeeded = self.succeeded[:, populations].sum(axis=1)
@@ -87,7 +87,7 @@ def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = N
 
 
 def _count(question: QuestionOutcome, k: int) -> Counts:
-    """Aggregations by population, right parents, and whether they are right; of shape (T - 1, K + 1, 2)."""
+    """Count aggregations by population, right parents, and right or wrong; the shape is (T - 1, K + 1, 2)."""
     import numpy as np
 
     counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)
@@ -98,7 +98,7 @@ def _count(question: QuestionOutcome, k: int) -> Counts:
 
 
 def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | None:
-    """Share of all tries that succeeded, with an interval clustered by question; None where nothing was tried.
+    """Return the share of all tries that succeeded, with an interval clustered by question; None without any try.
 
     Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
     more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:

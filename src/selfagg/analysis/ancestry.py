@@ -1,4 +1,4 @@
-"""How far the members of a population go back to the same members of the first."""
+"""The ancestry of populations: the members of the first population that later members go back to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ancestry:
-    """Where the members of a population come from, as means over questions.
+    """The ancestry of a population's members, as means over questions.
 
     A member's ancestry gives each member of the first population a share: a parent passes on its own shares, all
     parents of a member equally. This follows from the sets alone, whatever the candidates say; but a copy is its first
@@ -40,7 +40,7 @@ class Ancestry:
 
 
 def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Ancestry]:
-    """The ancestry of each population, over the questions that are done.
+    """Return the ancestry of each population, over the questions that are done.
 
     Args:
         record: The record.
@@ -60,7 +60,7 @@ def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None)
 
 
 def _shares(question: QuestionOutcome) -> Sequence[Floats]:
-    """For each population the shares of the first population's members (columns) in each member (rows)."""
+    """Return for each population the share of each first member (columns) in each of its members (rows)."""
     import numpy as np
 
     shares = [np.eye(len(question.populations[0]))]

@@ -1,4 +1,4 @@
-"""Methods side by side on the same questions: accuracy, cost, and whether the difference is more than noise."""
+"""A comparison of methods on the same questions: accuracy, cost, and a test whether a difference is more than noise."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class MethodResult:
         label: Name and settings, as far as they tell it from the others.
         method: Name of the method.
         seeds: Seeds of its runs, one for each record.
-        accuracy: How often its own answer is right. Runs with several seeds are averaged within each question, so
+        accuracy: Accuracy of its own answer. Runs with several seeds are averaged within each question, so
             that the interval is still one over questions.
         by_seed: The accuracy of each seed, in their order.
         over_seeds: Standard deviation of these; None for one seed.
         replied: The same, members without a reply left out.
-        missing: What its runs lack.
-        cost: What a question cost on average.
+        missing: Missing parts of its runs.
+        cost: Mean cost of a question.
         difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
             the number of comparisons (Holm). None for the reference itself.
     """
@@ -54,7 +54,7 @@ class MethodResult:
     difference: PairedComparison | None
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the entry as an object for JSON."""
         found = self.difference
         return {
             "label": self.label,
@@ -96,7 +96,7 @@ class Comparison:
     questions_total: int
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the comparison as an object for JSON."""
         return {
             "reference": self.reference,
             "questions": self.questions,
@@ -108,7 +108,7 @@ class Comparison:
 def compare(
     records: Sequence[Record], *, reference: str | None = None, until: Sequence[int | None] | None = None
 ) -> Comparison:
-    """Compares the runs of several records; those that differ in nothing but the seed are one entry.
+    """Compare the runs of several records; runs that differ in nothing but the seed are one entry.
 
     Args:
         records: At least one, all of the same questions.
@@ -184,7 +184,7 @@ def _run(record: Record, until: int | None) -> _RecordedRun:
 
 
 def _entries(runs: Sequence[_RecordedRun]) -> list[list[_RecordedRun]]:
-    """Runs that differ in nothing but the seed, together.
+    """Gather the runs that differ in nothing but the seed.
 
     Raises:
         UsageError: Two of them have the same seed too: one run counted twice would pass for two.

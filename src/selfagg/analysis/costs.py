@@ -1,4 +1,4 @@
-"""What a run cost: a question, and by the time each population was there."""
+"""The cost of a run: of a question, and of a question up to each population."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cost:
         cached: Those of them that the server had in its cache.
         completion: Tokens of the replies.
         seconds: Time of the calls, as if one came after the other.
-        without_usage: Replies whose server did not tell their tokens, which are in none of these sums.
+        without_usage: Replies whose server did not report their tokens, which are in none of these sums.
     """
 
     calls: float = 0.0
@@ -40,7 +40,7 @@ class Cost:
 
     @property
     def told(self) -> bool:
-        """Return whether the tokens of any call are known: no prompt has none."""
+        """Return True if the tokens of any call are known: no prompt has none."""
         return self.prompt > 0 or not self.without_usage
 
     @property
@@ -52,7 +52,7 @@ class Cost:
         return Cost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it for JSON, with the sum of prompt and completion tokens; null for tokens that nobody told."""
+        """Return all values for JSON, with the sum of prompt and completion tokens; null for tokens not reported."""
         tokens = {name: getattr(self, name) if self.told else None for name in ("prompt", "cached", "completion")}
         return {
             "calls": self.calls,
@@ -64,12 +64,12 @@ class Cost:
 
 
 def mean_cost(costs: Iterable[Cost]) -> Cost:
-    """The mean of at least one cost."""
+    """Return the mean of at least one cost."""
     return Cost(*map(fmean, zip(*map(astuple, costs), strict=True)))
 
 
 def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cost]:
-    """Cost of each question that is done, by its position; of its first ``until`` populations if that is given."""
+    """Return the cost of each question that is done, by its position; of its first ``until`` populations if given."""
     rows = record.query(
         f"SELECT question, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
         "WHERE weights IS NOT NULL AND (?1 IS NULL OR t <= ?1) GROUP BY question",
@@ -79,7 +79,7 @@ def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cos
 
 
 def costs_by_population(record: Record) -> list[Cost]:
-    """What a question had cost on average by the time each population was there, itself included.
+    """Return the mean cost of a question up to each population, that population included.
 
     Over the questions that are done. Its seconds are those of the calls one after the other; `chain_seconds` has the
     least that a question can take.
@@ -95,7 +95,7 @@ def costs_by_population(record: Record) -> list[Cost]:
 
 
 def chain_seconds(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[float]:
-    """Seconds until each population is there if no call ever waits for another that is not its parent.
+    """Return the seconds until each population is there if a call waits for its parents alone.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
     the time of a question on an idle model with a place for every call.

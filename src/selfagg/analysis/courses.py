@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 NOBODY = -1
-"""Stands for the answer of a member that gives none."""
+"""The answer of a member that gives none."""
 
 WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Aggregations that a prior can weigh as much as."""
 
 RIGHT = 0
-"""Stands for the right answer."""
+"""The number that stands for the right answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,7 @@ class Courses:
     Attributes:
         n: Members of a population.
         leading: Members of the largest group of equal answers.
-        voted: Whether the vote is right; NaN where that is not known.
+        voted: 1.0 if the vote is right, else 0.0; NaN where that is not known.
         sampled: Share of right members; NaN where that is not known.
         calls: Calls of each population.
         tokens: Tokens of each population; NaN where they are not known.
@@ -165,12 +165,12 @@ def _mean(values: Floats) -> Floats:
 
 
 class Drawn:
-    """Draws courses by r_c: with copied sets, with fewer members, or both.
+    """A source of courses drawn by r_c: with copied sets, with fewer members, or both.
 
     Args:
         record: The record of an RSA run.
         found: `read` of it; right and wrong are known of every member of these questions.
-        repeats: How often each question goes through its populations, R.
+        repeats: Times that each question goes through its populations, R.
     """
 
     def __init__(self, record: Record, found: Recorded, repeats: int) -> None:
@@ -190,7 +190,7 @@ class Drawn:
 
         Args:
             n: Members of a population, at most the recorded number.
-            copy: Whether sets of one answer are copied.
+            copy: True if sets of one answer are copied.
             seed: Of the draws.
         """
         import numpy as np
@@ -257,7 +257,7 @@ def _posteriors(tried: Ints, succeeded: Ints) -> tuple[Floats, Floats]:
 
 
 def _copied(candidates: Ints) -> NDArray[np.bool_]:
-    """Return which sets of candidates are copied, by the engine's own rule."""
+    """Return True for the sets of candidates that are copied, by the engine's own rule."""
     import numpy as np
 
     k, first = candidates.shape[-1], candidates[..., 0]
@@ -266,7 +266,7 @@ def _copied(candidates: Ints) -> NDArray[np.bool_]:
 
 
 def _faithful(found: Recorded) -> float:
-    """Return how often a wrong aggregation with wrong candidates gives the answer of one of them."""
+    """Return the share of wrong aggregations with wrong candidates that give the answer of one of them."""
     taken = asked = 0
     for question, answers in zip(found.questions, found.answers, strict=True):
         for t, population in enumerate(question.populations[1:], start=1):

@@ -28,10 +28,10 @@ class Curves:
         label: The method and its settings, as far as they tell it from the others.
         method: Name of the method.
         seeds: Seeds of its runs.
-        simulated: Whether no language model was asked.
+        simulated: True if no language model was asked.
         populations: One entry a population.
-        answer: How often the method's own answer is right; None without gold answers.
-        costs: What a question cost on average by the time each population was there.
+        answer: Accuracy of the method's own answer; None without gold answers.
+        costs: Mean costs of a question up to each population.
         counts: Aggregations by their right parents; None where nothing was aggregated.
         trajectory: The accuracies that r_c predicts; None where not every later member is an aggregation.
     """
@@ -48,7 +48,7 @@ class Curves:
 
     @property
     def uniform(self) -> bool:
-        """Return whether the answer is any member of the last population."""
+        """Return True if the answer is any member of the last population."""
         return is_uniform(self.method)
 
     @classmethod
@@ -56,7 +56,7 @@ class Curves:
         """Return the curves of records that differ in nothing but the seed.
 
         Args:
-            label: What to call them.
+            label: Their name.
             records: At least one.
             read: `answered` of each.
         """

@@ -18,7 +18,7 @@ def named(settings: Mapping[str, Any]) -> str:
 
 
 def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
-    """All settings of a run by their dotted names, the method's own first; neither its seed nor its questions.
+    """Return all settings of a run by their dotted names, the method's own first, without its seed and its questions.
 
     Args:
         record: The record.
@@ -31,7 +31,7 @@ def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
 
 
 def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """For each run the method's name, N, K, T, and whatever else differs between runs that have it.
+    """Return for each run the method's name, N, K, T, and every other setting that differs between the runs.
 
     A setting within another one, such as ``sampling.top_p``, every run has: one that does not name it left it unset.
     """

@@ -1,4 +1,4 @@
-"""What became of each member, without what it wrote: read question by question, so that memory stays small."""
+"""The outcome of each member, without its text: read question by question, so that memory stays small."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class MemberOutcome(NamedTuple):
         score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
         unscored: where it has one, and the answer could not be scored.
         same: Place of the earliest member of its population with an equal answer; None without an answer.
-        failed: Whether its call failed, so that there is no reply.
-        cut: Whether its reply was cut by the limit on its length.
-        completion: Tokens of its reply, reasoning included; None where the server did not tell.
-        seconds: How long the model took for it.
-        copied: Whether it was copied from its first parent without a call.
-        carried: Whether it stands for a member that was never made: the question stopped before, and this is its last
+        failed: True if its call failed, so that there is no reply.
+        cut: True if its reply was cut by the limit on its length.
+        completion: Tokens of its reply, reasoning included; None where the server did not report.
+        seconds: Seconds that the model took for it.
+        copied: True if it was copied from its first parent without a call.
+        carried: True if it stands for a member that was never made: the question stopped before, and this is its last
             member at this place, carried forward. Its only parent is itself, one population earlier.
     """
 
@@ -58,12 +58,12 @@ class MemberOutcome(NamedTuple):
 
     @property
     def made(self) -> bool:
-        """Whether a call was made for it."""
+        """Return True if a call was made for the member."""
         return not self.copied and not self.carried
 
     @property
     def right(self) -> bool:
-        """Whether its answer is right: full score, not partial credit."""
+        """Return True if the member's answer is right: it has full score, not partial credit."""
         return self.score is not None and self.score >= 1.0
 
 
@@ -92,12 +92,12 @@ class QuestionOutcome:
 
     @property
     def scored(self) -> bool:
-        """Return whether the question has a gold answer."""
+        """Return True if the question has a gold answer."""
         return any(m.score is not None or m.unscored for population in self.populations for m in population)
 
     @property
     def whole(self) -> bool:
-        """Return whether right and wrong are known of every member."""
+        """Return True if right and wrong are known of every member."""
         return self.scored and not any(member.unscored for population in self.populations for member in population)
 
     @property
@@ -126,7 +126,7 @@ class QuestionOutcome:
 
 
 def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutcome]:
-    """The questions that are done, in their order. One that is half done would favour members that finish early.
+    """Yield the questions that are done, in their order. A question half done would favour members that finish early.
 
     Args:
         record: The record.
@@ -207,12 +207,12 @@ def _populations(record: Record, position: int, until: int) -> list[list[MemberO
 
 @lru_cache(maxsize=1 << 16)
 def _places(parents: str) -> tuple[int, ...]:
-    """Parents as recorded; the same sets come again and again."""
+    """Parse the parents of a record's row; the same sets come again and again, so they are cached."""
     return places(parents)
 
 
 def votes(population: Population) -> Counter[int]:
-    """How many members gave each answer; an answer goes by the place of the earliest member that gave it."""
+    """Count the members that gave each answer; an answer goes by the place of the earliest member that gave it."""
     return Counter(member.same for member in population if member.same is not None)
 
 

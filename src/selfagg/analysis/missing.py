@@ -1,4 +1,4 @@
-"""What a run lacks: replies, scores, token counts. Counted here and worded here, for every table, JSON and report."""
+"""The missing parts of a run: replies, scores, token counts. Counted and worded here for every table and report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selfagg.record.record import Record
 from selfagg.types import Usage
 
 UNTOLD = "(tries > 0 AND coalesce(prompt_tokens + completion_tokens, 0) = 0)"
-"""Holds of a call whose server did not tell the tokens; earlier versions recorded 0, which no reply takes."""
+"""Holds of a call whose server did not report the tokens; earlier versions recorded 0, which no reply takes."""
 
 _MEMBERS = """
 SELECT count(*), coalesce(sum(error IS NOT NULL), 0),
@@ -37,7 +37,7 @@ class Missing:
         unscored: Those whose answer could not be scored. They are left out of every share.
         why: The commonest reason why an answer could not be scored, or ``""``.
         replies: Replies to all calls.
-        without_usage: Those whose server did not tell their tokens. No sum of tokens holds them.
+        without_usage: Those whose server did not report their tokens. No sum of tokens holds them.
         reasoning_only: Those that are finished and have a reasoning section and no text.
         filtered: Those that a filter cut.
         unknown_stop: Those that ended for a reason that nobody knows.
@@ -62,7 +62,7 @@ class Missing:
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
-        """Return what `as_json` told."""
+        """Return the object from which `as_json` was made."""
         return cls(**{name: told[name] for name in _NAMES})
 
     def as_json(self) -> dict[str, Any]:
@@ -75,11 +75,11 @@ class Missing:
 
     @property
     def complete(self) -> bool:
-        """Return whether every member has a reply and, where a right answer is known, a score."""
+        """Return True if every member has a reply and, where a right answer is known, a score."""
         return not self.failed and not self.unscored
 
     def sentence(self) -> str:
-        """Say how many members have no reply or no score; ``""`` where none."""
+        """Return a sentence on the members without a reply or a score; ``""`` if there are none."""
         return "; ".join(filter(None, [self._failed(), self._unscored()]))
 
     def lines(self) -> list[tuple[str, str]]:
@@ -95,7 +95,7 @@ class Missing:
         return [(word, f"{sentence}{more}") for word, sentence, more in told if sentence]
 
     def tokens_words(self, usage: Mapping[str, Any]) -> str:
-        """Say how many tokens were used, from `usage_json`."""
+        """Return the number of tokens used, in words, from `usage_json`."""
         if usage["prompt"] is None:
             return self._untold()
         told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"

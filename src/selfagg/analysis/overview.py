@@ -26,16 +26,16 @@ class Analysis:
     Attributes:
         evaluation: Populations, answer, costs and questions.
         seed: The run's seed.
-        source: Where the questions are from.
+        source: The origin of the questions.
         chain_seconds: Seconds until each population is there on an idle model, as a mean over questions.
         transitions: Questions that gained or lost their right answers, from each population to the next.
         fates: Ids of the questions whose right answers ``died_out``, were ``rescued`` or came ``never_right``, and of
             those with ``no_reply`` or ``unscored`` members.
-        aggregations: How often an aggregation of c right candidates is right; None where nothing was aggregated.
+        aggregations: Share of right aggregations of c right candidates; None where nothing was aggregated.
         trajectory: Accuracies of further populations, as predicted; None where nothing was aggregated.
-        ancestry: How many first members are left in each population's ancestry.
+        ancestry: Number of first members left in each population's ancestry.
         groups: The same numbers, task by task.
-        shadow: What other settings would have saved and cost; None where none were asked about.
+        shadow: Savings and costs of other settings; None without a question about any.
     """
 
     evaluation: Evaluation
@@ -70,7 +70,7 @@ class Analysis:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg analyze --json`` prints."""
+        """Return the object that ``selfagg analyze --json`` prints."""
         run = self.evaluation
         return {
             "run": {**run.to_dict(), "seed": self.seed, "source": self.source},

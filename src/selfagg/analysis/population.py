@@ -26,7 +26,7 @@ class PopulationSummary:
     What asks for right and wrong is None where no question has a gold answer.
 
     Attributes:
-        t: Which population; 1 is the first.
+        t: Number of the population; 1 is the first.
         size: Members a question.
         accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
         accuracy_replied: The same of the members that have a reply.
@@ -70,7 +70,7 @@ class PopulationSummary:
     carried: int = 0
 
     def pass_at(self, k: int) -> Estimate | None:
-        """Chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
+        """Return the chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
 
         Raises:
             ValueError: Not 1 <= k <= size.
@@ -82,7 +82,7 @@ class PopulationSummary:
         return estimate(over_seeds([[float(chance)] * apart for chance in seeds]) for seeds in chances)
 
     def as_json(self) -> dict[str, Any]:
-        """One entry of ``populations`` in `Summary.as_json`."""
+        """Return the population as an entry of ``populations`` in `Summary.as_json`."""
         return {
             "t": self.t,
             "accuracy": mean(self.accuracy),
@@ -126,7 +126,7 @@ class PopulationCounts:
     lengths: array[int] = field(default_factory=lambda: array("q"))
 
     def add(self, question: QuestionOutcome, population: Population) -> None:
-        """Adds this population of one question."""
+        """Count the population of one question."""
         self.partial |= self.size not in (0, len(population))
         self.size = max(self.size, len(population))
         counts = votes(population)
@@ -158,7 +158,7 @@ class PopulationCounts:
             self.majority[name].append([float(winner is not None and winner.right)])
 
     def summary(self, t: int) -> PopulationSummary:
-        """What it adds up to, for the population called ``t``."""
+        """Return the summary of the counts, for the population with number ``t``."""
         # Votes that ended at different sizes tell nothing of how often one of N members is right.
         right_counts = [] if self.partial else list(self.right_counts.values())
         return PopulationSummary(
@@ -199,7 +199,7 @@ class Tallies:
     worth_replied: BySeed = field(default_factory=lambda: defaultdict(list))
 
     def add(self, question: QuestionOutcome) -> None:
-        """Adds one question."""
+        """Count one question."""
         self.questions += 1
         self.depths += question.depth
         self.stopped += question.depth < len(question.populations)
@@ -212,16 +212,16 @@ class Tallies:
             self.worth_replied[question.id].append(question.worth_replied)
 
     def populations(self) -> list[PopulationSummary]:
-        """What each population adds up to."""
+        """Return the summary of each population."""
         return [tally.summary(t) for t, tally in enumerate(self.by_population, start=1)]
 
     @property
     def depth(self) -> float | None:
-        """Populations that were made of a question, on average; None before the first."""
+        """Return the mean number of populations that were made of a question; None if no question was counted."""
         return self.depths / self.questions if self.questions else None
 
     def answer_accuracy(self) -> Estimate | None:
-        """Return how often the method's own answer is right."""
+        """Return the accuracy of the method's own answer."""
         return pooled(self.worth)
 
     def answer_replied(self) -> Estimate | None:
@@ -230,7 +230,7 @@ class Tallies:
 
 
 def entropy(counts: Iterable[int]) -> float:
-    """Entropy in bits of answers given so many times each; 0.0 where nobody answered."""
+    """Return the entropy in bits of answers given so many times each; 0.0 if nobody answered."""
     given = list(counts)
     total = sum(given)
     return sum(count / total * math.log2(total / count) for count in given)
@@ -254,12 +254,12 @@ def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:
 
 
 def mean(value: Estimate | None) -> float | None:
-    """An estimate's mean, for JSON."""
+    """Return an estimate's mean, for JSON."""
     return None if value is None else value.mean
 
 
 def interval(value: Estimate | None) -> list[float] | None:
-    """An estimate's interval, for JSON."""
+    """Return an estimate's interval, for JSON."""
     return None if value is None else [value.low, value.high]
 
 

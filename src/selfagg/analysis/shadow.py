@@ -1,4 +1,4 @@
-"""What other settings would have saved and cost, told from the record of a run that computed every member.
+"""The savings and costs of other settings, derived from the record of a run that computed every member.
 
 Rules that stop, fewer populations, and votes are exact: the members are the recorded ones. Copied sets and smaller
 populations are by r_c; see `selfagg.analysis.courses`.
@@ -35,11 +35,11 @@ DRAWS = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """What a method makes of Q questions, in the mean over their courses; arrays of shape (Q,).
+    """The results of a method on Q questions, as means over their courses; arrays of shape (Q,).
 
     Attributes:
         method: The method.
-        exact: Whether this is what a run of the method would be; else it is by r_c.
+        exact: True if this is what a run of the method would be; else it is by r_c.
         calls: Calls of a question.
         tokens: Prompt and completion tokens; NaN where they are not known.
         depth: Populations.
@@ -64,18 +64,18 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A method as a record tells it, beside the recorded run.
+    """The results of other settings, derived from a record, beside those of the recorded run.
 
     Attributes:
         method: The method with the settings that are tried.
-        exact: Whether its calls and answers are those of a run with these settings; else all is by r_c.
+        exact: True if its calls and answers are those of a run with these settings; else all is by r_c.
         questions: Questions that are done, and told of here.
         calls: Calls a question, every member of each population that is reached computed, as `evaluate` does.
-        tokens: Prompt and completion tokens a question; None where the server did not tell all of them.
+        tokens: Prompt and completion tokens a question; None where the server did not report all of them.
         depth: Populations a question, one after the other.
         recorded_calls: Calls a question of the recorded run.
         recorded_tokens: Its tokens.
-        accuracy: How often the answer is right; None without gold answers.
+        accuracy: Accuracy of the answer; None without gold answers.
         difference: The accuracy less that of the recorded run's own answer, paired by question.
         against_vote: The accuracy less that of the vote of the recorded run's last population, paired by question.
         reversal: Of the recorded populations that the rule calls enough, the share after which the last population
@@ -96,7 +96,7 @@ class Shadow:
     reversal: Estimate | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg analyze --stop ... --json`` prints under ``shadow``."""
+        """Return the object that ``selfagg analyze --stop ... --json`` prints under ``shadow``."""
         return {
             "method": dict(self.method.settings()),
             "exact": self.exact,
@@ -123,7 +123,7 @@ def _paired(found: PairedComparison | None) -> dict[str, Any] | None:
 
 
 class Shadows:
-    """Reads a record once, and tells what any number of settings would have made of it.
+    """A record read once, to derive the results of any number of other settings.
 
     Args:
         record: The record of an RSA run, or of one of independent samples (majority, single).
@@ -172,22 +172,22 @@ class Shadows:
         )
         if not alike or method.n > recorded.n or method.t > recorded.t:
             raise UsageError(
-                f"a record of {_named(recorded)} cannot tell of {_named(method)}: it tells of the same method with as "
-                "many members and populations or fewer, and of a vote of its first samples"
+                f"a record of {_named(recorded)} cannot tell of {_named(method)}: it holds the same method with as "
+                "many members and populations or fewer, and a vote of its first samples"
             )
         if not self.is_exact(method) and not all(question.whole for question in self._found.questions):
             raise UsageError(
                 f"record {self._record.path} has questions without a gold answer or a score, so there is no r_c to "
-                "tell of copied sets and smaller populations; stop, t and the vote can be told"
+                "tell of copied sets and smaller populations; stop, t and the vote need none"
             )
 
     def is_exact(self, method: Method) -> bool:
-        """Return whether the record holds the very members of a method; else they are drawn by r_c."""
+        """Return True if the record holds the very members of a method; else they are drawn by r_c."""
         copies = getattr(method, "copy", False)
         return isinstance(method, Majority) or (method.n == self.recorded.n and not copies)
 
     def outcomes(self, method: Method) -> Outcomes:
-        """Return what a method would have made of each question; see `check` for what it raises."""
+        """Return the results of a method on each question; raise as `check` does."""
         self.check(method)
         if isinstance(method, Majority):
             return _voted(self._found, method)
@@ -230,7 +230,7 @@ class Shadows:
         )
 
     def reversal(self, method: Method) -> Estimate | None:
-        """Return how often a recorded population that agrees enough is followed by another final answer."""
+        """Return the share of recorded populations that agree enough, but are followed by another final answer."""
         import numpy as np
 
         if method.rule is None or method.t == 1:
@@ -338,7 +338,7 @@ def _winner(same: NDArray[np.int64]) -> int | None:
 
 
 def votes_needed(same: Sequence[int], rule: Rule | None) -> int:
-    """Return how many members a vote asks for, wave by wave, as the engine does."""
+    """Return the number of members that a vote samples, wave by wave, as the engine does."""
     size, there = len(same), 0 if rule else len(same)
     while rule and there < size:
         groups = _groups(same[:there])

@@ -1,4 +1,4 @@
-"""How questions differ in r_c: a logistic model with an offset for each question.
+"""The differences between questions in r_c: a logistic model with an offset for each question.
 
 Question q aggregates rightly with chance logistic(a_c + b_q) when c parents are right, where b_q is normal with mean 0.
 The a_c are fitted to the marginal likelihood, the integral over b_q a sum over the nodes of Gauss and Hermite. How far
@@ -43,7 +43,7 @@ class Skill:
 
 
 def skill_of(tried: Counts, succeeded: Counts, start: Skill | None = None) -> Skill:
-    """Fits the model.
+    """Fit the model to counts of aggregations.
 
     Args:
         tried: Aggregations of each question by c, of shape (Q, C); every c occurs.

@@ -49,14 +49,14 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
-    """How a method ``a`` differs from a method ``b`` on the same questions.
+    """The difference between a method ``a`` and a method ``b`` on the same questions.
 
     Attributes:
         difference: Mean over questions of a's mean minus b's.
         low: Lower end of the difference's interval, and
         high: its upper end.
         p_value: Of the sign-flip test, two-sided.
-        method: How interval and p-value were made, in words.
+        method: The statistical method, in words.
         n_questions: Questions compared.
         smallest_detectable: The true difference that so many questions, varying as these do, would show in 80 %
             of all experiments; None if there is none that they could show.
@@ -74,7 +74,7 @@ class PairedComparison:
 
 
 def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
-    """Mean of values in [0, 1] (accuracy, partial credit) with a Wilson interval clustered by question.
+    """Return the mean of values in [0, 1] (accuracy, partial credit) with a Wilson interval clustered by question.
 
     The variance between questions' means gives the effective sample size (Korn and Graubard 1998; Dean and Pagano
     2015), with Student's quantile for the number of questions. Simulated coverage of the 95 % interval: 93.7 % or
@@ -95,7 +95,7 @@ def mean_interval(values_by_question: Values, level: float = LEVEL) -> Estimate:
 
 
 def wilson(mean: float, variance: float, n: int, n_values: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's interval for a mean over questions; see `mean_interval`.
+    """Return Wilson's interval for a mean over questions; see `mean_interval`.
 
     Args:
         mean: The mean, in [0, 1].
@@ -122,7 +122,7 @@ def wilson(mean: float, variance: float, n: int, n_values: int, level: float = L
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
-    """Chance that at least one of ``k`` of a question's ``n`` members is right, if ``c`` of all are right.
+    """Return the chance that at least one of ``k`` of a question's ``n`` members is right, if ``c`` of ``n`` are.
 
     The unbiased estimator of Chen et al. 2021 (arXiv 2107.03374), 1 - C(n-c, k) / C(n, k); the arguments broadcast.
 
@@ -146,7 +146,7 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
 def paired_difference(
     a_by_question: Values, b_by_question: Values, level: float = LEVEL, *, bounded: bool = True
 ) -> PairedComparison:
-    """Compares two methods on the same questions, in the same order; a question that one lacks is left out.
+    """Compare two methods on the same questions, in the same order; leave out a question that one of them lacks.
 
     The p-value is that of the sign-flip test on the questions' differences, exact where at most 14 of them are not
     zero. The interval is the BCa bootstrap's over questions where enough of them vary, else Student's with some of
@@ -157,7 +157,7 @@ def paired_difference(
         a_by_question: Values of each question's members under the one method.
         b_by_question: The same under the other.
         level: Of the interval; the verdict asks the test for one minus it.
-        bounded: Whether values lie in [0, 1]; False for tokens and the like.
+        bounded: True if values lie in [0, 1]; False for tokens and the like.
 
     Raises:
         ValueError: The two differ in length, or no question has values in both.
@@ -189,7 +189,7 @@ def paired_difference(
 
 
 def correct_for_many(comparisons: Sequence[PairedComparison], level: float = LEVEL) -> list[PairedComparison]:
-    """The same comparisons with p-values and verdicts corrected for their number (Holm).
+    """Return the same comparisons with p-values and verdicts corrected for their number (Holm).
 
     The intervals stay those of each comparison alone.
     """
@@ -212,7 +212,7 @@ def _question_means(values_by_question: Values) -> tuple[NDArray[np.float64], in
 
 
 def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
-    """Variance between questions.
+    """Return the variance between questions.
 
     Where nearly all questions differ alike (most often: not at all) it is too often estimated far too small, down
     to 0. For bounded values it is therefore taken as if 2 / (1 + questions unlike most) more questions had shown
@@ -226,7 +226,7 @@ def _variance(differences: NDArray[np.float64], bounded: bool) -> float:
 
 
 def _unlike_most(differences: NDArray[np.float64]) -> int:
-    """Questions whose difference is not the commonest one."""
+    """Count the questions whose difference is not the most frequent one."""
     import numpy as np
 
     _, counts = np.unique(differences.round(9), return_counts=True)

@@ -1,4 +1,4 @@
-"""What a run came to: each population, the method's own answer, and what it cost."""
+"""The summary of a run: each population, the method's own answer, and the cost."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Summary:
         n: Members of a population.
         k: Candidates of an aggregation set; None where the method has no such setting.
         t: Populations, the first included.
-        model: What answered.
+        model: The model that answered.
         record: The record's file; None if it was kept in memory.
         questions: Questions that are done.
         questions_total: Questions of the run.
         populations: One entry a population.
-        answer_accuracy: How often the method's own answer is right: for RSA a member of the last population drawn
+        answer_accuracy: Accuracy of the method's own answer: for RSA a member of the last population drawn
             uniformly, for majority voting the vote, for rejection sampling one of those accepted. None without gold.
         answer_replied: The same, members without a reply left out.
         missing: Members without a reply or a score, replies without a count of tokens.
-        sampling: How members were sampled, as recorded.
+        sampling: The recorded sampling of members.
         calls: Calls to the model.
         usage: Tokens of all calls.
         seconds: Wall time of all sessions of the run.
@@ -45,7 +45,7 @@ class Summary:
         adaptive: The method's settings of stopping, copying and answering, as far as they are not at their default.
         skipped: those of them that were no call, because none of their parents has a reply either.
         shortened: Candidates that were shortened to fit the model's context.
-        last_failure: What the last failed call failed of, or None.
+        last_failure: The reason for the last failed call, or None.
     """
 
     method: str
@@ -75,16 +75,16 @@ class Summary:
 
     @property
     def simulated(self) -> bool:
-        """Whether no language model was asked at all."""
+        """Return True if the model was simulated, so that no language model was called."""
         return self.model.startswith("simulated")
 
     @property
     def complete(self) -> bool:
-        """Whether every question is done."""
+        """Return True if every question is done."""
         return self.questions == self.questions_total
 
     def as_json(self) -> dict[str, Any]:
-        """The object that ``selfagg eval --json`` prints."""
+        """Return the object that ``selfagg eval --json`` prints."""
         return {
             "method": self.method,
             "n": self.n,
@@ -121,7 +121,7 @@ class Summary:
 
 
 def summarise(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Summary:
-    """Adds a run up. One that was interrupted too: its questions that are done.
+    """Summarise the questions of a run that are done; the run may have been interrupted.
 
     Args:
         record: The record.
@@ -179,7 +179,7 @@ class GroupSummary:
         group: Its name; ``""`` for questions without one.
         questions: Its questions that are done.
         populations: One entry a population.
-        answer_accuracy: How often the method's own answer is right; None without gold answers.
+        answer_accuracy: Accuracy of the method's own answer; None without gold answers.
     """
 
     group: str
@@ -189,7 +189,7 @@ class GroupSummary:
 
 
 def summarise_groups(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[GroupSummary]:
-    """Adds a run up task by task, in the order of their names; ``questions`` as in `summarise`."""
+    """Summarise a run task by task, in the order of the tasks' names; ``questions`` as in `summarise`."""
     groups = {position: question.group for position, question in record.numbered()}
     tallies: dict[str, Tallies] = {}
     for question in questions or answered(record):

@@ -46,7 +46,7 @@ class Step:
     """One population of a trajectory.
 
     Attributes:
-        t: Which population.
+        t: Number of the population.
         measured: Its accuracy; None beyond those that the run has.
         predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
         low: Lower end of the prediction's 95 % interval over questions (jackknife), and
@@ -73,7 +73,7 @@ class Trajectory:
         enough: The first population from which no number of further ones gains ``least_gain`` of accuracy for each;
             populations cost alike from the second on, so this asks for a least gain a token. None if every
             population predicted is worth its tokens.
-        least_gain: That gain.
+        least_gain: The gain.
     """
 
     steps: Sequence[Step]
@@ -82,7 +82,7 @@ class Trajectory:
     least_gain: float
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the trajectory as an object for JSON."""
         fields = ("t", "measured", "predicted", "low", "high", "tokens")
         return {
             "steps": [{name: getattr(step, name) for name in fields} for step in self.steps],
@@ -144,7 +144,7 @@ def _tokens(costs: Sequence[Cost], further: int) -> list[float | None]:
 
 
 def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
-    """The first population from which no number of further ones gains ``least_gain`` for each; None if all do.
+    """Return the first population that no number of later ones improves by ``least_gain`` each; None if none is such.
 
     Looking at all that follow and not at the next one alone lets a curve be slow at first.
     """
@@ -156,7 +156,7 @@ def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
 
 
 def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, Floats]:
-    """The predicted accuracy of each population and its variance between questions, of shape (T,) each.
+    """Return the predicted accuracy of each population and its variance between questions, of shape (T,) each.
 
     The variance is the jackknife's, in at most `BLOCKS` blocks of questions: that of the mean, times the questions.
     """
@@ -179,7 +179,7 @@ def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, 
 
 
 def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Sequence[int]) -> Floats:
-    """The mean accuracy of each population over the questions ``kept``, to which ``skill`` was fitted."""
+    """Return the mean accuracy of each population over the questions ``kept``, to which ``skill`` was fitted."""
     import numpy as np
 
     rates = np.array([np.interp(np.arange(counts.k + 1), seen, own) for own in skill.rates])
@@ -193,7 +193,7 @@ def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Seque
 
 
 def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
-    """Mean accuracy of each population, of shape (..., T).
+    """Return the mean accuracy of each population, of shape (..., T).
 
     Args:
         rates: r_0 to r_K, of shape (..., K + 1).
@@ -213,7 +213,7 @@ def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
 
 @lru_cache
 def _sets(n: int, k: int) -> Floats:
-    """Chances that a set of K holds c right members where m of N are right, of shape (N + 1, K + 1)."""
+    """Return the chances that a set of K holds c right members if m of N are right, of shape (N + 1, K + 1)."""
     import numpy as np
     from scipy.stats import hypergeom
 
@@ -221,7 +221,7 @@ def _sets(n: int, k: int) -> Floats:
 
 
 def _binomial(n: int, p: Floats) -> Floats:
-    """Chances of 0 to ``n`` successes, as a last axis; scipy's own fails at a ``p`` of 1e-310."""
+    """Return the chances of 0 to ``n`` successes, as a last axis; scipy's own function fails at a ``p`` of 1e-310."""
     import numpy as np
     from scipy.special import binom, xlog1py, xlogy
 

@@ -1,4 +1,4 @@
-"""What became of right answers from one population to the next."""
+"""The gains and losses of right answers from one population to the next."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class QuestionChange:
-    """How a question fared.
+    """The course of one question: its right members in each population.
 
     Attributes:
         position: Its position in the run.
         id: Its name.
         right: Right members of each population.
-        elected: Whether each population's majority is right.
+        elected: True if each population's majority is right.
     """
 
     position: int
@@ -34,12 +34,12 @@ class QuestionChange:
 
     @property
     def died_out(self) -> tuple[int, ...]:
-        """Populations without a right answer after one that had some."""
+        """Return the populations without a right answer that follow one with a right answer."""
         return tuple(t for t in range(2, len(self.right) + 1) if self.right[t - 2] and not self.right[t - 1])
 
     @property
     def rescued(self) -> tuple[int, ...]:
-        """Populations with a right answer after one that had none."""
+        """Return the populations with a right answer that follow one without a right answer."""
         return tuple(t for t in range(2, len(self.right) + 1) if self.right[t - 1] and not self.right[t - 2])
 
 
@@ -73,12 +73,12 @@ class Transition:
 
 
 def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
-    """Return how each question fared whose members are all scored; ``questions``: `answered`, where it is there."""
+    """Return the course of each question whose members are all scored; ``questions``: `answered`, where it is there."""
     return [_fate(question) for question in questions or answered(record) if question.whole]
 
 
 def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Transition]:
-    """What changed at each aggregation step, over the questions that are done; none without gold answers.
+    """Return the changes at each aggregation step, over the questions that are done; none without gold answers.
 
     Args:
         record: The record.
@@ -123,7 +123,7 @@ def _fate(question: QuestionOutcome) -> QuestionChange:
 
 
 def _flow(question: QuestionOutcome) -> Counts:
-    """Aggregations by step, whether the vote of their parents is right, and whether they are; (T - 1, 2, 2)."""
+    """Count aggregations by step, right or wrong vote of the parents, and right or wrong child: shape (T - 1, 2, 2)."""
     import numpy as np
 
     counts = np.zeros((len(question.populations) - 1, 2, 2), dtype=np.int64)

@@ -88,7 +88,7 @@ def load_questions(
     Args:
         source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or
             parquet file.
-        size: How many; ``"all"``: as many as there are; None: the benchmark's own default.
+        size: Number of questions; ``"all"``: as many as there are; None: the benchmark's own default.
         data: A local file or folder that a benchmark is read from, instead of the hub; ``Path("paper")``: the files of
             the paper's authors.
         data_seed: Seed of what is generated.

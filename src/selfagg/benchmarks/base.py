@@ -1,4 +1,4 @@
-"""What a benchmark is: a description of it, and a function that loads the questions asked for."""
+"""The interface of a benchmark: a description, and a function that loads the questions asked for."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from selfagg.errors import UsageError
 from selfagg.types import Kind, Question
 
 Size = int | Literal["all"] | None
-"""How many questions: a number, all there are, or None for the benchmark's own default."""
+"""A number of questions, ``all``, or None for the benchmark's own default."""
 
 InstructionFrom = Literal["own", "file"]
-"""Whose sentence asks for the answer's form: ours, or that of the benchmark's file."""
+"""The source of the sentence that asks for the answer's form: our own, or the benchmark's file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which questions a user asks for.
+    """The questions that a user asks for.
 
     Attributes:
         size: Number of questions (the source's own default).
@@ -58,13 +58,13 @@ class Benchmark:
     """One benchmark, as its file in this package describes it.
 
     Attributes:
-        name: What a user types.
-        title: What tables and reports say.
+        name: The name that a user types.
+        title: The title in tables and reports.
         kind: The kind of its questions.
-        size: How many questions are asked where the user names no number.
+        size: Number of questions if the user names none.
         load: Gives the questions of a selection, always the same ones in the same order. It raises
             `UsageError` with one sentence for whatever it cannot give.
-        hub: Where its files lie, or None if it is generated or comes in a package.
+        hub: The place of its files, or None if it is generated or comes in a package.
         note: Licence and source in one line.
         settings: Names of the settings it takes; None: ``load`` checks them itself.
     """
@@ -84,9 +84,9 @@ def cut(questions: list[Question], size: Size, *, default: int, source: str) -> 
 
     Args:
         questions: All there are, in their fixed order.
-        size: How many are asked for.
-        default: How many where ``size`` is None; fewer if there are fewer.
-        source: What the message calls their source.
+        size: Number of questions that the user wants.
+        default: Number of questions if ``size`` is None; fewer if there are fewer.
+        source: Name of their source in the message.
 
     Raises:
         UsageError: More are asked for than there are, or fewer than one.

@@ -21,9 +21,9 @@ def choose(questions: list[Question], selection: Selection, *, default: int, sou
 
     Args:
         questions: All there are, in their fixed order.
-        selection: How many questions, and how many worked examples before each.
-        default: How many questions where the selection names no number; fewer if there are fewer.
-        source: What messages call the source.
+        selection: Number of questions, and of worked examples before each.
+        default: Number of questions if the selection names none; fewer if there are fewer.
+        source: Name of the source in messages.
 
     Raises:
         UsageError: There are too few, or the last ones have no answer to show.

@@ -96,7 +96,7 @@ def _kind(row: DataRow) -> Kind:
 
 
 def _instruction(row: DataRow) -> str | None:
-    """None: the kind's own. Empty text: none, as the question says it already."""
+    """Return the instruction of a row; None: the kind's own; empty text: none, as the question has one."""
     given = row.values.get("instruction")
     return given if given in (None, "") else row.text("instruction")
 

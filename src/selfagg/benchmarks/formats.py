@@ -196,7 +196,7 @@ def loaded(text: str) -> Any:
 
 
 def _deeper(value: object, most: int) -> bool:
-    """Return whether lists and objects stand in each other more than ``most`` times; without recursion of its own."""
+    """Return True if lists and objects stand in each other more than ``most`` times; without recursion of its own."""
     level = [value]
     for _ in range(most):
         level = [
@@ -215,7 +215,7 @@ def _object(value: object, place: str) -> Mapping[str, Any]:
 
 
 def kind_of(value: object) -> str:
-    """Return what a message calls a value."""
+    """Return the name of a value's kind for messages."""
     names = {
         str: "text",
         bool: "true or false",
@@ -235,4 +235,4 @@ READERS: Mapping[str, Callable[[Path], Iterator[tuple[str, int, Values]]]] = {
     ".tsv": _table,
     ".parquet": _parquet,
 }
-"""How each format is read, by its suffix."""
+"""The readers of the formats, by suffix."""

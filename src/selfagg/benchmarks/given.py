@@ -23,7 +23,7 @@ class QuestionSet:
 
     Attributes:
         questions: The questions, in their order.
-        source: Where the questions are from, in words, for records.
+        source: The origin of the questions, in words, for records.
         name: The source's name, for the names of files.
     """
 
@@ -33,7 +33,7 @@ class QuestionSet:
 
     @property
     def count(self) -> str:
-        """Return how many there are, in words."""
+        """Return the number of questions, in words."""
         return "1 question" if len(self.questions) == 1 else f"{len(self.questions):,} questions"
 
 

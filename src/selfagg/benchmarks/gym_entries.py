@@ -38,9 +38,9 @@ def make(
     Args:
         names: The tasks' names, separated by commas.
         typed: Settings as typed.
-        size: How many entries to ask, of all tasks together; the first tasks get those that are left over.
+        size: Number of entries to ask, of all tasks together; the first tasks get those that are left over.
         seed: Seed of the data sets.
-        examples: How many entries to show for each task; none of them is asked.
+        examples: Number of entries to show for each task; none of them is asked.
         example_seed: Seed of the data sets that these come from.
 
     Raises:

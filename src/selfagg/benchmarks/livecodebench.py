@@ -43,7 +43,7 @@ def load(selection: Selection, *, which: str) -> list[Question]:
     """Return the questions of a selection, in the order of the files.
 
     Args:
-        selection: Which.
+        selection: The questions to take.
         which: The benchmark's name.
     """
     benchmark = RELEASE_V6 if which == RELEASE_V6.name else NEW_IN_V6

@@ -41,9 +41,9 @@ def load_tasks(names: str, selection: Selection, *, default: int = DEFAULT_SIZE)
 
     Args:
         names: The tasks' names, separated by commas.
-        selection: How many questions (``default`` if it does not say), which seed, which settings, how many
+        selection: The questions (``default`` of them if it does not say), seed, settings, and number of
             worked examples before each question (of the question's own task).
-        default: How many questions where the selection names no number.
+        default: Number of questions if the selection names none.
 
     Raises:
         UsageError: An unknown task or setting, a value that the task refuses, or a selection that a generated

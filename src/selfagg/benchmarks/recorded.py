@@ -33,7 +33,7 @@ class Samples:
 
 
 def is_recorded(row: DataRow) -> bool:
-    """Return whether a row has recorded answers and no question's text."""
+    """Return True if a row has recorded answers and no question's text."""
     return isinstance(row.values.get("answers"), list) and not row.has("question")
 
 

@@ -21,7 +21,7 @@ class DataRow:
     """One row of a data file.
 
     Attributes:
-        place: Where it stands, e.g. ``questions.jsonl, line 7``: the beginning of every message about it.
+        place: Its place, e.g. ``questions.jsonl, line 7``: the beginning of every message about it.
         number: Its number in the file, from 0.
         values: Its columns.
     """
@@ -31,7 +31,7 @@ class DataRow:
     values: Mapping[str, Any]
 
     def has(self, column: str) -> bool:
-        """Return whether the column is there and not null."""
+        """Return True if the column is there and not null."""
         return self.values.get(column) is not None
 
     def text(self, column: str) -> str:
@@ -100,7 +100,7 @@ class DataRow:
         return UsageError(f"{self.place}: the column {column!r} must be {wanted}, not {kind_of(value)}")
 
     def value(self, column: str) -> Any:
-        """Return what a column holds, of any type.
+        """Return the value of a column, of any type.
 
         Raises:
             UsageError: There is no such column; the message lists those there are.
@@ -116,7 +116,7 @@ def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
 
     Args:
         path: The file.
-        most: How many rows are wanted; None: all. No more of the file is read than these take.
+        most: Number of rows that are wanted; None: all. No more of the file is read than these take.
 
     Raises:
         UsageError: The file is missing, empty, broken or of another type; the message says where.

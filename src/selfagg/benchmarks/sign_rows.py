@@ -26,7 +26,7 @@ class Row:
 
     Attributes:
         numbers: The numbers, in their order.
-        target: What the expression must give.
+        target: The value that the expression must have.
     """
 
     numbers: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Scores a benchmark's own gold answers: all must be right, or the loader or the scoring is wrong."""
+"""Score a benchmark's own gold answers: all must be right, or the loader or the scoring is wrong."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Failure:
     Attributes:
         question: Its question.
         response: The response that stated it.
-        score: What it was worth, or None.
-        note: What the scoring had to say.
+        score: Its score, or None.
+        note: The note of the scoring.
     """
 
     question: Question
@@ -31,10 +31,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What validating found.
+    """The result of a validation.
 
     Attributes:
-        right: How many gold answers were scored 1.0, in their own spelling and in another.
+        right: Number of gold answers that were scored 1.0, in their own spelling and in another.
         failures: Those that were not.
         unstated: Questions without a known right answer: nothing was checked about them.
         worded: Mathematical questions whose gold answer is words: no other words will score.
@@ -53,7 +53,7 @@ class Validation:
         return not self.failures and bool(self.right or self.tests)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg validate --json`` prints, but for ``source``."""
+        """Return the object that ``selfagg validate --json`` prints, but for ``source``."""
         return {
             "valid": self.valid,
             "right": self.right,
@@ -88,7 +88,7 @@ async def validate(questions: Sequence[Question]) -> Validation:
 
 
 def _unpacked(unstated: Sequence[Question]) -> tuple[tuple[int, ...], tuple[Failure, ...]]:
-    """Return how many tests each programming problem has, and the problems whose tests are broken."""
+    """Return the number of tests of each programming problem, and the problems whose tests are broken."""
     from selfagg.scoring.code_tests import Cases, read_tests
 
     counts: list[int] = []
@@ -130,6 +130,6 @@ async def _is_worded(question: Question) -> bool:
 
 
 def _is_words(gold: str) -> bool:
-    """Return whether a gold answer is a few words that a model may be expected to write."""
+    """Return True if a gold answer is a few words that a model may be expected to write."""
     plain = re.sub(r"\\(?:text|mathrm|textbf|mbox)(?![a-z])|[{}$]", " ", gold)
     return len(plain.split()) <= 8 and not re.search(r"[\\=^_]|^#", plain)

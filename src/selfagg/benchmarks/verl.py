@@ -16,7 +16,7 @@ from selfagg.types import Kind, Message, Question
 class _Source:
     kind: Kind
     closing: str
-    """How the closing sentence begins that asks for the answer's form in these files."""
+    """The start of the closing sentence that asks for the answer's form in these files."""
 
 
 _MATH = _Source("math", " Let's think step by step and output the final answer within")
@@ -25,21 +25,21 @@ _GYM = _Source("reasoning_gym", " Let's think step by step and output the final 
 
 
 def is_verl(row: DataRow) -> bool:
-    """Return whether a row has this form."""
+    """Return True if a row has this form."""
     return row.has("prompt") and row.has("reward_model")
 
 
 def verl_question(
     row: DataRow, *, name: str, benchmark: str | None = None, instruction_from: InstructionFrom = "own"
 ) -> Question:
-    """The question of one row.
+    """Return the question of one row.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
     its kind.
 
     Args:
         row: The row.
-        name: What ids begin with where the row has none of its own.
+        name: Prefix of the ids of rows without an id.
         benchmark: The ``data_source`` of the benchmark that the row must be of, or None for any. For a
             benchmark, the sentence that asks for the answer's form is taken off the end of the text, so that
             the question is the one that the hub's own files give. Otherwise the text stays whole, and

@@ -1,4 +1,4 @@
-"""The command line: a thin door to the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
+"""The command line: a thin layer over the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
 
 Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
 """
@@ -58,7 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 class _Group(TyperGroup):
-    """List below the commands what other packages add."""
+    """A group of commands whose help also lists what other packages add."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
@@ -145,7 +145,7 @@ def run_app(app: typer.Typer) -> NoReturn:
 
 
 def _keep_standard_descriptors() -> None:
-    """Fill those that the caller closed: the next file to be opened, a record, would be what libraries print into."""
+    """Open those of descriptors 0 to 2 that the caller closed: the next file would get such a number."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -154,7 +154,7 @@ def _keep_standard_descriptors() -> None:
 
 
 def _leave(sentence: str, status: int) -> NoReturn:
-    """Say why and end the process at once, threads that still load a model or wait for a server included."""
+    """Print why, and end the process at once, with its threads that still load a model or wait for a server."""
     with heard_by(signal.SIG_IGN):
         if sentence:  # typer has said the help already where no command was given
             typer.echo(f"selfagg: {sentence}", err=True)

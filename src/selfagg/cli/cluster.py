@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ClusterOptions:
-    """Where a run is split over many machines.
+    """The options to split a run over many machines.
 
     Attributes:
         ray: Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).
-        workers: How many (default: one a machine, at least two; one a GPU if the model runs in the worker).
+        workers: Number of workers (default: one a machine, at least two; one a GPU if the model runs in the worker).
         shard: Only every Nth question, from the Ith on (I/N): one job of N, each with its own --record; then merge.
     """
 
@@ -111,7 +111,7 @@ def job_of(
     questions: Sequence[Question],
     code: CodeOptions,
 ) -> Job:
-    """What the workers are told: what this machine's environment and files say is said to them in words.
+    """Return the job for the workers; it spells out what stands in this machine's environment and files.
 
     Raises:
         UsageError: The API key's file cannot be read.

@@ -1,4 +1,4 @@
-"""Find where programs that a model wrote can run, before any token is paid for."""
+"""Find a sandbox for programs that a model wrote, before any token is paid for."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def prepare_code(
     """Set up the sandbox if any question asks for a program; say which, and which limits hold in it.
 
     Args:
-        options: What the user wants.
+        options: The options of the user.
         questions: Of the run.
-        console: Where a warning goes.
+        console: The console for warnings.
         elsewhere: True if programs run on other machines, which set up their own.
 
     Raises:

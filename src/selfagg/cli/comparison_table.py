@@ -15,7 +15,7 @@ from selfagg.progress_bar import described_model
 
 
 def comparison_table(found: Mapping[str, Any]) -> Group:
-    """Return what each method came to and cost, then how the others differ from the reference.
+    """Return the results and costs of each method, then the differences of the others from the reference.
 
     Args:
         found: As `selfagg.evaluation.compared.Compared.to_dict` gives it.

@@ -69,12 +69,12 @@ NO_OPTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How an option is read whose type no command line has.
+    """The reading of an option whose type no command line has.
 
     Attributes:
         hint: The type that typer reads.
         read: Makes the value of what typer read, for the flag that errors name; None stands for the default.
-        metavar: What ``--help`` shows for the value.
+        metavar: The placeholder of the value in ``--help``.
         shown: Makes what ``--help`` shows of the default.
     """
 
@@ -98,12 +98,12 @@ READERS: Mapping[Any, Reader] = {
         int, lambda flag, given: values.at_least_1(flag, given) * 2**20, shown=lambda given: given // 2**20
     ),
 }
-"""By type, or by ``Class.field``."""
+"""The readers of options, by type or by ``Class.field``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a setting is declared.
+    """The place where a setting is declared.
 
     Attributes:
         name: Its name.

@@ -1,4 +1,4 @@
-"""``selfagg models``: what can be asked from here."""
+"""``selfagg models``: the models that can be called from here."""
 
 from __future__ import annotations
 

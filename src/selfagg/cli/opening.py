@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class _Opening(Callback):
-    """Tell a person of waits while the model is opened."""
+    """A callback that tells a person of waits while the model is opened."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,7 +37,7 @@ class _Opening(Callback):
 
 
 class PrintedNotes(logging.Handler):
-    """Print what a connection has to tell, each sentence once; a live view lets it through above itself."""
+    """A printer of a connection's notes, each sentence once; a live view lets them through above itself."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -64,7 +64,7 @@ def notes_printed() -> Iterator[None]:
 
 @asynccontextmanager
 async def opened_model(choice: ModelChoice, console: Console) -> AsyncIterator[Model]:
-    """Give the model, ready to sample.
+    """Open the model for the length of the block, ready to sample.
 
     Raises:
         UsageError: There is no such model, or it cannot be reached.
@@ -94,9 +94,9 @@ async def run_opened(
     Args:
         work: `selfagg.aevaluate` or another function with its arguments.
         choice: The model.
-        settings: How members are sampled and scored.
-        schedule: Whether populations wait for each other.
-        console: Where the run is shown.
+        settings: The sampling and the scoring of members.
+        schedule: ``stepwise`` if populations wait for each other.
+        console: The console that shows the run.
         **more: Further arguments of ``work``.
     """
     async with opened_model(choice, console) as model:

@@ -19,7 +19,7 @@ from selfagg.run.runner import Schedule
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model, and how to get at it.
+    """The choice of a model, and its address.
 
     Attributes:
         model: local, local:PATH.gguf, local:hf:REPOSITORY[:FILE], openai:NAME, hf:NAME, a model's FOLDER, vllm:NAME or
@@ -44,7 +44,7 @@ class MethodSettings:
 
 @dataclass(frozen=True)
 class MethodChoice(MethodSettings):
-    """Which method, and its settings.
+    """The choice of a method, and its settings.
 
     Attributes:
         method: rsa, single, majority, self-refine, ...
@@ -70,7 +70,7 @@ def preset_settings(preset: Preset | None, settings: Settings, model: str) -> Se
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a run is kept and how it reports.
+    """The place of a run's record, and the reports of the run.
 
     Attributes:
         record: The run's file: a new one, or one to go on with (default: a new one under runs/).
@@ -83,7 +83,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """Where several runs are kept and how they report.
+    """The place of several runs' records, and the reports of these runs.
 
     Attributes:
         out: The folder of the runs' records: a new one, or one to go on with (default: a new one under runs/).
@@ -115,10 +115,10 @@ class DryRunOptions:
 
 @dataclass(frozen=True)
 class CodeOptions:
-    """Where programs run that a model wrote.
+    """The sandbox for programs that a model wrote.
 
     Attributes:
-        sandbox: Where programs run (default: the first of these that works here).
+        sandbox: Sandbox for programs (default: the first of these that works here).
         unprotected: Run programs that a model wrote without a sandbox, with all your rights.
     """
 

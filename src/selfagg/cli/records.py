@@ -1,4 +1,4 @@
-"""Where a command's new records go."""
+"""The place of a command's new records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLDER = Path("runs")
 
 @contextmanager
 def record_file(given: Path | None, *words: str) -> Iterator[Path]:
-    """Give the file that the user names, or a new one, which goes away again if the run fails before it has anything.
+    """Return the file that the user names, or a new one, which is removed if the run fails with nothing in it.
 
     Args:
         given: The user's, or None.
@@ -43,7 +43,7 @@ def record_file(given: Path | None, *words: str) -> Iterator[Path]:
 
 @contextmanager
 def out_folder(given: Path | None, *words: str) -> Iterator[Path]:
-    """Give the folder that the user names, or a new one, which goes away again if nothing was generated.
+    """Return the folder that the user names, or a new one, which is removed if nothing was generated.
 
     Args:
         given: The user's, or None.

@@ -82,7 +82,7 @@ def _before_and_after(found: Mapping[str, Any]) -> str:
 
 
 def _listed(changed: Sequence[Change]) -> Iterator[str]:
-    """Yield how many members changed in which way, and the first of them."""
+    """Yield the numbers of members that changed in each way, and the first of them."""
     if not changed:
         yield "changed    no member's answer or score"
         return

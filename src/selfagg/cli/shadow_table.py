@@ -19,7 +19,7 @@ DRAWN = (
 
 
 def shadow_table(shadow: Mapping[str, Any]) -> Group:
-    """Say what settings would have saved and cost.
+    """Return the table of savings and costs of other settings.
 
     Args:
         shadow: As `selfagg.analysis.shadow.Shadow.to_dict` gives it.

@@ -33,7 +33,7 @@ def solve(
 
     Args:
         question: The problem's text; - reads it from stdin.
-        kind: What the question is: decides the wording, and how the final answer is read.
+        kind: The kind of the question: decides the wording and the reading of the final answer.
         max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
         deadline: Seconds after which the best answer at hand is taken.
     """
@@ -67,11 +67,11 @@ def solve(
 
 
 async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Mapping[str, Any]) -> list[int]:
-    """Return how many members the answer needs: that does not depend on what they say, so no model is asked."""
+    """Return the number of members that the answer needs: no reply changes it, so no model is called."""
     from selfagg.api import asolve
 
     plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
-    # A rule to stop needs whole populations, as many as there may be; it ends the rehearsal where it will not the run.
+    # A rule to stop needs whole populations, as many as there may be; it may end the simulation and not the run.
     whole = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
     return whole if plan.method.rule else [len(population) for population in plan.populations]
 

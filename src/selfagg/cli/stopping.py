@@ -40,7 +40,7 @@ def run(work: Coroutine[Any, Any, T], record: Path) -> T:
     """Run ``work`` to its end.
 
     Args:
-        work: What to do. A signal cancels it, and its own clean-up leaves the record whole.
+        work: The work. A signal cancels it, and its own clean-up leaves the record whole.
         record: The file that it writes, or the folder of the files.
 
     Raises:
@@ -69,7 +69,7 @@ def check_complete(missing: Missing, record: Path | None = None) -> None:
     """Check that every member of a run has its reply and its score.
 
     Args:
-        missing: What the run lacks.
+        missing: Missing parts of the run.
         record: The file, or the folder of the files, with which the command tries again; None: it tries nothing again.
 
     Raises:
@@ -81,7 +81,7 @@ def check_complete(missing: Missing, record: Path | None = None) -> None:
 
 
 def kept(record: Path) -> str:
-    """Return what a record holds and how to go on with it, for the end of a message."""
+    """Return a sentence on the content of a record and the way to go on, for the end of a message."""
     generations = finished_generations(record)
     if not generations:
         return "nothing was generated yet"
@@ -90,7 +90,7 @@ def kept(record: Path) -> str:
 
 
 def finished_generations(record: Path) -> int:
-    """Return how many replies a record holds, or a folder of records; 0 for a file that nobody has written yet."""
+    """Return the number of replies in a record or a folder of records; 0 for a file not yet written."""
     from selfagg.record.record import Record
 
     if record.is_dir():

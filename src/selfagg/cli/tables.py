@@ -16,7 +16,7 @@ from selfagg.progress_bar import clock, described_model
 from selfagg.terminal import one_line
 
 Columns = Mapping[str, Callable[[Any], object]]
-"""Name of each column, and what makes its cell of a row."""
+"""The name of each column, and the function that makes its cell of a row."""
 
 
 def table(columns: Columns, rows: Iterable[Any]) -> Table:
@@ -51,7 +51,7 @@ _CARRIED: Columns = {"carried": lambda one: f"{one['carried']:,}"}
 
 
 def summary_table(summary: Mapping[str, Any]) -> Group:
-    """Return what an evaluation found: a row for each population, then the method's own answer and all costs.
+    """Return the result of an evaluation: a row for each population, then the method's own answer and all costs.
 
     Args:
         summary: As `selfagg.analysis.summary.Summary.as_json` gives it.
@@ -70,7 +70,7 @@ def _title(summary: Mapping[str, Any]) -> str:
 
 
 def counted(done: int, total: int) -> str:
-    """Return how many questions, in words; where some are not done, of how many."""
+    """Return the number of questions, in words; where some are not done, of how many."""
     words = "question" if total == 1 else "questions"
     return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
 
@@ -117,7 +117,7 @@ def _costs(summary: Mapping[str, Any], missing: Missing) -> list[tuple[str, str]
 
 
 def _replied(summary: Mapping[str, Any]) -> str:
-    """Say what the accuracies are without the members that have no reply, where right answers are known."""
+    """Return a sentence on the accuracies without members that have no reply, if right answers are known."""
     if summary["answer_accuracy"] is None:
         return ""
     shares = ", ".join(percent(population["accuracy_replied"]) for population in summary["populations"])
@@ -137,7 +137,7 @@ def _calls(summary: Mapping[str, Any]) -> str:
 
 
 def _saved(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say which questions stopped and which members were copied, where the method's settings do that."""
+    """Return the rows on stopped questions and copied members, for methods whose settings do that."""
     lines = []
     if "stop" in summary and summary["depth"] is not None and summary["t"] > 1:
         done = counted(summary["stopped"], summary["questions"])

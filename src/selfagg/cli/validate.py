@@ -1,4 +1,4 @@
-"""``selfagg validate``: does the scoring find a benchmark's own gold answers right."""
+"""``selfagg validate``: a check that the scoring finds a benchmark's own gold answers right."""
 
 from __future__ import annotations
 

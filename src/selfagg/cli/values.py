@@ -1,4 +1,4 @@
-"""Read what options hold beyond plain numbers and text."""
+"""Readers of options that hold more than plain numbers and text."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ LOCAL = "local"
 """The address that starts a cluster on this machine for the time of the run."""
 
 RESTARTS = 50
-"""How often Ray starts a worker again before it is given up."""
+"""Most restarts of a worker by Ray before the worker is given up."""
 
 REACH_S = 5.0
 """Longest wait for a cluster to take a connection: Ray itself waits for minutes, and not to be interrupted."""
@@ -39,7 +39,7 @@ class Cluster:
     """A Ray cluster that this process is connected to.
 
     Attributes:
-        workers: How many a run gets.
+        workers: Number of workers that a run gets.
     """
 
     def __init__(self, ray: Any, workers: int, gpus: int) -> None:
@@ -64,17 +64,17 @@ class Cluster:
         self._ray.kill(worker, no_restart=True)
 
     async def answers(self, asked: Any) -> AsyncIterator[News]:
-        """Give what a worker sends, piece by piece. Raises as `answer` does."""
+        """Yield the messages of a worker, piece by piece; raise as `answer` does."""
         pieces = aiter(asked)
         while (piece := await self.answer(anext(pieces, None))) is not None:
             yield await self.answer(piece)
 
     async def answer(self, asked: Awaitable[T]) -> T:
-        """Return what a worker answers.
+        """Return the answer of a worker.
 
         Raises:
             WorkerLost: Its process or its machine is no more.
-            SelfaggError: What it raised.
+            SelfaggError: The worker raised it.
         """
         errors = self._ray.exceptions
         try:
@@ -93,13 +93,13 @@ class Cluster:
 
 @contextmanager
 def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster]:
-    """A cluster for the length of the ``with`` block.
+    """Connect to a cluster, or start one, for the length of the ``with`` block.
 
     Args:
         address: ``local``: one on this machine, started now and ended with the block. ``auto`` or ``HOST:PORT``: one
             that runs and that this machine belongs to.
         model: Name of the model that the workers will open.
-        workers: How many; None: as many as the GPUs serve where the model is in the worker, else one a machine, but at
+        workers: Number of workers; None: as many as the GPUs serve if workers hold the model, else one a machine, at
             least two.
 
     Raises:
@@ -129,7 +129,7 @@ def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster
 
 
 def gpus_of(model: str) -> int:
-    """GPUs that a worker needs which opens this model: those of the connections that run it in their process."""
+    """Return the GPUs that a worker needs to open this model; 0 for a model that a server runs."""
     kind, _, rest = model.partition(":")
     if kind != "vllm":
         return int(kind == "hf" or Path(model).is_dir())

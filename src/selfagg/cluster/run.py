@@ -1,4 +1,4 @@
-"""Splits a run's questions over workers and puts what they send into the run's record, whatever dies in between.
+"""Split a run's questions over workers and put their results into the run's record, whatever dies in between.
 
 Ray places, starts and restarts the workers. A question belongs to one worker at a time; what that one generates comes
 at once and is merged in one transaction each. A worker that dies leaves nothing behind: another one is told what the
@@ -23,7 +23,7 @@ from selfagg.run.runner import finished_questions, first_error_only, questions_a
 from selfagg.types import Question
 
 DEATHS_IN_A_ROW = 5
-"""So many deaths of workers with no new generation between them: it is not chance."""
+"""The number of workers' deaths, with no new generation between them, that ends the run: it is not chance."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,9 +31,9 @@ class Hand:
     """A worker as this side sees it.
 
     Attributes:
-        actor: How to call it.
-        facts: What it told of itself; None while it does not run.
-        obstacle: Why it makes no call now.
+        actor: The actor to call.
+        facts: The facts that it told; None while it does not run.
+        obstacle: Reason for which it makes no call now.
         gone: True if it cannot get at a model any more.
     """
 
@@ -52,8 +52,8 @@ class RunSplit:
         """Prepare a run; nothing is started before entering.
 
         Args:
-            cluster: Where it runs.
-            job: What it is. The concurrency of its access is all workers' together; None: each worker's own is what
+            cluster: The place in which it runs.
+            job: The job. The concurrency of its access is all workers' together; None: each worker's own is what
                 its connection serves well.
             questions: In the record's order.
             callback: Told of all that is generated anywhere.
@@ -178,7 +178,7 @@ class RunSplit:
         return facts
 
     async def _opened(self, hand: Hand) -> Facts | None:
-        """Do as `_ready` does, but go on without a worker that cannot open the model or keeps dying."""
+        """Wait for a worker as `_ready` does, but go on without one that cannot open the model or keeps dying."""
         try:
             return await self._ready(hand)
         except (UsageError, WorkerLost) as error:

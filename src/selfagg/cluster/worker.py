@@ -32,15 +32,15 @@ class Job:
 
     Attributes:
         model: Name of the model; every worker opens a connection of its own.
-        access: How to get at it; its addresses are looked up where the worker runs.
+        access: The access to it; its addresses are looked up where the worker runs.
         method: The method.
-        settings: How it samples.
-        source: Which questions, in words.
+        settings: The sampling.
+        source: The origin of the questions, in words.
         schedule: As for `selfagg.run.runner.evaluate`.
         version: Of selfagg, the same everywhere.
-        folder: Where relative paths begin, on machines that have it.
+        folder: Folder where relative paths begin, on machines that have it.
         programs: True if questions ask for programs.
-        sandbox: Where programs run; None: the worker chooses.
+        sandbox: Sandbox for programs; None: the worker chooses.
     """
 
     model: str
@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a worker knows once its model is open.
+    """The facts that a worker knows once its model is open.
 
     Attributes:
         model: The model's name for the record.
@@ -76,11 +76,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a worker has newly done for a question.
+    """The new rows of a question that a worker has to report.
 
     Attributes:
         part: The new generations and scores; in the last news of a question all of them, with weights.
-        obstacle: Why no call is made now.
+        obstacle: Reason for which no call is made now.
     """
 
     part: Part
@@ -88,7 +88,7 @@ class News:
 
 
 class Worker(Callback):
-    """Answers questions until its process ends; started again, it begins anew and is told what is known.
+    """An actor that answers questions until its process ends; a new process begins anew and gets what is known.
 
     A Ray actor, but nothing here knows of Ray: its methods are called from elsewhere, many at a time.
     """

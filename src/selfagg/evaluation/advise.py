@@ -1,4 +1,4 @@
-"""Searches the settings that would have been enough on a record."""
+"""A search for the cheapest settings that would have been enough on a record."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Advice:
         recorded: The recorded method.
         recorded_calls: Calls a question of the recorded run, every member computed.
         recorded_accuracy: Accuracy of its own answer.
-        tried: How many settings were tried.
+        tried: Number of settings that were tried.
         front: Those that no other beats in calls and accuracy, the cheapest first.
         plain: The front of those that neither stop nor copy.
         chosen: The one that keeps to what was asked; None where none does.
@@ -57,7 +57,7 @@ class Advice:
         return flags(self.chosen.method) if self.chosen else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg advise --json`` prints."""
+        """Return the object that ``selfagg advise --json`` prints."""
         return {
             "recorded": {
                 "method": dict(self.recorded.settings()),
@@ -76,7 +76,7 @@ def _told(shadow: Shadow) -> dict[str, Any]:
 
 
 def flags(method: Method) -> str:
-    """Return the options of the command line that ask for a method, as ``-n 8 -k 4 -t 10 --copy``."""
+    """Return the flags of ``selfagg eval`` for the chosen settings."""
     settings = dict(method.settings())
     parts = [f"--method {settings['name']}"] if settings["name"] != "rsa" else []
     parts += [f"-{name} {settings[name]}" for name in ("n", "k", "t") if name in settings and name in _sizes(method)]
@@ -128,7 +128,7 @@ def advise(
 
 
 def candidates(shadows: Shadows) -> Iterator[Method]:
-    """Give the settings that are tried: those of which the record can tell."""
+    """Yield the settings to try: those whose results the record can give."""
     recorded = shadows.recorded
     for n in sorted({*(n for n in VOTES if n < recorded.n), recorded.n}):
         yield from (Majority(n=n, stop=stop) for stop in VOTE_STOPS)

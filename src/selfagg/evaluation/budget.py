@@ -1,4 +1,4 @@
-"""Gives methods the same budget, so that what they are compared by is what they make of it."""
+"""Settings that give several methods the same budget, for a fair comparison."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measured_lengths(record: Record) -> Lengths:
 
 
 def measured_tokens(record: Record) -> float:
-    """Return the mean tokens of a question; calls whose tokens nobody told are taken to be like the others."""
+    """Return the mean tokens of a question; calls whose tokens nobody reported are taken to be like the others."""
     cost = mean_cost(costs_by_question(record).values())
     told = cost.calls - cost.without_usage
     return (cost.tokens or 0.0) * cost.calls / told if told else 0.0
@@ -63,7 +63,7 @@ def measured_calls(record: Record) -> int:
 
 
 def expected_tokens(method: Method, lengths: Lengths) -> float:
-    """Prompt and completion tokens that a method should take for one question, at most where it stops or copies.
+    """Return the prompt and completion tokens of a method for one question; stopping and copying need fewer.
 
     An aggregation's prompt is a first prompt and its candidates; a judge's is a first prompt and one of them.
     """

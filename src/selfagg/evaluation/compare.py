@@ -59,7 +59,7 @@ def compare(
 
 
 def records_among(given: object) -> list[RecordPath]:
-    """Return what is given, if all of it are records or folders of records; else nothing.
+    """Return the given values, if all of them are records or folders of records; else nothing.
 
     Raises:
         UsageError: Only some of several are.

@@ -40,7 +40,7 @@ class Compared:
 
     @property
     def missing(self) -> Missing:
-        """Return what all runs lack together."""
+        """Return the missing parts of all runs together."""
         return sum((entry.missing for entry in self.entries), Missing())
 
     def without_records(self) -> Compared:
@@ -48,7 +48,7 @@ class Compared:
         return replace(self, records=[None] * len(self.records))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg compare --json`` prints, but for ``where``: what the user named."""
+        """Return the object that ``selfagg compare --json`` prints, but for ``where``, which the user named."""
         return {
             **self.comparison.as_json(),
             "models": list(self.models),

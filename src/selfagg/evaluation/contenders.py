@@ -68,7 +68,7 @@ def _contender(spelled: str | Method, given: Mapping[str, Any], preset: Preset |
 
 
 def _value(option: str, key: str, text: str, hint: str) -> Any:
-    """Return what a setting's text stands for, by the setting's type."""
+    """Return the value of a setting's text, by the setting's type."""
     if hint.startswith("bool"):
         if text.lower() not in ("true", "false"):
             raise UsageError(f"{option}: {key} = {text!r} is neither true nor false")

@@ -1,4 +1,4 @@
-"""Tell what runs would cost, before any model is asked."""
+"""Estimate the cost of runs before any model is called."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from selfagg.benchmarks.given import Questions, QuestionSet
 
 BYTES_PER_TOKEN = 4
-"""What a token of a prompt is taken to hold, as English text has it in common vocabularies."""
+"""The assumed bytes of a token of a prompt, as English text has it in common vocabularies."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ExpectedCosts:
         methods: The methods, at their budget.
         costs: Calls and tokens of each, over all questions and seeds.
         total: Calls and tokens of all together; they share their first samples.
-        source: Where the questions are from, in words.
+        source: The origin of the questions, in words.
         questions: Number of questions.
         seeds: Runs of each method.
         reply_tokens: Tokens that a reply is taken to have.
@@ -62,7 +62,7 @@ class ExpectedCosts:
         return cls(methods, costs, total, asked.source, len(asked.questions), seeds, reply_tokens, prompt)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``--dry-run --json`` prints."""
+        """Return the object that ``--dry-run --json`` prints."""
         each = zip(self.methods, self.costs, strict=True)
         return {
             "dry_run": True,
@@ -88,7 +88,7 @@ def estimate_costs(
     reply_tokens: int = DEFAULT_MAX_TOKENS,
     size: Size = None,
 ) -> ExpectedCosts:
-    """Tell calls and tokens of methods on questions; no model is asked.
+    """Estimate calls and tokens of methods on questions, without a model.
 
     Args:
         questions: A source, or the questions; see `selfagg.aevaluate`.
@@ -125,7 +125,7 @@ def _rounded(cost: Cost) -> dict[str, int]:
 
 
 def expected_lengths(questions: Sequence[Question], reply: float) -> Lengths:
-    """Mean prompt of a first sample, measured on the questions, and a reply's length, as given."""
+    """Return the mean prompt of a first sample, measured on the questions, and the given length of a reply."""
     return Lengths(fmean(_tokens(first(question)) for question in questions), reply)
 
 

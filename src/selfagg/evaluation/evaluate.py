@@ -56,7 +56,7 @@ class Evaluation:
 
     Attributes:
         summary: All numbers of the run; the properties below are the most wanted of them.
-        costs: What a question cost on average by the time each population was there.
+        costs: Mean costs of a question up to each population.
         record: The record's file; None if it was kept in memory.
     """
 
@@ -90,7 +90,7 @@ class Evaluation:
 
     @property
     def answer(self) -> Estimate | None:
-        """Return how often the method's own answer is right (mean, low, high: 95 %); None without gold answers."""
+        """Return the accuracy of the method's own answer (mean, low, high: 95 %); None without gold answers."""
         return self.summary.answer_accuracy
 
     @property
@@ -100,7 +100,7 @@ class Evaluation:
 
     @property
     def missing(self) -> Missing:
-        """Return what the run lacks: members without a reply or a score, replies without a count of tokens."""
+        """Return the missing parts of the run: members without a reply or a score, replies without a token count."""
         return self.summary.missing
 
     @cached_property
@@ -114,7 +114,7 @@ class Evaluation:
             return list(_evaluated(record))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg eval --json`` prints."""
+        """Return the object that ``selfagg eval --json`` prints."""
         return self.summary.as_json()
 
     def to_pandas(self) -> Any:
@@ -209,7 +209,7 @@ async def aevaluate(
         order: ``random`` or ``prefix``; see `selfagg.RSA`.
         stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
             question is done early; see `selfagg.RSA`.
-        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample`` or ``majority``: which member of the last population is RSA's answer; None: ``sample``.
         candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
         sampling: Temperature (1.0 by default), token limit and the like.
@@ -221,7 +221,7 @@ async def aevaluate(
             None: by kind.
         wording: The words of the prompts; None: our own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Where the model is served. For a model's name, as the next three.
+        base_url: Base URL of the model's server. For a model's name, as the next three.
         api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
         timeout_s: Longest wait for one reply, in seconds; None: an hour.
         patience_s: Seconds to wait for a server that answers nobody; None: 300.

@@ -12,7 +12,7 @@ from selfagg.errors import UsageError
 
 @contextmanager
 def folder_for(out: str | Path | None) -> Iterator[Path]:
-    """Give the folder that keeps the records, made if it is not there; None: one that is gone after the block.
+    """Return the folder for the records, made if it is not there; None: one that is gone after the block.
 
     Raises:
         UsageError: It is a file, or cannot be made.

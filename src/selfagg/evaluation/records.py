@@ -33,7 +33,7 @@ _SQLITE = b"SQLite format 3\0"
 
 
 def is_record(path: Path) -> bool:
-    """Return whether a path looks like a record, or like a folder of records."""
+    """Return True if a path looks like a record, or like a folder of records."""
     if path.is_dir():
         return any(path.glob("*.sqlite"))
     if path.suffix == ".sqlite" or kind_of(path):
@@ -62,7 +62,7 @@ def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
 
 @contextmanager
 def opened_record(path: RecordPath) -> Iterator[Record]:
-    """Give a record that holds a run, open for reading.
+    """Open a record that holds a run, for reading.
 
     Raises:
         UsageError: There is none, or no run was begun in it.
@@ -106,14 +106,14 @@ def analyze(
     n: int | None = None,
     t: int | None = None,
 ) -> Analysis:
-    """Return what a record tells: populations, what aggregating did, whether more of it pays, and each group.
+    """Analyze a record: populations, the effect of aggregating, the worth of more of it, and each group.
 
     With one of the settings below also what they would have saved and cost, without a model: ``Analysis.shadow``.
 
     Args:
         record: The record of one run.
-        stop: When a question would have been done, as ``share:0.875``; see `selfagg.RSA`.
-        copy: Whether sets of one answer would have been copied.
+        stop: The rule that would have ended a question, as ``share:0.875``; see `selfagg.RSA`.
+        copy: True if sets of one answer would have been copied.
         answer: ``sample`` or ``majority``: which member of the last population would have been the answer.
         n: Fewer members.
         t: Fewer populations.
@@ -180,7 +180,7 @@ class Replay:
     changed: Sequence[Change] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg replay --json`` prints."""
+        """Return the object that ``selfagg replay --json`` prints."""
         recorded = self.recorded.to_dict()
         kept = ("method", "answer_accuracy", "answer_interval")
         return {

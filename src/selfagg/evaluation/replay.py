@@ -1,4 +1,4 @@
-"""Reads a record again without a model: new scores, another vote, a smaller run out of a larger one; what changed."""
+"""Read a record again without a model: new scores, another vote, a smaller run out of a larger one; list changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from selfagg.types import Message, Reply, Request
 
 
 class NoModel(AlwaysOpen):
-    """Stands where a model would: whatever the record does not hold is an error."""
+    """A model for replays: it refuses every call that the record cannot answer."""
 
     concurrency = 256
     context: int | None = None
@@ -28,14 +28,14 @@ class NoModel(AlwaysOpen):
         self.name = name
 
     async def sample(self, request: Request) -> Reply:
-        """Raise: a replay asks no model."""
+        """Refuse the call: a replay has no model."""
         raise ModelError(
             f"question {request.question.id}: the record lacks a generation that this needs, and a replay has no model",
             fatal=True,
         )
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Raise: nothing is fitted in a replay."""
+        """Return 0: nothing is fitted in a replay."""
         return 0
 
 
@@ -84,7 +84,7 @@ def _resized(recorded: dict[str, object], given: str | Method | None, sizes: dic
 
 
 async def replay(source: Record, method: Method, out: Path | None = None, *, scorer: Scorer | None = None) -> Record:
-    """Scores, groups and weighs a record's generations anew.
+    """Score, group and weigh a record's generations anew.
 
     Args:
         source: The record; it is not changed.
@@ -145,7 +145,7 @@ class Change:
 
     @property
     def verdicts(self) -> tuple[str, str]:
-        """Before and after in a word: ``right``, ``wrong``, ``partly right``, ``no answer`` or ``unscored``."""
+        """Return the verdicts before and after: ``right``, ``wrong``, ``partly right``, ``no answer``, ``unscored``."""
         before, after = map(_verdict, self.answer, self.score)
         return before, after
 

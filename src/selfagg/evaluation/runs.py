@@ -21,17 +21,17 @@ from selfagg.types import Question, Sampling
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What all runs have in common.
+    """The settings that all runs of a comparison or a sweep share.
 
     Attributes:
         model: The open model.
-        settings: How it is sampled; each run's seed takes the place of theirs.
+        settings: The sampling; each run's seed takes the place of theirs.
         questions: The questions.
-        source: Where these are from, for the records.
-        folder: Where the records go, one file a run.
+        source: The origin of the questions, for the records.
+        folder: Folder for the records, one file a run.
         schedule: As for `selfagg.run.runner.evaluate`.
         concurrency: Most calls at once.
-        told: What each record tells of its making besides versions.
+        told: Facts that each record notes besides versions.
         callback: Told of each run as it begins, goes on and ends.
     """
 
@@ -55,8 +55,8 @@ class Experiment:
             run: The arguments.
             model: The open model.
             asked: The questions.
-            folder: Where the records go.
-            sampling: How members are sampled, in place of the arguments' sampling.
+            folder: Folder for the records.
+            sampling: The sampling of members, in place of the arguments' sampling.
         """
         settings = run.settings()
         return cls(

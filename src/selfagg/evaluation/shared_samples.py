@@ -1,4 +1,4 @@
-"""Lets runs share their first samples, so that the noise these have in common cancels when runs are compared."""
+"""Share the first samples between runs, so that their common noise cancels when runs are compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from selfagg.methods.base import Method
 from selfagg.record.record import Record
 
 COMPARABLE = ("model", "sampling", "seed", "source", "wording")
-"""What two runs must have in common for a first sample of one to be a first sample of the other."""
+"""The settings that must be equal for a first sample of one run to be a first sample of another."""
 
 
 def share_first_samples(source: Record, target: Record, method: Method) -> int:

@@ -64,7 +64,7 @@ class Grid:
         return [method_named("rsa", **{**(settings or {}), "n": n, "k": k, "t": self.ts[-1]}) for n, k in self.pairs]
 
     def left_out_words(self) -> str:
-        """Return what was left out, as a sentence; ``""`` if nothing was."""
+        """Return a sentence on the combinations that were left out; ``""`` if there are none."""
         if not self.left_out:
             return ""
         return f"Left out, because K is larger than N: {', '.join(f'n={n} k={k}' for n, k in self.left_out)}."
@@ -78,7 +78,7 @@ class Cell:
         n: Members of a population.
         k: Candidates of an aggregation; None at T = 1, where nothing is aggregated.
         population: Accuracy, pass@N, majority and the like of population T.
-        cost: What a question cost by then, on average.
+        cost: Mean cost of a question up to then.
         record: The record of the run; None if it was not kept.
     """
 
@@ -89,7 +89,7 @@ class Cell:
     record: Path | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return one entry of ``cells`` in what ``selfagg sweep --json`` prints."""
+        """Return the cell as an object for JSON."""
         record = None if self.record is None else str(self.record)
         own = {"n": self.n, "k": self.k, "cost": self.cost.as_json(), "record": record}
         return {**self.population.as_json(), **own}
@@ -102,9 +102,9 @@ class Sweep:
     Attributes:
         cells: One for each N, K and T; at T = 1 one for each N.
         model: The model's name.
-        missing: What the runs lack: members without a reply or a score, replies without a count of tokens.
+        missing: Missing parts of the runs: members without a reply or a score, replies without a count of tokens.
         grid: The combinations.
-        source: Where the questions are from, in words.
+        source: The origin of the questions, in words.
         folder: The folder of the records; None if they were not kept.
         front: Settings that no other beats in calls and accuracy, each with its ``flags``; plain and adaptive ones.
     """
@@ -118,7 +118,7 @@ class Sweep:
     front: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``selfagg sweep --json`` prints."""
+        """Return the object that ``selfagg sweep --json`` prints."""
         return {
             "model": self.model,
             "simulated": self.model.startswith("simulated"),

@@ -1,4 +1,4 @@
-"""Builds the report of one record or of several that are compared."""
+"""Build the report of one record or of several that are compared."""
 
 from __future__ import annotations
 

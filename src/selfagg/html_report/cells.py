@@ -1,4 +1,4 @@
-"""What the page shows of a question before anything is opened: one letter a member, its parents, its answer."""
+"""The cells of a question before anything is opened: one letter a member, its parents, its answer."""
 
 from __future__ import annotations
 
@@ -110,13 +110,13 @@ def _lead(text: str) -> list[Node] | None:
 
 
 def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscored: bool = False) -> list[str]:
-    """Return what a reader may filter by.
+    """Return the tags that a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.
         same: For each population, each member's answer group, or None where it has no answer.
-        done: Whether nothing is missing; before that it is too early for the fate of right answers.
-        unscored: Whether an answer could not be scored; then the fate of right answers is not known either.
+        done: True if nothing is missing; before that it is too early for the fate of right answers.
+        unscored: True if an answer could not be scored; then the fate of right answers is not known either.
     """
     if not states:
         return []

@@ -50,7 +50,7 @@ def compared(records: Sequence[Record], told: Sequence[dict[str, Any]]) -> dict[
 
 
 def methods(records: Sequence[Record], read: Sequence[Sequence[QuestionOutcome]]) -> list[dict[str, Any]]:
-    """Return what the page draws: one entry a method, its seeds pooled.
+    """Return the methods for the page: one entry a method, its seeds pooled.
 
     Args:
         records: The records.

@@ -20,7 +20,7 @@ from selfagg.record.record import Record
 
 
 def record_figures(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any]:
-    """Return what the page shows of one record besides its questions; ``questions``: `answered` of it."""
+    """Return the page's figures of one record besides its questions; ``questions``: `answered` of it."""
     summary = summarise(record, questions)
     configuration = record.configuration
     costs = costs_by_population(record)
@@ -44,7 +44,7 @@ def record_figures(record: Record, questions: Sequence[QuestionOutcome]) -> dict
 
 
 def method_figures(curves: Curves, record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any]:
-    """Return what the page draws of one method, its seeds pooled.
+    """Return the page's figures of one method, its seeds pooled.
 
     Args:
         curves: The method's numbers.
@@ -73,14 +73,14 @@ def method_figures(curves: Curves, record: Record, questions: Sequence[QuestionO
 
 
 def _missing(summary: Summary) -> list[str]:
-    """Say what the record lacks, a sentence for each thing."""
+    """Return the list of what the record lacks, a sentence for each kind."""
     replied = summary.answer_replied
     more = {"failed": f"; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""}
     return [f"{word.capitalize()}: {sentence}{more.get(word, '')}." for word, sentence in summary.missing.lines()]
 
 
 def triple(estimate: Estimate | None) -> list[float] | None:
-    """Mean and interval."""
+    """Return mean and interval of an estimate."""
     if estimate is None:
         return None
     return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
@@ -151,7 +151,7 @@ def _population(population: PopulationSummary, questions: int) -> dict[str, Any]
 
 
 def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
-    """``[k, mean, low, high]`` for k = 1, 2, 4 and so on up to the population's size."""
+    """Return ``[k, mean, low, high]`` for k = 1, 2, 4 and so on up to the population's size."""
     ks = [2**power for power in range(population.size.bit_length()) if 2**power < population.size] + [population.size]
     estimates = [(k, triple(population.pass_at(k))) for k in ks]
     return [[k, *found] for k, found in estimates if found is not None] or None

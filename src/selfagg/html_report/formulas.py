@@ -66,7 +66,7 @@ def formula(latex: str, block: bool) -> list[Any]:
 
     Args:
         latex: The source, without its delimiters.
-        block: Whether it stands on lines of its own.
+        block: True if it stands on lines of its own.
     """
     latex = latex.strip()
     return _mathml(latex, block) or ["code", {"class": "tex"}, latex]

@@ -126,7 +126,7 @@ def _leaf(token: Token) -> list[Node]:
 
 @functools.lru_cache(maxsize=1_000)
 def coloured(code: str, language: str) -> list[Node]:
-    """Code as pieces of text, some with the class of a comment, string, number, keyword or name."""
+    """Return code as pieces of text, some with the class of a comment, string, number, keyword or name."""
     from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
     from pygments.util import ClassNotFound  # type: ignore[import-untyped]
 
@@ -150,7 +150,7 @@ def _piece(kind: str, text: str) -> Node:
 
 
 def _merged(found: list[Node]) -> list[Node]:
-    """Neighbouring texts as one."""
+    """Merge neighbouring texts into one."""
     merged: list[Node] = []
     for node in found:
         if isinstance(node, str) and merged and isinstance(merged[-1], str):

@@ -35,7 +35,7 @@ def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -
     Args:
         title: Its heading.
         made: A line for its foot.
-        data: What the script reads at once; JSON values.
+        data: The data that the script reads at once; JSON values.
         texts: Names and packed contents (base64) of what it reads on demand.
     """
     folder = resources.files(__package__) / "page"
@@ -70,7 +70,7 @@ def _fill(template: str, filled: dict[str, str]) -> str:
 
 
 def _policy(script: str, style: str) -> str:
-    """No network, no script and no style but the page's own, nothing made from strings of HTML."""
+    """Return a policy of no network, the page's own script and style alone, and no HTML made from strings."""
     return (
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
         "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -82,5 +82,5 @@ def _digest(text: str) -> str:
 
 
 def _embedded(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return data as JSON that cannot end the script element around it."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -15,7 +15,7 @@ _MARK = "\ue000{}\ue001"  # private-use characters, which no question holds
 
 
 def candidate_texts(view: CandidateFormat, parents: Sequence[Member]) -> list[str]:
-    """Return what the prompt shows of each parent that has a reply."""
+    """Return the part of each parent that the prompt shows; parents without a reply are left out."""
     return [view(parent) for parent in parents if parent.reply]
 
 

@@ -26,7 +26,7 @@ def packed(record: Record, position: int, question: Question, view: CandidateFor
 
 
 def question_texts(record: Record, position: int, question: Question, view: CandidateFormat) -> dict[str, Any]:
-    """Return what a reader may open: the question, its prompts' parts, each member's reply and how it came about."""
+    """Return the texts that a reader may open: the question, prompts' parts, replies, and their circumstances."""
     generations = record.members(position, role=None)
     population = {(t, i): member for (role, t, i), member in generations.items() if role == CANDIDATE}
     calls = {(role, t, i): rest for role, t, i, *rest in record.query(_CALLS, (position,))}

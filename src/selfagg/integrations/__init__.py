@@ -1,4 +1,4 @@
-"""Other tools' ways into selfagg, each a file over the public API: Inspect AI, llm, LiteLLM, MCP.
+"""The use of selfagg from other tools, one file each over the public API: Inspect AI, llm, LiteLLM, MCP.
 
 What needs nothing but a base URL needs no file here: see docs/clients.md.
 """
@@ -20,7 +20,7 @@ def conversation(messages: Sequence[Mapping[str, Any]], kind: Kind = "text") -> 
 
     Args:
         messages: Chat messages as the OpenAI API has them; the last one is the user's.
-        kind: What the answer is, where answers are to be compared.
+        kind: The kind of the answer, where answers are to be compared.
 
     Raises:
         UsageError: The last message is not a user's, or not plain text.

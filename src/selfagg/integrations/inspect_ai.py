@@ -87,7 +87,7 @@ def rsa(n: int = 8, k: int = 4, t: int = 3, kind: Kind = "text", seed: int = 123
 
 @modelapi(name="selfagg")
 class SelfaggAPI(ModelAPI):
-    """Each generation of Inspect is one deliberation on a connection of selfagg."""
+    """A model provider for Inspect: each generation is one deliberation on a connection of selfagg."""
 
     def __init__(
         self,

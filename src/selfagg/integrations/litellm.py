@@ -16,7 +16,7 @@ from selfagg.integrations import conversation
 
 
 class SelfaggLLM(CustomLLM):
-    """Answer each completion by one deliberation.
+    """A provider for LiteLLM that answers each completion by one deliberation.
 
     Attributes:
         settings: Arguments of `selfagg.asolve`: ``method``, ``record``, ``concurrency`` and so on.

@@ -18,12 +18,12 @@ def register_models(register: Callable[..., None]) -> None:
 
 
 class SelfaggModel(llm.Model):
-    """One deliberation for each prompt; the model that deliberates is an option."""
+    """A model for llm that deliberates on each prompt; the model to sample from is an option."""
 
     model_id = "selfagg"
 
     class Options(llm.Options):
-        """What `selfagg.solve` is told."""
+        """The options for `selfagg.solve`."""
 
         model: str = "local"
         base_url: str | None = None

@@ -1,4 +1,4 @@
-"""Methods: which members exist and who their parents are. One short file each; a new one adds a line here."""
+"""The methods: each decides which members exist and who their parents are. A new method adds a line here."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def is_uniform(name: str) -> bool:
 
 
 def method_named(name: str, **settings: Any) -> Method:
-    """A method by its name; settings that are None keep its defaults.
+    """Return a method by its name; settings that are None keep the method's defaults.
 
     Raises:
         UsageError: No such method, no such setting, or an impossible value.

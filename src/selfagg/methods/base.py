@@ -1,4 +1,4 @@
-"""What a method is: a memoised recursion over members, and a way to choose among the last population."""
+"""The base of all methods: a memoised recursion over members, and a choice among the last population."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Members = Callable[[int, int], "Future[Member]"]
 
 @dataclasses.dataclass(frozen=True)
 class Method(ABC):
-    """One way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
+    """A way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
 
     Attributes:
         n: Members of a population.
@@ -33,9 +33,9 @@ class Method(ABC):
 
     name: ClassVar[str]
     uniform: ClassVar[bool] = True
-    """Whether every member of the last population is as good an answer as another, so that one is enough."""
+    """True if all members of the last population are equally good as an answer, so that one of them is enough."""
     grows: ClassVar[str] = "n"
-    """Which setting, ``n`` or ``t``, is made larger to spend a larger budget."""
+    """The setting, ``n`` or ``t``, that is made larger to spend a larger budget."""
     own_sizes: ClassVar[bool] = False
     """True if sizes that are meant for several methods at once are not for this one."""
     rules: ClassVar[tuple[type, ...]] = ()
@@ -53,44 +53,44 @@ class Method(ABC):
 
     @abstractmethod
     def members(self, run: QuestionRun) -> Members:
-        """Sets the recursion up for one question; nothing is sampled before a member is asked for."""
+        """Set the recursion up for one question; sample nothing before a member is asked for."""
 
     def size(self, t: int) -> int:
-        """Members of population ``t``."""
+        """Return the number of members of population ``t``."""
         return self.n
 
     @property
     def rule(self) -> Rule | None:
-        """The rule that may end a question after a population before the last; None: none does."""
+        """Return the rule that may end a question after a population before the last, or None."""
         return None
 
     @property
     def vote_rule(self) -> Rule | None:
-        """The rule that may end the last population, a vote, before all its members are there; None: none does."""
+        """Return the rule that may end the last population, a vote, before all its members are there, or None."""
         return None
 
     @property
     def one_answer(self) -> bool:
-        """Whether one member of the last population is enough for an answer."""
+        """Return True if one member of the last population is enough for an answer."""
         return self.uniform
 
     @property
     def compares(self) -> bool:
-        """Whether the settings compare answers before the end, so that answers must be comparable."""
+        """Return True if the settings compare answers before the end, so that answers must be comparable."""
         return False
 
     @property
     def parents(self) -> int:
-        """Candidates that a member of a later population is made from."""
+        """Return the number of candidates that a member of a later population is made from."""
         return 1
 
     @property
     def calls(self) -> int:
-        """Calls to the model if every member is computed and judged: at most so many where it stops or copies."""
+        """Return the most calls that a question takes: every member computed and judged, none stopped or copied."""
         return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
-        """The chance of each member of the last population to be the answer; one of them, uniformly, by default."""
+        """Return the chance of each member of the last population to be the answer; by default all are equal."""
         return [1 / len(population)] * len(population)
 
     def settings(self) -> Mapping[str, Any]:

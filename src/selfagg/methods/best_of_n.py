@@ -31,6 +31,6 @@ class BestOfN(Rejection):
 
 
 def grade(text: str) -> float:
-    """The first number of a judge's reply, from 0 to 10; -1 where there is none."""
+    """Return the first number of a judge's reply, from 0 to 10; -1 if there is none."""
     number = re.search(r"\d{1,3}(?:\.\d{1,6})?", text)
     return min(float(number[0]), 10.0) if number else -1.0

@@ -35,6 +35,6 @@ class Rejection(Single):
 
 
 def judged_true(verdict: str) -> bool:
-    """Whether the first True or False of a verdict is True; a verdict with neither accepts nothing."""
+    """Return True if the first True or False of a verdict is True; a verdict with neither accepts nothing."""
     word = re.search(r"\b(true|false)\b", verdict, re.IGNORECASE)
     return word is not None and word[0].lower() == "true"

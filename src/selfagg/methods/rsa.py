@@ -36,7 +36,7 @@ class RSA(Method):
             of a population, so that a server's prefix cache serves more of each prompt.
         stop: ``never`` as in the paper, ``unanimous``, or ``share:X``. A population of which at least the share X
             gives one answer is the last, and that is the answer.
-        copy: Whether a set whose candidates all give one answer is copied instead of aggregated.
+        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
         answer: ``sample`` as in the paper, or ``majority``: which member of the last population is the answer.
             None: ``sample``.
     """

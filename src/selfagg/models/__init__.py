@@ -22,10 +22,10 @@ __all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get at a model, beyond its name.
+    """The address, the keys and the limits with which to reach a model, beyond its name.
 
     Attributes:
-        base_urls: Where the model is served (default: OPENAI_BASE_URL); several times for several replicas.
+        base_urls: Base URL of the model's server (default: OPENAI_BASE_URL); several times for several replicas.
         api_key_file: A file with the API key (default: OPENAI_API_KEY).
         headers: A further header for the server, NAME=VALUE, or NAME=@FILE for a secret; several times.
         api_key: The key itself, for those who have it at hand; before ``api_key_file``.
@@ -35,7 +35,7 @@ class Access:
         whole_s: Longest time of a whole reply, in seconds, however it comes.
         patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody; inf
             waits for ever (300; serve: 30).
-        retries: When a call to it is tried again, for those who need more than ``patience_s`` to differ.
+        retries: Rules for further tries of a call, for those who need more than ``patience_s`` to differ.
     """
 
     base_urls: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def connect(name: str, access: Access | None = None) -> Model:
             hub, a folder, a GGUF file or ``local``), ``simulated:SETTINGS``, ``recorded:FILE``, or a folder that holds
             a model, which stands for ``hf:FOLDER``; ``vllm:NAME[,SETTING=VALUE...]``; or KIND:NAME of a package that
             registers a function ``connect(name, access) -> Model`` as ``selfagg.models``.
-        access: Where and with which key.
+        access: Address and key.
 
     Raises:
         UsageError: There is no such kind of model, its name cannot be read, or it is not behind a base URL.
@@ -112,7 +112,7 @@ def _foreign(kind: str, registered: object, name: str, access: Access) -> Model:
 
 @asynccontextmanager
 async def opened(model: str | Model, access: Access | None = None) -> AsyncIterator[Model]:
-    """Give a model that is ready to sample: a name is connected and closed at the end, a connection stays as it is."""
+    """Open the model of a name for the length of the block; a connection is used as it is."""
     if isinstance(model, Portable):
         async with model.here() as connection:
             yield connection

@@ -1,4 +1,4 @@
-"""`available_models`: what can be asked from here."""
+"""`available_models`: the models that can be called from here."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def _served(access: Access) -> list[AvailableModel]:
 
 
 def _in_process() -> list[AvailableModel]:
-    """Return what runs checkpoints here; packages are looked for and not imported, which takes seconds."""
+    """Return the packages that run checkpoints here; find them without an import, which takes seconds."""
     transformers, vllm = _version("transformers"), _version("vllm")
     ready = bool(transformers and _version("torch"))
     return [

@@ -1,4 +1,4 @@
-"""What selfagg needs of a model: one reply to one request."""
+"""The interface of a model: one reply to one request."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Model(Protocol):
     for its models and context length) and raises `UsageError` with one clear sentence if that cannot be done.
 
     Attributes:
-        name: What the record says answered, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
-        concurrency: How many calls at once it serves well, where the user names no number.
+        name: Name of the model in records, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
+        concurrency: Number of calls at once that the model serves well, if the user names none.
         context: Tokens that prompt and reply may have together, or None where nobody said. Known after entering.
     """
 
@@ -88,7 +88,7 @@ class Portable(Protocol):
     """A connection that can be used in any event loop, so from `selfagg.solve` too."""
 
     def here(self) -> AbstractAsyncContextManager[Model]:
-        """Give the connection, ready for use in the running event loop."""
+        """Open the connection for use in the running event loop."""
         ...
 
 
@@ -138,13 +138,13 @@ class Forwards(Protocol):
 
 
 def fingerprint(messages: Sequence[Message]) -> str:
-    """Short hash of a prompt, for records."""
+    """Return a short hash of a prompt, for records."""
     text = json.dumps(list(map(dict, messages)), ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def text_bytes(messages: Sequence[Mapping[str, Any]]) -> int:
-    """UTF-8 bytes of all text in a conversation: no byte-level tokenizer makes more tokens of it than that."""
+    """Return the UTF-8 bytes of all text in a conversation: no byte-level tokenizer makes more tokens of it."""
     total = 0
     for message in messages:
         content = message.get("content") or ""

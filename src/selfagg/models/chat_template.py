@@ -20,7 +20,7 @@ _LONG: Final = 16_384  # bytes of a conversation from which on it is tokenized o
 
 
 def template_settings(sampling: Sampling) -> dict[str, Any]:
-    """Return what a chat template is told beside the conversation, e.g. whether to think."""
+    """Return the settings of a chat template beside the conversation, e.g. to think or not."""
     given = sampling.extra_body.get(FIELD) or {}
     if not isinstance(given, Mapping):
         raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
@@ -36,7 +36,7 @@ async def encoded(
     Args:
         tokenizer: With a chat template.
         messages: The conversation.
-        settings: What the template is told beside it.
+        settings: Settings of the template beside it.
 
     Raises:
         ModelError: The chat template refuses the conversation, or there is more than text in it.

@@ -1,4 +1,4 @@
-"""Lets calls through to servers at the pace that they take, and tries calls again: one loop for every failure."""
+"""Pass calls to servers at the pace that they take, and try calls again: one loop for every failure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from selfagg.models.pace import Pace
 from selfagg.models.retries import RetryPolicy, TransientError
 
 TELL_S = 3.0
-"""A wait of this many seconds or more is told to the person."""
+"""The shortest wait, in seconds, of which a person is told."""
 
 LOOK_S = 1.0
-"""Where all places are taken, they are looked at this often."""
+"""Seconds until the next look at the servers while all are full."""
 
 SLACK_S = 0.001
-"""A timer may come this much too early: clocks have their grain."""
+"""The time that a timer may come too early: clocks have a limited resolution."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,10 +39,10 @@ S = TypeVar("S", bound=Paced)
 
 
 class Listener(Protocol):
-    """Somebody who is told of waits; see `selfagg.run.engine.Callback`."""
+    """A receiver of notes on waits; see `selfagg.run.engine.Callback`."""
 
     def waiting(self, why: str | None) -> None:
-        """Hear why no call is made now; None: calls go on."""
+        """Receive the reason for which no call is made now; None: calls go on."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class _Line(Generic[S]):
 
 
 class Limiter(Generic[S]):
-    """Passes calls to one or several servers of the same model, and tries them again.
+    """A queue of calls to one or several servers of the same model, which tries failed calls again.
 
     Each call goes to the server with the fewest calls in flight among those that take calls now. Where none takes
     calls, the calls wait in order of arrival.
@@ -89,7 +89,7 @@ class Limiter(Generic[S]):
 
     @property
     def limit(self) -> float:
-        """Return how many calls the servers take at once; infinite until they refuse one."""
+        """Return the number of calls that the servers take at once; infinite until they refuse one."""
         return sum(server.pace.limit for server in self.servers) if self.servers else math.inf
 
     def least_busy(self) -> S:
@@ -168,7 +168,7 @@ class Limiter(Generic[S]):
             log.info("trying again: %s", error)
 
     def _others_at_work(self, since: float) -> bool:
-        """Return whether a server still works on a call that began before this time."""
+        """Return True if a server still works on a call that began before this time."""
         return any(start < since for server in self.servers for start in server.pace.flights.values())
 
     # -- patience

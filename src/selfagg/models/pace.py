@@ -1,4 +1,4 @@
-"""How fast one server is asked: calls in flight, pauses, the gap between two calls. All of it is learnt."""
+"""The pace at which one server is called: calls in flight, pauses, the gap between two calls. All of it is learnt."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Pace:
         flights: Start of each call in flight, earliest first.
         closed_until: No call begins before this time.
         error: The failure that closed the server last, or None.
-        closings: How often in a row the server was closed, without an answer between.
+        closings: Closings of the server in a row, without an answer between.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
@@ -61,7 +61,7 @@ class Pace:
 
     @property
     def full(self) -> bool:
-        """Return whether every place is taken."""
+        """Return True if every place is taken."""
         return len(self.flights) >= self.limit
 
     @property

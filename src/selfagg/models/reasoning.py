@@ -23,7 +23,7 @@ gpt-oss's marks lose their angle brackets where a server leaves special tokens o
 
 
 _FIRST_WORDS = ("<", "[", "◁", "analysis", "assistantfinal")
-"""How marks begin: far quicker to look for than the marks."""
+"""The beginnings of marks: far quicker to look for than the marks."""
 
 _FIRST = re.compile("|".join(map(re.escape, _FIRST_WORDS)))
 
@@ -55,11 +55,11 @@ _MID_SENTENCE = re.compile(r"(?:[\w,;] |\()\Z")
 _SENTENCE_GOES_ON = re.compile(r" *[.,;:!?)]| +[a-z0-9(]")
 _CALLED_A_TAG = re.compile(r"\s?(?:(?:tags?|blocks?|sections?|tokens?|markers?|is an?)\b|and </)")
 _BEFORE, _AFTER = 64, 9
-"""How many characters before and after a tag decide whether the text uses the tag or names it."""
+"""The characters before and after a tag that decide whether the text uses the tag or names it."""
 
 
 class Mark(Enum):
-    """Say what a piece of a reply is."""
+    """The kind of a piece of text in a reply."""
 
     RESPONSE = "response"
     REASONING = "reasoning"
@@ -68,7 +68,7 @@ class Mark(Enum):
 
 
 class Splitter:
-    """Split text into response and reasoning while it arrives, with the same result however it is cut into pieces.
+    """A splitter of text into response and reasoning while it arrives; the cuts into pieces change nothing.
 
     A section that never closes reaches to the end: the reply was cut while reasoning. A closing tag without an opening
     one ends a section that began before the text, since many chat templates write the opening tag into the prompt.
@@ -116,7 +116,7 @@ class Splitter:
         return window if end >= _BEFORE else (self._before + window)[-_BEFORE:]
 
     def _meaning(self, tag: re.Match[str], before: str, after: str) -> Mark | None:
-        """Return what a tag does, or None if the text only names it."""
+        """Return the meaning of a tag, or None if the text only names the tag."""
         if before.endswith(_QUOTES) and after.startswith(_QUOTES):
             return None
         if tag[0] == "analysis":
@@ -173,7 +173,7 @@ def split_reasoning(text: str) -> tuple[str, str]:
 
 
 class Thinking:
-    """Show a reply's reasoning and response apart while it arrives.
+    """A live view of a reply's reasoning and response while it arrives.
 
     What was shown as the response stays so, also where a late closing tag tells that it was reasoning.
     """
@@ -189,7 +189,7 @@ class Thinking:
         return self._shown(self._splitter.feed(piece))
 
     def rest(self) -> Iterator[Delta]:
-        """Yield what was still uncertain."""
+        """Yield the text that was still uncertain."""
         yield from self._shown(self._splitter.feed("", last=True))
         if self._blank and self._space and not self._split:
             yield Delta(text="".join(self._space))

@@ -29,7 +29,7 @@ def connect(name: str, access: Access) -> RecordedModel:
 
 
 class RecordedModel(AlwaysOpen):
-    """Gives member i of the first population the i-th recorded sample, in an order that the run's seed decides."""
+    """A model that gives member i of the first population the i-th recorded sample, in an order drawn by the seed."""
 
     def __init__(self, path: Path, access: Access | None = None) -> None:
         self.name = f"recorded:{path.name}"
@@ -62,7 +62,7 @@ class RecordedModel(AlwaysOpen):
         return 0
 
     async def sample(self, request: Request) -> Reply:
-        """Give the recorded answer of a member, in the form that its kind asks for.
+        """Return the recorded answer of a member, in the form that its kind asks for.
 
         Raises:
             UsageError: The file lacks the question or so many samples of it, or the call has candidates.

@@ -1,4 +1,4 @@
-"""Which failures may pass, and how often and how long a call is tried again."""
+"""The failures that may pass, and the number and timing of further tries."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TransientError(Exception):
 
     @property
     def busy(self) -> bool:
-        """Return whether the server said that it has too much to do now, or that it is not ready."""
+        """Return True if the server said that it has too much to do now, or that it is not ready."""
         return (self.status in _BUSY or self.wait_s > 0) and not self.unreachable
 
     @property
     def away(self) -> bool:
-        """Return whether no server was there to answer."""
+        """Return True if no server was there to answer."""
         return self.unreachable or self.status in _AWAY
 
     def final(self, words: str = "", tries: int = 1, *, gone: bool = False, wait_s: float = 0.0) -> ModelError:
@@ -47,7 +47,7 @@ class TransientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a call is tried again.
+    """The number of tries of a call and the time that they may take.
 
     Attributes:
         tries: Most tries of one call while the server answers others, or before it has answered any. Refusals for

@@ -44,7 +44,7 @@ EASY = 0.98
 """Chance of a right first sample for an easy question."""
 
 LONGER = 1.6
-"""How much longer a wrong reply is than a right one in the law of skill; 1.6 to 2.3 in recorded replies of Qwen3."""
+"""The ratio of a wrong reply's length to a right one's in the law of skill; 1.6 to 2.3 in replies of Qwen3."""
 
 UNLIKE = 0.14
 """Spread of ``agree`` over questions, fitted to recorded replies of Qwen3."""
@@ -56,16 +56,16 @@ class Simulation:
 
     Attributes:
         p: Chance that a first sample is right, on average over the questions that are neither easy nor hopeless.
-        spread: How unequal these questions are: 0 all alike, towards 1 each always right or always wrong.
+        spread: Inequality of these questions: 0 all alike, towards 1 each always right or always wrong.
         easy: Share of questions whose first samples are right but for one in 50.
         hopeless: Share of questions whose first samples are never right.
         rescue: r_0, the chance that an aggregation is right though none of its parents is.
         keep: r_K, the chance that it is right when all of them are; in between the chance is linear.
-        skill: How well an aggregation recognises a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
+        skill: Skill of an aggregation in seeing a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
             for nothing. It falls with difficulty: 0.7 of it where p = 0, 1.2 of it where p = 1.
-        herd: How strongly an aggregation follows the answer that most of its candidates give; 1: in proportion.
+        herd: Strength with which an aggregation follows the answer that most of its candidates give; 1: in proportion.
         unanswered: Share of replies without an answer.
-        wrong: How many different wrong answers there are to a question.
+        wrong: Number of different wrong answers to a question.
         agree: Share of the wrong replies that give the most common wrong answer, on average; 0: all equally common.
         tokens: Mean length of a reply.
         cv: Coefficient of variation of the lengths, which are log-normal.
@@ -163,11 +163,11 @@ class SimulatedModel(AlwaysOpen):
         self.context: int | None = access.context or simulation.context or None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """A token for every four bytes."""
+        """Count a token for every four bytes."""
         return -(-text_bytes(messages) // BYTES_PER_TOKEN)
 
     async def sample(self, request: Request) -> Reply:
-        """A reply that is right or wrong, short or long, as the simulation and the seed have it."""
+        """Return a reply, right or wrong, short or long, that follows from the simulation and the seed."""
         async with aclosing(self._pieces(request, whole=True)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Reply):
@@ -175,7 +175,7 @@ class SimulatedModel(AlwaysOpen):
         raise AssertionError("the last piece is the reply")
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """The same reply, handed out word by word over the time that it takes."""
+        """Yield the reply of `sample` word by word, over the time that it takes."""
         return self._pieces(request, whole=False)
 
     async def _pieces(self, request: Request, *, whole: bool) -> AsyncGenerator[Delta | Reply, None]:

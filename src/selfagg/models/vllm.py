@@ -194,7 +194,7 @@ class VLLMModel:
 
 @dataclasses.dataclass(slots=True)
 class _PartialReply:
-    """What the engine has given of a reply."""
+    """The part of a reply that the engine has given so far."""
 
     text: str = ""
     tokens: int = 0
@@ -230,8 +230,8 @@ def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: in
 
     Args:
         request: Its ``extra_body`` may hold any sampling parameter that selfagg does not set itself.
-        kind: How the engine hands the reply out.
-        own: What the checkpoint recommends; it fills in for what the request leaves open.
+        kind: The form in which the engine hands the reply out.
+        own: The checkpoint's recommendations, for settings that the request leaves open.
         room: Most tokens of the reply.
     """
     vllm = import_module("vllm")

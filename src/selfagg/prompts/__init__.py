@@ -1,4 +1,4 @@
-"""Prompts: the words, what of a candidate is shown, and the fit into the model's context."""
+"""Prompts: the words, the shown part of a candidate, and the fit into the model's context."""
 
 from selfagg.prompts.prompt import Prompt, aggregation, first, grading, verification
 

@@ -1,4 +1,4 @@
-"""What of a candidate an aggregation prompt shows."""
+"""The part of a candidate that an aggregation prompt shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits a prompt into a model's context before the model refuses it."""
+"""Fit a prompt into a model's context before the model refuses it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEFAULT_MAX_TOKENS = 8192
 """Most new tokens of a reply in the paper."""
 
 LEAST_REPLY = 64
-"""A reply with less room than this is not worth asking for."""
+"""The least room for a reply, in tokens, with which a call is worth making."""
 
 _TEMPLATE_BYTES = 64
 """More than any chat template adds around a message."""
@@ -27,7 +27,7 @@ class Fitted:
     Attributes:
         messages: The conversation.
         max_tokens: Room that is left for the reply, at most what was asked for.
-        cut: How many candidates had to be shortened.
+        cut: Number of shortened candidates.
     """
 
     messages: tuple[Message, ...]

@@ -18,7 +18,7 @@ _PLACE = "\ue000"  # a private-use character
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What one member is sampled from.
+    """The source of one member: a question, candidates and words.
 
     Attributes:
         question: The question; its context comes before everything else.

@@ -25,7 +25,7 @@ INSTRUCTIONS: dict[Kind, str] = {
     "code": "Reason first, then write the whole program in one ```python code block.",
     "text": "",
 }
-"""How each kind of question asks for its final answer, where the question's own text does not say."""
+"""The sentences that ask for the final answer of each kind, where the question's own text does not."""
 
 _TEXT_WITH_GOLD = "Put your final answer between <answer> and </answer> tags."
 

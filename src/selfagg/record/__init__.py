@@ -1,1 +1,1 @@
-"""The record of a run: one SQLite file, its layout, and what becomes of older ones."""
+"""The record of a run: one SQLite file, its layout, and the migration of older ones."""

@@ -1,4 +1,4 @@
-"""What a record holds about how its run was made, compared when the run is continued."""
+"""The configuration that a record holds of its run, compared when the run is continued."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def as_meant(recorded: dict[str, Any]) -> dict[str, Any]:
 
 
 def about(**more: Any) -> Mapping[str, Any]:
-    """Versions that results may depend on, and what else the caller knows: told, not compared."""
+    """Return the versions that results may depend on, and the facts in ``more``; they are recorded, not compared."""
     packages = ("selfagg", "math-verify", "reasoning-gym", "aiohttp", "xllamacpp")
     versions: dict[str, str] = {}
     for package in packages:

@@ -24,7 +24,7 @@ class WriteLock:
     let a second writer in.
 
     Attributes:
-        lost: Whether `check` has found the file lost.
+        lost: True if `check` has found the file lost.
 
     Raises:
         RecordInUse: Another process holds the file.
@@ -49,11 +49,11 @@ class WriteLock:
         self.remember()
 
     def remember(self) -> None:
-        """Remembers which files there are and how long they are: they only ever grow while this process writes."""
+        """Remember which files there are and how long they are: they only ever grow while this process writes."""
         self._watched = {file: _identity(file) for file in self._watched}
 
     def check(self, database: sqlite3.Connection) -> None:
-        """Notices what SQLite does not: it goes on writing to files that have no name any more.
+        """Check that the files still have their names: SQLite goes on writing to files that were deleted.
 
         Raises:
             UsageError: The record or its log was removed, replaced or cut short.
@@ -73,7 +73,7 @@ class WriteLock:
         raise UsageError(f"{self._log}, a part of the record, was removed or cut short while it was being written")
 
     def release(self) -> None:
-        """Lets other processes have the file."""
+        """Release the file for other processes."""
         os.close(self._descriptor)
 
 
@@ -86,14 +86,14 @@ def _identity(file: Path) -> tuple[int, int]:
 
 
 def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tuple[sqlite3.Connection, bool]:
-    """Opens a record's database in today's format.
+    """Open a record's database in today's format.
 
     A record of an older format is brought up to date; for reading alone, a temporary copy of it is.
 
     Args:
         path: The file; None: in memory.
-        read_only: Whether nothing is to be written.
-        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+        read_only: True if nothing is to be written.
+        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
 
     Returns:
         The connection, and whether it is to a copy.
@@ -139,7 +139,7 @@ def _copied(database: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _version(database: sqlite3.Connection, path: Path | None, read_only: bool) -> int:
-    """The format; 0 for a new file."""
+    """Return the format of the database; 0 for a new file."""
     ((tables,),) = database.execute("SELECT count(*) FROM sqlite_master")
     ((application,),) = database.execute("PRAGMA application_id")
     ((version,),) = database.execute("PRAGMA user_version")
@@ -167,14 +167,14 @@ def _bring_up_to_date(database: sqlite3.Connection, version: int) -> None:
 
 
 def _check_pages(database: sqlite3.Connection, path: Path | None) -> None:
-    """Reads every page: pages that were swapped or overwritten give no doubled and no missing rows afterwards."""
+    """Check every page: swapped or overwritten pages must not give doubled or missing rows later."""
     ((found,),) = database.execute("PRAGMA integrity_check(1)")
     if found != "ok":
         raise UsageError(f"record {path} is damaged: {' '.join(found.split())}")
 
 
 def _check_layout(database: sqlite3.Connection, path: Path | None) -> None:
-    """Looks for the tables that selfagg makes; what somebody added for work of their own, as an index, may stay."""
+    """Check that the tables of selfagg are there; an index or a table that somebody has added may stay."""
     layout = "SELECT type, name, tbl_name, sql FROM sqlite_master"
     with contextlib.closing(sqlite3.connect(":memory:")) as plain:
         plain.executescript(SCHEMA)
@@ -196,7 +196,7 @@ def _check_rows(database: sqlite3.Connection, path: Path | None, *, read_only: b
 
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Changes that are made together or not at all."""
+    """Commit the changes of the ``with`` block together, or none of them."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -209,7 +209,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path | None) -> Iterator[None]:
-    """Turns what SQLite says of a change into one sentence.
+    """Replace an error of SQLite during a change by one clear sentence.
 
     Raises:
         UsageError: In place of it.
@@ -222,7 +222,7 @@ def writing(path: Path | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path | None) -> Iterator[None]:
-    """Turns what SQLite or a parser says of a file into one sentence.
+    """Replace an error of SQLite or of a parser during a reading by one clear sentence.
 
     Raises:
         UsageError: In place of it.
@@ -253,7 +253,7 @@ _SAID: Mapping[int, str] = {
 
 
 def said_plainly(path: Path | None, error: Exception) -> UsageError:
-    """The sentence for an error of SQLite, by its code."""
+    """Return the error with a plain sentence for an error of SQLite, by its code."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # Python's own: bytes that are no UTF-8 where text should be
         return UsageError(f"record {path} is damaged: it holds text that is none")

@@ -1,4 +1,4 @@
-"""How what is asked for differs from what is written down."""
+"""The differences between recorded settings and new ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPTIONS = {"sampling.server_defaults": " (--sampling server: true; neutral: fals
 
 
 def differences(recorded: Mapping[str, Any], asked: Mapping[str, Any], where: str, path: str = "") -> list[str]:
-    """Every setting that differs, by its dotted name, in words; ``where`` says where the recorded one stands."""
+    """Describe every setting that differs, by its dotted name; ``where`` says where the recorded one stands."""
     found: list[str] = []
     for key in sorted(recorded.keys() | asked.keys()):
         old, new = recorded.get(key), asked.get(key)

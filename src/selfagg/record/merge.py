@@ -1,4 +1,4 @@
-"""Puts what several records hold of the same run into one of them, each generation once, whatever comes twice."""
+"""Merge several records of the same run into one: each generation is there once, even if several hold it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY = "question = ? AND role = ? AND t = ? AND i = ?"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a record holds of one question: all of it, or what came after some moment.
+    """The part of a record that concerns one question: all of it, or the rows after some moment.
 
     Attributes:
         position: The question's place in the run.
@@ -42,26 +42,26 @@ class Part:
     weights: str | None = None
 
     def members(self) -> Iterable[tuple[str, Member]]:
-        """Role and member of each generation, without texts: for whoever counts."""
+        """Yield role and member of each generation, without texts: for those who count members."""
         for row in self.generations:
             yield _counted(dict(zip(_COLUMNS, row, strict=True)))
 
     def scored(self) -> Iterable[Member]:
-        """Members with their answers and scores, and nothing else."""
+        """Yield the members with their answers and scores, and nothing else."""
         for t, i, answer, score, *_ in self.scores:
             yield Member(t, i, answer=answer, score=score)
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far somebody has read a record: up to these rows."""
+    """The position up to which a reader has read a record, as row numbers."""
 
     generations: int = 0
     scores: int = 0
 
 
 def part_of(record: Record, position: int) -> Part:
-    """All that a record holds of a question."""
+    """Return all that a record holds of a question."""
     ((name, body, weights),) = record.query("SELECT id, body, weights FROM questions WHERE position = ?", (position,))
     generations = record.query(
         f"SELECT {GENERATION_COLUMNS} FROM generations WHERE question = ?",  # noqa: S608 - constants only
@@ -72,7 +72,7 @@ def part_of(record: Record, position: int) -> Part:
 
 
 def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]:
-    """Return what a record got of a question since it was read last, and how far it is read now."""
+    """Return the rows that a record got of a question since it was read last, and the new cursor."""
     generations, scores = (
         record.query(
             f"SELECT rowid, {columns} FROM {table} WHERE question = ? AND rowid > ? ORDER BY rowid",  # noqa: S608
@@ -88,7 +88,7 @@ def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]
 
 
 def merge(target: Record, part: Part) -> Part:
-    """Adds what ``target`` does not hold yet; nothing that it holds changes, but for failed calls made good.
+    """Add the rows that ``target`` lacks; change nothing that it holds, except failed calls that were made good.
 
     A generation is only taken where its parents read the same in ``target``: where two machines have sampled the same
     member, one of the two counts, and whatever was made from the other one is left out.
@@ -135,7 +135,7 @@ def forget(target: Record, position: int) -> None:
 
 @dataclass(slots=True)
 class _State:
-    """What the target holds of a question, and which of the part's rows agree with it."""
+    """The rows that the target holds of a question, and their agreement with the rows of the part."""
 
     database: sqlite3.Connection
     position: int
@@ -148,7 +148,7 @@ class _State:
         self.held = {row[:3]: bool(row[3]) for row in self.database.execute(statement, (self.position,))}
 
     def take(self, row: Row) -> bool:
-        """Takes a generation if it is new and fits what is here; whether it was taken."""
+        """Take a generation if it is new and its parents read the same here; return True if it was taken."""
         made = dict(zip(_COLUMNS, row, strict=True))
         address: Address = made["role"], made["t"], made["i"]
         replied = made["error"] is None
@@ -168,11 +168,11 @@ class _State:
         return fits
 
     def holds(self, *address: Any) -> bool:
-        """Whether what the part says of this address is true of the target's generation."""
+        """Return True if the part's row at this address is true of the target's generation."""
         return self.agrees.get(address, address in self.held) and address in self.held
 
     def is_whole(self, part: Part) -> bool:
-        """Whether the part is done and the target now holds just what the part does."""
+        """Return True if the part is done and the target holds just the rows of the part."""
         return part.weights is not None and self.equal and self.held.keys() == self.agrees.keys()
 
     def _reads_the_same(self, address: Address, made: Mapping[str, Any]) -> bool:
@@ -192,7 +192,7 @@ def _ancestors_first(row: Row) -> tuple[int, bool]:
 
 
 def _parents(made: Mapping[str, Any]) -> list[Address]:
-    """A member's are in the population before; a verdict on a member has that one."""
+    """Return the parents: of a member, in the population before; of a verdict on a member, in that member's own."""
     t = made["t"] - 1 if made["role"] == CANDIDATE else made["t"]
     return [(CANDIDATE, t, i) for i in places(made["parents"])]
 
@@ -209,7 +209,7 @@ def _insert_score(database: sqlite3.Connection, position: int, row: Row) -> bool
 
 
 def _finish(database: sqlite3.Connection, part: Part) -> bool:
-    """Groups and weights of a question that is done; whether it was not before."""
+    """Write groups and weights of a question that is done; return True if the question was not done before."""
     database.executemany(
         "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?",
         [(same, part.position, t, i) for t, i, *_, same in part.scores],

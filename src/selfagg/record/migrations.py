@@ -33,9 +33,9 @@ RULES = {
     "scores": """t BETWEEN 1 AND 1e9 AND i BETWEEN 0 AND 1e9 AND typeof(answer) != 'blob' AND typeof(note) = 'text'
         AND coalesce(score, 0) BETWEEN 0 AND 1 AND coalesce(same, 0) BETWEEN 0 AND 1e9""",
 }
-"""What is true of every row; in SQLite no text or blob lies between two numbers.
+"""The rules that every row obeys; in SQLite no text or blob lies between two numbers.
 
-The tokens of a call are NULL where the server did not tell them.
+The tokens of a call are NULL where the server did not report them.
 """
 
 SCHEMA = f"""
@@ -69,7 +69,7 @@ END;
 
 
 def statements(script: str) -> list[str]:
-    """The single statements of a script, to be run within a transaction, which ``executescript`` would end."""
+    """Split a script into single statements, to run within a transaction, which ``executescript`` would end."""
     found = [""]
     for line in script.splitlines(keepends=True):
         found[-1] += line
@@ -99,7 +99,7 @@ _COLUMNS_1 = {
 
 
 def _to_2(database: sqlite3.Connection) -> None:
-    """Rows obey rules, tokens may be unknown, and fields that nobody has set are not stored."""
+    """Add rules for rows, allow unknown tokens, and drop fields that nobody has set."""
     database.execute("DROP TRIGGER IF EXISTS reopened")
     database.execute("DROP INDEX IF EXISTS failures")
     for table in _COLUMNS_1:

@@ -52,11 +52,11 @@ class Record:
 
     Args:
         path: The file; None keeps the record in memory.
-        read_only: Whether it is only read, which anybody may do at any time.
-        trusted: Whether the file was looked over a moment ago, so that its pages need not be read again.
+        read_only: True if it is only read, which anybody may do at any time.
+        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
 
     Attributes:
-        copied: Whether this is a temporary copy, because the file has an older format.
+        copied: True if this is a temporary copy, because the file has an older format.
 
     Raises:
         UsageError: The file is no record, is damaged, cannot be written, or another process writes it.
@@ -85,12 +85,12 @@ class Record:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What the run was started with; ``{}`` in a new record."""
+        """Return the configuration with which the run was started; ``{}`` in a new record."""
         return as_meant(self._value("configuration"))
 
     @property
     def about(self) -> dict[str, Any]:
-        """Versions and circumstances: told, not compared."""
+        """Return the recorded versions and circumstances, which are not compared."""
         return self._value("about")
 
     def _value(self, key: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Record:
             return value
 
     def check_run(self) -> None:
-        """Looks whether the record holds a run that an analysis can read.
+        """Check that the record holds a run that an analysis can read.
 
         Raises:
             UsageError: No run was begun in it, or what it says of its run is wrong.
@@ -112,7 +112,7 @@ class Record:
         self._check_places()
 
     def _check_places(self) -> None:
-        """Looks whether all members have a place in the run; a server's requests name sizes of their own."""
+        """Check that all members have a place in the run; a server's requests name sizes of their own."""
         if self.configuration.get("source") == "serve":
             return
         method = self.configuration.get("method", {})
@@ -132,7 +132,7 @@ class Record:
         questions: Sequence[Question],
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """Starts a new run in an empty record, or goes on with the one that is there.
+        """Begin a new run in an empty record, or go on with the one that is there.
 
         Raises:
             UsageError: The record holds a run with another configuration or other questions; names what differs.
@@ -167,7 +167,7 @@ class Record:
         return ""
 
     async def add(self, question: Question) -> int:
-        """Adds a question to a run that takes them as they come (a server's); returns its position.
+        """Add a question to a run that takes questions as they come (a server's); return its position.
 
         The question must have an id that no other one of this record has.
         """
@@ -176,11 +176,11 @@ class Record:
         return position
 
     def questions(self, positions: range = range(2**62)) -> Iterator[Question]:
-        """The questions in their order; those at these positions, which follow one another."""
+        """Return the questions at these positions, in their order."""
         return (question for _, question in self.numbered(positions))
 
     def numbered(self, positions: range = range(2**62)) -> Iterator[tuple[int, Question]]:
-        """The questions as `questions` has them, each with its position."""
+        """Yield the questions at these positions in their order, each with its position."""
         statement = "SELECT position, body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
         with reading(self.path):
             for position, body in self._database.execute(statement, (positions.start, positions.stop)):
@@ -189,15 +189,15 @@ class Record:
     # -- writing
 
     async def save(self, generation: Generation) -> None:
-        """Writes one generation; on disk when this returns."""
+        """Write one generation; the generation is on disk when the call returns."""
         await self._write(INSERT_GENERATION, generation_row(generation))
 
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
-        """Writes what a member's answer is and what it is worth."""
+        """Write the answer and the score of a member."""
         await self._write(INSERT_SCORE, score_row(question, member, note))
 
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
-        """Writes which members of a population have equal answers: each one's ``same`` is the earliest of its group."""
+        """Write the groups of equal answers of a population: ``same`` of a member is the earliest of its group."""
         rows = [(group[0].i, question, member.t, member.i) for group in groups for member in group]
         statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
         await asyncio.gather(*(self._write(statement, row) for row in rows))
@@ -232,7 +232,7 @@ class Record:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Changes that are made together or not at all; on disk at the end of the ``with`` block.
+        """Commit the changes of the ``with`` block together, or none; they are on disk at its end.
 
         Not while generations are being saved: then with `in_turn`.
         """
@@ -247,13 +247,13 @@ class Record:
             self._hold.remember()
 
     def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
-        """Copies generations from a record with the same questions; keeps what is here already.
+        """Copy generations from a record with the same questions; keep the generations that are here already.
 
         Args:
             source: The other record.
-            where: Which generations: a condition on their columns.
+            where: A condition on the columns of the generations to copy.
             values: Values for the condition's placeholders.
-            scores: Whether what they scored comes along.
+            scores: True if what they scored comes along.
 
         Returns:
             How many generations are new here.
@@ -273,46 +273,46 @@ class Record:
     # -- reading
 
     def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
-        """All that is recorded of a question, with scores, by (role, t, i); ``role=None`` for every role."""
+        """Return all recorded members of a question, with scores, by (role, t, i); ``role=None`` for every role."""
         with reading(self.path):
             rows = self._database.execute(SELECT_MEMBERS, (question, role, role))
             return {(row[0], row[1], row[2]): member_of(row) for row in rows}
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
-        """`members` of every role, read off the event loop."""
+        """Return `members` of every role, read off the event loop."""
         return await self.in_turn(lambda: self.members(question, role=None))
 
     def weights(self, question: int) -> list[float] | None:
-        """The chance of each last member to be the answer, or None while the question is not done."""
+        """Return the chance of each last member to be the answer, or None while the question is not done."""
         with reading(self.path):
             row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
             return list(numbers(row[0])) if row and row[0] else None
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of any reading statement, for analyses that add up without loading texts."""
+        """Return the rows of a reading statement, for analyses that add up without loading texts."""
         with reading(self.path):
             return self._database.execute(statement, parameters).fetchall()
 
     @property
     def seconds(self) -> float:
-        """Wall time of all sessions that wrote this record."""
+        """Return the wall time of all sessions that wrote this record."""
         ((seconds,),) = self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")
         return float(seconds)
 
     # -- life
 
     async def in_turn(self, work: Callable[[], T]) -> T:
-        """Runs something in the thread that writes, so that nothing else is written at the time."""
+        """Run ``work`` in the thread that writes, so that nothing else is written at the time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def drain(self) -> None:
-        """Waits until all that was handed over is on disk."""
+        """Wait until everything handed over is on disk."""
         while self._gathered or (self._commit is not None and not self._commit.done()):
             pending = [task for task in (self._commit, self._next_commit) if task is not None]
             await asyncio.wait(pending)
 
     def close(self) -> None:
-        """Closes the file and lets other processes have it.
+        """Close the file and release it for other processes.
 
         Raises:
             UsageError: The record or its log was removed since it was written last.

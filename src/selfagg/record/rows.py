@@ -1,4 +1,4 @@
-"""How members and questions become rows of a record and come back."""
+"""The conversion of members and questions to rows of a record, and back."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Generation:
         prompt: Fingerprint of the messages sent.
         cut: Candidates that had to be shortened to fit the context.
         seed: The seed sent with the call.
-        started: When the call began, in seconds since the epoch.
-        tries: How often a failed call was tried; a reply knows by itself.
+        started: Time of the call's begin, in seconds since the epoch.
+        tries: Tries of a failed call; a reply has its own count.
     """
 
     question: int
@@ -62,7 +62,7 @@ SELECT_MEMBERS = (
 
 
 def storable(value: Any) -> Any:
-    """A value for SQLite: every string that goes into a record passes here.
+    """Return a value that SQLite can store: every string that goes into a record passes here.
 
     A lone surrogate, which a client or a broken server may send, is no text that SQLite could keep: it becomes ``?``.
     """
@@ -72,13 +72,13 @@ def storable(value: Any) -> Any:
 
 
 def as_text(value: Any, *, sort_keys: bool = False) -> str:
-    """A value as JSON text that SQLite can keep."""
+    """Return a value as JSON text that SQLite can keep."""
     text: str = storable(json.dumps(value, ensure_ascii=False, sort_keys=sort_keys))
     return text
 
 
 def generation_row(generation: Generation) -> tuple[Any, ...]:
-    """Values for ``INSERT_GENERATION``."""
+    """Return the values for ``INSERT_GENERATION``."""
     member, reply = generation.member, generation.member.reply
     return (
         generation.question,
@@ -102,18 +102,18 @@ def generation_row(generation: Generation) -> tuple[Any, ...]:
 
 
 def _tokens(usage: Usage) -> tuple[int | None, ...]:
-    """The four columns; NULL where the server told none, or numbers that no reply can have."""
+    """Return the four token columns; NULL where the server gave none, or numbers that no reply can have."""
     told = (usage.prompt, usage.cached, usage.completion, usage.reasoning)
     return (None,) * 4 if usage.unknown or not all(0 <= tokens <= 1e12 for tokens in told) else told
 
 
 def usage_of(tokens: Sequence[int | None]) -> Usage:
-    """The usage that the four columns tell."""
+    """Return the usage that the four token columns hold."""
     return Usage(*tokens) if tokens[0] is not None else Usage(unknown=1)  # type: ignore[arg-type]
 
 
 def member_of(row: Sequence[Any]) -> Member:
-    """The member in a row of ``SELECT_MEMBERS``."""
+    """Return the member in a row of ``SELECT_MEMBERS``."""
     _, t, i, parents, text, reasoning, stop, logprobs, error, *tokens, seconds, tries, answer, score = row
     reply = None
     if error is None:
@@ -123,7 +123,7 @@ def member_of(row: Sequence[Any]) -> Member:
 
 
 def places(text: str) -> tuple[int, ...]:
-    """Parents as recorded.
+    """Parse recorded parents.
 
     Raises:
         ValueError: They are no list of places.
@@ -135,7 +135,7 @@ def places(text: str) -> tuple[int, ...]:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Log-probabilities or weights as recorded.
+    """Parse recorded log-probabilities or weights.
 
     Raises:
         ValueError: They are no list of numbers.
@@ -147,7 +147,7 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def set_fields(instance: Any) -> dict[str, Any]:
-    """The fields of a dataclass that somebody has set: those left empty, as they are by default, stay out.
+    """Return the fields of a dataclass that somebody has set; leave out fields that are empty, as by default.
 
     So a field that a later version adds, empty by default, changes nothing in what is recorded without it.
     """
@@ -160,12 +160,12 @@ def set_fields(instance: Any) -> dict[str, Any]:
 
 
 def question_body(question: Question) -> str:
-    """A question as JSON text, the same for equal questions."""
+    """Return a question as JSON text; equal questions give the same text."""
     return as_text(set_fields(question), sort_keys=True)
 
 
 def question_of(body: str) -> Question:
-    """The question that `question_body` wrote.
+    """Return the question that `question_body` wrote.
 
     Raises:
         ValueError: It is none.
@@ -187,12 +187,12 @@ def question_of(body: str) -> Question:
 
 
 def question_row(position: int, question: Question) -> tuple[Any, ...]:
-    """Values for ``INSERT_QUESTION``."""
+    """Return the values for ``INSERT_QUESTION``."""
     return position, storable(question.id), question_body(question)
 
 
 def score_row(question: int, member: Member, note: str) -> tuple[Any, ...]:
-    """Values for ``INSERT_SCORE``; what a scorer gave that is no score between 0 and 1 is noted and not kept."""
+    """Return the values for ``INSERT_SCORE``; a score outside of 0 to 1 becomes a note and is not kept."""
     score = member.score
     if score is not None and not 0 <= score <= 1:  # NaN too
         score, note = None, f"{note}; " * bool(note) + f"the scorer gave {score}, which is no score from 0 to 1"
@@ -200,7 +200,7 @@ def score_row(question: int, member: Member, note: str) -> tuple[Any, ...]:
 
 
 def check_configuration(configuration: Mapping[str, Any]) -> None:
-    """Looks whether a run's configuration is one.
+    """Check that a run's configuration is a valid one.
 
     Raises:
         ValueError: It is none.

@@ -1,4 +1,4 @@
-"""Where an engine's generations go: into a record, or nowhere."""
+"""Stores for an engine's generations: a record, or nothing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from selfagg.types import Member
 
 
 class Store(Protocol):
-    """What an engine and its trials need of a record; see `selfagg.record.record.Record`, which is one."""
+    """The interface of a record for the engine and its questions; see `selfagg.record.record.Record`, which is one."""
 
     async def save(self, generation: Generation) -> None:
-        """Keeps one generation; kept when this returns."""
+        """Keep one generation; the generation is kept when the call returns."""
         ...
 
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
-        """Keeps what a member's answer is and what it is worth."""
+        """Keep the answer and the score of a member."""
         ...
 
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
-        """Keeps which members of a population have equal answers."""
+        """Keep the groups of equal answers of a population."""
         ...
 
     async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
@@ -29,20 +29,20 @@ class Store(Protocol):
         ...
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
-        """All that is kept of a question, by (role, t, i)."""
+        """Return all kept members of a question, by (role, t, i)."""
         ...
 
     async def drain(self) -> None:
-        """Waits until all that was handed over is kept."""
+        """Wait until everything handed over is kept."""
         ...
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a reading statement."""
+        """Return the rows of a reading statement."""
         ...
 
 
 class NullStore:
-    """Keeps nothing, for requests whose answer is all that anybody wants: memory stays what is in flight."""
+    """A store that keeps nothing, for requests whose answer is all that anybody wants: memory stays small."""
 
     async def save(self, generation: Generation) -> None:
         pass

@@ -1,1 +1,1 @@
-"""The engine: when to ask, and how to remember."""
+"""The engine: the order of calls to a model, and the memory of their results."""

@@ -1,4 +1,4 @@
-"""Which populations of a question go on, told as soon as their members make it certain."""
+"""The decision whether a question goes on after a population, made as soon as its members make it certain."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from selfagg.run.stopping import Rule, is_copied
 from selfagg.types import Member
 
 Grouping = Callable[[Sequence[Member]], Awaitable[list[list[Member]]]]
-"""Groups members by equal answers; the answerless are left out."""
+"""A function that groups members by equal answers, and leaves out the answerless."""
 
 
 class Agreement:
-    """Decides for each population whether the question goes on after it.
+    """The decisions, for each population, whether the question goes on after it.
 
     A decision is a function of the population's answers, and a population that has recorded successors went on: so an
     interrupted run decides as before.
@@ -36,7 +36,7 @@ class Agreement:
 
         Args:
             deepest: The last population that has recorded members; all before it went on.
-            whole: Whether the record holds the whole question, so that the deepest population was enough.
+            whole: True if the record holds the whole question, so that the deepest population was enough.
         """
         for t in range(1, deepest):
             self._went_on[t].set()
@@ -68,7 +68,7 @@ class Agreement:
             await self._went_on[t].wait()
 
     async def is_copied(self, candidates: Sequence[Member]) -> bool:
-        """Return whether a set's candidates all give one answer."""
+        """Return True if a set's candidates all give one answer."""
         groups = await self._grouping(candidates)
         group_of = {member.i: group[0].i for group in groups for member in group}
         return is_copied([group_of.get(candidate.i) for candidate in candidates])

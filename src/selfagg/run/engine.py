@@ -23,17 +23,17 @@ from selfagg.scoring.base import Scorer
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
 
 TIGHTENED = 0.6
-"""What is left of a prompt that the model found too long, at each of a few attempts."""
+"""The share of its room that a prompt keeps at each further attempt, if the model found the prompt too long."""
 
 ATTEMPTS = 6
 
 FAILURES_IN_A_ROW = 16
-"""A run stops after so many failed calls, each tried again before, with none between them that worked."""
+"""The number of failed calls that stops a run, each tried again before, if none between them worked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a run samples, whatever its method.
+    """The sampling settings of a run, whatever its method.
 
     Attributes:
         sampling: Temperature and what goes with it.
@@ -79,32 +79,32 @@ class FinalSampling:
 
 
 class Callback:
-    """Told of what happens in a run; a live view overrides what it shows. Called on the event loop: be quick."""
+    """A receiver of events in a run, for subclasses such as a live view. Called on the event loop: be quick."""
 
     def started(self, record: Store) -> None:
-        """Hear that a run begins, or goes on with what the record has."""
+        """React to the begin of a run, or to its continuation with what the record has."""
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
-        """A generation is there: ``fresh`` from the model, else from the record."""
+        """React to a generation: ``fresh`` from the model, else from the record."""
 
     def scored(self, question: int, member: Member) -> None:
-        """A member of a population got its answer and score."""
+        """React to the answer and the score of a member of a population."""
 
     def finished(self, question: int) -> None:
-        """All that was asked for of a question is done."""
+        """React to the end of a question: all that the run needs of it is done."""
 
     def ended(self) -> None:
-        """Hear that the run is over, whether it came to its end or not."""
+        """React to the end of the run, complete or not."""
 
     def waiting(self, why: str | None) -> None:
-        """Hear why no call is made now (the server is gone, or limits the rate); None: calls go on."""
+        """React to the reason for which no call is made now (server gone, or rate limited); None: calls go on."""
 
 
 class Engine:
-    """Samples members: at most ``concurrency`` at once, each one recorded before anybody gets it.
+    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
 
     Attributes:
-        failure: What the last failed call failed of.
+        failure: The reason for the last failed call.
     """
 
     def __init__(
@@ -120,18 +120,18 @@ class Engine:
         final_sampling: FinalSampling | None = None,
         as_recorded: bool = False,
     ) -> None:
-        """Puts a run's parts together.
+        """Put the parts of a run together.
 
         Args:
             model: The open connection.
-            settings: How every member is sampled.
+            settings: The sampling of every member.
             record: Keeps what is generated.
             concurrency: Most calls at once; None: what the connection serves well.
             callback: Told of each generation.
-            retry_failed: Whether a failed call that the record holds is made again.
+            retry_failed: True if a failed call that the record holds is made again.
             call_limiter: A bound on calls that is shared with other engines; None: one of its own.
-            final_sampling: What is different for the last population.
-            as_recorded: Whether a question ends where the record has it end (a replay), whatever its answers.
+            final_sampling: The differences for the last population.
+            as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
         """
         self.model = model
         self.settings = settings
@@ -152,7 +152,7 @@ class Engine:
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
     ) -> Member:
-        """One member by a call to the model; a call that fails gives a member with an error, not an exception.
+        """Sample one member by a call to the model; return a failed call as a member with an error; raise nothing.
 
         Raises:
             RunStopped: The model is gone, or refuses everything.
@@ -205,7 +205,7 @@ class Engine:
     async def _reply(
         self, question: Question, prompt: Prompt, generation: Generation, last: FinalSampling | None
     ) -> tuple[Reply, Fitted]:
-        """Fits and sends; where the model still finds the prompt too long, makes it shorter and tries again."""
+        """Fit the prompt and send it; if the model still finds the prompt too long, shorten it and try again."""
         context = self.model.context
         sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
@@ -243,7 +243,7 @@ class Engine:
         raise ModelError("the model's stream ended without a reply")
 
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
-        """The prompt, fitted to a context of this many tokens."""
+        """Fit a prompt to a context of ``context`` tokens."""
         room = reply_room(self.settings.sampling.max_tokens, context)
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
@@ -252,7 +252,7 @@ class Engine:
         )
 
     async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
-        """Return about the tokens of a call whose server did not tell them; candidates are taken to be shown whole."""
+        """Return an estimate of the tokens of a call without reported ones, as if all candidates were shown whole."""
         worded = replace(prompt, wording=self.settings.wording)
         messages = worded.messages([self.candidate_format(candidate) for candidate in prompt.shown])
         written = {"role": "assistant", "content": reply.reasoning + reply.text}
@@ -260,5 +260,5 @@ class Engine:
         return Usage(prompt=counted[0], completion=counted[1])
 
     async def close(self) -> None:
-        """Waits until what was generated is on disk."""
+        """Wait until all generations are on disk."""
         await asyncio.shield(self.record.drain())

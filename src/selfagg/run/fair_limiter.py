@@ -1,4 +1,4 @@
-"""One gate for many requests at once, through which each gets its turn."""
+"""A limiter for many requests at once, which gives each request its turn."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class CallLimiter(Protocol):
         ...
 
     def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
-        """Holds one of the places for the length of the ``async with`` block."""
+        """Hold a place for one call during the ``async with`` block."""
         ...
 
 
 class FairLimiter(PriorityLimiter):
-    """A gate before which every request has a lane of its own, served in turns.
+    """A limiter in which every request has a queue of its own; the queues take turns.
 
     Start-time fair queueing (Goyal, Vin and Cheng, 1996) with calls of equal weight: a call's tag is its number in
-    its lane, counted from where the gate was when the lane last had nothing waiting. A request with one call is next
-    in line, however many calls another one has queued.
+    its queue, counted from the limiter's clock when the queue last had nothing waiting. A request with one call is
+    next in line, however many calls another one has queued.
     """
 
     def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:
@@ -38,12 +38,12 @@ class FairLimiter(PriorityLimiter):
         self.clock = 0
 
     def request_limiter(self) -> RequestLimiter:
-        """A new request's own lane."""
+        """Return a new limiter for the calls of one request."""
         return RequestLimiter(self)
 
 
 class RequestLimiter:
-    """Where the calls of one request wait."""
+    """A queue for the calls of one request."""
 
     def __init__(self, call_limiter: FairLimiter) -> None:
         self._gate = call_limiter
@@ -51,12 +51,12 @@ class RequestLimiter:
 
     @property
     def limit(self) -> int:
-        """Return the most holders at this moment, of all lanes together."""
+        """Return the most holders at this moment, of all queues together."""
         return self._gate.limit
 
     @asynccontextmanager
     async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
-        """Holds one of the gate's places; ``priority`` decides among calls of equal right."""
+        """Hold one of the shared places; ``priority`` orders the calls of this request."""
         tag = max(self._next, self._gate.clock)
         self._next = tag + 1
         async with self._gate.enter((tag, *priority)):

@@ -16,7 +16,7 @@ Priority = tuple[int, ...]
 
 
 class PriorityLimiter:
-    """At most ``limit`` holders at once; of those who wait, the smallest priority enters next.
+    """A bound of ``limit`` holders at once; of those who wait, the smallest priority enters next.
 
     ``asyncio.Semaphore`` serves in order of arrival, which spreads a run over all its questions; with priorities
     (question, deepest population first) questions are finished one after the other.
@@ -43,12 +43,12 @@ class PriorityLimiter:
 
     @property
     def waiting(self) -> int:
-        """How many stand before the gate."""
+        """Return the number of calls that wait for a place."""
         return sum(not turn.done() for _, _, turn in self._waiting)
 
     @asynccontextmanager
     async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
-        """Holds one of the places for the length of the ``async with`` block."""
+        """Hold one of the places for the length of the ``async with`` block."""
         if self.inside < self.limit:
             self.inside += 1
         else:

@@ -1,4 +1,4 @@
-"""One question being answered: what a method has in its hands."""
+"""One question being answered: the operations that a method may use."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ T = TypeVar("T")
 
 
 class QuestionRun:
-    """One question under one method: samples members, remembers them, reads and scores their answers.
+    """The state of one question under one method: it samples members, remembers them, reads and scores answers.
 
     Attributes:
         question: The question.
         seed: The run's seed, from which the method draws its sets.
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
-        estimated: Tokens of the calls whose server did not tell them, by estimate.
-        calls: How many those were.
+        estimated: Tokens of the calls whose server did not report them, by estimate.
+        calls: Number of the calls.
         copies: Members that were copied instead, without a call.
-        replies: How many calls gave a reply.
+        replies: Number of calls that gave a reply.
         spent: Set once ``usage`` and ``estimated`` have reached the budget.
     """
 
@@ -91,7 +91,7 @@ class QuestionRun:
         self.agreement.remember(deepest, whole=self._engine.as_recorded and deepest < self._method.t)
 
     def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Future[T]]:
-        """Turns a coroutine function into one that starts a task for each distinct call, and later only awaits it.
+        """Return a function that starts one task for each distinct call of ``function``, and later only awaits it.
 
         Each caller gets a shield around the task. Without it a cancelled member would cancel its parents, they
         theirs, along every path of the recursion: K to the power of T of them.
@@ -109,12 +109,12 @@ class QuestionRun:
         return ask
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
-        """The member at this address: from the record if it is there, else from the model.
+        """Return the member at this address: from the record if it is there, else from the model.
 
         Args:
             t: Its population.
             i: Its place.
-            prompt: What it is sampled from, and with it its parents.
+            prompt: Its prompt, and with the prompt its parents.
             role: ``candidate``; another word for calls that make no member of a population.
 
         Raises:
@@ -130,7 +130,7 @@ class QuestionRun:
         return await self._there(member, again=stored is not None) if role == CANDIDATE else member
 
     async def copy(self, t: int, i: int, candidates: Sequence[Member]) -> Member:
-        """The member at this address without a call: the first of its candidates stands for all.
+        """Return the member at this address without a call: the first of its candidates stands for all.
 
         Args:
             t: Its population.
@@ -201,21 +201,21 @@ class QuestionRun:
         return member
 
     async def scored(self) -> None:
-        """Waits until every member that is done has its score."""
+        """Wait until every member that is done has its score."""
         await asyncio.gather(*self._scoring.values())
 
     async def groups(self, population: Sequence[Member]) -> list[list[Member]]:
-        """Members by equal answers, largest group first, ties by the earliest member; the answerless are left out."""
+        """Group members by equal answers, largest group first, ties by the earliest member; omit the answerless."""
         return await majority(self._scorer, self.question, population)
 
     async def group(self) -> None:
-        """Records which members of each population have equal answers."""
+        """Record the groups of equal answers of each population."""
         for t in {t for t, _ in self.members}:
             population = [self.members[t, i] for i in range(self._method.size(t)) if (t, i) in self.members]
             await self._engine.record.save_groups(self._position, await self.groups(population))
 
     async def vote(self, population: Sequence[Member]) -> list[float]:
-        """Majority vote: all weight on the earliest member of the largest group; even where nobody has an answer."""
+        """Return all weight on the earliest member of the largest group; equal weights where nobody has an answer."""
         groups = await self.groups(population)
         if not groups:
             return [1 / len(population)] * len(population)
@@ -223,11 +223,11 @@ class QuestionRun:
         return [float(member.i == winner.i) for member in population]
 
     async def stop(self) -> None:
-        """Ends all sampling for this question; what is done stays."""
+        """End all sampling for this question; keep what is done."""
         await _ended(self._tasks)
 
     async def close(self) -> None:
-        """Ends whatever still runs for this question."""
+        """End everything that still runs for this question."""
         try:
             await self.stop()
         finally:

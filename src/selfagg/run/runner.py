@@ -1,4 +1,4 @@
-"""Runs a method: over the questions of an evaluation, every member; for one question's answer, what that needs."""
+"""Run a method: every member for the questions of an evaluation, or only the members that one answer needs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def evaluate(
     schedule: Schedule = "free",
     only: Collection[int] | None = None,
 ) -> None:
-    """Computes and scores every member for every question, into the engine's record.
+    """Compute and score every member for every question, into the engine's record.
 
     Only as many questions are open at a time as keep the model busy, so memory does not grow with the run.
 
@@ -78,7 +78,7 @@ async def evaluate(
 
 
 def questions_at_once(calls: int, n: int) -> int:
-    """How many questions to have open so that ``calls`` calls at once find work: of n members, some wait for parents.
+    """Return the number of questions to keep open so that ``calls`` calls find work: some of n members wait.
 
     With spread lengths less than half of them run at a time. In a simulation of RSA 16/4/10 (``benchmarks.cluster``)
     64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times, and no
@@ -103,7 +103,7 @@ def finished_questions(record: Store) -> set[int]:
 async def evaluate_question(
     engine: Engine, method: Method, question: Question, position: int, *, schedule: Schedule = "free"
 ) -> None:
-    """Computes and scores every member for one question."""
+    """Compute and score every member for one question."""
     question_run = QuestionRun(engine, question, position, method)
     try:
         await question_run.load()
@@ -134,7 +134,7 @@ async def _every(question_run: QuestionRun, method: Method, member: Members, sch
 async def last_population(
     question_run: QuestionRun, method: Method, member: Members, work: Coroutine[Any, Any, list[Member]]
 ) -> list[Member]:
-    """Do the work that gives the last population, or stop it when an earlier population is enough; return that one."""
+    """Await the last population, or stop the work when an earlier population is enough; return the one or the other."""
     stopped = question_run.agreement.stopped
     working = asyncio.ensure_future(work)
     try:
@@ -177,7 +177,7 @@ def check_comparable(method: Method, question: Question, settings: Settings) -> 
 
 
 def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
-    """Return how the answer is chosen where nobody says.
+    """Return the choice of the answer where nobody says.
 
     By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
     else by drawing a member.
@@ -194,7 +194,7 @@ class QuestionResult:
 
     Attributes:
         member: The member whose response is the answer.
-        cut_short: Whether a budget or a deadline ended the work before the method was through.
+        cut_short: True if a budget or a deadline ended the work before the method was through.
         others: Further members of the last population, where more than one answer was asked for.
     """
 
@@ -212,9 +212,9 @@ async def answer(
     deadline_s: float | None = None,
     count: int = 1,
 ) -> QuestionResult:
-    """Computes the answer to one question, and no member that it does not need.
+    """Compute the answer to one question, and no member that the answer does not need.
 
-    When the trial's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
+    When the question's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
     of the deepest population that has answers.
 
     Args:
@@ -224,7 +224,7 @@ async def answer(
             the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
         schedule: As for `evaluate`; ``stepwise`` computes every member.
         deadline_s: Seconds until the best answer at hand is taken.
-        count: How many members of the last population are wanted as answers; at most its size.
+        count: Number of members of the last population that are wanted as answers; at most its size.
 
     Raises:
         ModelError: Nobody has answered, or not in the form that binds the answer.
@@ -323,13 +323,13 @@ async def _drawn(question_run: QuestionRun, method: Method, member: Members, cou
 
 
 def draw_order(question_run: QuestionRun, method: Method) -> list[int]:
-    """Places of the last population, in the order in which they are drawn as the answer."""
+    """Return the places of the last population in the order in which they are drawn as the answer."""
     size = method.size(method.t)
     return address_random(question_run.seed, question_run.question.id, "answer").sample(range(size), size)
 
 
 async def best_at_hand(question_run: QuestionRun) -> Member:
-    """The majority of the deepest population that has answers, or any reply of the deepest that has one.
+    """Return the majority of the deepest population with answers, or any reply of the deepest with one.
 
     Raises:
         ModelError: There is no reply at all.
@@ -351,7 +351,7 @@ async def _population(method: Method, member: Members, t: int) -> list[Member]:
 
 
 async def first_error_only(work: Coroutine[Any, Any, T]) -> T:
-    """Awaits a task group; of the errors that it gathers, the first that is meant for a person is raised."""
+    """Await a task group; of the errors that it gathers, raise the first that is meant for a person."""
     try:
         return await work
     except BaseExceptionGroup as group:

@@ -1,4 +1,4 @@
-"""When a question is done before its last population, and when a set is copied: pure functions of answers.
+"""Rules that end a question before its last population, and rules for copied sets: pure functions of answers.
 
 A rule sees answers alone: no clock, no order of arrival. So a run that was killed, one of another concurrency and a
 full record read afterwards all come to the same decisions.
@@ -38,7 +38,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Stop when so large a share of a population gives one answer; members without an answer dissent.
+    """A rule that stops when so large a share of a population gives one answer; the answerless dissent.
 
     Attributes:
         share: The share, above 0.5 (so that only one answer can have it) and at most 1.
@@ -57,7 +57,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """End a vote when the leading answer cannot be caught: the answer is that of the whole vote, always."""
+    """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
         """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
@@ -76,7 +76,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveConsistency:
-    """End a vote when its leader is the more frequent of the first two answers with this probability.
+    """A rule that ends a vote when its leader is the more frequent of the first two answers with this probability.
 
     The posterior of a share p under a uniform prior: P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the
     "Beta" criterion).
@@ -127,7 +127,7 @@ def rule_named(text: str) -> Rule | None:
 
 
 def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, missing: int) -> int:
-    """Return how many further members of a vote to ask for at once: with fewer it cannot be decided.
+    """Return the number of further members of a vote to sample at once: with fewer it cannot be decided.
 
     So waves make no call that one member at a time would not make.
     """
@@ -142,7 +142,7 @@ def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, mis
 
 
 def is_copied(answers: Sequence[Hashable | None]) -> bool:
-    """Return whether a set is copied instead of aggregated: two candidates or more, all with one answer.
+    """Return True if a set is copied instead of aggregated: two candidates or more, all with one answer.
 
     Args:
         answers: For each candidate what stands for its answer (equal for equal answers); None without an answer.

@@ -1,4 +1,4 @@
-"""Start one of our guests so that it can reach nothing but its channel."""
+"""The start of a guest in a sandbox, so that it can reach nothing but its channel."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Limits:
 
     @property
     def wall_seconds(self) -> float:
-        """Time by the clock that any run may take. After that, it must have a share of the processor to go on."""
+        """Return the time by the clock that any run may take; after that, it must have a share of the processor."""
         return 10 * self.seconds + 10
 
     @property
@@ -67,7 +67,7 @@ class Command:
         user: Id of the user that the guest must become before it runs a program, or None.
         count_threads: True if the guest can limit its threads by counting its user's.
         count_entries: True if the guest's folder is a file system of its own, whose files can be counted.
-        folder: Where to start it, or None if that does not matter.
+        folder: Folder in which to start it, or None if that does not matter.
         remove: A folder to remove, with everything in it, when it has ended, or None.
         group: The control group that it is in, to be removed with all that is in it, or None.
         stop: A command that ends it, where killing the first one would not, or None.
@@ -84,7 +84,7 @@ class Command:
     stop: tuple[str, ...] | None = None
 
     def guest_limits(self, limits: Limits, cpu: int | None) -> dict[str, Any]:
-        """Return what the guest is told to limit itself to; ``cpu``: the processor to stay on."""
+        """Return the limits that the guest sets on itself; ``cpu``: the processor to stay on."""
         own = {"cpu": cpu, "user": self.user, "count_threads": self.count_threads}
         told = asdict(limits) | {"wall_seconds": limits.wall_seconds, "least_share": LEAST_SHARE} | own
         return told if self.count_entries else told | {"entries": None}
@@ -95,7 +95,7 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name by which a user chooses it."""
+        """Return the name by which a user chooses the sandbox."""
         ...
 
     @property
@@ -104,11 +104,11 @@ class Sandbox(Protocol):
         ...
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start the guest of this name (a module of `selfagg.sandbox.guest`)."""
+        """Return the command that starts the guest of this name (a module of `selfagg.sandbox.guest`)."""
         ...
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, in a few words, or None. May start processes."""
+        """Return why the sandbox cannot be used on this machine, in a few words, or None. May start processes."""
         ...
 
 

@@ -43,14 +43,14 @@ class Bubblewrap:
         return f"{cgroup.said()}{counted}"
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, or None."""
+        """Return why bubblewrap cannot be used on this machine, or None."""
         if shutil.which(self._program) is None:
             return "bubblewrap is not installed (Debian, Ubuntu, Fedora: the package bubblewrap)"
         failure = probe(self)
         return failure and f"bubblewrap does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start a guest."""
+        """Return the command that starts a guest."""
         user = _free_user()
         arguments = [
             shutil.which(self._program) or self._program,

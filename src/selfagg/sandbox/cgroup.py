@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 2.0
 
 
 def said() -> str:
-    """Say in a few words if control groups limit the guests."""
+    """Return in a few words if control groups limit the guests."""
     if home() is None:
         return "no control group can be made for a program here, so memory and threads are bounded by resource limits"
     return "memory, threads and processor of a program are bounded by a control group of its own and by resource limits"
@@ -53,7 +53,7 @@ def find_home(mount: Path, own: str) -> Path | None:
     """Return the nearest group from our own upwards in which a guest's can be made and entered.
 
     Args:
-        mount: Where cgroup v2 is mounted.
+        mount: Folder in which cgroup v2 is mounted.
         own: The text of ``/proc/self/cgroup``.
     """
     place = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
@@ -92,7 +92,7 @@ def inside(group: Path | None, arguments: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def exhausted(group: Path) -> bool:
-    """Tell if a group has met its own limit of memory."""
+    """Return True if a group has met its own limit of memory."""
     try:
         events = dict(line.split() for line in (group / "memory.events").read_text().splitlines())
     except OSError:
@@ -115,7 +115,7 @@ def remove(group: Path) -> None:
 
 
 def _usable(above: Path) -> bool:
-    """Try it: hand on the controllers, make a group, enter it."""
+    """Try a control group: hand on the controllers, make a group, enter it."""
     with contextlib.suppress(OSError):
         (above / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in _NEEDED))
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Which sandbox this machine has."""
+"""The choice of a sandbox that this machine has."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Container:
         self.image = image or f"docker.io/library/python:{version.major}.{version.minor}-slim"
 
     def trouble(self) -> str | None:
-        """Return why it cannot be used on this machine, or None."""
+        """Return why the container engine cannot be used on this machine, or None."""
         if shutil.which(self.name) is None:
             return f"{self.name} is not installed"
         if not self._succeeds("info"):
@@ -45,7 +45,7 @@ class Container:
         return failure and f"{self.name} does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start a guest."""
+        """Return the command that starts a guest."""
         label = f"selfagg-{uuid.uuid4().hex}"
         memory = str(limits.total_memory)
         mounts = [(GUEST, f"{_ROOT}/selfagg/sandbox/guest")]
@@ -79,6 +79,6 @@ class Container:
 
 
 def _client_environment() -> dict[str, str]:
-    """Return what the client needs of our environment to find its engine; none of it gets into the container."""
+    """Return the part of our environment with which the client finds its engine; none gets into the container."""
     names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
     return {name: os.environ[name] for name in names if name in os.environ}

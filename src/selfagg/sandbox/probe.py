@@ -1,4 +1,4 @@
-"""Whether a sandbox works on this machine: run the smallest program in it."""
+"""A test of a sandbox on this machine: it runs the smallest program in it."""
 
 from __future__ import annotations
 

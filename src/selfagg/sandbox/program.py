@@ -13,17 +13,17 @@ from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 
 _GRACE_SECONDS = 5.0
-"""What a worker may take beside the run itself: to empty the folder, to hand in a large output."""
+"""Seconds that a worker may take beside the run itself: to empty the folder, to hand in a large output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """What one run gave. All of it is the program's word: compare it, believe nothing of it.
+    """The result of one run. All of it is the program's word: compare it, believe nothing of it.
 
     Attributes:
-        output: What it wrote to standard output (not valid UTF-8: with replacement characters).
-        value: What the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
-        failure: Why there is no proper result, in a few words, or None.
+        output: The text on standard output (not valid UTF-8: with replacement characters).
+        value: The value that the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
+        failure: The reason for a missing result, in a few words, or None.
     """
 
     output: str = ""
@@ -73,10 +73,10 @@ async def load_program(
     """Put a program into a sandbox.
 
     Args:
-        sandbox: Where it runs.
+        sandbox: The place in which it runs.
         code: Python source. If it does not compile, every run fails and says so.
-        limits: What each run may use.
-        contest: Whether it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
+        limits: The limits of each run.
+        contest: True if it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
         cpu: The processor it stays on, or None for any.
 
     Raises:

@@ -19,14 +19,14 @@ from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.frames import HEADER, pack
 
 START_SECONDS = 30.0
-"""How long a guest may take to start, or to read a message; on a quiet machine it starts in 0.05 s."""
+"""The longest time in which a guest may start, or read a message; on a quiet machine it starts in 0.05 s."""
 
 
 _END_SECONDS = 5.0
-"""How long a guest that has closed its channel may take to be gone."""
+"""The longest time in which a guest that has closed its channel must be gone."""
 
 _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-"""How a killed process ends, and how bubblewrap tells it of the one inside."""
+"""The exit statuses of a killed process, and of a bubblewrap whose process was killed."""
 
 
 class SessionLost(Exception):
@@ -42,8 +42,8 @@ class Session:
 
     Args:
         process: The started process, its input and output the channel.
-        command: How it was started.
-        limits: What the guest is to be told of its limits, in its first message.
+        command: The command that started the process.
+        limits: The limits that the guest gets in its first message.
         most: Most bytes of one message from the guest.
     """
 
@@ -128,7 +128,7 @@ async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | 
     """Start a guest, and end it with all that it started.
 
     Args:
-        sandbox: Where it runs.
+        sandbox: The place in which it runs.
         guest: Its name.
         limits: Its bounds.
         cpu: The processor it stays on, or None for any.

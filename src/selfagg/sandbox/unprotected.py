@@ -20,11 +20,11 @@ class Unprotected:
     limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
 
     def trouble(self) -> str | None:
-        """Return None: it works everywhere."""
+        """Return None: programs can run unprotected everywhere."""
         return None
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return how to start a guest. Make a folder, which goes when the guest does."""
+        """Return the command that starts a guest. Make a folder, which goes when the guest does."""
         folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
         shutil.copytree(
             GUEST, folder / "root" / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__")

@@ -1,4 +1,4 @@
-"""Find what a guest may see of this machine: the interpreter, its standard library, shared libraries, numpy.
+"""The files of this machine that a guest may see: the interpreter, its standard library, shared libraries, numpy.
 
 The folder of the standard library holds installed packages too (``site-packages``), and with them benchmarks and
 their solutions. What is not needed is covered.

@@ -1,4 +1,4 @@
-"""Is this answer right, and are these two the same answer."""
+"""Scoring: the check that an answer is right, and that two answers are the same."""
 
 from __future__ import annotations
 

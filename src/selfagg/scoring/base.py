@@ -1,4 +1,4 @@
-"""What scoring is: read the final answer off a response, and say whether it is right or the same as another."""
+"""The interface of scoring: reading the final answer off a response, judging it, and comparing it with another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Verdict:
         answer: The final answer, or None if the response gives none.
         score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, or where
             the check failed.
-        note: Why a score could not be given (a time limit, a checker that failed), else ``""``.
+        note: Reason for a missing score (a time limit, a checker that failed), else ``""``.
     """
 
     answer: str | None
@@ -26,7 +26,7 @@ class Verdict:
 
 
 class Scorer(Protocol):
-    """How one kind of question is scored; a file of this package each. Safe to call from many tasks at once."""
+    """The scoring of one kind of question; a file of this package each. Safe to call from many tasks at once."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the final answer that a response states, or None. Cheap; must never raise."""

@@ -10,7 +10,7 @@ from selfagg.types import Question
 
 
 class ChoiceScorer:
-    """Score option letters."""
+    """A scorer of option letters."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the letter in upper case; None where the response states none or several."""

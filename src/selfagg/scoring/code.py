@@ -39,19 +39,19 @@ _PAUSES_S = (0.5, 2.0, 8.0)
 """Pauses before a sandbox that did not start is tried again: the machine may be out of processes for a moment."""
 
 _CHECK_LIMITS = Limits(seconds=10)
-"""What a benchmark's own test may use."""
+"""The limits of a benchmark's own test."""
 
 LIMITS = Limits()
-"""What a program may use: 6 s a test, as in LiveCodeBench's own harness."""
+"""The limits of a program: 6 s a test, as in LiveCodeBench's own harness."""
 
 
 class CodeScorer:
-    """Scores programs. As many run at a time as there are processors.
+    """A scorer of programs. As many run at a time as there are processors.
 
     Args:
-        sandbox: Where they run; an attribute of the same name. None: what `choose_sandbox` finds when the first
+        sandbox: The sandbox; an attribute of the same name. None: the one that `choose_sandbox` finds when the first
             program is scored.
-        limits: What each run of a program may use.
+        limits: The limits of each run of a program.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
@@ -64,7 +64,7 @@ class CodeScorer:
         return program(text, function if isinstance(function, str) else None)
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """1.0 if the program passes all tests, else 0.0 and a note of the first that it fails.
+        """Return 1.0 if the program passes all tests, else 0.0 and a note of the first that it fails.
 
         A question of one's own has no tests: no program of it runs.
 
@@ -83,7 +83,7 @@ class CodeScorer:
         return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
 
     async def _patient_failure(self, question: Question, code: str, sandbox: Sandbox) -> str | None:
-        """Return what `_failure` returns, but try a sandbox that does not start a few times."""
+        """Return the result of `_failure`, but try a sandbox that does not start a few times."""
         pauses = iter(_PAUSES_S)
         while True:
             try:
@@ -173,7 +173,7 @@ def _normalised(code: str) -> str:
 
 
 def use_sandbox(name: str | None) -> Sandbox:
-    """Find where this process runs programs, before the first one is scored.
+    """Find a sandbox for this process's programs, before the first one is scored.
 
     Args:
         name: As for `choose_sandbox`.

@@ -17,12 +17,12 @@ _AFTER_TEXT = re.compile(
     r"(?<![`~])(?P<fence>`{3,}+|~{3,}+)(?P<mark>[ \t]*+(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE
 )
 _PROSE = "code block"
-"""What follows a fence where the instruction is quoted: ``in one ```python code block``."""
+"""Text that follows a fence where the instruction is quoted: ``in one ```python code block``."""
 
 _PYTHON = re.compile(r"\{?\.?(?:python|py)(?:[\d.]*|[ \t]+[\d.]+)(?![\w.+-]).*", re.IGNORECASE)
 _END = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?![\w{]).*")
 _MARGIN = 3
-"""How much further in than its opening a closing fence may stand, as in Markdown."""
+"""The columns by which a closing fence may stand further in than its opening, as in Markdown."""
 
 _FUTURE = re.compile(r"^from __future__ import [^\n(]*(?:\([^)]{0,500}\))?[^\n]*\n?", re.MULTILINE)
 _MOST_CHARACTERS = 1_000_000
@@ -127,7 +127,7 @@ def _opened(lines: Sequence[str], place: int) -> _Block | None:
 
 
 def _fill(block: _Block, lines: Sequence[str], *, wary: bool) -> None:
-    """Give a block its lines, to its closing fence or to the end of the text.
+    """Fill a block with its lines, to its closing fence or to the end of the text.
 
     Args:
         block: The block.
@@ -184,7 +184,7 @@ def _defines(code: str, function: str) -> bool:
 
 
 def _is_program(text: str) -> bool:
-    """Return whether a text is Python that does something: hardly any prose is."""
+    """Return True if a text is Python that does something: hardly any prose is."""
     if len(text) > _MOST_BARE:
         return False
     try:
@@ -196,7 +196,7 @@ def _is_program(text: str) -> bool:
 
 
 def _is_body(code: str) -> bool:
-    """Return whether code is the body of a function: its first line is indented, or it returns outside of functions."""
+    """Return True if code is the body of a function: its first line is indented, or it returns outside of functions."""
     lines = [line for line in code.split("\n") if line.strip()]
     if lines and _indent(lines[0]):
         return True

@@ -1,4 +1,4 @@
-"""When an output counts as the expected one: LiveCodeBench's rules (lcb_runner's testing_util), written anew.
+"""The comparison of outputs: LiveCodeBench's rules (lcb_runner's testing_util), written anew.
 
 - Standard output: both texts are stripped and split into lines; there must be equally many; each line, stripped,
   must be equal as text, or else be equal as a list of decimal numbers (``1.0`` is ``1``, ``1e3`` is ``1000``;
@@ -20,7 +20,7 @@ _PLAIN_DIGITS = 4_000
 """Digits of the longest integer that Python reads whatever its limit is."""
 
 _MOST_LONGER = 10
-"""How much longer than the expected JSON an equal value can be: ``\\u00e9`` for a letter, ``1.0`` for ``1``."""
+"""The ratio by which an equal value can be longer than expected JSON: ``\u00e9`` for a letter, ``1.0`` for ``1``."""
 
 
 def read_json(text: str) -> Any:
@@ -34,7 +34,7 @@ def _integer(digits: str) -> int:
 
 
 def same_output(written: str, expected: str) -> bool:
-    """Tell whether standard output is the expected one."""
+    """Return True if standard output is the expected one."""
     written, expected = written.strip(), expected.strip()
     if written.count("\n") != expected.count("\n"):
         return False
@@ -55,10 +55,10 @@ def _same_line(line: str, wanted: str) -> bool:
 
 
 def same_value(written: str, expected: str) -> bool:
-    """Tell whether a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
+    """Return True if a returned value, in the encoding of `selfagg.sandbox.guest.values`, is the expected JSON.
 
     Raises:
-        UsageError: What is expected is not JSON.
+        UsageError: The expected text is not JSON.
     """
     try:
         wanted = read_json(expected)
@@ -76,7 +76,7 @@ def same_value(written: str, expected: str) -> bool:
 
 
 def _equal(found: Any, wanted: Any) -> bool:
-    """Tell whether an encoded value stands for the wanted one; nothing is built from what a program wrote."""
+    """Return True if an encoded value stands for the wanted one; build nothing from what a program wrote."""
     if isinstance(wanted, list):
         same_length = isinstance(found, list) and len(found) == len(wanted)
         return same_length and all(map(_equal, found, wanted))

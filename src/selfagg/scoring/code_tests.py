@@ -1,4 +1,4 @@
-"""The tests of a programming problem, and how a question holds them."""
+"""The tests of a programming problem, and their form in a question."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ _PROSE = re.compile(
     re.IGNORECASE,
 )
 _NEAR = 60
-"""How many characters of a tag's surroundings are looked at."""
+"""The characters around a tag that are looked at."""
 
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`~]*\Z")
 _WRAPPED = re.compile(r"\*\*([^*\n]+)\*\*|`([^`\n]+)`|\$+([^$\n]+)\$+|\\\(([^\n]+)\\\)")
@@ -88,9 +88,9 @@ def last_box(text: str) -> str | None:
     return read_boxes(text)[0]
 
 
-@functools.lru_cache(maxsize=256)  # the trial, the scorer and its gold answer ask for the same ones in a row
+@functools.lru_cache(maxsize=256)  # the run, the scorer and its gold answer ask for the same ones in a row
 def read_boxes(text: str) -> tuple[str | None, str]:
-    """Return what `last_box` reads, and the text after the last box; ``""`` after one that never closes."""
+    """Return the result of `last_box`, and the text after the last box; ``""`` after one that never closes."""
     boxes = _boxes(text)
     if boxes is None:
         return None, ""
@@ -148,7 +148,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _is_placeholder(content: str) -> bool:
-    """Return whether a box's content only says what belongs there."""
+    """Return True if a box's content only says what belongs there."""
     if len(content) > _LONGEST_BETWEEN:
         return False
     plain = " ".join(_ORNAMENT.sub(" ", content).split())
@@ -173,7 +173,7 @@ def _content(text: str, box: _Box) -> str:
 
 
 def _enumerates(between: str) -> bool:
-    """Return whether the text between two boxes makes them one list."""
+    """Return True if the text between two boxes makes them one list."""
     if len(between) > _LONGEST_BETWEEN or "\n\n" in between:
         return False
     return _BETWEEN.fullmatch(between) is not None and _CONNECTIVE.search(between) is not None
@@ -194,7 +194,7 @@ def last_answer_tag(text: str) -> str | None:
 
 
 def _tagged(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the contents of tags start and end, but for tags that a sentence names."""
+    """Yield start and end of the contents of tags, but for tags that a sentence names."""
     opening: re.Match[str] | None = None
     for tag in _TAG.finditer(text):
         if not tag["close"]:
@@ -208,7 +208,7 @@ def _tagged(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _names_tags(content: str, before: str, after: str) -> bool:
-    """Return whether a sentence names the tags, as in ``between <answer> and </answer>``."""
+    """Return True if a sentence names the tags, as in ``between <answer> and </answer>``."""
     words = _WORD.findall(content)
     if len(content) >= _NEAR or not words or not all(map(_PROSE.fullmatch, words)):
         return False
@@ -217,7 +217,7 @@ def _names_tags(content: str, before: str, after: str) -> bool:
 
 
 def _is_blank_form(content: str) -> bool:
-    """Return whether the content of tags only says what belongs there: ``your answer``, ``[answer]``, ``...``."""
+    """Return True if the content of tags only says what belongs there: ``your answer``, ``[answer]``, ``...``."""
     bare = content[:_NEAR].strip("[]{}<>()").replace("_", " ")
     return _PLACEHOLDER.fullmatch(" ".join((bare.strip() or content).split())) is not None
 

@@ -1,4 +1,4 @@
-"""Makes a scorer of a function or an object that a user gives."""
+"""Scorers made of a function or an object that a user gives."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _name(given: object) -> str:
 
 
 class _Given:
-    """Scores by a function; answers are read and compared as the question's kind does.
+    """A scorer by a function; answers are read and compared as the question's kind does.
 
     What the function raises, or returns that is no score, leaves the answer unscored, which is counted and shown. A
     function that is not async runs in a thread, one call at a time.
@@ -90,7 +90,7 @@ class _Given:
         return scorer_for(question.kind).answer(question, text)
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Return what the function says of a response; an empty one is wrong without being asked about."""
+        """Return the function's verdict on a response; an empty response is wrong without a call."""
         answer = self.answer(question, text)
         if not text:
             return Verdict(None, 0.0)
@@ -117,7 +117,7 @@ class _Given:
 
 
 class _ObjectScorer(_Given):
-    """Reads, compares and scores by an object; without ``score`` an answer equal to the gold one is right."""
+    """A scorer by an object; without ``score`` an answer equal to the gold one is right."""
 
     def __init__(self, given: Answers) -> None:
         super().__init__(getattr(given, "score", self._equal), _name(given))

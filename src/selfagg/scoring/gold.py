@@ -11,7 +11,7 @@ from selfagg.scoring.extract import last_box
 from selfagg.types import Question
 
 _EXAMPLES = ("example_correct_answer", "example_answer", "possible_answer")
-"""Where Reasoning Gym's puzzles with many right answers (cube, logic, graph colouring) keep one of them."""
+"""The places where Reasoning Gym's puzzles with many right answers (cube, logic, graph colouring) keep one."""
 
 
 def stated(question: Question) -> str | None:

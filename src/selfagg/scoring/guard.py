@@ -1,4 +1,4 @@
-"""Keeps libraries from evaluating what models wrote; installed in worker processes.
+"""A guard that keeps libraries from evaluating what models wrote; installed in worker processes.
 
 Of Reasoning Gym's scorers, four call ``eval`` on the answer (n_queens, binary_matrix, spiral_matrix,
 string_insertion) and five sympy's ``parse_expr``, which is ``eval`` underneath (countdown, puzzle24,
@@ -59,7 +59,7 @@ class Refused(ValueError):
 
 
 def read_value(text: str, *_: object) -> Any:
-    """Stand in for ``eval``: Python literals, and arithmetic over integers with Python's operators."""
+    """Read a value in place of ``eval``: Python literals, and arithmetic over integers with Python's operators."""
     if len(text) > LONGEST:
         raise Refused("too long to be evaluated")
     text = text.strip()

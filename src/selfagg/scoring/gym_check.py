@@ -42,7 +42,7 @@ _GRID_TASKS = ("arc_agi", "rearc")
 
 
 def _mistaken(task: str, answer: str, entry: Mapping[str, Any]) -> bool:
-    """Tell whether a task's scorer takes a wrong answer for right (Reasoning Gym 0.1.25).
+    """Return True if a task's scorer takes a wrong answer for right (Reasoning Gym 0.1.25).
 
     It compares truth values of texts (every text is true), a minimum with NaN, the digits that two numbers begin with
     (0 for 0.3), a number without its sign, or a sum of letters that rounding carries past 1.

@@ -37,7 +37,7 @@ _LEAD = re.compile(
 )
 _LETTER = re.compile(r"[(\[](?P<inside>[A-Za-z])[)\]]|(?P<bare>[A-Za-z])(?![\w^'’])")
 _LABELLED = re.compile(r" ?[)\].:](?![A-Za-z](?![A-Za-z]))")
-"""What ends a label, as in ``B.`` or ``B) 400``; not within ``e.g.``."""
+"""The end of a label, as in ``B.`` or ``B) 400``; not within ``e.g.``."""
 
 _SET_OFF = re.compile(r" [-–—] | ?[,;→] ?")
 _SEVERAL = re.compile(
@@ -136,17 +136,17 @@ def _read(plain: str) -> str | None:
 
 
 def _said(plain: str) -> int:
-    """Return how many characters go before the letter to announce it."""
+    """Return the number of characters before the letter that announce it."""
     lead = _LEAD.match(plain)
     return lead.end() if lead else 0
 
 
 def _ends_well(letter: str, rest: str, *, labelled: bool, named: bool) -> bool:
-    """Return whether what follows a letter leaves it the only one that is stated.
+    """Return True if what follows a letter leaves it the only one that is stated.
 
     Args:
         letter: The letter.
-        rest: What follows.
+        rest: The text that follows.
         labelled: The letter stands in brackets, so that any text may follow.
         named: It is no variable: in upper case, in brackets, or announced.
     """

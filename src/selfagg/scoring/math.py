@@ -27,7 +27,7 @@ _KEPT = 100_000
 
 
 class MathScorer:
-    """Scores boxed math answers; what is costly runs in worker processes, once for each answer."""
+    """A scorer of boxed math answers; costly steps run in worker processes, once for each answer."""
 
     def __init__(self) -> None:
         self._known: dict[str, Value | str] = {}

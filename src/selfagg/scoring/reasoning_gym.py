@@ -17,7 +17,7 @@ TIMEOUT_S = 10.0
 
 
 class ReasoningGymScorer:
-    """Score answers in worker processes, since some tasks' scorers loop or evaluate what they are given."""
+    """A scorer in worker processes, since some tasks' scorers loop or evaluate what they are given."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the content of the last ``<answer>``: the last, where the authors' scripts take the first."""

@@ -15,7 +15,7 @@ from selfagg.types import Question
 
 
 class TextScorer:
-    """Scores text by equality, whatever its case, white space and Unicode form (NFKC)."""
+    """A scorer of text by equality, whatever its case, white space and Unicode form (NFKC)."""
 
     def answer(self, question: Question, text: str) -> str | None:
         """Return the content of the last ``<answer>``, else the whole text, or each part's answer; None if empty."""
@@ -24,7 +24,7 @@ class TextScorer:
         return last_answer_tag(text) or text.strip() or None
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """1.0 where answer and gold are the same text, else 0.0."""
+        """Return 1.0 if answer and gold are the same text, else 0.0."""
         answer = self.answer(question, text)
         if question.gold is None:
             return Verdict(answer)
@@ -42,7 +42,7 @@ def _part_answers(parts: Sequence[str], text: str) -> str | None:
 
 
 def text_key(text: str) -> str:
-    """Return what two texts have in common that count as the same."""
+    """Return a key that is equal for texts that count as the same."""
     return " ".join(unicodedata.normalize("NFKC", unwrapped(text)).casefold().split())
 
 

@@ -14,7 +14,7 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
 
     Args:
         scorer: Says which answers are the same.
-        question: What they answer.
+        question: The question that they answer.
         members: In the order that breaks ties; their `Member.answer` has been read. Those without an answer do
             not vote.
 
@@ -31,7 +31,7 @@ async def majority(scorer: Scorer, question: Question, members: Sequence[Member]
 
 
 def incomparable(question: Question) -> str:
-    """Say why the answers to a question cannot be compared, or ``""`` where they can be."""
+    """Return why the answers to a question cannot be compared, or ``""`` if they can be."""
     if question.kind == "code":
         return "programs are compared by their text, and two right ones hardly ever have the same"
     asked = f"{question.text}{question.instruction or ''}{json.dumps(question.context)}"

@@ -39,7 +39,7 @@ _LOADING = 600.0
 """Seconds by the clock in which a worker starts and imports what a call needs; not part of the call's own limit."""
 
 _SLEEPING = 20
-"""How many times its processor time a call may take by the clock: enough for a machine with 20 jobs a core."""
+"""The ratio of clock time to processor time that a call may take: enough for a machine with 20 jobs a core."""
 
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 """The variables that a worker gets from the environment: no keys."""
@@ -60,7 +60,7 @@ class WorkerError(SelfaggError):
 
     @property
     def blameless(self) -> bool:
-        """Tell whether the failure says nothing about what was checked: the worker died or had too little memory."""
+        """Return True if the failure says nothing about what was checked: the worker died or had too little memory."""
         return self.error in ("", MemoryError.__name__)
 
 

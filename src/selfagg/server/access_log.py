@@ -29,7 +29,7 @@ _STOPPED = APIError(503, "the server stops", code="server_stopping", wait_s=5.0)
 
 
 class AccessLog:
-    """Tells of every request when it has ended."""
+    """Middleware that logs every request when it has ended."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
@@ -71,6 +71,6 @@ def _plain(path: str) -> str:
 
 
 def note_work(told: dict[str, Any], metrics: Metrics, usage: Usage, calls: int) -> None:
-    """Adds what a deliberation took."""
+    """Note the tokens and calls of a deliberation, in the log line and in the metrics."""
     told |= {"calls": calls, "prompt": usage.prompt, "cached": usage.cached, "completion": usage.completion}
     metrics.work(usage, calls)

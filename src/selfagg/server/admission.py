@@ -13,7 +13,7 @@ _WEIGHT = 0.1  # of the newest request in the running mean
 
 
 class Admission:
-    """Lets requests in while there is room.
+    """A gatekeeper that lets requests in while there is room.
 
     Attributes:
         open: Requests inside: those whose calls run, and those that wait for their turn.
@@ -26,7 +26,7 @@ class Admission:
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Holds one place.
+        """Hold one of the places for open requests.
 
         Raises:
             APIError: 429 with Retry-After: about how long it takes until a place is free.

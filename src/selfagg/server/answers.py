@@ -1,4 +1,4 @@
-"""What a deliberation's outcome says, in the words of chat completions, for every API to take over."""
+"""The result of a deliberation in the form of chat completions, for every API to take over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OWN = ("role", "content", "reasoning", "reasoning_content")
 
 
 def further(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a message or a delta holds beyond its text and its reasoning."""
+    """Return the fields of a message or a delta beyond its text and its reasoning."""
     return {name: value for name, value in message.items() if name not in _OWN and value}
 
 
@@ -60,7 +60,7 @@ def usage(outcome: DeliberationResult) -> dict[str, Any]:
 def account(outcome: DeliberationResult) -> dict[str, Any]:
     """Return all that was spent, and how the answer came about.
 
-    Tokens that the model's server did not tell are estimated: ``calls_without_usage`` says of how many calls.
+    Tokens that the model's server did not report are estimated: ``calls_without_usage`` says of how many calls.
     """
     return {
         "method": dict(outcome.method),

@@ -29,7 +29,7 @@ from selfagg.server.service import Service
 
 
 def create_app(service: Service) -> FastAPI:
-    """The application of a service, which is open for as long as the application runs."""
+    """Create the application of a service; the service is open for as long as the application runs."""
     app = FastAPI(
         title="selfagg",
         version=__version__,
@@ -67,7 +67,7 @@ def _add_api(app: FastAPI, service: Service, api: Api) -> None:
         response_model=None,
     )
     async def create(request: Request) -> Response:
-        """Answer: deliberated, or plain where the request wants that."""
+        """Answer a request: deliberate, or pass it on plainly if the request wants that."""
         if api.route == "responses":
             return await ResponsesExchange(service, request).answer()
         return await Exchange(service, request, api).answer()
@@ -130,7 +130,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/models", responses=documented(401, 403))
     async def list_models() -> dict[str, Any]:
-        """The model under each of its names."""
+        """List the model under each of its names."""
         names = listed(served_name(service.model.name), service.settings)
         ends = {"first_id": names[0], "last_id": names[-1], "has_more": False}
         return {"object": "list", "data": [told(name) for name in names], **ends}
@@ -143,7 +143,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/health", responses=documented(403))
     async def health() -> dict[str, Any]:
-        """Whether the server is up, and how busy."""
+        """Return the server's state, and its open requests and calls."""
         call_limiter = service.call_limiter
         return {
             "status": "ok",
@@ -154,7 +154,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", responses=documented(401, 403), response_class=PlainTextResponse)
     async def metrics() -> Response:
-        """Prometheus's format."""
+        """Return the metrics in Prometheus's text format."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

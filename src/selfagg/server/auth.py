@@ -1,4 +1,4 @@
-"""Decide who may come in, before any body is read."""
+"""Authentication: decide on each request before its body is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Keys:
         return f"Keys({len(self._digests)})"
 
     def know(self, key: str) -> bool:
-        """Whether the key is one of them; takes as long for a wrong one as for any right one."""
+        """Return True if the key is valid; a wrong key takes as long as any right one."""
         given = _digest(key)
         return any([hmac.compare_digest(given, digest) for digest in self._digests])  # noqa: C419 - all are compared
 
@@ -93,7 +93,7 @@ _ELSEWHERE: Final = APIError(
 
 
 class AuthMiddleware:
-    """Turn away requests without a key where one is needed, and pages of other sites where none is."""
+    """Middleware that refuses requests without a key, and without keys the pages of other sites."""
 
     def __init__(self, app: ASGIApp, keys: Keys, allow_origins: Sequence[str] = ()) -> None:
         self._app, self._keys, self._allowed = app, keys, allow_origins

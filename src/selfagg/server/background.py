@@ -47,7 +47,7 @@ class Background:
 
     @property
     def open(self) -> int:
-        """Return how many responses are worked on."""
+        """Return the number of responses that are worked on."""
         return len(self._tasks)
 
     async def start(
@@ -57,8 +57,8 @@ class Background:
 
         Args:
             response: The response object.
-            request: What goes on after a restart, as `KeptResponse.request`.
-            plan: What to do.
+            request: The part that a restart needs to go on, as `KeptResponse.request`.
+            plan: The plan of the deliberation.
             at_end: Called when the work has ended, in whatever way.
         """
         told = ResponseEvents({**response, "status": "queued"})
@@ -106,7 +106,7 @@ class Background:
         before: Sequence[Mapping[str, Any]],
         noted: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Tell of the work while it goes on; return the events that tell of the answer."""
+        """Write the events of the work while it goes on; return the events of the answer."""
         name = kept.id
         if told.response["status"] == "queued":
             told.response["status"] = "in_progress"

@@ -19,7 +19,7 @@ UPLOAD_S: Final = 300.0
 
 
 class Bodies:
-    """Count bodies while they are read, and refuse what goes beyond the limits.
+    """Middleware that counts bodies while they are read, and refuses those beyond the limits.
 
     A request holds its bytes until it is answered, since a deliberation keeps the conversation.
     """

@@ -13,7 +13,7 @@ NAME = "question"
 
 
 def question_of(messages: Sequence[Mapping[str, Any]], kind: Kind) -> Question:
-    """The question that a conversation ends with.
+    """Return the question that a conversation ends with.
 
     Raises:
         APIError: There is no user turn.

@@ -1,4 +1,4 @@
-"""One request's deliberation on the shared model: the trial, and what came of it."""
+"""The deliberation on one request with the shared model, and its result."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ log = logging.getLogger("selfagg.server")
 
 @dataclass(frozen=True)
 class DeliberationResult:
-    """What a deliberation gave.
+    """The result of a deliberation.
 
     Attributes:
         members: The answers; at least one, each with a reply.
-        own: Tokens of the client's own prompt and of the answers; estimated where the model's server did not tell them.
+        own: Tokens of the client's own prompt and of the answers; estimated where the server did not report them.
         usage: Tokens of all calls, as far as the model's server told them.
         estimated: Tokens of the other calls, by estimate.
-        calls: How many those were.
+        calls: Number of the calls.
         copies: Members that were copied from a set whose candidates agree, without a call.
         closing: Closing calls: aggregations of members that agree, for an answer in the form that binds it.
         stopped: Whether an earlier population agreed and is the last, by the method's rule.
         populations: Members of each population that replied.
-        cut_short: Whether budget, deadline or a failing model ended the work, so that this is the best at hand.
+        cut_short: True if budget, deadline or a failing model ended the work, so that this is the best at hand.
         record: Id of its question in the record, or None.
         method: The method, with its settings.
         seed: The seed from which all sets followed.
@@ -62,7 +62,7 @@ class DeliberationResult:
 
     @property
     def spent(self) -> Usage:
-        """Tokens of all calls."""
+        """Return the tokens of all calls."""
         return self.usage + self.estimated
 
     @property
@@ -72,7 +72,7 @@ class DeliberationResult:
 
 
 class Deliberator:
-    """Answers requests on one connection: all share its gate, in turns."""
+    """An engine for requests on one connection: all share its limiter, in turns."""
 
     def __init__(self, model: Model, call_limiter: FairLimiter, record: Record | None) -> None:
         self.model = model
@@ -90,15 +90,15 @@ class Deliberator:
         usage: Callable[[Usage, int], None] | None = None,
         resumed: bool = False,
     ) -> DeliberationResult:
-        """Deliberates; cancelling ends every call made for it.
+        """Deliberate on a request; if cancelled, end every call made for it.
 
         Args:
-            plan: What to do.
+            plan: The plan of the deliberation.
             name: The request's id, under which a record keeps it.
             callback: Told of each member.
             listener: Told of the answer's text as it is written, where one member is the answer.
             usage: Told at the end of tokens and calls, whatever the end.
-            resumed: Whether the record may hold members of this request, which are not sampled again.
+            resumed: True if the record may hold members of this request, which are not sampled again.
 
         Raises:
             APIError: There is no answer, and why.
@@ -175,7 +175,7 @@ class Deliberator:
         return int(found[0][0]) if found else await self.record.add(replace(plan.question, id=name))
 
     async def forecast(self, plan: DeliberationPlan) -> list[int]:
-        """How many members of each population the answer needs: at most so many where it may stop or copy."""
+        """Return the most members of each population that the answer needs; stopping and copying need fewer."""
         engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
         rehearsal = _Rehearsal(engine, plan)
         member, last = plan.method.members(rehearsal), plan.method.t
@@ -222,7 +222,7 @@ async def _own(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun
 
 
 class _Rehearsal(QuestionRun):
-    """A trial whose members are there at once and say nothing."""
+    """A simulated question run that counts calls: its members are there at once, with empty replies."""
 
     def __init__(self, engine: Engine, plan: DeliberationPlan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)

@@ -55,7 +55,7 @@ async def _gone(receive: Receive) -> None:
 
 
 class Stream(Response):
-    """Send a body piece by piece, and close its source as soon as nobody reads it any more."""
+    """A response that sends a body piece by piece, and closes its source when nobody reads any more."""
 
     def __init__(
         self,

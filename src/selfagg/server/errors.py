@@ -62,13 +62,13 @@ class APIError(HTTPException):
 
     @property
     def body(self) -> dict[str, Any]:
-        """OpenAI's error object."""
+        """Return OpenAI's error object."""
         kind = _TYPES.get(self.status_code, "invalid_request_error" if self.status_code < 500 else "server_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     @property
     def anthropic(self) -> dict[str, Any]:
-        """Anthropic's error object."""
+        """Return Anthropic's error object."""
         kind = _ANTHROPIC.get(self.status_code, "invalid_request_error" if self.status_code < 500 else "api_error")
         return {"type": "error", "error": {"type": kind, "message": self.message}}
 
@@ -107,7 +107,7 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def api_error(error: SelfaggError, failure: ModelError | None = None) -> APIError:
-    """Return what an error of the work means to the client.
+    """Return the error of the API for an error of the work.
 
     Args:
         error: The error that was raised.

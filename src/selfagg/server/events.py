@@ -1,4 +1,4 @@
-"""What happens in a deliberation, in order: members that are done, pieces of the answer, its end.
+"""The events of a deliberation, in order: members that are done, pieces of the answer, its end.
 
 Every API writes these events in its own words; a deliberation knows none of them.
 """
@@ -42,10 +42,10 @@ class Piece:
     """A piece of an answer.
 
     Attributes:
-        index: Which answer; the first is 0.
+        index: Index of the answer; the first is 0.
         text: Of the response.
         reasoning: Of the model's own reasoning.
-        fields: What else the message holds, in the words of chat completions: tool calls, a refusal.
+        fields: Further fields of the message, in the words of chat completions: tool calls, a refusal.
         logprobs: Log-probabilities of the piece, or None.
     """
 
@@ -85,8 +85,8 @@ async def events(
         plan: The request.
         name: Its id.
         keep_alive_s: Longest silence in seconds, after which None comes; None: no bound.
-        live: Whether the answer is handed out while the model writes it, not when it is recorded.
-        resumed: Whether the record may hold members of this request.
+        live: True if the answer is handed out while the model writes it, not when it is recorded.
+        resumed: True if the record may hold members of this request.
         usage: Told at the end of tokens and calls, whatever the end.
 
     Raises:
@@ -118,7 +118,7 @@ async def events(
 
 
 class ProgressFeed(Callback):
-    """Gathers what happens in a deliberation."""
+    """A collector of events in a deliberation."""
 
     def __init__(self) -> None:
         self.events: asyncio.Queue[Member | tuple[int, Delta] | None] = asyncio.Queue()
@@ -135,7 +135,7 @@ class ProgressFeed(Callback):
 
 
 class _Story:
-    """Puts what is gathered in order."""
+    """The collected events, put in order."""
 
     def __init__(self, plan: DeliberationPlan, needed: Sequence[int]) -> None:
         self._plan = plan

@@ -37,10 +37,10 @@ class Exchange:
     """One request.
 
     Attributes:
-        service: What all requests share.
+        service: The service that all requests share.
         request: The request.
         api: The API that it speaks.
-        told: What the log tells of it.
+        told: The fields of its log line.
     """
 
     resumed: ClassVar[bool] = False
@@ -54,8 +54,8 @@ class Exchange:
         """Return the answer, whole or as a stream.
 
         Raises:
-            APIError: What the client did wrong, or why there is no answer.
-            ClientGone: It hung up.
+            APIError: The client made a mistake, or there is no answer; the message says which.
+            ClientGone: The client hung up.
         """
         with ExitStack() as place:
             place.enter_context(self.service.admission.enter())  # before the body is read: a body takes memory
@@ -194,10 +194,10 @@ async def relayed(service: Service, request: Request, path: str, *, generates: b
     """Pass a request on to a route of the model's own server that this one does not deliberate on.
 
     Args:
-        service: What all requests share.
+        service: The service that all requests share.
         request: The request.
         path: The route, with its query: below ``/v1``, or absolute.
-        generates: Whether the call waits for its turn among those that generate.
+        generates: True if the call waits for its turn among those that generate.
 
     Raises:
         NoRoute: The model has no server, or its server does not have the route.

@@ -1,4 +1,4 @@
-"""Where each field of a request goes when it is deliberated: into every call, into the last one, or nowhere."""
+"""The way of each field of a request that is deliberated: into every call, into the last one, or nowhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selfagg.server.errors import refused
 from selfagg.server.schemas import ChatRequest
 
 OWN = frozenset(ChatRequest.model_fields) - {"response_format", "tools", "tool_choice", "parallel_tool_calls"}
-"""Read by this server: they say how a member is sampled, or how the answer is given."""
+"""Fields read by this server: they say how a member is sampled, or how the answer is given."""
 
 
 def _names(text: str) -> frozenset[str]:
@@ -26,7 +26,7 @@ LAST = _names(
 _LABELS = _names(
     "user safety_identifier prompt_cache_key prompt_cache_retention metadata service_tier parallel_tool_calls"
 )
-"""Say nothing about the answer: a model without such a setting answers the same without them."""
+"""Fields that say nothing about the answer: a model without such a setting answers the same without them."""
 
 EVERY = _LABELS - LAST | _names(
     # the API's own
@@ -39,7 +39,7 @@ EVERY = _LABELS - LAST | _names(
     "mirostat_eta xtc_probability xtc_threshold dry_multiplier dry_base dry_allowed_length samplers cache_prompt "
     "reasoning_format keep_alive options provider models transforms plugins"
 )
-"""How a model writes, whatever it writes: they go into every call."""
+"""Settings of how a model writes, whatever it writes: they go into every call."""
 
 _NOTHING: Mapping[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"},),
@@ -83,7 +83,7 @@ def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:
 
     Args:
         body: The request, as chat completions has it.
-        forwards: Whether the model takes fields of the API beyond those of `Sampling`.
+        forwards: True if the model takes fields of the API beyond those of `Sampling`.
 
     Raises:
         APIError: A field would change the meaning of the answer, and cannot be honoured.

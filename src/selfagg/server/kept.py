@@ -44,7 +44,7 @@ class KeptResponse:
 
     Attributes:
         id: Its id.
-        open: Whether it is still being worked on.
+        open: True if it is still being worked on.
         request: ``items``: the whole conversation; ``chat``: of a background response what goes on after a restart.
             In memory, without a record, neither is kept.
         response: The API's response object.

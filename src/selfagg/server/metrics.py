@@ -1,4 +1,4 @@
-"""What ``GET /metrics`` tells, in Prometheus's format."""
+"""The metrics of ``GET /metrics``, in Prometheus's format."""
 
 from __future__ import annotations
 
@@ -41,29 +41,29 @@ class Metrics:
         )
         self._untold = Counter(
             "selfagg_calls_without_usage",
-            "Calls of deliberations whose tokens nobody told.",
+            "Calls of deliberations whose tokens nobody reported.",
             registry=self._registry,
         )
         self._calls = Counter("selfagg_calls", "Calls to the model made by deliberations.", registry=self._registry)
 
     def watch(self, name: str, words: str, value: Callable[[], float]) -> None:
-        """A gauge whose value is asked for when the metrics are."""
+        """Add a gauge that calls ``value`` whenever the metrics are read."""
         Gauge(name, words, registry=self._registry).set_function(value)
 
     def request(self, kind: str, status: int, seconds: float, first_s: float | None) -> None:
-        """A request ended; 499 where the client hung up."""
+        """Count a request that has ended; status 499 if the client hung up."""
         self._requests.labels(kind, str(status)).inc()
         self._seconds.labels(kind).observe(seconds)
         if first_s is not None:
             self._first.labels(kind).observe(first_s)
 
     def work(self, usage: Usage, calls: int) -> None:
-        """A deliberation ended, in whatever way."""
+        """Count the calls and tokens of a deliberation that has ended, in whatever way."""
         self._calls.inc(calls)
         self._untold.inc(usage.unknown)
         for name in ("prompt", "cached", "completion", "reasoning"):
             self._tokens.labels(name).inc(getattr(usage, name))
 
     def text(self) -> bytes:
-        """All of them."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)

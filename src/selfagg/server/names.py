@@ -16,7 +16,7 @@ _SIZES = re.compile(_RSA)
 
 
 def served_name(connection: str) -> str:
-    """What clients call the model: what its own server calls it."""
+    """Return the name by which clients call the model: the name at its own server."""
     return connection.removeprefix("openai:")
 
 

@@ -57,13 +57,13 @@ def headers_for_backend(request: Request) -> dict[str, str]:
 
 
 async def forwarded(request: Request, model: Forwards, call_limiter: FairLimiter | None, call: Call) -> Response:
-    """Sends one plain call on and relays the answer while it comes; whoever hangs up ends it there too.
+    """Send one plain call on and relay the answer while it comes; a client that hangs up ends the call there too.
 
     Args:
         request: The client's request, its body read.
-        model: Where it goes.
+        model: The model that gets the call.
         call_limiter: Holds the calls in flight to a bound; this one waits its turn. None: it takes no generation.
-        call: What is sent.
+        call: The call that is sent.
 
     Raises:
         NoRoute: The model's server does not have the route.

@@ -1,4 +1,4 @@
-"""What a request asks for, worked out before the first call: the method, the question, how members are sampled."""
+"""The plan of a request, made before the first call: the method, the question, the sampling of members."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DeliberationPlan:
     Attributes:
         method: The method with its settings.
         choice: One member of the last population, or its vote.
-        count: How many answers (the API's ``n``).
+        count: Number of answers (the API's ``n``).
         question: The conversation.
         settings: How every member is sampled; the seed from which all sets follow.
         last: How a call is sampled whose reply is the answer.
@@ -40,7 +40,7 @@ class DeliberationPlan:
             that no reply of another call can be the answer.
         max_total_tokens: Tokens after which the best answer at hand is given.
         deadline_s: Seconds after which it is given.
-        progress: How a stream tells of the work.
+        progress: The form in which a stream tells of the work.
         ignored: Names of the request's fields without effect.
         warning: A sentence that the client should hear, or ``""``.
     """
@@ -61,13 +61,13 @@ class DeliberationPlan:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request of any API says of how it is to be answered.
+    """The part of a request of any API that says how to answer it.
 
     Attributes:
         method: The method's name.
-        options: What the name's suffix and ``rsa`` say of it.
-        plain: Whether a server of the API can answer it alone, by one call.
-        tools: Whether the model is offered tools.
+        options: The options in the name's suffix and in ``rsa``.
+        plain: True if a server of the API can answer it alone, by one call.
+        tools: True if the model is offered tools.
     """
 
     method: str
@@ -107,9 +107,9 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
 
     Args:
         body: The request, as chat completions has it.
-        asked: How it is to be answered.
+        asked: The way in which the request is to be answered.
         settings: The server's defaults and limits.
-        forwards: Whether the model is behind a server of this API.
+        forwards: True if the model is behind a server of this API.
 
     Raises:
         APIError: Something asked for cannot be.
@@ -166,14 +166,14 @@ def planned(body: Mapping[str, Any], asked: Asked, settings: ServeSettings, *, f
 
 
 def _method(name: str, options: Mapping[str, Any], settings: ServeSettings, count: int, *, compares: bool) -> Method:
-    """The method with what was asked for, the server's settings where nothing was, within the server's limits.
+    """Return the method that the request wants, completed by the server's settings, within the server's limits.
 
     Args:
         name: Its name.
-        options: What was asked for.
+        options: The options of the request.
         settings: The server's.
-        count: How many answers are wanted.
-        compares: Whether answers to the question can be compared; else the server's own stop and copy stay off.
+        count: Number of answers that are wanted.
+        compares: True if answers to the question can be compared; else the server's own stop and copy stay off.
 
     Raises:
         APIError: No such method, impossible or too large a size, or a rule for answers that cannot be compared.

@@ -20,7 +20,7 @@ _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Close connections whose headers are too large or too slow, and uploads that nobody reads any more."""
+    """A protocol that closes connections whose headers are too large or slow, or whose upload nobody reads."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)

@@ -1,4 +1,4 @@
-"""What the Responses API has beyond one request and its answer: kept responses, and work in the background."""
+"""The parts of the Responses API beyond one request and its answer: kept responses, and work in the background."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ResponsesExchange(Exchange):
             await self.service.kept.put(head.id, self._request(body), answer)
 
     def _request(self, body: Mapping[str, Any], chat: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return what is kept of a request: nothing in memory, where conversations would pile up."""
+        """Return the part of a request that is kept: nothing in memory, where conversations would pile up."""
         if self.service.deliberator.record is None:
             return {"items": []}
         return {"items": _items(body), **({"chat": chat} if chat else {})}
@@ -142,14 +142,14 @@ class KeptResponses:
         if query.get("stream", "").lower() not in ("true", "1"):
             return Json(kept.response)
         if not kept.response["background"]:
-            raise refused("stream: only a response made with background: true is told again", "stream")
+            raise refused("stream: only a response made with background: true is streamed again", "stream")
         after = query.get("starting_after", "-1")
         if not re.fullmatch(r"-?\d{1,12}", after):
             raise refused(f"starting_after: {after[:100]!r} is no event's number", "starting_after")
         return Stream(b"", self._background.stream(self._name, int(after)), headers=EVENTS)
 
     async def cancel(self) -> Response:
-        """End the work on it; one that is done stays as it is."""
+        """End the work on the response; a response that is done stays as it is."""
         if (kept := await self._kept()) is None:
             return await self._relayed("/cancel")
         if not kept.response["background"]:

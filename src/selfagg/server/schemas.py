@@ -16,7 +16,7 @@ Progress = Literal["reasoning", "comments", "members", "none"]
 
 
 class RsaOptions(BaseModel):
-    """How a request is to be deliberated; what is not given is the server's default."""
+    """The options of a deliberation; the server's defaults stand for those not given."""
 
     model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
 
@@ -97,7 +97,7 @@ class ChatRequest(BaseModel):
 
 
 class Envelope(BaseModel):
-    """What decides where a request goes. What is passed on plainly is for the model's own server to judge."""
+    """The fields that decide where a request goes. A plain request is for the model's own server to judge."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -117,7 +117,7 @@ class Envelope(BaseModel):
 
     @property
     def has_tools(self) -> bool:
-        """Whether the model is offered tools, in today's or the older form."""
+        """Return True if the request offers tools to the model, in today's or the older form."""
         return bool(self.tools or self.functions)
 
 
@@ -125,7 +125,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """The body as it came.
+    """Parse a request body as it came.
 
     Raises:
         APIError: It is no JSON object.
@@ -140,7 +140,7 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def read(form: type[Form], body: Mapping[str, Any]) -> Form:
-    """The body in this form.
+    """Return the body in the form ``form``.
 
     Raises:
         APIError: It is not of this form; names the field.
@@ -159,7 +159,7 @@ _FORMS = frozenset(("RsaOptions", "bool", "str", "list[str]", "list[dict[str,any
 
 
 def _named(error: ValidationError) -> APIError:
-    """The fault that lies deepest: where a field has several forms, the others' faults say less."""
+    """Return the error for the fault that lies deepest: where a field has several forms, others say less."""
     told = error.errors(include_url=False, include_input=False, include_context=False)
     fault = max(told, key=lambda one: len(one["loc"]))
     field = ".".join(str(part) for part in fault["loc"] if part not in _FORMS)

@@ -1,4 +1,4 @@
-"""What all requests share: the model, the gate before it, the record, the metrics."""
+"""The service that all requests share: the model, the limiter of its calls, the record, the metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Service:
         settings: Defaults, limits, keys.
         call_limiter: The bound on calls in flight, in turns between requests.
         admission: The bound on open requests.
-        metrics: What is counted.
+        metrics: The counters.
         deliberator: Answers requests.
         kept: Keeps responses.
         background: Works on responses that nobody waits for.
@@ -80,7 +80,7 @@ class Service:
         return self
 
     def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
-        """Return what a request in the form of chat completions asks for.
+        """Return the plan for a request in the form of chat completions.
 
         Raises:
             APIError: Something asked for cannot be.
@@ -89,7 +89,7 @@ class Service:
         return planned(chat, asked, self.settings, forwards=isinstance(self.model, Forwards))
 
     def _begun(self, stack: AsyncExitStack) -> Record | None:
-        """The record, gone on with where it holds requests already."""
+        """Open the record and begin its run, or go on with the run that it holds."""
         settings = self.settings
         if settings.record is None:
             return None

@@ -1,4 +1,4 @@
-"""What whoever runs the server decides."""
+"""Settings that the operator of a server decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selfagg.run.runner import Choice
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """How much one request, and all together, may ask for.
+    """The bounds on a request, and on all open requests together.
 
     Attributes:
         n: Largest N of a request.
@@ -36,7 +36,7 @@ class ServerLimits:
 
     @property
     def all_bodies_bytes(self) -> int:
-        """Bytes of the bodies of all open requests."""
+        """Return the bytes that the bodies of all open requests may have."""
         return self.bodies_at_once * self.body_bytes
 
 

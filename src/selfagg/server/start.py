@@ -1,4 +1,4 @@
-"""Runs the server until it is told to stop."""
+"""Run the server until it is told to stop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it 
 
 
 def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s: int, concurrency: int | None) -> None:
-    """Serves until SIGINT or SIGTERM; then open requests have ``grace_s`` seconds to end.
+    """Serve until SIGINT or SIGTERM; then give open requests ``grace_s`` seconds to end.
 
     Raises:
         UsageError: The model cannot be reached, or the address is not to be had.
@@ -49,7 +49,7 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
 
 
 def access_of(given: Access) -> Access:
-    """Return how this server gets at its model.
+    """Return the access of this server to its model.
 
     No call is tried later than ``patience_s`` after its first try, and ``timeout_s`` is for a whole reply: a client
     waits for it, however many pieces come meanwhile.
@@ -61,7 +61,7 @@ def access_of(given: Access) -> Access:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """With uvloop where it is installed: about twice the requests a second."""
+    """Run with uvloop if it is installed: about twice the requests a second."""
     start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
     with contextlib.suppress(ImportError):
         from uvloop import run as start
@@ -69,7 +69,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket at this address.
+    """Open a listening socket at this address.
 
     Raises:
         UsageError: The address is not to be had.
@@ -97,7 +97,7 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """Serve a service's application over HTTP.
+    """A server of a service's application over HTTP.
 
     Args:
         service: The open service.

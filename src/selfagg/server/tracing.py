@@ -19,7 +19,7 @@ _ATTRIBUTES = {
 
 @contextmanager
 def span(told: Mapping[str, Any]) -> Iterator[None]:
-    """A span around one request; what is ``told`` of it by the end becomes its attributes. No texts."""
+    """Open a span around one request; entries of ``told`` become its attributes at the end. No texts."""
     try:
         from opentelemetry import trace
     except ImportError:

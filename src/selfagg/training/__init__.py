@@ -1,1 +1,1 @@
-"""How a model learns to aggregate: training data, rewards, reinforcement learning."""
+"""Training of a model to aggregate: training data, rewards, reinforcement learning."""

@@ -1,4 +1,4 @@
-"""What TRL is told, from what selfagg is told: arguments, the order of prompts, the adapter, the processes."""
+"""Settings of TRL made from settings of selfagg: arguments, the order of prompts, the adapter, the processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOConfig | GRPOConfig:
-    """TRL's arguments; on the CPU where there is no accelerator, in bfloat16 with gradient checkpointing on one.
+    """Return TRL's arguments: for the CPU if there is no accelerator, in bfloat16 with gradient checkpointing on one.
 
     Raises:
         UsageError: A step cannot be shared out as asked for.
@@ -56,7 +56,7 @@ def arguments(settings: RLSettings, folder: RunFolder, save_every: int) -> RLOOC
 
 
 def order(rows: Sequence[TrainingRow], settings: RLSettings) -> Dataset:
-    """The prompts of all steps, as places: shuffled anew each time round; more steps begin with those of fewer."""
+    """Return the prompts of all steps, as places, shuffled anew each round; more steps begin with those of fewer."""
     from datasets import Dataset
 
     wanted = settings.steps * settings.prompts
@@ -67,7 +67,7 @@ def order(rows: Sequence[TrainingRow], settings: RLSettings) -> Dataset:
 
 
 def adapter(rank: int) -> Any:
-    """A LoRA adapter of this rank on all linear layers but the last; None for 0."""
+    """Return a LoRA adapter of rank ``rank`` on all linear layers but the last; None for rank 0."""
     from peft import LoraConfig
 
     if not rank:
@@ -76,7 +76,7 @@ def adapter(rank: int) -> Any:
 
 
 def processes() -> Any:
-    """Those that train together, as accelerate or torchrun started them."""
+    """Return the processes that train together, as accelerate or torchrun started them."""
     import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
 
@@ -84,7 +84,7 @@ def processes() -> Any:
 
 
 def _in_parts(settings: RLSettings) -> tuple[int, int]:
-    """How many responses one process takes at once, and how often in a step: equal parts, the largest allowed."""
+    """Return the most responses that one process can take at once, and the number of such equal parts in a step."""
     together: int = processes().num_processes
     share, left = divmod(settings.responses, together)
     if settings.repeats > 1 and settings.prompts % together:

@@ -1,4 +1,4 @@
-"""Prompts of a training set: which there can be, which are taken, and their rows.
+"""The prompts of a training set: those that are possible, those that are taken, and their rows.
 
 Two passes, so that memory holds no texts but those of the rows being written: the first counts tokens and right
 candidates, the second reads the chosen candidates again.
@@ -39,8 +39,8 @@ class PromptEntry:
         position: Of its problem.
         tokens: Of its prompt.
         members: The candidates shown, in this order.
-        c: How many of them are right.
-        cut: How many of them are shortened.
+        c: Number of right candidates.
+        cut: Number of shortened candidates.
         messages: The conversation, where it has to be shortened and is not the one that the candidates give.
     """
 
@@ -54,19 +54,19 @@ class PromptEntry:
 
 @dataclass
 class PromptAssembly:
-    """Puts a set together.
+    """The assembly of a set's prompts, step by step.
 
     Attributes:
         record: The candidates, and all problems.
         questions: All problems.
         origins: For each the name of its source.
-        recipe: What is made of them.
-        settings: How candidates are sampled and shown.
+        recipe: The recipe of the set.
+        settings: The sampling and the shown part of candidates.
         model: Counts tokens; None: they are estimated, and no prompt is too long.
         plain: The plain prompts that fit, by the places of the problems to train on.
         test: Those of the held out problems.
         drawn: Aggregation prompts by problem.
-        counts: What was left out, and why.
+        counts: Numbers of prompts left out, by reason.
     """
 
     record: Record
@@ -86,7 +86,7 @@ class PromptAssembly:
     # -- first pass
 
     async def measure(self, parts: Split) -> None:
-        """Finds the plain prompts that fit.
+        """Find the plain prompts that fit.
 
         Raises:
             UsageError: None does, or one holds more than text.
@@ -105,7 +105,7 @@ class PromptAssembly:
             )
 
     def check_share(self) -> None:
-        """Raises `UsageError` where the share of aggregation prompts is less than one of them, whatever is sampled."""
+        """Raise `UsageError` where the share of aggregation prompts is less than one prompt, whatever is sampled."""
         most = len(self.plain) * self.recipe.draws
         if self.recipe.fraction > 0 and mixture(len(self.plain), most, self.recipe.fraction)[1] == 0:
             raise UsageError(
@@ -114,7 +114,7 @@ class PromptAssembly:
             )
 
     def rounds(self) -> Iterator[Sequence[int]]:
-        """Problems that candidates are needed for: as many as the share takes, then more in place of what `draw` drops.
+        """Yield the problems to sample candidates for: first as many as the share takes, then others for dropped ones.
 
         They come in the set's order, so the set is the same as if all problems had candidates.
         """
@@ -128,7 +128,7 @@ class PromptAssembly:
             yield batch
 
     async def draw(self, places: Sequence[int]) -> None:
-        """Draws aggregation prompts for these problems from the candidates that the record holds."""
+        """Draw aggregation prompts for these problems from the candidates that the record holds."""
         for batch in _batches(places):
             drawn = await asyncio.gather(*(self._drawn(place) for place in batch))
             self.drawn.update({place: entries for place, entries in zip(batch, drawn, strict=True) if entries})
@@ -159,7 +159,7 @@ class PromptAssembly:
     async def _measured(
         self, prompt: Prompt, place: int, members: tuple[int, ...] = (), c: int = PLAIN
     ) -> PromptEntry | None:
-        """The entry of a prompt, or None if it is too long even when it is shortened."""
+        """Return the entry of a prompt, or None if the prompt is too long even when it is shortened."""
         try:
             fitted = await self._fitted(prompt)
         except TooLong:
@@ -191,7 +191,7 @@ class PromptAssembly:
     # -- the choice
 
     def mixed(self) -> list[PromptEntry]:
-        """The training set, in its order: no prompt twice, every problem's first draw before any second.
+        """Return the training set in its order: no prompt twice, the first draw of every problem before any second one.
 
         Raises:
             UsageError: There is no aggregation prompt to take.
@@ -212,13 +212,13 @@ class PromptAssembly:
         return entries
 
     def _order(self) -> list[int]:
-        """The problems to train on, in the order in which they are taken."""
+        """Return the problems to train on, in the order in which they are taken."""
         order = sorted(self.plain)
         address_random(self.settings.seed, "training data", "order").shuffle(order)
         return order
 
     def held_out(self) -> list[PromptEntry]:
-        """The test split, in the problems' order."""
+        """Return the test split, in the problems' order."""
         return [self.test[place] for place in sorted(self.test)]
 
     def _nothing_drawn(self) -> str:
@@ -239,7 +239,7 @@ class PromptAssembly:
     # -- second pass
 
     def rows(self, file: File, entries: Iterable[PromptEntry]) -> Iterator[TrainingRow]:
-        """The rows of these entries, one at a time."""
+        """Yield the rows of these entries, one at a time."""
         for index, entry in enumerate(entries):
             question = self.questions[entry.position]
             yield TrainingRow(
@@ -266,7 +266,7 @@ class PromptAssembly:
         return aggregation(question, shown).messages([self._view(member) for member in shown])
 
     def facts(self, train: Sequence[PromptEntry], test: Sequence[PromptEntry]) -> dict[str, Any]:
-        """What is in the set, and what was left out of it."""
+        """Return the numbers of prompts in the set and of prompts left out, by kind."""
         drawn = [entry for entry in train if entry.members]
         plain = [entry for entry in train if not entry.members]
         by_c = Counter(entry.c for entry in drawn)

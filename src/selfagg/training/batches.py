@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def by_length(batches: Sequence[Batch]) -> list[Batch]:
-    """The same rows in as many batches of the same size, rows of similar length together.
+    """Return the same rows in as many batches of the same size, with rows of similar length together.
 
     All batches of a step make one gradient, so it does not matter which row is in which.
     """
@@ -25,7 +25,7 @@ def by_length(batches: Sequence[Batch]) -> list[Batch]:
 
 
 def narrowed(batch: Batch, *, response: bool) -> Batch:
-    """Without the columns that are padding in every row: left of the prompts and, if asked for, right of responses."""
+    """Remove the columns that are padding in every row: left of the prompts and, if asked for, right of responses."""
     longest = max(1, int(batch["prompt_mask"].sum(1).max()))
     cut = {name: batch[name][:, -longest:] for name in ("prompt_ids", "prompt_mask")}
     if response:
@@ -35,7 +35,7 @@ def narrowed(batch: Batch, *, response: bool) -> Batch:
 
 
 def in_parts(prompts: Sequence[list[int]], at_once: int, sample: Callable[[list[list[int]]], list[T]]) -> list[T]:
-    """Samples for at most so many prompts at once, of similar length each time; results in the order of the prompts."""
+    """Sample for at most ``at_once`` prompts of similar length at a time; return the results in the prompts' order."""
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     results: dict[int, T] = {}
     for start in range(0, len(order), at_once):

@@ -22,7 +22,7 @@ configs:
 
 
 def described_pool(record: Record, recipe: Recipe) -> dict[str, Any]:
-    """What the candidates are worth and what they took, as the record has them."""
+    """Return the accuracy and the cost of the candidates, from the record."""
     summary = summarise(record)
     population = summary.populations[0] if summary.populations else None
     ((replies, cut),) = record.query(

@@ -1,4 +1,4 @@
-"""Makes a training set: samples candidates into a record, and builds prompts of them by the code that inference uses.
+"""Make a training set: sample candidates into a record, and build prompts by the code that inference uses.
 
 A set is a folder: the record of the candidates (an ordinary one, of majority voting), ``train.parquet``, with held out
 problems ``test.parquet``, a card (``README.md``) and the same facts as JSON, which are written last.
@@ -33,7 +33,7 @@ NO_MODEL = "none"
 """The model's name in the record of a set for which none was asked."""
 
 Watching = Callable[[int], Callback]
-"""Gives the callback of a round of sampling, for the number of problems that are sampled by its end."""
+"""A function that returns the callback of a round of sampling, for the number of problems sampled by its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Problems:
     Attributes:
         questions: In their order, ids unique.
         origins: For each the name of its source.
-        source: Which they are, in words.
+        source: The problems' origin, in words.
     """
 
     questions: Sequence[Question]
@@ -69,10 +69,10 @@ class DataPlan:
 
     Attributes:
         problems: The problems.
-        recipe: What is made of them.
-        settings: How candidates are sampled; the seed decides all draws, and what of a candidate is shown is shown.
+        recipe: The recipe of the set.
+        settings: The sampling of candidates; the seed decides all draws, and what of a candidate is shown is shown.
         model: The name of the model.
-        told: What the record tells of its making besides versions.
+        told: Facts that the record notes besides versions.
     """
 
     problems: Problems
@@ -86,23 +86,23 @@ class DataPlan:
 
     @property
     def parts(self) -> Split:
-        """Which problems are trained on."""
+        """Return the problems of the training split and of the test split."""
         return split(self.problems.questions, self.recipe.held_out, self.settings.seed)
 
     @property
     def method(self) -> Majority:
-        """What samples the candidates."""
+        """Return the method that samples the candidates."""
         return Majority(n=self.recipe.pool, t=1)
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """What a rerun is compared by."""
+        """Return the settings that a rerun is compared by."""
         recorded = configuration(self.method, self.model, self.settings, self.problems.source)
         return recorded | {"training_set": asdict(self.recipe)}
 
 
 def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
-    """The facts of the set that the folder holds, if it is this one and nothing is missing or changed.
+    """Return the facts of the set in the folder, or None if the set is unfinished or a file is missing or changed.
 
     Raises:
         UsageError: It is another set; says what differs. Or the folder holds something else.
@@ -122,7 +122,7 @@ def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a folder that holds something else than a training set.
+    """Refuse a folder that holds something else than a training set.
 
     Raises:
         UsageError: It does, or it is no folder.
@@ -144,11 +144,11 @@ async def make_set(
     reused: Path | None = None,
     watching: Watching | None = None,
 ) -> dict[str, Any]:
-    """Makes the set, or goes on with it; nothing that is recorded is sampled again.
+    """Make the set or go on with an unfinished one; sample nothing again that is recorded.
 
     Args:
-        folder: Where; a new folder, or one that holds an unfinished set of this plan.
-        plan: What; its model is the name of ``model``.
+        folder: The folder; a new one, or one that holds an unfinished set of this plan.
+        plan: The plan; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once.
         reused: A record whose first samples for the same problems serve here too.

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvaluation:
-    """What is evaluated, and when: before the first step, at every so many, and after the last.
+    """An evaluation on held-out problems: before the first step, after every so many steps, and after the last.
 
     Attributes:
         questions: Held-out problems, with gold answers.
         every: Steps between evaluations; 0: before and after training alone.
         method: RSA with its N, K and T (the paper's 16, 4, 10).
-        sampling: How members are sampled.
+        sampling: The sampling of members.
         seed: Decides sets and members' seeds: the same at every step, so that steps are compared on equal terms.
     """
 
@@ -44,12 +44,12 @@ class HeldOutEvaluation:
     seed: int = 1234
 
     def due(self, step: int) -> bool:
-        """Whether there is one after this step, the last step apart."""
+        """Return True if an evaluation follows this step; the last step is not considered."""
         return step == 0 or (self.every > 0 and step % self.every == 0)
 
 
 class Evaluations(TrainerCallback):
-    """Evaluates when it is due, and adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
+    """The evaluations of a training; each adds a line ``{"step": ..., "evaluation": ...}`` to the metrics."""
 
     def __init__(self, evaluation: HeldOutEvaluation, folder: RunFolder, callback: Callback) -> None:
         self._evaluation = evaluation
@@ -81,7 +81,7 @@ class Evaluations(TrainerCallback):
 async def evaluated(
     model: Any, tokenizer: Any, evaluation: HeldOutEvaluation, record: Path, name: str
 ) -> dict[str, Any]:
-    """The evaluation of a model as it is now: as ``selfagg eval --json`` prints it.
+    """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints.
 
     What its record holds already is not sampled again.
     """

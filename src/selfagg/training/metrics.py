@@ -13,7 +13,7 @@ from selfagg.training.rollouts import Rollout
 
 
 def summary(rollouts: Sequence[Rollout]) -> dict[str, Any]:
-    """A step's metrics: of ``plain`` and of ``aggregation`` prompts, these ``by_c`` of the K right candidates too.
+    """Return a step's metrics of ``plain`` and of ``aggregation`` prompts, the latter also ``by_c`` right candidates.
 
     Each group has ``n`` (responses), ``unscored``, ``reward`` (mean of those scored), ``length`` (mean tokens),
     ``cut`` (share that ended at the limit) and ``entropy`` (mean over tokens, nats). A group without responses is
@@ -35,7 +35,7 @@ def summary(rollouts: Sequence[Rollout]) -> dict[str, Any]:
 
 
 def flat(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Nested metrics under names like ``aggregation/by_c/2/reward``, as trainers log them; None left out."""
+    """Return nested metrics under names like ``aggregation/by_c/2/reward``, as trainers log them; omit None."""
     numbers: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, dict):
@@ -52,18 +52,18 @@ class MetricsFile:
         self.path = path
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it holds; a line that was cut off by a crash is left out."""
+        """Return the lines of the file; leave out a line that a crash has cut off."""
         if not self.path.exists():
             return []
         return [*_whole_lines(self.path.read_text(encoding="utf-8").splitlines())]
 
     def add(self, line: dict[str, Any]) -> None:
-        """Adds one line."""
+        """Append one line to the file."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def go_back(self, step: int) -> None:
-        """Forgets the steps after this one: they are taken again."""
+        """Remove the lines of the steps after ``step``: these steps are taken again."""
         kept = [line for line in self.lines() if line["step"] <= step]
         write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 

@@ -13,12 +13,12 @@ PACKAGES = ("selfagg", "trl", "transformers", "torch", "peft", "accelerate")
 
 
 def versions() -> dict[str, str]:
-    """What a training depends on beside its settings."""
+    """Return the versions of the packages that a training depends on."""
     return {package: metadata.version(package) for package in PACKAGES}
 
 
 def model_card(settings: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:
-    """The card, in Markdown.
+    """Return the card in Markdown.
 
     Args:
         settings: All that was asked for, the base model and the data among it.
@@ -45,7 +45,7 @@ def model_card(settings: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) 
 
 
 def _chosen(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Evenly spread, the first and the last among them."""
+    """Return evenly spread steps, the first and the last among them."""
     if len(steps) <= ROWS:
         return [*steps]
     return [steps[round(place * (len(steps) - 1) / (ROWS - 1))] for place in range(ROWS)]
@@ -80,7 +80,7 @@ def _evaluations(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def accuracy(population: Mapping[str, Any]) -> str:
-    """A population's accuracy with its interval, in percent."""
+    """Return a population's accuracy with its interval, in percent."""
     if population["accuracy"] is None:
         return "-"
     low, high = population["interval"]

@@ -33,7 +33,7 @@ def train_on_set(
     Args:
         model: A hub id, a folder, a .gguf file, or ``local``.
         data: The set's folder.
-        settings: How it is trained.
+        settings: The settings of the training.
         out: The folder of this training.
         evaluation: RSA on held-out problems; see `evaluation_on_set`.
         save_every: Steps between checkpoints; 0: at the end only.

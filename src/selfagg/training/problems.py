@@ -19,7 +19,7 @@ def load_problems(sources: Sequence[str], selection: Selection, sizes: Sequence[
 
     Args:
         sources: Benchmarks, ``reasoning_gym:TASK``, files.
-        selection: Which problems. Of several sources, ``settings`` goes to Reasoning Gym's and ``data`` to the
+        selection: The problems to take. Of several sources, ``settings`` goes to Reasoning Gym's and ``data`` to the
             benchmarks.
         sizes: Number of problems of each source, or one number for all.
 

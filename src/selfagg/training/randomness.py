@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def remember() -> Callable[[], None]:
-    """Remembers where python's, numpy's and torch's generators (all devices) stand; the result puts them back there."""
+    """Save the states of the generators of python, numpy and torch (all devices); return a function to restore them."""
     import numpy as np
     import torch
 

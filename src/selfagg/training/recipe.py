@@ -1,4 +1,4 @@
-"""How a training set is drawn from a pool of candidates: everything that a seed decides, without any text."""
+"""The drawing of a training set from a pool of candidates: everything that a seed decides, without any text."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ TooLongChoice = Literal["shorten", "drop"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a training set is made of (arXiv 2509.26626, section on aggregation-aware RL).
+    """The composition of a training set (arXiv 2509.26626, section on aggregation-aware RL).
 
     Attributes:
         k: Candidates of an aggregation prompt; 1 is the refine wording.
         pool: Candidates that are sampled for each problem, of which k are drawn (k).
         draws: Different sets of k of them that are drawn for each problem.
         fraction: Share of aggregation prompts among all training prompts; 0: plain problems alone, no model is asked.
-        all_right: What becomes of prompts all of whose candidates are right.
-        all_wrong: What becomes of prompts none of whose candidates is right.
-        too_long: What becomes of longer aggregation prompts: candidates are shortened, as at inference, or the prompt
+        all_right: Fate of prompts with right candidates alone.
+        all_wrong: Fate of prompts without a right candidate.
+        too_long: Fate of longer aggregation prompts: candidates are shortened, as at inference, or the prompt
             is dropped. A plain prompt that is too long is dropped.
         max_prompt_tokens: Most tokens of a prompt; None: what the model's context leaves beside a reply.
         held_out: Problems kept apart as a test split, which are trained on in no form.
@@ -61,7 +61,7 @@ class Recipe:
             )
 
     def keeps(self, c: int) -> bool:
-        """Whether a prompt with ``c`` right candidates stays."""
+        """Return True if a prompt with ``c`` right candidates stays in the set."""
         return (c < self.k or self.all_right == "keep") and (c > 0 or self.all_wrong == "keep")
 
 
@@ -81,7 +81,7 @@ class Split:
 
 
 def split(problems: Sequence[Question], held_out: int, seed: int) -> Split:
-    """Holds problems out, drawn by the seed; small generated tasks repeat themselves, so it goes by their texts too.
+    """Hold problems out, drawn by the seed; drop problems with the text of one held out: small generated tasks repeat.
 
     Raises:
         UsageError: Nothing would be left to train on.
@@ -98,7 +98,7 @@ def split(problems: Sequence[Question], held_out: int, seed: int) -> Split:
 
 
 def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, draws: int) -> list[tuple[int, ...]]:
-    """Different sets of ``k`` of a problem's usable candidates, uniform, each in an order drawn with it.
+    """Draw different sets of ``k`` of a problem's usable candidates, uniformly, each in an order drawn with the set.
 
     As many as there are where that is less than ``draws``. More draws begin with those of fewer.
     """
@@ -111,7 +111,7 @@ def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, dra
 
 
 def mixture(plain: int, aggregation: int, fraction: float) -> tuple[int, int]:
-    """As much as can be taken of both kinds with this share of aggregation prompts, to rounding: all of one kind.
+    """Return the largest numbers of plain and aggregation prompts with this share of aggregation prompts, rounded.
 
     Args:
         plain: Plain prompts at hand, and

@@ -37,11 +37,11 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """What a response is worth.
+    """The reward of one response.
 
     Attributes:
         value: 1.0 verified right, 0.0 not; None: it could not be scored.
-        note: Why it could not be scored, or what its check has to say of it (a time limit, the test that failed).
+        note: Reason for a missing score, or a note of the check (a time limit, the test that failed).
     """
 
     value: float | None
@@ -49,7 +49,7 @@ class Reward:
 
 
 class Rewards:
-    """Rewards responses. Never raises for one, and never waits for ever.
+    """A reward function. It never raises for one response, and never waits for ever.
 
     Args:
         stalled_s: Seconds without any score after which the running checks are given up.
@@ -60,7 +60,7 @@ class Rewards:
         self._finished = 0
 
     async def reward(self, info: Mapping[str, Any] | None, reply: Reply) -> Reward:
-        """The reward of one reply.
+        """Score one reply.
 
         Args:
             info: ``extra_info`` of the row that was answered; its ``question`` is the question's JSON text.
@@ -99,11 +99,11 @@ REWARDS = Rewards()
 
 
 def reply_of(completion: str | Sequence[Mapping[str, Any]], *, cut: bool = False) -> Reply:
-    """A completion as the reply that an evaluation would have got.
+    """Return a completion as the reply that an evaluation would get.
 
     Args:
         completion: The text, or messages of which the last is the response.
-        cut: Whether it ended because it reached its length limit.
+        cut: True if it ended because it reached its length limit.
     """
     message = {"content": completion} if isinstance(completion, str) else completion[-1]
     text = message.get("content") or ""
@@ -125,7 +125,7 @@ async def trl_reward(
     log_extra: Callable[[str, list[Any]], None] | None = None,
     **columns: Any,
 ) -> list[float | None]:
-    """A reward function for TRL's trainers.
+    """Compute the rewards of completions, as a reward function of TRL's trainers.
 
     Logs the share of responses without a reward as ``reward/unscorable``, and each response's note beside its text
     where completions are logged.
@@ -161,7 +161,7 @@ async def trl_reward(
 
 
 async def try_scoring(questions: Iterable[Question]) -> None:
-    """Scores a response to one question of each kind and task: finds out before a run what it could not score.
+    """Score a response to one question of each kind and task, to find before a run those that cannot be scored.
 
     Raises:
         UsageError: Responses to such questions cannot be scored here (no sandbox, no gold answer, an unknown task).

@@ -49,7 +49,7 @@ def train(
     about: Mapping[str, Any] | None = None,
     callback: Callback = lambda line: None,
 ) -> RunFolder:
-    """Trains a model, in place, and saves it as a folder; called again after a crash, it goes on where that was.
+    """Train a model in place and save it as a folder; go on after a crash if called again.
 
     The same call with the same ``out`` continues from the last whole checkpoint and repeats, on the same machine, what
     the lost steps had sampled and computed, bit by bit. With more ``settings.steps`` it goes on for longer.
@@ -59,7 +59,7 @@ def train(
             what is saved alone.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
         rows: The prompts; drawn in an order of their own, all once before any comes again.
-        settings: How it is trained.
+        settings: The settings of the training.
         out: The folder of this training; see `RunFolder` for what is in it.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
             each completion or None where it cannot be scored. The columns are those of `Row.columns`, a value for each
@@ -67,7 +67,7 @@ def train(
         evaluation: RSA on held-out problems at chosen steps; None: none.
         trainer: Makes the trainer, from the arguments of `KeptGRPO`; None: by ``settings.algorithm``.
         save_every: Steps between checkpoints; 0: at the end only.
-        about: What else decides the training (the base model, the data), to be compared when it is continued.
+        about: Further facts that decide the training (the base model, the data), to be compared when it is continued.
         callback: Told of each line that ``metrics.jsonl`` gets.
 
     Returns:
@@ -115,14 +115,14 @@ def train(
 
 
 def _one_after_another() -> AbstractContextManager[None]:
-    """Where several processes train together: the first one alone, then the others."""
+    """Let the first of several processes that train together go alone, and then the others."""
     first: AbstractContextManager[None] = processes().main_process_first()
     return first
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the libraries' bars and their notes to their own authors off the terminal."""
+    """Keep progress bars and developers' notes of the libraries off the terminal."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -145,7 +145,7 @@ def _trainer_class(settings: RLSettings) -> type[_Kept]:
 
 
 def _deciding(settings: RLSettings, about: Mapping[str, Any]) -> dict[str, Any]:
-    """All that decides the course of a training; not for how long it goes on."""
+    """Return all settings that decide the course of a training; the number of steps is none of them."""
     names = [name for name in RLSettings.__dataclass_fields__ if name != "steps"]
     return {**about, **{name: getattr(settings, name) for name in names}}
 
@@ -177,7 +177,7 @@ def _own_reward(
 def _check_fit(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[TrainingRow], max_tokens: int
 ) -> None:
-    """Raises `UsageError` where a prompt and its response do not fit the model's context."""
+    """Raise `UsageError` where a prompt and its response do not fit the model's context."""
     if not rows:
         raise UsageError("the training set has no rows")
     context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -208,7 +208,7 @@ def _save_final(trainer: _Kept, tokenizer: PreTrainedTokenizerBase, folder: RunF
 
 
 def training_dtype(settings: RLSettings) -> str:
-    """What a model is to be loaded in for training.
+    """Return the dtype in which to load a model for training.
 
     Full precision: at the paper's learning rate an update is too small for bfloat16 to hold, and would be rounded away
     (the passes themselves run in bfloat16 on a GPU). Weights that stay as they are, under an adapter, may be bfloat16.

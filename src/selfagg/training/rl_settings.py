@@ -1,4 +1,4 @@
-"""What reinforcement learning is told: the paper's setting by default."""
+"""Settings of reinforcement learning; the defaults are the paper's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Vllm = Literal["colocate", "server"]
 
 @dataclass(frozen=True, slots=True)
 class RLSettings:
-    """How a model is trained (defaults: arXiv 2509.26626, section on aggregation-aware RL).
+    """The settings of a training (defaults: arXiv 2509.26626, section on aggregation-aware RL).
 
     A step samples ``rollouts`` responses to each of ``prompts`` prompts, rewards them, and updates the weights once.
 
@@ -32,7 +32,7 @@ class RLSettings:
         lora: Rank of a LoRA adapter on all linear layers, merged at the end; 0: all weights are trained.
         vllm: vLLM samples the responses: ``colocate`` in this process, ``server``: a ``trl vllm-serve`` on this
             machine (transformers does).
-        repeats: How often each prompt stands in a step, one after another: for trainers whose rollouts have several
+        repeats: Copies of each prompt in a step, one after another: for trainers whose rollouts have several
             parts, as ``examples/end_to_end``.
         seed: Decides the order of prompts and what is sampled.
     """
@@ -70,5 +70,5 @@ class RLSettings:
 
     @property
     def responses(self) -> int:
-        """Responses of a step."""
+        """Return the number of responses of a step."""
         return self.groups * self.rollouts

@@ -1,4 +1,4 @@
-"""What was sampled in each step of a training, kept: one small parquet file a step."""
+"""The responses sampled in each step of a training, kept in one small parquet file a step."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Rollout:
         step: Of the training, from 1.
         index: Place of its prompt in the training set.
         id: Of its question.
-        aggregation: Whether its prompt shows candidates.
-        k: How many.
-        c: How many of them are right; -1 for a plain prompt.
+        aggregation: True if its prompt shows candidates.
+        k: Number of candidates.
+        c: Number of right candidates; -1 for a plain prompt.
         t: Population in an end-to-end loop, else 1.
         i: Member of it, else 0.
         text: The response.
         reward: Its reward; None where it could not be scored.
         tokens: Its length.
-        cut: Whether it ended at the length limit.
+        cut: True if it ended at the length limit.
         entropy: Mean over its tokens of the policy's entropy, in nats; None before the update.
     """
 
@@ -45,12 +45,12 @@ class Rollout:
 
 
 def rollouts_file(folder: Path, step: int) -> Path:
-    """Where a step's rollouts lie."""
+    """Return the path of a step's rollouts."""
     return folder / f"step-{step:06d}.parquet"
 
 
 def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path:
-    """Writes a step's rollouts at once, in the place of those of an earlier try at the same step."""
+    """Write a step's rollouts at once, in place of those of an earlier try at the same step."""
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
@@ -65,7 +65,7 @@ def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path
 
 
 def read_rollouts(folder: Path) -> Iterator[Rollout]:
-    """All rollouts of a training, step by step."""
+    """Yield all rollouts of a training, step by step."""
     import pyarrow.parquet as parquet
 
     for path in sorted(folder.glob("step-*.parquet")):

@@ -35,12 +35,12 @@ class TrainingRow:
         ability: The question's kind.
         ground_truth: The gold answer; ``""`` where scoring goes by the question's data alone.
         index: Its place in the file, from 0.
-        split: Which file.
+        split: The file: ``train`` or ``test``.
         id: The question's id.
         question: JSON text of the whole question; see `question_of`.
-        aggregation: Whether candidates are shown.
-        k: How many; 0 for a plain prompt.
-        c: How many of them are right; -1 for a plain prompt.
+        aggregation: True if candidates are shown.
+        k: Number of candidates; 0 for a plain prompt.
+        c: Number of right candidates; -1 for a plain prompt.
         prompt_tokens: Tokens of the prompt, chat template included; an estimate errs upwards.
     """
 
@@ -58,7 +58,7 @@ class TrainingRow:
     prompt_tokens: int = 0
 
     def columns(self) -> dict[str, Any]:
-        """The row as parquet has it."""
+        """Return the row in the columns of the parquet file."""
         return {
             "data_source": self.data_source,
             "prompt": [dict(message) for message in self.prompt],
@@ -69,7 +69,7 @@ class TrainingRow:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> TrainingRow:
-        """The row that `columns` gave."""
+        """Return the row that `columns` gave."""
         return cls(
             columns["data_source"],
             tuple(columns["prompt"]),
@@ -83,7 +83,7 @@ _INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_to
 
 
 def question_of(row: TrainingRow | Mapping[str, Any]) -> Question:
-    """The whole question of a row, with all that scoring needs.
+    """Return the whole question of a row, with all that scoring needs.
 
     Args:
         row: A row, or what its column ``extra_info`` holds: all that a reward function is given.
@@ -92,17 +92,17 @@ def question_of(row: TrainingRow | Mapping[str, Any]) -> Question:
 
 
 def question_text(question: Question) -> str:
-    """What the field ``question`` of a row holds."""
+    """Return the text for the field ``question`` of a row."""
     return stored.question_body(question)
 
 
 def rows_file(folder: Path, split: Split) -> Path:
-    """Where a set's rows of this split lie."""
+    """Return the path of the rows of one split."""
     return folder / f"{split}.parquet"
 
 
 def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
-    """All rows of one split, in the file's order; none where a set holds no test split.
+    """Return all rows of one split, in the file's order; none where a set has no test split.
 
     Raises:
         UsageError: There is no training set, or the file is none.
@@ -124,7 +124,7 @@ def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
 
 
 def write_rows(folder: Path, split: Split, rows: Iterable[TrainingRow]) -> int:
-    """Writes a split's file at once: a crash leaves the old one or none; memory holds 256 rows at a time.
+    """Write a split's file at once, with at most 256 rows in memory: a crash leaves the old file or none.
 
     Returns:
         How many rows there were.
@@ -143,7 +143,7 @@ def write_rows(folder: Path, split: Split, rows: Iterable[TrainingRow]) -> int:
 
 
 def schema() -> pyarrow.Schema:
-    """Columns and types of the files."""
+    """Return the columns and types of the files."""
     import pyarrow as pa
 
     text, whole = pa.string(), pa.int64()

@@ -1,4 +1,4 @@
-"""The folder of a training: what was asked for, its checkpoints, and how to go on after a crash."""
+"""The folder of a training: its settings, its checkpoints, and the way to go on after a crash."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ class RunFolder:
 
     @property
     def final(self) -> Path:
-        """The trained model."""
+        """Return the folder of the trained model."""
         return self.path / "final"
 
     @property
     def rollouts(self) -> Path:
-        """What was sampled."""
+        """Return the folder of the sampled responses."""
         return self.path / "rollouts"
 
     @property
     def checkpoints(self) -> Path:
-        """Weights and optimiser to go on from."""
+        """Return the folder of the checkpoints: weights and optimiser states to go on from."""
         return self.path / "checkpoints"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps a second training out of the folder for the length of the ``with`` block.
+        """Keep a second training out of the folder for the length of the ``with`` block.
 
         Raises:
             UsageError: One is at work there, or the place cannot be written.
@@ -69,15 +69,15 @@ class RunFolder:
             taken.release()
 
     def evaluation(self, step: int) -> Path:
-        """The record of an evaluation."""
+        """Return the path of the record of the evaluation after step ``step``."""
         return self.path / "evaluations" / f"step-{step:06d}.sqlite"
 
     def begin(self, settings: Mapping[str, Any], *, may_differ: Mapping[str, Any]) -> None:
-        """Writes down what is asked for; in a folder that has been begun, compares.
+        """Write the settings into a new folder; compare them in a folder that a training has begun.
 
         Args:
-            settings: What decides the course of the training; JSON values.
-            may_differ: What does not: how long it goes on, versions.
+            settings: Settings that decide the course of the training; JSON values.
+            may_differ: Settings that do not: the number of steps, versions.
 
         Raises:
             UsageError: The folder belongs to another training, or cannot be written.
@@ -97,7 +97,7 @@ class RunFolder:
             raise UsageError(f"{file} is no training's: name a new folder") from None
 
     def settings(self) -> dict[str, Any]:
-        """What was asked for."""
+        """Return the settings of the training."""
         file = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
         return {**file["settings"], "steps": file["circumstances"].get("steps")}
 
@@ -106,7 +106,7 @@ class RunFolder:
             raise UsageError(f"{self.path} belongs to a training with other settings: {'; '.join(found)}")
 
     def last_checkpoint(self) -> tuple[Path, int] | None:
-        """The last whole checkpoint and its step."""
+        """Return the last whole checkpoint and its step."""
         whole = {
             int(path.parent.name.rpartition("-")[2]): path.parent
             for path in self.checkpoints.glob(f"checkpoint-*/{_WHOLE}")
@@ -114,7 +114,7 @@ class RunFolder:
         return (whole[max(whole)], max(whole)) if whole else None
 
     def check(self, checkpoint: Path) -> None:
-        """Looks whether a checkpoint is what was written.
+        """Compare a checkpoint with the digests written beside it.
 
         Raises:
             UsageError: A file of it is missing or has changed.
@@ -129,14 +129,14 @@ class RunFolder:
             raise UsageError(f"the checkpoint {checkpoint} is damaged ({changed}); {way_on}")
 
     def clear(self) -> None:
-        """Removes all checkpoints but the last whole one; only for a folder that `begin` has found to be this one."""
+        """Remove all checkpoints but the last whole one; call only after `begin` has accepted the folder."""
         last = self.last_checkpoint()
         for path in self.checkpoints.glob("checkpoint-*"):
             if last is None or path != last[0]:
                 _remove(path)
 
     def seal(self, step: int) -> None:
-        """Says that a checkpoint is whole, once it is on disk, and removes those before it."""
+        """Mark a checkpoint as whole once it is on disk, and remove the checkpoints before it."""
         folder = self.checkpoints / f"checkpoint-{step}"
         written = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         for path in [*written, folder]:

@@ -36,7 +36,7 @@ RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[floa
 """As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, the columns being those of `Row.columns`."""
 
 Callback = Callable[[dict[str, Any]], None]
-"""Told each line of the metrics."""
+"""A function that receives each line of the metrics."""
 
 
 class RewardFailed(SelfaggError):
@@ -44,12 +44,12 @@ class RewardFailed(SelfaggError):
 
 
 class _Kept(_Trainer):
-    """What both trainers have in addition."""
+    """The methods that both trainers share."""
 
     def __init__(
         self, *, rows: Sequence[TrainingRow], folder: RunFolder, reward: RewardFunction, callback: Callback, **trl: Any
     ) -> None:
-        """As TRL's, whose data set here holds nothing but places in ``rows``."""
+        """Take TRL's arguments in ``trl``; TRL's data set holds nothing but places in ``rows``."""
         self._rows = rows
         self._folder = folder
         self._reward = reward
@@ -64,19 +64,19 @@ class _Kept(_Trainer):
 
     @property
     def _at_once(self) -> int:
-        """Responses that are sampled at once: without gradients, so more of them fit than go through an update."""
+        """Return the most responses to sample at once: more than an update takes, since sampling needs no gradients."""
         return SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
 
     @property
     def _ends(self) -> set[int]:
-        """Tokens that end a response: one that ends with another was cut."""
+        """Return the tokens that end a response; a response that ends with another token was cut."""
         return {*self.eos_token_ids, self._tokenizer.pad_token_id}
 
     def _send_telemetry(self) -> None:
-        """Nothing is sent anywhere."""
+        """Send nothing, unlike TRL."""
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """The card comes with the trained model."""
+        """Write no card here: selfagg's own card comes with the trained model."""
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self._started = time.monotonic()
@@ -96,7 +96,7 @@ class _Kept(_Trainer):
     async def _rewarded(
         self, prompts: list[Any], completions: list[Any], completion_ids: list[list[int]], **columns: Any
     ) -> list[float | None]:
-        """The reward function that TRL calls: asks the one it was given, and remembers the rollouts."""
+        """Compute rewards for TRL by the given reward function, and remember the rollouts."""
         self._rollouts = [
             _rollout(self.state.global_step + 1, row, completion, ids, cut=ids[-1] not in self._ends)
             for row, completion, ids in zip(self._sampled_rows, completions, completion_ids, strict=True)
@@ -117,7 +117,7 @@ class _Kept(_Trainer):
         return self._credited(rewards)
 
     def _credited(self, rewards: list[float | None]) -> list[float | None]:
-        """What TRL is given for these rewards."""
+        """Return the rewards that TRL learns from."""
         return rewards
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
@@ -153,7 +153,7 @@ class _Kept(_Trainer):
         return result
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """Adds a step's own metrics to what TRL logs, and keeps them and the step's rollouts."""
+        """Add a step's own metrics to those that TRL logs; keep the metrics and the step's rollouts."""
         if "loss" in logs:  # and not the summary at the end of all
             logs = {**logs, **flat(self._kept_step(logs.get("grad_norm")))}
         super().log(logs, start_time)
@@ -200,7 +200,7 @@ class KeptRLOO(_Kept, RLOOTrainer):
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Once rather than twice.
+        """Compute log-probabilities once rather than twice.
 
         TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
         batch of samples that policy is the one being updated: they are those of the pass with the gradient.

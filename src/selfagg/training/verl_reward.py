@@ -20,7 +20,7 @@ async def compute_score(
     extra_info: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> dict[str, float]:
-    """Scores one response.
+    """Score one response for verl.
 
     verl does not tell whether a response was cut at its length limit, so one to a question of kind ``text`` that
     was cut before any ``</answer>`` is read as if it were whole; with every other kind that changes nothing.
@@ -30,7 +30,7 @@ async def compute_score(
         solution_str: The response, reasoning included.
         ground_truth: Not looked at: the question in ``extra_info`` has all that scoring needs.
         extra_info: The row's column of that name.
-        **kwargs: What else verl may hand over.
+        **kwargs: Further arguments that verl may hand over.
 
     Returns:
         ``score``: 1.0 verified right, else 0.0; and of the prompt, for verl's validation metrics: ``aggregation``

@@ -43,7 +43,7 @@ def embedded_here() -> Path | None:
 
 
 def cached_weights() -> Path:
-    """Return where the fetched file belongs: under XDG_CACHE_HOME, else ``~/.cache``."""
+    """Return the path of the fetched file: under XDG_CACHE_HOME, else ``~/.cache``."""
     root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(root).expanduser() / "selfagg" / _NAME
 

@@ -1,4 +1,4 @@
-"""What a GGUF file says of its model before anything is loaded; the format is llama.cpp's."""
+"""The facts that a GGUF file states of its model before anything is loaded; the format is llama.cpp's."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _numbers(value: object) -> list[int]:
 
 
 class _Reader:
-    """Reads the key-value part of a header from front to back."""
+    """A reader of the key-value part of a header, from front to back."""
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data

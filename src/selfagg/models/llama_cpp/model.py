@@ -197,7 +197,7 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What is there between entering and leaving."""
+    """The objects that exist between entering and leaving a model."""
 
     llama: Llama
     server: Server
@@ -216,7 +216,7 @@ def _failures() -> Iterator[None]:
 
 
 def _split(spec: str) -> tuple[str, str]:
-    """Return what names the weights, and the adapter's file or ``""``."""
+    """Return the name of the weights, and the adapter's file or ``""``."""
     weights, _, adapter = f",{spec}".partition(",lora=")
     weights = weights.removeprefix(",")
     return "" if weights == "smollm2" else weights, adapter

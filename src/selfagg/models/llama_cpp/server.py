@@ -38,7 +38,7 @@ class Llama:
     """A running server; it ends with `close`.
 
     Attributes:
-        url: Where it listens on the loopback interface, for whoever has
+        url: Its address on the loopback interface, for whoever has
         key: its key, made up for this run.
         slots: Calls it works on at once; `fitting_slots` where memory sets the bound.
     """
@@ -129,7 +129,7 @@ def _close_all() -> None:
 
 
 def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:
-    """Return how many slots of ``cache`` bytes each half of the memory holds beside the weights; at least one."""
+    """Return the number of slots of ``cache`` bytes that half of the memory holds beside the weights; at least one."""
     return max(1, min(wanted, (memory() // 2 - weights) // max(1, cache)))
 
 

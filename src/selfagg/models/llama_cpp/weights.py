@@ -1,4 +1,4 @@
-"""Where a local model's weights are: in a package, in a file, or on the Hugging Face hub."""
+"""The weights of a local model: in a package, in a file, or on the Hugging Face hub."""
 
 from __future__ import annotations
 

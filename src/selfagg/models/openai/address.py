@@ -15,11 +15,11 @@ _VERSION = re.compile(r"/v\d\w*(/|$)")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is.
+    """The address of a server.
 
     Attributes:
         url: Base URL without user name, password, query and closing slash: fit to be shown.
-        query: What follows ``?`` in every request, as Azure's ``api-version=...``; may be secret.
+        query: The part after ``?`` of every request, as Azure's ``api-version=...``; may be secret.
         basic: User name and password as the Authorization header has them, or ``""``.
         other: The same with or without ``/v1``, to be tried where ``url`` is not found; None: there is none.
     """
@@ -36,12 +36,12 @@ class Address:
 
     @property
     def azure(self) -> bool:
-        """Return whether Azure serves it, which wants its key in a header of its own."""
+        """Return True if Azure serves it, which wants its key in a header of its own."""
         return (urlsplit(self.url).hostname or "").endswith((".azure.com", ".azure.us", ".azure.cn"))
 
     @property
     def secrets(self) -> list[str]:
-        """Return what must never be shown."""
+        """Return the texts that must never be shown."""
         values = [unquote(pair.partition("=")[2]) for pair in self.query.split("&") if "version" not in pair]
         password = base64.b64decode(self.basic.removeprefix("Basic ")).decode().partition(":")[2]
         return [*values, self.basic.removeprefix("Basic "), password]

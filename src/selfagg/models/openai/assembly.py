@@ -20,10 +20,10 @@ class Unfinished(TransientError):
 
 
 class ReplyAssembly:
-    """Put the events of one streamed chat completion together; a whole answer in the place of a stream will do.
+    """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
 
     Args:
-        verbatim: Whether deltas and reply hold the events' choices as they came.
+        verbatim: True if deltas and reply hold the events' choices as they came.
     """
 
     def __init__(self, *, verbatim: bool = False) -> None:
@@ -40,7 +40,7 @@ class ReplyAssembly:
 
     @property
     def whole(self) -> bool:
-        """Return whether the reply has come to its end."""
+        """Return True if the reply has come to its end."""
         return self._done or bool(self._finish)
 
     def add(self, event: object) -> Iterator[Delta]:
@@ -89,7 +89,7 @@ class ReplyAssembly:
         return reasoning, content
 
     def rest(self) -> Iterator[Delta]:
-        """Yield what was held back as the possible beginning of a tag and is none, now that all has come."""
+        """Yield text held back as the possible beginning of a tag that turned out to be none, now that all has come."""
         return self._thinking.rest()
 
     def reply(self, *, seconds: float) -> Reply:

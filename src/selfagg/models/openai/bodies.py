@@ -34,7 +34,7 @@ def refusal(status: int, body: str, headers: Mapping[str, str], secrets: Sequenc
         status: HTTP status.
         body: The answer's text, JSON or not.
         headers: The answer's headers.
-        secrets: What is never to be repeated.
+        secrets: Texts that must never be repeated.
     """
     return refusal_of(status, _loaded(body), secrets, headers)
 
@@ -68,7 +68,7 @@ def error_status(answer: object) -> int | None:
 
 
 class _Found:
-    """What a walk through an error's body has found."""
+    """The findings of a walk through an error's body."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -107,7 +107,7 @@ class _Found:
             self.take(name, value[named[name]], depth - 1)
 
     def _fault(self, value: Mapping[str, Any]) -> None:
-        """Return what FastAPI's form says: one entry a fault, with its place."""
+        """Return the message of FastAPI's form: one entry a fault, with its place."""
         place = value.get("loc")
         path = ".".join(map(str, place)) if isinstance(place, list) else ""
         self.texts.append(f"{path}: {value.get('msg', '')}" if path else str(value.get("msg", "")))

@@ -44,9 +44,9 @@ class Server:
     """One base URL.
 
     Attributes:
-        address: Where it is; changes where it redirects or where ``/v1`` was missing.
-        given: Where it was said to be.
-        pace: How fast the server is asked.
+        address: The address; changes where it redirects or where ``/v1`` was missing.
+        given: The address that the user gave.
+        pace: The pace of calls to the server.
         credentials: Key and headers.
     """
 
@@ -63,12 +63,12 @@ class Server:
         """Name the server; nothing is reached yet.
 
         Args:
-            address: Where it is.
+            address: The address of the server.
             credentials: Key and headers.
             timeout_s: Longest silence: of a whole answer, or between two events of a stream.
             whole_s: Longest time of a whole reply, however it comes.
-            policy: How calls are tried again; the pauses follow it.
-            keep_connections: Whether a connection serves several requests.
+            policy: The rules for further tries; the pauses follow them.
+            keep_connections: True if a connection serves several requests.
         """
         self.address = self.given = address
         self.pace = Pace(policy or RetryPolicy())
@@ -93,11 +93,11 @@ class Server:
             await session.close()
 
     async def get(self, path: str, *, timeout_s: float = ASK_S) -> object:
-        """Return what ``GET path`` answers; see `post`."""
+        """Return the answer to ``GET path``; see `post`."""
         return await self._exchange("GET", path, None, timeout_s)
 
     async def post(self, path: str, body: Mapping[str, Any], *, timeout_s: float | None = None) -> object:
-        """Return what ``POST path`` answers, as JSON.
+        """Return the answer to ``POST path``, as JSON.
 
         Args:
             path: Below the base URL, or absolute.
@@ -127,7 +127,7 @@ class Server:
     async def events(
         self, path: str, body: Mapping[str, Any], ended: Callable[[], bool] = lambda: False
     ) -> AsyncGenerator[object, None]:
-        """Yield what ``POST path`` streams, one JSON value an event, and `DONE`; raise as `post` does.
+        """Yield the stream of ``POST path``, one JSON value an event, and `DONE`; raise as `post` does.
 
         A server that does not stream gives one value. The time limit is one between events: a stream that moves is
         not hanging, one that sends nothing but comments is.
@@ -176,7 +176,7 @@ class Server:
         method: str = "POST",
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Forwarded]:
-        """Give the answer to a request as it comes, errors included; tried once.
+        """Send a request once, and open its answer as it comes, errors included.
 
         Args:
             path: Below the base URL; below the server's root where it begins with a slash.
@@ -256,7 +256,7 @@ class Server:
         return refusal(response.status, body.decode("utf-8", "replace"), response.headers, self._secrets)
 
     def _unreadable(self, text: str) -> Refusal | TransientError:
-        """Return what an answer of 200 without JSON means: a web page is most often a wrong address."""
+        """Return the error for an answer of 200 without JSON: a web page is most often a wrong address."""
         found = refusal_of(404, text, self._secrets)
         if not found.page:
             return TransientError(f"{self.url} sent an answer that is not JSON")

@@ -1,4 +1,4 @@
-"""What a refusal complains of: a field of the request, the length of the reply, streaming."""
+"""The subject of a refusal's complaint: a field of the request, the length of the reply, streaming."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _UNSUPPORTED = re.compile(r"support|unknown|unrecogni", re.IGNORECASE)
 _QUOTED = re.compile(r"[`'\"‘“]([\w.]+)[`'\"’”]")
 _GENERAL = {"invalid_request_error", "INVALID_ARGUMENT", "invalid_parameter_error"}
 _PLAIN_WORDS = {"stop": r"(parameter|argument|field|property|model:|->)\W{0,3}stop\b"}
-"""How the names of fields that are words as well must stand to be meant."""
+"""The forms in which fields' names that are also words must stand to be meant."""
 
 
 def of_streaming(refusal: Refusal, *, stream: bool) -> bool:
-    """Return whether a refusal is about a reply being streamed, or not being streamed."""
+    """Return True if a refusal is about a reply being streamed, or not being streamed."""
     if stream and refusal.param == "stream":
         return True
     return bool((_NO_STREAM if stream else _ONLY_STREAMS).search(refusal.words))
@@ -64,7 +64,7 @@ def longest_reply(refusal: Refusal, asked: int) -> int | None:
 
 
 def fields(refusal: Refusal, own: Sequence[str]) -> list[str]:
-    """Return which of these fields a refusal is about, in their order."""
+    """Return those of these fields that a refusal is about, in their order."""
     if (param := refusal.param.rpartition(".")[2]) in own:
         return [param]
     if refusal.status >= 500 and not _UNSUPPORTED.search(refusal.words):

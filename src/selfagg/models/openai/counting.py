@@ -17,7 +17,7 @@ IMAGE_TOKENS: Final = 1_500
 """Taken for an image within a conversation, whose bytes say nothing about its tokens: most models make fewer."""
 
 Counter = Callable[[Server, Sequence[Message]], Awaitable[int]]
-"""Counts the tokens of a conversation by asking its server."""
+"""A function that counts the tokens of a conversation by asking its server."""
 
 
 async def tried(counter: Counter | None, server: Server) -> Counter | None:
@@ -31,7 +31,7 @@ async def tried(counter: Counter | None, server: Server) -> Counter | None:
 
 
 def vllm_counter(model: str) -> Counter:
-    """Return how vLLM counts for a model."""
+    """Return the function that counts tokens for a model on vLLM."""
 
     async def count(server: Server, messages: Sequence[Message]) -> int:
         body = {"model": model, "messages": [dict(message) for message in messages], "add_generation_prompt": True}

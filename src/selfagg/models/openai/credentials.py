@@ -20,7 +20,7 @@ _ENVIRONMENT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENA
 
 
 class Credentials:
-    """What a connection proves its right with; the key's file is read again when the key is refused."""
+    """The credentials of a connection; the key's file is read again when the key is refused."""
 
     def __init__(self, key: str | None, key_file: Path | None, headers: Sequence[str] = ()) -> None:
         """Read key and headers.
@@ -40,7 +40,7 @@ class Credentials:
 
     @property
     def named(self) -> bool:
-        """Return whether anybody named a key."""
+        """Return True if anybody named a key."""
         return self.key != NO_KEY
 
     def headers(self, address: Address, key: str | None = None) -> dict[str, str]:
@@ -56,7 +56,7 @@ class Credentials:
         return {name: value for name, value in (self._more | auth).items() if name.lower() not in given} | self._given
 
     def secrets(self, address: Address) -> list[str]:
-        """Return what must never be shown, longest first."""
+        """Return the texts that must never be shown, longest first."""
         key = [self.key] if self.named else []
         found = [*key, *self._given.values(), *address.secrets]
         return sorted((value for value in found if len(value) >= 4), key=len, reverse=True)

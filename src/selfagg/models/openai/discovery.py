@@ -1,4 +1,4 @@
-"""What a server tells about itself: its models, their context, its slots. It informs and never vetoes."""
+"""The facts that a server gives about itself: its models, their context, its slots. It informs and never vetoes."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What a server told about one model.
+    """The facts that a server gave about one model.
 
     Attributes:
-        listed: Whether it lists the model.
-        note: What is odd about its list, or ``""``.
-        hint: What to say if the model turns out not to be there.
+        listed: True if it lists the model.
+        note: A note on an odd list, or ``""``.
+        hint: A hint for the case that the model is not there.
         context: Tokens that prompt and reply may have together, or None where it did not say.
         slots: Calls it works on at once, or None where it did not say.
-        counter: How it counts tokens, or None where it cannot.
+        counter: Its counter of tokens, or None if it has none.
         owner: As `ServedModel.owner`.
         supported: As `ServedModel.supported`.
     """
@@ -212,7 +212,7 @@ def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
 
 
 def _next_page(answer: object, entries: Sequence[ServedModel]) -> str | None:
-    """Return where the next page of a list is, in any of the forms servers use; None: this is the last."""
+    """Return the address of a list's next page, in any of the forms servers use; None: this is the last."""
     data = mapping(answer)
     links = mapping(data.get("links")) or mapping(data.get("pagination")) or data
     following = links.get("next") or data.get("next_url") or data.get("next")
@@ -272,7 +272,7 @@ async def _ask_ollama(server: Server, entry: ServedModel) -> int | None:
 
 
 async def _speaks_tls(server: Server) -> bool:
-    """Return whether TLS is spoken at an address that was given as http:// and gave no answer of HTTP."""
+    """Return True if TLS is spoken at an address that was given as http:// and gave no answer of HTTP."""
     parts = urlsplit(server.url)
     if parts.scheme != "http" or not re.match(r"\d", str(parts.port or "")):
         return False

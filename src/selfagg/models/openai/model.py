@@ -1,4 +1,4 @@
-"""The connection: which server gets a call, and what is done about its answer."""
+"""The connection: the choice of a server for each call, and the reaction to its answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ service does not take it refuses with 429, which is waited out."""
 TIMEOUT_S: Final = 3600.0
 _PATH: Final = "chat/completions"
 _MOST_LESSONS: Final = 24
-"""So often one call is sent again in other words."""
+"""The number of times that one call is sent again in other words."""
 _SLOW: Final = (408, 504, 524, 502)
 
 
@@ -89,7 +89,7 @@ class OpenAIModel:
 
         Args:
             model: Its name at the server.
-            base_urls: Where it is served, e.g. ``http://localhost:8000/v1``; the same model behind each. None
+            base_urls: Base URLs of its servers, e.g. ``http://localhost:8000/v1``; the same model behind each. None
                 given: OPENAI_BASE_URL, else the official address. A user name, a password and a query are sent.
             api_key: Key for all of them. None: from the file, else OPENAI_API_KEY, else a placeholder.
             api_key_file: File that holds the key; read again when a server refuses the key.
@@ -101,7 +101,7 @@ class OpenAIModel:
             whole_s: Longest time of a whole reply, however it comes. No limit by default.
             patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
                 300 by default.
-            retries: When to try again, in place of ``patience_s``.
+            retries: Rules for further tries, in place of ``patience_s``.
 
         Raises:
             UsageError: An address, the key or a header cannot be one, or there is no key for the official address.
@@ -169,7 +169,7 @@ class OpenAIModel:
                 self._profile.tell(fact.note)
 
     async def _look_up(self) -> list[ServerInfo]:
-        """Return what the servers tell; a replica that cannot be reached is avoided while another one can."""
+        """Return the facts that the servers give; avoid a replica that cannot be reached while another one can."""
         facts, lost = [], []
         for server in self._servers:
             try:
@@ -191,7 +191,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
-        """Give the servers, ready for use in the running event loop until its last user leaves."""
+        """Open the sessions of the servers in the running event loop until its last user leaves."""
         loop = asyncio.get_running_loop()
         if not self._users[loop]:
             for server in self._servers:
@@ -208,7 +208,7 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def here(self) -> AsyncIterator[Self]:
-        """Give the connection, ready for use in the running event loop, whether it is open elsewhere or not."""
+        """Open the connection for use in the running event loop, whether it is open elsewhere or not."""
         async with self._sessions():
             if not self._known:
                 await self._prepare()
@@ -348,10 +348,10 @@ class OpenAIModel:
         """Return the request to send again; raise what the refusal means where that is of no use.
 
         Args:
-            refusal: What the server answered.
-            request: What was asked.
-            body: What was sent for it.
-            server: Where to.
+            refusal: The server's answer.
+            request: The request.
+            body: The body that was sent.
+            server: The server that refused.
             key: The key that was sent; another call may have read a newer one since.
             tried: The base URLs that this call has been sent to.
         """

@@ -84,7 +84,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def is_socks(proxy: str | None) -> bool:
-    """Return whether a proxy speaks SOCKS."""
+    """Return True if a proxy speaks SOCKS."""
     return (proxy or "").startswith("socks")
 
 
@@ -95,7 +95,7 @@ def shown(proxy: str) -> str:
 
 
 def _within(host: str, ranges: str | None) -> bool:
-    """Return whether a host is an address within one of the ranges of NO_PROXY, as 10.0.0.0/8."""
+    """Return True if a host is an address within one of the ranges of NO_PROXY, as 10.0.0.0/8."""
     for one in (ranges or "").split(","):
         with suppress(ValueError):
             if ipaddress.ip_address(host) in ipaddress.ip_network(one.strip(), strict=False):
@@ -104,7 +104,7 @@ def _within(host: str, ranges: str | None) -> bool:
 
 
 def tls() -> ssl.SSLContext:
-    """Return what certificates are checked against: the system's, and SSL_CERT_FILE's and its likes or Mozilla's.
+    """Return the certificates to check against: the system's, and SSL_CERT_FILE's and its likes or Mozilla's.
 
     Raises:
         UsageError: The file that a variable names cannot be read.

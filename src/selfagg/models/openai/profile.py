@@ -1,4 +1,4 @@
-"""What a connection has learnt of its server, from the refusals of its calls and from its replies; told once each."""
+"""The facts that a connection learns of its server, from refusals and from replies; each is told once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selfagg.types import Reply, Request, Stop
 log = logging.getLogger("selfagg.openai")
 
 LEAST_ROOM: Final = 256
-"""A reply with less room than this is not worth asking for where the prompt could be made shorter."""
+"""The least room for a reply that is worth asking for where the prompt could be made shorter."""
 
 NEUTRAL: Final[Mapping[str, Mapping[str, float]]] = {
     "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
@@ -33,17 +33,17 @@ ENGINES: Final = frozenset({"vllm", "sglang", "llamacpp"})
 
 
 class Profile:
-    """The state of what is known; one for a connection, whatever the number of its replicas.
+    """The facts learnt about a server; one for a connection, whatever the number of its replicas.
 
     Attributes:
-        program: Which program serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
+        program: The program that serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
         fields: The neutral sampling fields that this program is known to take.
         context: Tokens that prompt and reply may have together, as a refusal or a cut prompt told; or None.
-        proven: Whether a call was answered.
+        proven: True if a call was answered.
     """
 
     def __init__(self, where: str = "") -> None:
-        """Know nothing yet; ``where`` names the server in what is told."""
+        """Start without any facts; ``where`` names the server in notes to a person."""
         self.program = ""
         self.fields: Mapping[str, float] = {}
         self.context: int | None = None
@@ -67,11 +67,11 @@ class Profile:
 
     @property
     def can_stream(self) -> bool:
-        """Return whether the server has not refused to stream."""
+        """Return True if the server has not refused to stream."""
         return self._streams is not False
 
     def streams(self, request: Request) -> bool:
-        """Return whether to stream a reply that nobody watches.
+        """Return True if to stream a reply that nobody watches.
 
         Gateways end connections that stay silent, so replies are streamed; not where the program that serves is
         known to send them whole, as taking a reply apart costs more than the rest of a call.
@@ -106,7 +106,7 @@ class Profile:
         return sent | dict(sampling.extra_body) | {"model": model, "messages": messages, "stream": stream}
 
     def _given_up(self, field: str, request: Request) -> bool:
-        """Return whether the reply means the same without a field."""
+        """Return True if the reply means the same without a field."""
         sampling = request.sampling
         if field == "temperature":
             return sampling.temperature == 1.0  # the API's own default
@@ -181,7 +181,7 @@ class Profile:
             self.tell(f"{self._where} takes no limit on the length of a reply")
 
     def wish_refused(self, refusal: Refusal, body: Mapping[str, Any]) -> str:
-        """Return what to say of a refusal that is about a setting which cannot be left out; ``""`` for others."""
+        """Return the words for a refusal of a setting that cannot be left out; ``""`` for others."""
         if refusal.status not in (400, 422) or refusal.overflow:
             return ""
         names = complaints.fields(refusal, self._own(body))

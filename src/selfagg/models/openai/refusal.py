@@ -1,4 +1,4 @@
-"""What a refusal of a server means."""
+"""The meaning of a server's refusal."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Refusal(Exception):
         code: Its error codes and types, for comparison.
         param: The parameter it complains of, or ``""``.
         wait_s: Seconds it asks to be left alone.
-        numbers: What its body tells in fields of their own (llama.cpp's ``n_ctx``, ``n_prompt_tokens``).
-        page: Whether the answer was a web page.
+        numbers: Numbers in fields of its body (llama.cpp's ``n_ctx``, ``n_prompt_tokens``).
+        page: True if the answer was a web page.
     """
 
     status: int
@@ -95,7 +95,7 @@ class Refusal(Exception):
 
     @property
     def overflow(self) -> bool:
-        """Return whether the request is too large, for the context or for a limit on requests."""
+        """Return True if the request is too large, for the context or for a limit on requests."""
         if self.code & _OVERFLOW_CODES or self.param == "input_tokens" or self.status == 413:
             return True
         if self.status in (400, 422, 429) and _TOO_LARGE.search(self.words):
@@ -106,26 +106,26 @@ class Refusal(Exception):
 
     @property
     def money(self) -> bool:
-        """Return whether the account has no money left, as opposed to a limit that time lifts."""
+        """Return True if the account has no money left, as opposed to a limit that time lifts."""
         if "insufficient_quota" in self.code or self.status == 402:
             return True
         return not self.wait_s and self.status not in (413,) and bool(_MONEY.search(self.words))
 
     @property
     def loading(self) -> bool:
-        """Return whether the server is there and its model is not yet."""
+        """Return True if the server is there and its model is not yet."""
         return self.status in (400, 404, 425, 500, 502, 503) and bool(_LOADING.search(self.words))
 
     @property
     def no_model(self) -> bool:
-        """Return whether the server says that it has no such model."""
+        """Return True if the server says that it has no such model."""
         return bool(
             _NO_MODEL.search(self.words) or self.code & {"model_not_found", "model_not_exist", "DeploymentNotFound"}
         )
 
     @property
     def passing(self) -> bool:
-        """Return whether the same call may succeed later."""
+        """Return True if the same call may succeed later."""
         if self.overflow or self.money:
             return False
         if self.loading or (self.status < 500 and _CROWDED.search(self.words) and self.status != 404):
@@ -164,11 +164,11 @@ class Refusal(Exception):
         """Return the exception to raise.
 
         Args:
-            where: Who refused.
-            proven: Whether this connection has answered before. A 403 or 404 then concerns one call (a filter, a
+            where: Name of the server that refused.
+            proven: True if this connection has answered before. A 403 or 404 then concerns one call (a filter, a
                 replica that is not ready), otherwise all; a wrong key and an empty purse always concern all.
-            listed: Whether the server lists the model, so that a 404 concerns one call.
-            hint: What to do, for the end of the sentence.
+            listed: True if the server lists the model, so that a 404 concerns one call.
+            hint: Advice for the end of the sentence.
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "") + hint
         if self.overflow:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 
 DONE = object()
-"""Stands for ``data: [DONE]``: the stream is whole."""
+"""The event of ``data: [DONE]``: the stream is whole."""
 
 
 class EventReader:
-    """Turn chunks of bytes into JSON values, one an event.
+    """A parser that turns chunks of bytes into JSON values, one an event.
 
     Comments, ``id:`` and ``retry:`` are passed over. A server that ignores ``stream`` and sends one JSON value gives
     that value at the end. A value a line, with or without ``data:``, is read too.
@@ -54,7 +54,7 @@ class EventReader:
                 yield from self._dispatch()
 
     def rest(self) -> Iterator[object]:
-        """Yield what the end of the body completes.
+        """Yield the events that the end of the body completes.
 
         Raises:
             ValueError: The body holds no JSON.

@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone: in headers, in fields of the body, in words."""
+"""The wait that a server asks for: in headers, in fields of the body, in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def asked_wait(headers: Mapping[str, str], fields: Mapping[str, object], words: 
 
     Args:
         headers: Of the answer, names in any case.
-        fields: What its body holds of waits, by name: ``retryDelay``, ``estimated_time``, ``retry_after``.
+        fields: Waits in its body, by name: ``retryDelay``, ``estimated_time``, ``retry_after``.
         words: Its message.
     """
     known = {name.lower(): value for name, value in headers.items()}

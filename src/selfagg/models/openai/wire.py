@@ -1,4 +1,4 @@
-"""The chat completions format: what a server's answer says, as a reply of ours."""
+"""The chat completions format: the conversion of a server's answer to a reply of ours."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BROKEN: Final = frozenset(_BROKEN.split())
 """Finish reasons of a server that gave up within the reply: not an end that the model chose."""
 
 _MOST = 2**53
-"""No count and no log-probability is larger; JSON's numbers may be of any size."""
+"""The largest count and log-probability that is accepted; JSON's numbers may be of any size."""
 
 
 def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Reply:
@@ -120,7 +120,7 @@ def read_usage(value: object, written: str = "") -> Usage:
 
     Args:
         value: Its ``usage``.
-        written: What the model wrote: a count of no tokens at all beside a text is none.
+        written: The text of the model: a count of no tokens at all beside a text is none.
     """
     usage = mapping(value)
     prompt = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))

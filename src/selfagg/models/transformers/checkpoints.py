@@ -31,7 +31,7 @@ class Checkpoint:
     Attributes:
         model: The weights; not quantised, whatever they were loaded from.
         tokenizer: With a chat template.
-        name: What it was loaded from: a hub id, or the last part of a path.
+        name: The source of the weights: a hub id, or the last part of a path.
     """
 
     model: PreTrainedModel
@@ -106,7 +106,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Return whether a path is a folder that `load` takes, to judge by its files."""
+    """Return True if a path is a folder that `load` takes, to judge by its files."""
     return any((path / name).is_file() for name in (_CONFIG, _ADAPTER))
 
 

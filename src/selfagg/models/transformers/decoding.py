@@ -28,15 +28,15 @@ class DecodingRow:
     Attributes:
         prompt: Tokens.
         limit: Most new tokens.
-        choice: How they are chosen, and
+        choice: The choice of tokens, and
         chance: by which random numbers.
         stops: Strings that end it.
-        logprobs: Whether to note each token's log-probability.
-        tokens: What is written so far; the token that ends a reply included.
+        logprobs: True if to note each token's log-probability.
+        tokens: The tokens written so far; the token that ends a reply included.
         noted: Log-probabilities of the tokens, by the model at a temperature of 1.
-        ended: Whether the model ended it, by a token of its own or a stop string.
+        ended: True if the model ended it, by a token of its own or a stop string.
         cancelled: Set by whoever gave up waiting.
-        start: When it was asked for, by `time.perf_counter`.
+        start: Time of the call, by `time.perf_counter`.
     """
 
     prompt: list[int]
@@ -53,12 +53,12 @@ class DecodingRow:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is to be written."""
+        """Return True if nothing more is to be written."""
         return self.ended or self.cancelled or len(self.tokens) >= self.limit
 
     @property
     def most(self) -> int:
-        """Tokens that it may come to, prompt and all."""
+        """Return the most tokens that the row may have, prompt included."""
         return len(self.prompt) + self.limit
 
 
@@ -73,7 +73,7 @@ class Decoding:
     """
 
     def __init__(self, model: PreTrainedModel, decode: Callable[[list[int]], str], ends: frozenset[int]) -> None:
-        """An empty batch.
+        """Create an empty batch.
 
         Args:
             model: In evaluation mode.
@@ -92,7 +92,7 @@ class Decoding:
         self.clear()
 
     def join(self, rows: Sequence[DecodingRow]) -> list[DecodingRow]:
-        """Reads the prompts of further rows, and what is written of them, and writes one token of each.
+        """Read the prompts of further rows, and the tokens already written of them, and write one token of each row.
 
         Returns:
             Those that are done now.
@@ -119,7 +119,7 @@ class Decoding:
         return self._leave()
 
     def step(self) -> list[DecodingRow]:
-        """Writes one token of each row.
+        """Write one token of each row.
 
         Returns:
             Those that are done now.
@@ -130,7 +130,7 @@ class Decoding:
         return self._leave()
 
     def clear(self) -> list[DecodingRow]:
-        """Forgets the cache, e.g. one that a failure left half written; the rows can join again."""
+        """Drop the cache, e.g. one that a failure left half written; return the rows, which can join again."""
         from transformers import DynamicCache
 
         rows, self.rows, self._places = self.rows, [], []
@@ -138,7 +138,7 @@ class Decoding:
         return rows
 
     def _forward(self, tokens: torch.Tensor, lengths: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-        """Logits of shape (rows, vocabulary) after ``tokens``, which are the last of rows of these lengths."""
+        """Return logits of shape (rows, vocabulary) after ``tokens``, the last tokens of rows of these lengths."""
         import torch
 
         new = tokens.shape[-1]
@@ -171,12 +171,12 @@ class Decoding:
         return drawn
 
     def _is_stopped(self, row: DecodingRow) -> bool:
-        """Whether a stop string is among the last characters: the ones before were looked at already."""
+        """Return True if a stop string is in the last characters; earlier calls have looked at the ones before."""
         tail = self._decode(row.tokens[-_BYTES * max(map(len, row.stops)) - _BYTES :])
         return any(stop in tail for stop in row.stops)
 
     def _leave(self) -> list[DecodingRow]:
-        """Lets go of the rows that are done."""
+        """Remove the rows that are done, and return them."""
         done = [row for row in self.rows if row.done]
         if done:
             self.rows = [row for row in self.rows if not row.done]
@@ -188,7 +188,7 @@ class Decoding:
         return done
 
     def _compact(self) -> None:
-        """Takes the places of rows that are gone out of the tensors, and what only they needed of the cache."""
+        """Remove the places of rows that are gone from the tensors, and the part of the cache that only they needed."""
         import torch
 
         if len(self._places) == len(self.rows):
@@ -204,13 +204,13 @@ class Decoding:
 
 
 def _filled(cache: DynamicCache) -> list[Any]:
-    """The layers that hold keys and values; some models have layers that share those of others."""
+    """Return the layers that hold keys and values; some models have layers that share those of others."""
     layers: list[Any] = cache.layers
     return [layer for layer in layers if layer.is_initialized]
 
 
 def _widen(cache: DynamicCache, other: DynamicCache) -> None:
-    """Adds the rows of another cache to a cache, flush right."""
+    """Add the rows of the cache ``other`` to a cache, flush right."""
     import torch
     from torch.nn.functional import pad
 
@@ -222,14 +222,14 @@ def _widen(cache: DynamicCache, other: DynamicCache) -> None:
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Tokens that end a reply, by the model's generation settings and by its tokenizer."""
+    """Return the tokens that end a reply, by the model's generation settings and by its tokenizer."""
     given = model.generation_config.eos_token_id if model.generation_config else None
     ends = given if isinstance(given, list) else [given]
     return frozenset(token for token in [*ends, tokenizer.eos_token_id] if token is not None)
 
 
 def require_batchable(model: PreTrainedModel, name: str) -> None:
-    """Raises `UsageError` for a model that remembers by more than keys and values, e.g. a state-space model."""
+    """Raise `UsageError` for a model whose memory is more than keys and values, e.g. a state-space model."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 

@@ -30,7 +30,7 @@ _GATHERING_S: Final = 0.001  # an idle model waits for so long that no further c
 
 
 def connect(spec: str, access: Access) -> HFCheckpoint:
-    """The model that ``hf:NAME``, ``hf:FOLDER`` or ``hf:FILE.gguf`` names."""
+    """Return the model that ``hf:NAME``, ``hf:FOLDER`` or ``hf:FILE.gguf`` names."""
     if not spec:
         raise UsageError("hf: names no model; write hf:OWNER/NAME, hf:FOLDER, hf:FILE.gguf or hf:local")
     return HFCheckpoint(spec, concurrency=access.concurrency, context=access.context)
@@ -55,13 +55,13 @@ class HFModel:
         concurrency: int | None = None,
         context: int | None = None,
     ) -> None:
-        """Takes a model as it is.
+        """Connect to a model that is loaded already.
 
         Args:
             model: A causal language model. In evaluation mode between entering and leaving; nobody else may use it
                 while a call runs.
             tokenizer: Its tokenizer, with a chat template.
-            name: What records say answered.
+            name: Name of the model in records.
             concurrency: Most calls at once, as far as memory holds their caches; None: 256. Further calls wait. For
                 models of a million weights, 1,024 are faster.
             context: Tokens that prompt and reply may have together; None: what the model was trained on.
@@ -91,7 +91,7 @@ class HFModel:
         self._ends = end_tokens(model, tokenizer)
 
     async def __aenter__(self) -> Self:
-        """Starts the thread that writes."""
+        """Start the thread that writes."""
         self._was_training = self._model.training
         self._model.train(False)
         decoding = Decoding(self._model, self._decode, self._ends)
@@ -105,7 +105,7 @@ class HFModel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the thread with its next token; calls still running are cancelled."""
+        """End the thread with its next token; cancel calls that still run."""
         queue, self._queue = self._queue, None
         if queue is None:
             return
@@ -119,7 +119,7 @@ class HFModel:
         self._model.train(self._was_training)
 
     async def sample(self, request: Request) -> Reply:
-        """Samples one reply; see `Model.sample`. Cancelling frees its place in the batch with the next token.
+        """Sample one reply; see `Model.sample`. A cancelled call frees its place in the batch with the next token.
 
         Log-probabilities are the model's own, at a temperature of 1, one for each token that ``usage`` counts.
         """
@@ -137,7 +137,7 @@ class HFModel:
             self._calls.pop(row, None)
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
+        """Return the exact number of tokens of a conversation, by the model's own chat template and tokenizer."""
         return len(await encoded(self._tokenizer, messages, {}))
 
     def _row(self, request: Request, prompt: list[int]) -> DecodingRow:
@@ -156,7 +156,7 @@ class HFModel:
         )
 
     async def _work(self, queue: Queue) -> None:
-        """Lets the thread write whenever there is something to write."""
+        """Let the thread write whenever there is something to write."""
         while True:
             await self._arrival.wait()
             seen = 0
@@ -170,7 +170,7 @@ class HFModel:
                 self._resolve([(row, error) for row in self._calls])
 
     def _deliver(self, outcomes: Sequence[Outcome]) -> None:
-        """Hands results to those who wait; on the thread that writes."""
+        """Hand results to the calls that wait; runs on the thread that writes."""
         results = [(row, error or self._written(row)) for row, error in outcomes if not row.cancelled]
         self._loop.call_soon_threadsafe(self._resolve, results)
 
@@ -206,7 +206,7 @@ class HFCheckpoint(HFModel):
     """A model by its name: loaded when entered, freed when left."""
 
     def __init__(self, spec: str, *, concurrency: int | None = None, context: int | None = None) -> None:
-        """Names the model; nothing is loaded before entering.
+        """Name the model; load nothing before entering.
 
         Args:
             spec: As for `selfagg.models.transformers.checkpoints.load`.
@@ -220,7 +220,7 @@ class HFCheckpoint(HFModel):
         return f"HFCheckpoint({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Finds (or fetches) the weights and loads them.
+        """Find or fetch the weights, and load them.
 
         Raises:
             UsageError: Something is not installed, or the weights cannot be found or loaded.
@@ -232,13 +232,13 @@ class HFCheckpoint(HFModel):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Frees the model; calls still running are cancelled."""
+        """Free the model; cancel calls that still run."""
         await super().__aexit__(kind, error, trace)
         vars(self).pop("_model", None)
 
 
 def _recommended(model: PreTrainedModel) -> dict[str, Any]:
-    """Return what the checkpoint's generation_config.json says of sampling.
+    """Return the sampling settings of the checkpoint's generation_config.json.
 
     Raises:
         ModelError: It asks for something that is not there.
@@ -255,7 +255,7 @@ def _recommended(model: PreTrainedModel) -> dict[str, Any]:
 
 
 def _choice(sampling: Sampling, recommended: Mapping[str, Any]) -> Choice:
-    """Return how tokens are chosen; what the request leaves open is as recommended, or neutral.
+    """Return the choice of tokens; settings that the request leaves open are as recommended, or neutral.
 
     Raises:
         ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.

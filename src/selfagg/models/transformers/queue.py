@@ -1,4 +1,4 @@
-"""Which replies of a transformers model are written together: as many as memory holds, alike in length."""
+"""The queue of replies that a transformers model writes together: as many as memory holds, alike in length."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Queue:
         self._steps = 0
 
     def __len__(self) -> int:
-        """Rows that arrived and were not looked at yet."""
+        """Return the number of rows that arrived and were not looked at yet."""
         return len(self._arrived)
 
     def add(self, row: DecodingRow) -> None:
-        """Adds a row; from any thread."""
+        """Add a row; any thread may call."""
         self._arrived.append(row)
 
     def run(self, deliver: Callable[[Sequence[Outcome]], None]) -> None:
-        """Writes until nothing waits; blocks.
+        """Write until nothing waits; block until then.
 
         Args:
             deliver: Given the rows that are done, as soon as they are, each with the failure if it failed.
@@ -73,7 +73,7 @@ class Queue:
         self._waiting = [row for row in self._waiting if not row.cancelled]
 
     def _joining(self) -> list[DecodingRow]:
-        """Rows that join the batch now: the one that waits longest and those most like it."""
+        """Return the rows that join the batch now: the one that waits longest and those most like it."""
         running = self._decoding.rows
         if not self._waiting:
             return []
@@ -95,7 +95,7 @@ class Queue:
         return chosen
 
     def _failed(self, error: Exception, rows: list[DecodingRow]) -> list[Outcome]:
-        """What becomes of a batch that could not be written: out of memory, half as much is tried at once."""
+        """Return the outcomes of a batch that could not be written; out of memory, try half as much at once instead."""
         if not _is_memory(error) or len(rows) == 1:
             return [(row, error) for row in rows]
         _empty_cache()
@@ -105,7 +105,7 @@ class Queue:
 
 
 def cache_room(model: PreTrainedModel) -> int:
-    """Tokens of a model's key-value cache that half of the memory holds which is free now."""
+    """Return the tokens of a model's key-value cache that fit into half of the memory that is free now."""
     import torch
 
     text: Any = model.config.get_text_config()
@@ -126,7 +126,7 @@ def _is_memory(error: Exception) -> bool:
 
 
 def _empty_cache() -> None:
-    """Hands memory that torch holds for later back to the device, where fragments of it may be what is missing."""
+    """Hand memory that torch keeps in reserve back to the device, where fragments of it may be missing."""
     import torch
 
     if torch.accelerator.is_available():

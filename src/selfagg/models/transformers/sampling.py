@@ -1,4 +1,4 @@
-"""Draws the next token of many rows at once, each by its own random number."""
+"""Draw the next token of many rows at once, each by its own random number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How a row's tokens are chosen.
+    """The settings by which the tokens of a row are chosen.
 
     Attributes:
         temperature: 0 takes the likeliest token.
@@ -28,13 +28,13 @@ class Choice:
 
     @property
     def cuts(self) -> bool:
-        """Whether any token is ruled out."""
+        """Return True if any token is ruled out."""
         return self.top_p < 1 or self.top_k > 0 or self.min_p > 0
 
 
 @dataclass(slots=True)
 class Sampler:
-    """Chooses tokens for the rows of one batch; made anew when its rows change.
+    """A sampler of tokens for the rows of one batch; made anew when its rows change.
 
     A token is the one at which the summed probabilities pass the row's random number. So a row needs one number a
     token, and its choice hangs on nothing but its own logits and number.
@@ -54,7 +54,7 @@ class Sampler:
         self._cut = [place for place, choice in enumerate(self.choices) if choice.cuts and choice.temperature > 0]
 
     def draw(self, logits: torch.Tensor, numbers: Sequence[float]) -> torch.Tensor:
-        """The next token of each row.
+        """Draw the next token of each row.
 
         Args:
             logits: Of shape (rows, vocabulary), float32.
@@ -78,7 +78,7 @@ class Sampler:
         return torch.where(self._temperatures.squeeze(-1) == 0, likeliest, drawn)
 
     def _without_tail(self, probabilities: torch.Tensor) -> torch.Tensor:
-        """The rows that cut, with nothing left of what they cut off. The likeliest token always stays."""
+        """Return the probabilities of the rows that cut, with the cut tokens at 0; the likeliest token always stays."""
         import torch
 
         choices = [self.choices[place] for place in self._cut]

@@ -83,7 +83,7 @@ def refuse_calls_of_a_worker() -> None:
 
 
 def set_dumpable(value: bool) -> None:
-    """Say if processes of the same user may read and change this one."""
+    """Allow or forbid processes of the same user to read and change this one."""
     _prctl(_PR_SET_DUMPABLE, int(value))
 
 

@@ -1,4 +1,4 @@
-"""Runs a benchmark's own test, ``check(candidate)``, where the candidate lives in another sandbox.
+"""Run a benchmark's own test, ``check(candidate)``, where the candidate lives in another sandbox.
 
 The test and the program never share a process: the test sees plain values that came back (no object with an
 ``__eq__`` of its own), and the program sees the arguments of each call and nothing else.

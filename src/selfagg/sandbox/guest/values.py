@@ -15,7 +15,7 @@ _REPR_CHARACTERS = 200
 
 
 class Opaque:
-    """Stands for a value that cannot cross."""
+    """A placeholder for a value that cannot cross."""
 
     def __init__(self, shown: str) -> None:
         self._shown = shown

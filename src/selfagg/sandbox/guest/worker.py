@@ -143,7 +143,7 @@ def _wait(pid: int, limits: dict[str, Any]) -> str:
 
 
 def _sleeps(pid: int, elapsed: float, limits: dict[str, Any]) -> bool:
-    """Tell if a process is past its time by the clock, and not for want of a processor."""
+    """Return True if a process is past its time by the clock, and not for want of a processor."""
     if elapsed <= limits["wall_seconds"]:
         return False
     if sys.platform != "linux":
@@ -154,7 +154,7 @@ def _sleeps(pid: int, elapsed: float, limits: dict[str, Any]) -> bool:
 
 
 def _entries() -> int:
-    """Return how many files, folders and links the file system of the worker's folder has."""
+    """Count the files, folders and links in the file system of the worker's folder."""
     system = os.statvfs(".")
     return system.f_files - system.f_ffree
 

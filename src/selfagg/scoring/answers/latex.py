@@ -30,7 +30,7 @@ _REWRITTEN = (
 
 
 def expression(text: str) -> Any:
-    """Return what sympy makes of a formula: an expression or a matrix.
+    """Return the expression or the matrix that sympy makes of a formula.
 
     Raises:
         Unreadable: It is no formula.

@@ -64,7 +64,7 @@ def _with_imaginary_unit(expression: Any) -> Any:
 
 
 def _is_odd_root(part: Any) -> bool:
-    """Tell whether a part is a root such as the cube root of -8, which everybody takes to be real."""
+    """Return True if a part is a root such as the cube root of -8, which everybody takes to be real."""
     if not isinstance(part, sympy.Pow) or not part.exp.is_Rational or part.exp.q % 2 == 0 or part.exp.q == 1:
         return False
     return bool(part.base.is_number and part.base.is_extended_negative)
@@ -97,7 +97,7 @@ def _evaluated(expression: Any) -> Any:
 
 
 def _parts(exact: Any, digits: int = _WORKING) -> tuple[Any, Any]:
-    """Real and imaginary part as mpmath numbers, exactly zero where only the noise of rounding is left."""
+    """Return real and imaginary part as mpmath numbers, exactly zero if only the noise of rounding is left."""
     found = exact.evalf(digits, maxn=2 * digits)
     parts = found.as_real_imag()
     if not all(part.is_Float or part.is_Integer or part.is_Rational for part in parts):
@@ -130,7 +130,7 @@ def _recognised(real: Any) -> Fraction | None:
 
 
 def _size(expression: Any) -> float:
-    """Decimal digits, roughly, of the largest number that evaluating an expression writes out."""
+    """Return the rough number of digits of the largest number that evaluating an expression writes out."""
     if expression.is_Rational:
         return float(max(abs(int(expression.p)).bit_length(), int(expression.q).bit_length())) * 0.302
     inner = max((_size(part) for part in expression.args), default=1.0)
@@ -198,7 +198,7 @@ def _log_factorial(count: Any) -> Any:
 
 
 def _formula(expression: Any) -> Value:
-    """Equal formulas have equal values at fixed points, and unequal ones do not meet at all of them by chance."""
+    """Return a formula as its values at fixed points: equal formulas have equal values, others differ somewhere."""
     if expression.atoms(sympy.core.function.AppliedUndef):
         return Value("formula", (_structure(expression),))
     if expression.has(sympy.log):

@@ -42,7 +42,7 @@ def quantity(text: str, value: Callable[[str], Value]) -> Value | None:
 
 
 def _sum_of_amounts(amounts: Sequence[tuple[Fraction, tuple[str, Fraction] | None]]) -> Value | None:
-    """Three hours and thirty minutes."""
+    """Return a sum of amounts, as in three hours and thirty minutes."""
     dimensions = {known[0] for _, known in amounts if known}
     if len(dimensions) != 1 or not all(known for _, known in amounts):
         return None

@@ -56,7 +56,7 @@ def value(text: str) -> Value:
 
 
 def _approximation(text: str) -> Value | None:
-    r"""``\frac13 \approx 0.33`` is its exact side; ``x \approx 5`` is 5."""
+    r"""Return the exact side of ``\frac13 \approx 0.33``; ``x \approx 5`` is 5."""
     left, *right = split(text, r"\\approx")
     if not right:
         return None

@@ -1,4 +1,4 @@
-"""Where an answer's parts begin and end: brackets and separators outside of brackets."""
+"""The borders between an answer's parts: brackets, and separators outside of brackets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _levels(text: str) -> list[tuple[int, int, int]]:
 
 
 def is_sane(text: str) -> bool:
-    """Return whether brackets nest no deeper than in any honest answer; readers take very long over others."""
+    """Return True if brackets nest no deeper than in any honest answer; readers take very long over others."""
     return all(abs(depth) <= _DEEPEST for _, _, depth in _levels(text))
 
 
@@ -38,7 +38,7 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def bracketed(text: str) -> str | None:
-    """Return what stands in the brackets that surround the whole text, of whichever kind, or None."""
+    """Return the content of the brackets around the whole text, of whichever kind, or None."""
     brackets = _levels(text)
     if len(brackets) < 2 or brackets[0][0] != 0 or brackets[-1][1] != len(text):
         return None

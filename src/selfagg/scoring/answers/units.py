@@ -1,4 +1,4 @@
-"""Units of measurement: what dimension they have, and how much of its base unit they are."""
+"""Units of measurement: their dimension and their size in its base unit."""
 
 from __future__ import annotations
 

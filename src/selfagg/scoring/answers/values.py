@@ -29,7 +29,7 @@ class Value:
 
 
 def same(one: Value, other: Value) -> bool:
-    """Return whether two answers are equal.
+    """Return True if two answers are equal.
 
     Values of one kind say equally much and must agree exactly: 5 cm is not 5 kg. Of values of two kinds one says
     less than the other, and any common reading will do: 5 cm is 5, and so is 5 kg.

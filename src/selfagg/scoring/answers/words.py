@@ -39,7 +39,7 @@ REMARK = re.compile(r"(?<=[^\s(,])\s*\((?:[^()]|\([^()]*\))*(?:\\text|\\approx)(
 REASON = re.compile(
     r"(?<=\S),?\s*\\text\{\s*(?:since|because|where|for all|for every|for any|for some|given|provided)\b.*$"
 )
-"""Why or for whom a value holds."""
+"""A remark on why or for whom a value holds."""
 
 DATE = re.compile(r"\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 

@@ -57,7 +57,7 @@ def add_routes(app: FastAPI, settings: ServeSettings) -> None:
 
     @app.post("/v1/typeset", responses=documented(400, 401, 403, 413), openapi_extra=_SCHEMA)
     async def typeset(request: Request) -> dict[str, Any]:
-        """Model text as safe nodes: structure, MathML, coloured code. What is no markup stays text."""
+        """Return model text as safe nodes: structure, MathML, coloured code. Text without markup stays text."""
         try:
             asked = Typeset.model_validate_json(await request.body())
         except ValidationError:

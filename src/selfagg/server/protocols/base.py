@@ -1,4 +1,4 @@
-"""What an API is: how its requests are read into chat completions' form, and how its answers are written."""
+"""The interface of an API: the reading of its requests as chat completions, and the writing of its answers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class Head:
-    """What every answer repeats of its request.
+    """The part of a request that every answer repeats.
 
     Attributes:
         id: The answer's id.
         body: The request as it came.
-        created: When it came, in seconds since the epoch.
+        created: Time of its arrival, in seconds since the epoch.
     """
 
     id: str
@@ -35,18 +35,18 @@ class Head:
 
     @property
     def model(self) -> str:
-        """The model's name as the client wrote it."""
+        """Return the model's name as the client wrote it."""
         return str(self.body["model"])
 
     @property
     def progress(self) -> str | None:
-        """How the client asked to be told of the work, or None."""
+        """Return the form in which the client wants to see the progress, or None."""
         rsa = self.body.get("rsa")
         return rsa.get("progress") if isinstance(rsa, Mapping) else None
 
 
 class Writer(ABC):
-    """Writes the events of one deliberation as a stream of one API."""
+    """A writer of the events of one deliberation, as a stream of one API."""
 
     silence: ClassVar[bytes] = KEEP_ALIVE
 
@@ -70,20 +70,20 @@ class Writer(ABC):
 
     @property
     def answer(self) -> Mapping[str, Any]:
-        """The whole answer after the last event, where the API keeps answers."""
+        """Return the whole answer after the last event, for APIs that keep answers."""
         return {}
 
     def begin(self) -> list[bytes]:
-        """Return what comes before everything else."""
+        """Return the bytes before everything else."""
         return []
 
     @abstractmethod
     def progress(self, event: Progress) -> list[bytes]:
-        """Tell of the work."""
+        """Return the bytes that tell of the work."""
 
     @abstractmethod
     def piece(self, event: Piece) -> list[bytes]:
-        """Tell a piece of an answer."""
+        """Return the bytes of a piece of an answer."""
 
     @abstractmethod
     def ended(self, event: Ended) -> list[bytes]:
@@ -103,7 +103,7 @@ class Api(ABC):
 
     Attributes:
         route: Its path below ``/v1``.
-        prefix: What its answers' ids begin with.
+        prefix: Prefix of its answers' ids.
         names: Its own names for fields of chat completions, for errors.
         form: The form of its requests, for the OpenAPI document.
     """
@@ -131,7 +131,7 @@ class Api(ABC):
 
     @abstractmethod
     def writer(self, head: Head) -> Writer:
-        """Return what writes the answer as a stream."""
+        """Return a writer of the answer as a stream."""
 
 
 def data(value: Mapping[str, Any]) -> bytes:

@@ -22,7 +22,7 @@ _MOST_PROMPTS = 128
 _REFUSED = {
     "echo": "an answer that was deliberated on does not go on with its prompt",
     "suffix": "an answer that was deliberated on does not go before a text",
-    "logprobs": "only chat completions tell them of an answer that was deliberated on",
+    "logprobs": "only chat completions return them for a deliberated answer",
     "best_of": "the method chooses the answer: use rsa",
 }
 

@@ -189,7 +189,7 @@ def _usage(outcome: DeliberationResult) -> dict[str, Any]:
 
 
 class ResponseEvents:
-    """Turns a deliberation's events into those of the API, and keeps the response object up to date.
+    """A converter of a deliberation's events to those of the API; it keeps the response object up to date.
 
     Args:
         response: The response object as it is now.
@@ -278,7 +278,7 @@ class ResponseEvents:
         return self._event(kind, item_id=self._item["id"], output_index=self._index, **fields)
 
     def _reason(self, place: str, text: str) -> list[dict[str, Any]]:
-        """Tell of the work in a reasoning item's summary, of the model's own reasoning in its content."""
+        """Write the progress into a reasoning item's summary, and the model's own reasoning into its content."""
         found = self._open("reasoning", summary=[])
         assert self._item  # noqa: S101
         fresh = not self._item.get(place)
