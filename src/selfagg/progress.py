@@ -61,7 +61,7 @@ class ProgressCounts:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right ones among those judged so far; None before the first, or where no gold answer is known."""
+        """Return the share of right members among those judged so far; None without gold answers."""
         if not self.right + self.wrong + self.carried_judged:
             return None
         return (self.right + self.carried_right) / (self.judged + self.carried_judged)

@@ -18,8 +18,8 @@ async def test_a_client_lists_the_tool_and_thinks_with_it() -> None:
 
     heard: list[float] = []
 
-    async def hear(done: float, most: float | None, message: str | None) -> None:
-        heard.append(done)
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
 
     server = think_server("simulated:", selfagg.RSA(n=3, k=2, t=2))
     async with Client(server) as client:

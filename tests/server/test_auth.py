@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import aiohttp
 import pytest
 from serving import Served, serving
@@ -21,7 +23,7 @@ ELSEWHERE = ["https://evil.example", "https://chat.example.org.evil.example", "h
 
 async def asked(
     served: Served, method: str, headers: dict[str, str], path: str = CHAT
-) -> tuple[int, aiohttp.typedefs.LooseHeaders]:
+) -> tuple[int, Mapping[str, str]]:
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, served.url + path, json=BODY if method == "POST" else None, headers=headers) as answer,

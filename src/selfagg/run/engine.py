@@ -52,7 +52,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class FinalSampling:
-    """How the calls are sampled whose reply is the answer: members of the last population, or a closing call.
+    """The sampling of calls whose reply is the answer: members of the last population, or a closing call.
 
     Attributes:
         t: The last population.

@@ -71,7 +71,7 @@ class QuestionRun:
 
     @property
     def closes(self) -> bool:
-        """Whether something binds the answer's form, so that the answer of a group takes a closing call."""
+        """Return True if something binds the answer's form, so that the answer of a group takes a closing call."""
         return self._engine.final_sampling is not None and self._engine.final_sampling.binds
 
     def copies_at(self, t: int) -> bool:

@@ -137,7 +137,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/models/{model:path}", responses=documented(401, 403, 404))
     async def retrieve_model(model: str) -> dict[str, Any]:
-        """One of its names."""
+        """Return the model under one of its names."""
         suffix_of(model, served_name(service.model.name), service.settings.routes)
         return told(model)
 
@@ -164,7 +164,7 @@ _CORS: dict[str, Any] = {
     "allow_private_network": True,
     "expose_headers": ("X-Selfagg-Ignored", "X-Selfagg-Warning", "X-Selfagg-Spent", "Retry-After", "X-Request-Id"),
 }
-"""What a page of an allowed site may do: ask before each request (the browser does), and read our headers."""
+"""Headers for pages of an allowed site, which may ask before each request and read our headers."""
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {

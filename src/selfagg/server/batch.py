@@ -44,7 +44,7 @@ _REFUSED: Final = {
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What `batch` returns.
+    """The result of `batch`.
 
     Attributes:
         requests: Requests of the file.

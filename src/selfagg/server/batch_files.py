@@ -14,7 +14,7 @@ from selfagg.errors import UsageError
 from selfagg.server.errors import as_json
 
 RESULT: Final = "batch_req_"
-"""What the id of a result begins with; the digest of its request follows."""
+"""The beginning of a result's id; the digest of its request follows."""
 
 _BEGINNING: Final = f'{{"id":"{RESULT}'.encode()
 _MOST_TOLD: Final = 5

@@ -74,7 +74,7 @@ class Fields:
 
     @property
     def binding(self) -> bool:
-        """Whether a field of ``last`` asks for more than what is anyway."""
+        """Return True if a field of ``last`` asks for more than what is anyway."""
         return any(value not in _NOTHING.get(name, ()) for name, value in self.last.items())
 
 

@@ -42,7 +42,7 @@ class ServerLimits:
 
 @dataclass(frozen=True, slots=True)
 class RequestDefaults:
-    """How a request is answered that does not say.
+    """The defaults of a request.
 
     Attributes:
         method: Method where a request names none: rsa, single (plain calls), majority, ...
@@ -77,14 +77,14 @@ class RequestDefaults:
 
     @property
     def rsa(self) -> dict[str, Any]:
-        """Sizes and rules of the default method where that is RSA; ``{}`` where it is another one."""
+        """Return sizes and rules of the default method where that is RSA; ``{}`` where it is another one."""
         own = ("n", "k", "t", "stop", "copy")
         return {name: getattr(self, name) for name in own} if self.method == "rsa" else {}
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings(RequestDefaults):
-    """What whoever runs the server decides.
+    """The settings of a server.
 
     Attributes:
         plain_tokens: A request for at most so many tokens that asks for no method is a plain call: it wants a title,
