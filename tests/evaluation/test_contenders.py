@@ -21,6 +21,11 @@ def test_sizes_are_given_to_the_methods_that_have_them() -> None:
     ]
 
 
+def test_a_rule_that_is_spelled_out_has_a_colon_of_its_own() -> None:
+    found = contenders(["rsa:stop=share:0.75:copy=true:n=8", "majority:stop=asc:0.9"])
+    assert [one.method for one in found] == [RSA(n=8, stop="share:0.75", copy=True), Majority(stop="asc:0.9")]
+
+
 def test_what_the_user_sizes_and_single_samples_are_not_matched() -> None:
     found = contenders(["rsa", "majority", "majority:n=7", "single", "self-refine"], preset="paper")
     assert [method.calls for method in matched(found, "calls")] == [160, 160, 7, 16, 160]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,7 +57,8 @@ def contenders(
 def _contender(spelled: str | Method, given: Mapping[str, Any], preset: Preset | None) -> Contender:
     if not isinstance(spelled, str):
         return Contender(method_given(spelled), fixed=True)
-    name, *words = spelled.strip().split(":")
+    name, _, rest = spelled.strip().partition(":")
+    words = re.split(r":(?=[^:=]*=)", rest) if rest else []  # a value may have a colon, as stop=share:0.875
     kind, option = method_class(name), f"--methods {name}"
     hints = {field.name: str(field.type) for field in dataclasses.fields(kind)}
     own = {key: _value(option, key, value, hints.get(key, "")) for key, value in pairs("--methods", words).items()}
