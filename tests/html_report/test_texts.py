@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import zlib
@@ -56,14 +57,17 @@ def test_calls_besides_candidates_stand_with_their_member(run_of: Callable[..., 
     assert [also["role"] for also in told["members"]["1.1"]["also"]] == ["verdict"]
 
 
-async def test_a_closing_call_stands_with_the_first_member_that_it_shows(
+def test_a_closing_call_stands_with_the_first_member_that_it_shows(
     run_of: Callable[..., Path], sums: list[Question]
 ) -> None:
     path = run_of("rsa", "simulated:p=1", sums[:1], n=2, k=1, t=1)
-    with Record(path) as record:
-        closing = Generation(0, Member(2, 0, (1,), Reply("closed", usage=Usage(1, 0, 1))), CLOSING)
-        await record.save(closing)
+
+    async def close(record: Record) -> None:
+        await record.save(Generation(0, Member(2, 0, (1,), Reply("closed", usage=Usage(1, 0, 1))), CLOSING))
         await record.drain()
+
+    with Record(path) as record:
+        asyncio.run(close(record))
         told = question_texts(record, 0, sums[0], candidate_format_named("response"))
     assert told["members"]["1.1"]["also"] == [{"role": "closing", "text": "closed", "error": None}]
     assert "also" not in told["members"]["1.0"]
