@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo demo-real lab test test-slow mutants lint format bench soak fuzz docs clean
+.PHONY: help demo demo-real lab test test-slow test-clients mutants lint format bench soak fuzz docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ lint: $(VENV)/dev-ready  ## ruff and mypy
 format: $(VENV)/dev-ready  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+test-clients: $(VENV)/dev-ready  ## fifteen real clients, downloaded, against the server; part of test-slow
+	$(PYTEST) -rs tests/clients $(ARGS)
 
 mutants: $(VENV)/dev-ready  ## small changes of the source, and which of them the tests notice
 	$(BIN)/python scripts/mutants.py $(ARGS)

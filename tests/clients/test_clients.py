@@ -91,6 +91,7 @@ CLIENTS = (
         ("@openai/agents", "openai", "zod"),
         "responses stream tools structured chat",
     ),
+    Client("Codex CLI", "codex.mjs", ("@openai/codex",), "responses stream tools structured second_turn"),
 )
 
 

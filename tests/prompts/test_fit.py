@@ -82,6 +82,14 @@ async def test_of_what_a_long_question_leaves_half_is_for_the_candidates() -> No
     assert 590 <= await tokens(fitted.messages) - bare + 300 <= 600  # cut no more than it must be
 
 
+async def test_candidates_that_need_less_than_their_half_stay_whole_however_long_a_reply_is_asked_for() -> None:
+    prompt = aggregation(QUESTION, candidates(40, 60))
+    whole = prompt.messages(["x" * 40, "x" * 60])
+    for asked in (10**6, 2000):
+        fitted = await fit(prompt, VIEW, Counting(Simulation()), asked, await tokens(whole) + 1000)
+        assert fitted == Fitted(whole, 1000)
+
+
 async def test_short_candidates_stay_whole_where_long_ones_are_cut() -> None:
     prompt = aggregation(QUESTION, candidates(40, 9000, 60))
     fitted = await fit(prompt, VIEW, Counting(Simulation()), 100, await tokens(prompt.messages(["", "", ""])) + 500)

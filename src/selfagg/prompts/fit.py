@@ -70,7 +70,9 @@ async def fit(
             f"question {prompt.question.id}: its prompt takes {context - left} tokens, and a context of {context} "
             "tokens leaves no room for a reply"
         )
-    max_tokens = min(max_tokens, left // 2 if texts else left)  # a long question: half for the candidates
+    asked, max_tokens = max_tokens, min(max_tokens, left // 2 if texts else left)  # half is the candidates' at most
+    if tokens <= context - max_tokens:  # they need less
+        return Fitted(messages, min(asked, context - tokens))
     short, long = 0, max(map(len, texts), default=0)  # characters of each candidate: fits, does not fit
     while long - short > 16:
         middle = (short + long) // 2
