@@ -95,13 +95,14 @@ def test_rsa_gains(tmp_path: Path) -> None:
         wording=WORDING,
         record=record,
     )
-    start, *_, end = (population.accuracy or 0.0 for population in found.populations)
+    analysis = selfagg.analyze(record)
+    start, *_, end = (population["accuracy"] for population in analysis.to_dict()["populations"])
     assert end > start + 0.2
-    accuracies, rates = populations(selfagg.analyze(record))
+    accuracies, rates = populations(analysis)
     assert f"{start:.0%} -> " in accuracies
     assert "r_0 " in rates
     assert "r_4 " in rates
-    assert bound(selfagg.analyze(record)).startswith("pass@16: ")
+    assert bound(analysis).startswith("pass@16: ")
     assert told(found.questions).count("population ") in (0, 4)
 
 

@@ -27,7 +27,7 @@ SAMPLING = selfagg.Sampling(max_tokens=World.steps + 5)
 FOUR_TIMES = "".join(f"[Candidate {number}]\n{{candidate}}\n\n" for number in range(1, K + 1))
 WORDING = selfagg.Wording("lab", refine=f"{{problem}}\n\n{FOUR_TIMES}{{reminder}}")
 """The model has only seen prompts with four candidates, so self-refinement shows its one candidate four times."""
-REJECTION = "Rejection sampling is left out: the model has no words for True and False. pass@n above bounds it."
+REJECTION = "Rejection sampling is left out: the model has no words for True and False. The line above bounds it."
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -56,7 +56,7 @@ def demo(
         seed=seed,
         out=out,
     )
-    typer.echo(f"{size} problems of the lab's world that the model was never trained on. See examples/lab/demo/README.md.")
+    typer.echo(f"{size} problems of the lab's world, none of them trained on; the model: examples/lab/demo/README.md")
     print_result({**compared.to_dict(), "match": "calls", "where": str(out)}, comparison_table, as_json=False)
     found = {path.name.partition("-")[0]: selfagg.analyze(path) for path in records_of(out)}
     typer.echo("\n".join(["", *populations(found["rsa"]), bound(found["majority"]), REJECTION, ""]))
@@ -82,8 +82,8 @@ def bound(majority: Analysis) -> str:
     solved = sum(any(member.right for member in members) for members in sampled)
     n = max(map(len, sampled))
     return (
-        f"pass@{n}: {solved} of {len(sampled)} problems have a right answer among {n} samples. That bounds every "
-        "choice among samples; knowing which one is right is what the vote cannot do."
+        f"pass@{n}: {solved} of {len(sampled)} problems have a right answer among {n} samples, the bound of every choice "
+        "among samples.\nA judge who knew the right one would reach it. A vote does not: right samples are too few."
     )
 
 

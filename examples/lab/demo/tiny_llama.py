@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from examples.lab.model import CANDIDATE, CONTEXT, END, HEADS, LAYERS, PAD, ROPE_THETA
+from examples.lab.model import CONTEXT, END, HEADS, LAYERS, PAD, ROPE_THETA
 
 import selfagg
 from selfagg.types import Message
