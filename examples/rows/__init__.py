@@ -1,1 +1,1 @@
-"""Rows of signs: the task of the demo, and how its two models were trained."""
+"""Rows of signs: a recipe for an adapter of SmolLM2 that aggregates."""

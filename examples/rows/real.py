@@ -1,4 +1,4 @@
-"""SmolLM2-135M with the adapter on fresh rows: ``python -m examples.rows.real``, in minutes."""
+"""SmolLM2-135M with an adapter on fresh rows: ``python -m examples.rows.real --adapter FOLDER``, in minutes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import selfagg
 from selfagg.cli import run_app
 from selfagg.methods import method_named
 
-ADAPTER = Path(__file__).with_name("adapter")
 METHODS = (
     method_named("rsa", n=6, k=2, t=4),
     method_named("majority", n=24),
@@ -29,10 +28,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def real(
+    adapter: Annotated[Path, typer.Option(help="The adapter, a folder that `examples.rows.adapter` wrote.")],
     out: Annotated[Path, typer.Option(help="The folder of the records; the same command goes on in it.")],
     size: Annotated[int, typer.Option(min=1, help="Questions.")] = 10,
     seed: Annotated[int, typer.Option(help="Decides questions and samples.")] = 0,
-    adapter: Annotated[Path, typer.Option(help="The adapter, a folder that peft saved.")] = ADAPTER,
 ) -> None:
     """Run RSA, majority voting, self-refinement and rejection at equal calls."""
     out.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Rows of signs: four small puzzles in one question, so that a response can be right in part.
 
 ``A: 7 3 1 gives 3`` asks for + or - between the numbers: ``7-3-1``. Every row has one solution. The questions are
-generated; examples/rows has the models that know the form of an answer, and their trainer.
+generated; examples/rows has the trainer of an adapter that knows the form of an answer.
 """
 
 from __future__ import annotations
