@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from examples.lab.demo.llama import forward
-from examples.lab.model import CONTEXT, END, PAD
+from examples.lab.model import CONTEXT, END, KNOWN, PAD
 
 import selfagg
 from selfagg.types import Message
 
-_KNOWN = re.compile(r"\[Candidate\b|\b(?:rules|goal|[rpg]\d+)\b")
 _GATHERING_S = 0.002  # calls that arrive within this time are written together
 
 
@@ -38,7 +37,7 @@ class TinyLlama(selfagg.AlwaysOpen):
 
     def tokens(self, messages: Sequence[Message]) -> list[int]:
         """Return the prompt's tokens: the words that the model knows. All others are passed over."""
-        found = _KNOWN.findall("\n".join(str(message["content"]) for message in messages))
+        found = re.findall(KNOWN, "\n".join(str(message["content"]) for message in messages))
         return [self.words.index(word if word in self.words else PAD) for word in found]
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
