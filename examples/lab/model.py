@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 PAD, END = "<pad>", "<eos>"
 CANDIDATE = "[Candidate"
 """The word by which prompts begin a candidate."""
+KNOWN = r"\[Candidate\b|\b(?:rules|goal|[rpg]\d+)\b"
+"""The words of a prompt that are tokens."""
 
 CONTEXT = 128
 WIDTH, LAYERS, HEADS = 64, 2, 4
@@ -28,8 +30,7 @@ def make_tokenizer(world: World) -> PreTrainedTokenizerBase:
 
     words = [PAD, END, CANDIDATE, *world.words]
     made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token=PAD))
-    known = Regex(r"\[Candidate\b|\b(?:rules|goal|[rpg]\d+)\b")
-    made.pre_tokenizer = pre_tokenizers.Split(known, behavior="removed", invert=True)
+    made.pre_tokenizer = pre_tokenizers.Split(Regex(KNOWN), behavior="removed", invert=True)
     tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=made, pad_token=PAD, eos_token=END, padding_side="left", model_max_length=CONTEXT
     )

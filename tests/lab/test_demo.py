@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from examples.lab.demo.__main__ import SAMPLING, WEIGHTS, WORDING, app, bound, populations, questions
 from examples.lab.demo.lineage import told
+from examples.lab.demo.llama import forward
 from examples.lab.demo.tiny_llama import TinyLlama
 from examples.lab.task import World, candidate
 from typer.testing import CliRunner
@@ -54,11 +55,14 @@ async def test_greedy_replies_are_those_of_transformers() -> None:
     missing = model.load_state_dict(weights, strict=False)
     assert (missing.missing_keys, missing.unexpected_keys) == (["lm_head.weight"], [])
     for messages in prompts():
-        told = tokenizer.apply_chat_template([dict(turn) for turn in messages], add_generation_prompt=True)
-        assert ours.tokens(messages) == told["input_ids"]
+        template = tokenizer.apply_chat_template(
+            [dict(turn) for turn in messages], add_generation_prompt=True, tokenize=False
+        )
+        ids = tokenizer(str(template))["input_ids"]
+        assert ours.tokens(messages) == ids
         with torch.no_grad():
-            logits = model(torch.tensor([told["input_ids"]])).logits[0, -1].numpy()
-        assert ours.forward(np.array([told["input_ids"]]), [])[0][0] == pytest.approx(logits, abs=1e-3)
+            logits = model(torch.tensor([ids])).logits[0, -1].numpy()
+        assert forward(ours.weights, np.array([ids]), [])[0][0] == pytest.approx(logits, abs=1e-3)
     theirs = await replies(HFModel(model, tokenizer), 0.0, range(1))
     for one, other in zip(await replies(ours, 0.0, range(1)), theirs, strict=True):
         assert (one.text, one.stop, one.usage) == (other.text, other.stop, other.usage)

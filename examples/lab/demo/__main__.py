@@ -82,8 +82,8 @@ def bound(majority: Analysis) -> str:
     solved = sum(any(member.right for member in members) for members in sampled)
     n = max(map(len, sampled))
     return (
-        f"pass@{n}: {solved} of {len(sampled)} problems have a right answer among {n} samples, the bound of every choice "
-        "among samples.\nA judge who knew the right one would reach it. A vote does not: right samples are too few."
+        f"pass@{n}: {solved} of {len(sampled)} problems have a right answer among {n} samples: the bound of "
+        "every choice among them.\nA judge who knew the right one would reach it; a vote does not."
     )
 
 
