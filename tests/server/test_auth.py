@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aiohttp
 import pytest
 from serving import Served, serving
@@ -19,9 +21,7 @@ HERE = ["http://localhost:3000", "http://127.0.0.1", "https://localhost:8443", "
 ELSEWHERE = ["https://evil.example", "https://chat.example.org.evil.example", "http://localhost.evil.example", "null"]
 
 
-async def asked(
-    served: Served, method: str, headers: dict[str, str], path: str = CHAT
-) -> tuple[int, aiohttp.typedefs.LooseHeaders]:
+async def asked(served: Served, method: str, headers: dict[str, str], path: str = CHAT) -> tuple[int, Any]:
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, served.url + path, json=BODY if method == "POST" else None, headers=headers) as answer,
