@@ -26,7 +26,7 @@ async def test_a_client_lists_the_tool_and_thinks_with_it() -> None:
         (tool,) = (await client.list_tools()).tools
         assert tool.name == "think_harder"
         assert set(tool.input_schema["properties"]) == {"problem"}
-        result = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"}, progress_callback=hear)
+        result: Any = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"}, progress_callback=hear)
         assert not result.is_error
         assert getattr(result.content[0], "text", "")
     assert heard == [1, 2, 3]  # one member of the last population, and its two parents
@@ -40,7 +40,7 @@ async def test_a_failing_model_is_the_tools_error_and_the_server_goes_on() -> No
 
     server = think_server("no-such-kind:", selfagg.RSA(n=2, k=1, t=1))
     async with Client(server) as client:
-        result = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"})
+        result: Any = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"})
         assert result.is_error
         assert "there is no model 'no-such-kind:'" in getattr(result.content[0], "text", "")
         assert (await client.list_tools()).tools
@@ -54,5 +54,5 @@ async def test_the_command_serves_standard_input_and_output(tmp_path: Path) -> N
     program: Any = StdioServerParameters(command=sys.executable, args=command, env={**os.environ}, cwd=str(tmp_path))
     async with Client(stdio_client(program)) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["think_harder"]
-        result = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"})
-        assert getattr(result.content[0], "text", "")
+        result: Any = await client.call_tool("think_harder", {"problem": "What is 2 + 2?"})
+        assert result.content[0].text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,9 +21,7 @@ HERE = ["http://localhost:3000", "http://127.0.0.1", "https://localhost:8443", "
 ELSEWHERE = ["https://evil.example", "https://chat.example.org.evil.example", "http://localhost.evil.example", "null"]
 
 
-async def asked(
-    served: Served, method: str, headers: dict[str, str], path: str = CHAT
-) -> tuple[int, Mapping[str, str]]:
+async def asked(served: Served, method: str, headers: dict[str, str], path: str = CHAT) -> tuple[int, Any]:
     async with (
         aiohttp.ClientSession() as session,
         session.request(method, served.url + path, json=BODY if method == "POST" else None, headers=headers) as answer,
