@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FACT_WEIGHT = 0.5
 """What a total or verdict in a candidate counts in the loss; a token of the response counts 1."""
+TOTAL_WEIGHT = 4.0
+"""What a total counts more than other tokens, for a model that knows nothing."""
 POOL = 8
 """Batches that are drawn together and sorted by length."""
 _MULTIPLE = 64  # lengths are padded to it: PyTorch keeps memory for every shape that it ever saw
@@ -35,12 +37,14 @@ class Encoded:
     weights: list[float]
 
 
-def encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> Encoded:
+def encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerBase, *, whole: bool = False) -> Encoded:
     """Return a lesson's tokens and weights.
 
     Args:
         lesson: The lesson.
         tokenizer: The model's tokenizer, with a chat template.
+        whole: For a model that knows nothing: all of a fact is learnt, so that there is more to copy, and totals count
+            more than the rest. Else only totals and verdicts of facts are learnt.
     """
     prompt = str(
         tokenizer.apply_chat_template(
@@ -48,15 +52,21 @@ def encoded(lesson: Lesson, tokenizer: PreTrainedTokenizerBase) -> Encoded:
         )
     )
     told = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True)
-    counted = {place for fact in lesson.facts for place in _places(prompt, fact)}
+    counted = {place for fact in lesson.facts for place in _places(prompt, fact, whole)}
     weights = [FACT_WEIGHT if start in counted else 0.0 for start, _ in told["offset_mapping"]]
     reply = tokenizer(lesson.response + str(tokenizer.eos_token), add_special_tokens=False)["input_ids"]
-    return Encoded([*told["input_ids"], *reply], [*weights, *(1.0 for _ in reply)])
+    ids, weights = [*told["input_ids"], *reply], [*weights, *(1.0 for _ in reply)]
+    if whole:
+        equals = tokenizer.convert_tokens_to_ids("=")
+        weights = [weight * (TOTAL_WEIGHT if ids[i - 1] == equals else 1.0) for i, weight in enumerate(weights)]
+    return Encoded(ids, weights)
 
 
-def _places(prompt: str, fact: str) -> Iterator[int]:
-    """Yield the places of the totals and verdicts to learn where ``fact`` stands in the prompt."""
+def _places(prompt: str, fact: str, whole: bool) -> Iterator[int]:
+    """Yield the places of all characters to learn where ``fact`` stands in the prompt."""
     for found in re.finditer(re.escape(fact), prompt):
+        if whole:
+            yield from range(*found.span())
         for part in _LEARNT.finditer(prompt, found.start(), found.end()):
             yield from range(*part.span("total"))
             yield from range(*part.span("verdict"))

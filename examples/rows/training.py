@@ -1,4 +1,4 @@
-"""Supervised training of an adapter on lessons, step by step, from a checkpoint where there is one."""
+"""Supervised training of either model on lessons, step by step, from a checkpoint where there is one."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Plan:
         save_every: Updates between two checkpoints.
         wording: The words of the prompts.
         mix: How often the kinds of lessons come.
+        whole_facts: See `encoded`.
     """
 
     steps: int
@@ -44,6 +45,7 @@ class Plan:
     seed: int
     wording: Wording
     mix: Mix = field(default_factory=Mix)
+    whole_facts: bool = False
     at_once: int = 32
     warm: int = 30
     save_every: int = 50
@@ -96,7 +98,7 @@ def train(
     import torch
 
     def encode(drawn: random.Random) -> Encoded:
-        return encoded(lesson(drawn, plan.mix, plan.wording), tokenizer)
+        return encoded(lesson(drawn, plan.mix, plan.wording), tokenizer, whole=plan.whole_facts)
 
     masters = Masters([parameter for parameter in model.parameters() if parameter.requires_grad])
     optimizer = torch.optim.AdamW(masters.weights, lr=plan.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))

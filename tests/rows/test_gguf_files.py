@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 pytest.importorskip("xllamacpp")
 
-from examples.rows.gguf_files import turned, write_adapter  # noqa: E402
+from examples.rows.gguf_files import turned, write_adapter, write_model  # noqa: E402
 from examples.rows.lessons import Mix, lesson  # noqa: E402
+from examples.rows.tiny import HEADS, WIDTH, make_model, make_tokenizer  # noqa: E402
 
 from selfagg.models.base import Model  # noqa: E402
 from selfagg.models.llama_cpp.model import LocalModel  # noqa: E402
 from selfagg.models.transformers.model import HFModel  # noqa: E402
 from selfagg.prompts.wording import Wording  # noqa: E402
 from selfagg.types import Question, Request, Sampling  # noqa: E402
-from tests.rows.small_model import HEADS, WIDTH, make_model, make_tokenizer, write_model  # noqa: E402
 
 MESSAGES = lesson(random.Random(3), Mix(candidates=(0, 0, 1, 0), judging=0.0), Wording()).messages
 
