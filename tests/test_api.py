@@ -15,7 +15,9 @@ from waiting import DEADLINES_S
 
 import selfagg
 from selfagg.api import Result
+from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.progress import Progress
 from selfagg.run.subsets import draw_set
 from selfagg.types import Reply, Request, Stop, Usage
 
@@ -192,3 +194,11 @@ async def test_a_reply_that_a_filter_left_empty_is_not_the_answer() -> None:
     model = Filtering(Simulation())
     result = await selfagg.asolve("what?", model=model, method="single", n=4)
     assert (model.calls, bool(result.text)) == (3, True)
+
+
+def test_progress_ends_where_a_question_stops() -> None:
+    progress = Progress()
+    method = RSA(n=4, k=2, t=3, stop="unanimous")
+    result = selfagg.solve("2 + 2?", kind="math", model="simulated:p=1,spread=0", method=method, callback=progress)
+    assert result.stopped
+    assert (progress.finished_questions, progress.done, progress.size) == (1, 4, 4)

@@ -220,6 +220,7 @@ async def asolve(
                     question_run, chosen, choice=choice, schedule=schedule, deadline_s=deadline_s
                 )
                 await question_run.scored()
+                engine.callback.finished(0)
             finally:
                 engine.callback.ended()
                 await question_run.close()
