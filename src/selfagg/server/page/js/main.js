@@ -19,7 +19,8 @@ function say(text, error = false) {
   byId("status").classList.toggle("error", error);
 }
 
-const viewOf = (turn) => new TurnView(turn, { open: (member, populations) => reader.show(member, populations), retry: start });
+const openMember = (member, populations) => reader.show(member, populations);
+const viewOf = (turn) => new TurnView(turn, { open: openMember, retry: start });
 
 function show() {
   const { turns, dropped } = conversation.kept;
@@ -109,9 +110,10 @@ async function start({ id = `${Date.now()}.${Math.random()}`, question }) {
     turn.state = "done";
     say("done");
   } catch (error) {
-    turn.state = error.name === "AbortError" ? "stopped" : "failed";
-    turn.note = turn.state === "stopped" ? "" : error instanceof Refused ? error.message : "the server cannot be reached";
-    say(turn.note || "stopped", turn.state === "failed");
+    const stopped = error.name === "AbortError";
+    turn.state = stopped ? "stopped" : "failed";
+    if (!stopped) turn.note = error instanceof Refused ? error.message : "the server cannot be reached";
+    say(turn.note || "stopped", !stopped);
   } finally {
     clearInterval(clock);
     removeEventListener("pagehide", left);

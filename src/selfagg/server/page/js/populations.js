@@ -93,7 +93,8 @@ class Populations {
     const tokens = members.reduce((sum, member) => sum + (member.tokens?.[2] ?? 0), 0);
     if (tokens) parts.push(`${short(tokens)} tokens`);
     const most = ranked.slice(0, TALLIED).map(([answer, times]) => `${cut(answer)} ×${times}`);
-    return [parts.join(" · "), ranked.length > 1 && h("small", [...most, ranked.length > TALLIED && "…"].filter(Boolean).join(", "))];
+    if (ranked.length > TALLIED) most.push("…");
+    return [parts.join(" · "), ranked.length > 1 && h("small", most.join(", "))];
   }
 
   cell(member) {
