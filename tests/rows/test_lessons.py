@@ -1,4 +1,4 @@
-"""What the demo's models learn is honest: totals are true, verdicts follow, and rows travel."""
+"""What an adapter learns is honest: totals are true, verdicts follow, and rows travel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lineage that the demo prints."""
+"""The lineage of a question of rows."""
 
 from __future__ import annotations
 
