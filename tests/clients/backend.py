@@ -92,7 +92,9 @@ def reply(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tool(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Choose the tool to call: the one that is demanded, or one that the question names and no result is there of."""
-    tools = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
+    tools: list[dict[str, Any]] = [
+        tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"
+    ]
     choice = body.get("tool_choice")
     if not tools or choice == "none":
         return None
