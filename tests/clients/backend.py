@@ -8,10 +8,12 @@ word has got an answer of RSA.
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -24,18 +26,13 @@ def main() -> None:
     app = web.Application(client_max_size=1 << 26)
     app.router.add_get("/v1/models", _models)
     app.router.add_post("/v1/chat/completions", _chat)
-    app.cleanup_ctx.append(_ends_with_its_input)
+    threading.Thread(target=_end_with_the_input, daemon=True).start()
     web.run_app(app, host="127.0.0.1", port=0, print=lambda told: print(told.split()[3], flush=True))
 
 
-async def _ends_with_its_input(app: web.Application) -> AsyncIterator[None]:
-    async def end() -> None:
-        await asyncio.to_thread(sys.stdin.read)
-        raise web.GracefulExit
-
-    task = asyncio.create_task(end())
-    yield
-    task.cancel()
+def _end_with_the_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _models(request: web.Request) -> web.Response:
@@ -92,7 +89,9 @@ def reply(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tool(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Choose the tool to call: the one that is demanded, or one that the question names and no result is there of."""
-    tools = [tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"]
+    tools: list[dict[str, Any]] = [
+        tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function"
+    ]
     choice = body.get("tool_choice")
     if not tools or choice == "none":
         return None

@@ -25,7 +25,7 @@ class Report(BaseModel):
     degrees: int
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 def get_weather() -> Any:
     async def execute(city: str) -> str:
         """Weather of a city.
@@ -43,7 +43,8 @@ def accuracy(question: str, target: str, *solvers: Any, responses: bool = False)
     task = Task(dataset=[Sample(input=question, target=target)], solver=[*solvers, generate()], scorer=includes())
     (log,) = evaluate(task, model=model, display="none", log_level="error")
     assert log.results, log.error
-    return log.results.scores[0].metrics["accuracy"].value
+    value: float = log.results.scores[0].metrics["accuracy"].value
+    return value
 
 
 @check

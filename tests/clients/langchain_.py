@@ -52,7 +52,7 @@ def structured() -> None:
 
 @check
 def completions() -> None:
-    deliberated(OpenAI(model=MODEL, base_url=BASE, api_key="none", max_retries=0).invoke(QUESTION))  # type: ignore[arg-type]
+    deliberated(OpenAI(model=MODEL, base_url=BASE, api_key="none", max_retries=0).invoke(QUESTION))
 
 
 @check

@@ -22,7 +22,7 @@ class Report(BaseModel):
     degrees: int
 
 
-@function_tool
+@function_tool  # type: ignore[untyped-decorator]
 def get_weather(city: str) -> str:
     """Weather of a city."""
     return f"12 degrees in {city}"

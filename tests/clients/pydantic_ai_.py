@@ -51,7 +51,7 @@ async def tools() -> None:
 @check
 async def structured() -> None:
     for form in (Report, NativeOutput(Report)):
-        run = await Agent(speaking_chat(), output_type=form).run(QUESTION)  # type: ignore[call-overload]
+        run = await Agent(speaking_chat(), output_type=form).run(QUESTION)
         same(run.output, Report(city="Paris", degrees=12))
 
 
