@@ -60,7 +60,7 @@ def test_the_first_pattern_that_fits_decides() -> None:
 
 def test_names_without_stars_are_listed_once() -> None:
     names = listed("m", ServeSettings(routes=ROUTES))
-    assert names == ["m", "m:rsa-8-4-3", "m:single", "gpt-4o", "a/b:c", "any"]
+    assert names == ["m", "m:rsa-8-4-5", "m:single", "gpt-4o", "a/b:c", "any"]
 
 
 @pytest.mark.parametrize("target", ["", "rsa", "rsa-8", "plian", "rsa-8-4-5-copied"])

@@ -118,7 +118,7 @@ class Capturing(SimulatedModel):
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-@pytest.mark.parametrize("context", [0, 262])
+@pytest.mark.parametrize("context", [0, 230])
 @pytest.mark.parametrize("candidate_format", ["response", "answer", "tail:4"])
 async def test_prompts_are_those_that_inference_sends_for_the_same_candidates(
     tmp_path: Path, k: int, context: int, candidate_format: str

@@ -71,7 +71,7 @@ async def fit(
             "tokens leaves no room for a reply"
         )
     asked, max_tokens = max_tokens, min(max_tokens, left // 2 if texts else left)  # half is the candidates' at most
-    if tokens <= context - max_tokens:  # they need less
+    if tokens <= context - max(max_tokens, min(asked, LEAST_REPLY)):  # they need less
         return Fitted(messages, min(asked, context - tokens))
     short, long = 0, max(map(len, texts), default=0)  # characters of each candidate: fits, does not fit
     while long - short > 16:
