@@ -13,4 +13,5 @@ echo 'its candidates, and RSA does not pay.'
 selfagg eval reasoning_gym:chain_sum --set min_terms=2 --set max_terms=2 --set min_digits=1 --set max_digits=1 \
   --size 6 --examples 1 --seed "${SEED:-0}" --method rsa -n 4 -k 2 -t 2 --max-tokens 40 --model local \
   --record "$out/plain.sqlite"
-selfagg analyze "$out/plain.sqlite" | sed -n '/^r_c/,/^$/p'
+selfagg analyze "$out/plain.sqlite" > "$out/plain.txt"
+sed -n '/^r_c/,/^$/p' "$out/plain.txt"

@@ -108,15 +108,14 @@ def main() -> None:
     Exit codes: 0 done, 1 the run failed, or members have no reply or no score, 2 something given cannot work,
     130 Ctrl-C, 143 SIGTERM.
     """
-    # A member in flight is some 100 objects, none of them garbage: each search walks over all that are in flight.
-    gc.set_threshold(100_000, 2)
     run_app(app)
 
 
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line, say an error in one sentence, and end the process."""
     _keep_standard_descriptors()
-    often, _, oldest = gc.get_threshold()  # members in flight are no garbage: a search walks over all of them
+    # A member in flight is some 100 objects, none of them garbage: each search walks over all that are in flight.
+    often, _, oldest = gc.get_threshold()
     gc.set_threshold(max(often, 100_000) if often else 0, 2, oldest)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a model may write what the terminal's encoding lacks

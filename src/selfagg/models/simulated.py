@@ -121,7 +121,7 @@ WORLDS: dict[str, Simulation] = {
     "weak": dataclasses.replace(_CONTEST, p=0.35, spread=0.3, hopeless=0.5, skill=0.4, agree=0.25),
     "traffic": Simulation(p=0.5, spread=0.4, easy=0.7, hopeless=0.05, skill=1.5, agree=0.3, wrong=20, tokens=400),
 }
-"""Presets: ``simulated:aime`` and so on, as calibrated by ``python -m benchmarks adaptive``."""
+"""Presets: ``simulated:aime`` and so on, fitted to curves like those of arXiv 2509.26626."""
 
 
 def connect(settings: str, access: Access) -> SimulatedModel:
