@@ -73,6 +73,7 @@ def account(outcome: DeliberationResult) -> dict[str, Any]:
         "chosen": [[member.t, member.i] for member in outcome.members],
         "stopped": outcome.method.get("stop") if outcome.stopped else None,
         "populations": list(outcome.populations),
+        "answer": None if outcome.own.unknown else tokens(outcome.own),
         "cut_short": outcome.cut_short,
         "seed": outcome.seed,
         "record": outcome.record,
