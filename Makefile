@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest
 # One release of PyTorch, so that a CPU build of it that pip is told of (PIP_FIND_LINKS) is taken; any from 2.9 on works.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo lab test test-slow test-clients mutants lint format bench soak fuzz docs clean
+.PHONY: help demo demo-real lab test test-slow test-clients mutants lint format bench soak fuzz docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | sort | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ $(VENV)/dev-ready: pyproject.toml $(VENV)/train-ready
 
 demo: $(VENV)/demo-ready  ## RSA, voting and self-refinement at equal calls, live, in 90 seconds
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+demo-real: $(VENV)/demo-ready  ## the same with a real pretrained model and our adapter: right answers out of wrong ones, in minutes
+	@$(BIN)/python -m pip install --quiet gguf safetensors
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo_real.sh
 
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
 	$(BIN)/python -m examples.lab $(ARGS)

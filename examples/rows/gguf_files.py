@@ -1,7 +1,8 @@
-"""Write adapters that peft saved as GGUF files, which llama.cpp reads."""
+"""Write adapters that peft saved as GGUF files, which llama.cpp reads: ``python -m examples.rows.gguf_files FOLDER FILE``."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,7 @@ def named(key: str) -> str:
     _, _, layer, part = key.split(".", 3)
     part, _, suffix = part.rpartition(".")
     return f"blk.{layer}.{_PARTS[part]}.{suffix}"
+
+
+if __name__ == "__main__":
+    write_adapter(Path(sys.argv[1]), Path(sys.argv[2]))
