@@ -82,7 +82,7 @@ async def by_the_engine(seeds: range, schedule: Schedule | None) -> Counter[int]
                 chosen = random.Random(f"{seed} {schedule}").choice(last)
             else:
                 question_run = QuestionRun(engine, QUESTION, 0, method)
-                chosen = (await answer(question_run, method)).member
+                chosen = (await answer(question_run)).member
                 await question_run.close()
             await engine.close()
         found[int(chosen.answer or 0)] += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Rule(Protocol):
     """A rule that ends a question."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about a population from the answers so far.
+        """Decide about a population, or about a vote's first members by place, from the answers so far.
 
         Args:
             size: Members of the population.
@@ -60,7 +60,7 @@ class Decided:
     """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
+        """Stop, or leave it open; see `Rule.decided`."""
         if not missing:
             return True
         if not groups:
@@ -88,17 +88,17 @@ class AdaptiveConsistency:
     confidence: float
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
+        """Stop, or leave it open; see `Rule.decided`."""
         first, second = sorted([*groups, 0, 0], reverse=True)[:2]
-        if first > second and _more_frequent(first, second) >= self.confidence:
+        # P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most `first` heads in so many tosses.
+        tosses = first + second + 1
+        probability = sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
+        if first > second and probability >= self.confidence:
             return True
         return Decided().decided(size, groups, dissenters, missing)
 
 
-def _more_frequent(first: int, second: int) -> float:
-    """Return P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most ``first`` heads in their sum + 1."""
-    tosses = first + second + 1
-    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
+_NAMED: Mapping[str, Rule | None] = {"never": None, "unanimous": Share(1.0), "decided": Decided()}
 
 
 def rule_named(text: str) -> Rule | None:
@@ -109,12 +109,8 @@ def rule_named(text: str) -> Rule | None:
     """
     if not isinstance(text, str):
         raise UsageError(f"stop is {text!r}, but it is a text: {POPULATION_RULES}; for votes: {VOTE_RULES}")
-    if text == "never":
-        return None
-    if text == "unanimous":
-        return Share(1.0)
-    if text == "decided":
-        return Decided()
+    if text in _NAMED:
+        return _NAMED[text]
     if found := re.fullmatch(r"(share|asc):([01](?:\.\d+)?|\.\d+)", text):
         value = float(found[2])
         if found[1] == "share" and 0.5 < value <= 1:
