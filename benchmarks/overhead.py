@@ -30,8 +30,7 @@ from selfagg.models.openai.network import allow_many_connections
 from selfagg.prompts import aggregation
 from selfagg.prompts.wording import Wording
 from selfagg.record.configuration import configuration
-from selfagg.record.record import Record
-from selfagg.record.store import NullStore, Store
+from selfagg.record.record import NullStore, Record, Store
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import evaluate
@@ -131,7 +130,7 @@ async def bare(call: Call, in_flight: int, calls: int) -> None:
 
     async def work() -> None:
         for number in numbers:
-            text = await call(number, Wording().aggregation_words(question(number), candidates))
+            text = await call(number, Wording().words("aggregate", question(number), candidates))
             texts.append(text)
 
     await asyncio.gather(*(work() for _ in range(in_flight)))

@@ -19,9 +19,9 @@ from benchmarks.printing import show
 from benchmarks.virtual_time import run
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.record.store import NullStore
+from selfagg.record.record import NullStore
 from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.limiter import Priority, PriorityLimiter
+from selfagg.run.limiter import FairLimiter, Priority, RequestLimiter
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import answer, evaluate
 from selfagg.types import Member, Question, Sampling
@@ -43,7 +43,7 @@ SEEDS = range(20)
 METHOD = RSA(t=5)
 
 
-class Ordered:
+class Ordered(RequestLimiter):
     """A gate that sees another priority than the engine gives.
 
     Attributes:
@@ -51,12 +51,16 @@ class Ordered:
     """
 
     def __init__(self, slots: int, order: Order, limit: int | None = None) -> None:
-        self.limit = limit or slots
-        self._gate = PriorityLimiter(slots)
+        super().__init__(FairLimiter(slots))
+        self._limit = limit or slots
         self._order = order
 
+    @property
+    def limit(self) -> int:
+        return self._limit
+
     def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
-        return self._gate.enter(self._order(priority))
+        return self._shared.enter(self._order(priority))
 
 
 class Times(Callback):
@@ -99,7 +103,7 @@ async def one_answer(order: Order, seed: int, slots: int) -> float:
     settings, now = Settings(Sampling(max_tokens=10**6), seed), asyncio.get_running_loop().time
     engine, begun = Engine(simulated(slots), settings, NullStore(), call_limiter=Ordered(slots, order)), now()
     question_run = QuestionRun(engine, question, 0, METHOD)
-    await answer(question_run, METHOD)
+    await answer(question_run)
     seconds = now() - begun
     await question_run.close()
     return seconds

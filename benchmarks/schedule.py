@@ -19,8 +19,8 @@ from benchmarks.virtual_time import run
 from selfagg.methods import RSA
 from selfagg.models import Model
 from selfagg.models.simulated import SimulatedModel, Simulation
+from selfagg.record.record import NullStore
 from selfagg.record.rows import Generation
-from selfagg.record.store import NullStore
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import Schedule, answer, evaluate_question
@@ -64,7 +64,7 @@ async def asked(model: Model, method: RSA, question: Question, settings: Setting
         seconds = now() - begun
     else:
         question_run = QuestionRun(engine, question, 0, method)
-        await answer(question_run, method)
+        await answer(question_run)
         seconds = now() - begun
         await question_run.close()
     await engine.close()

@@ -30,8 +30,8 @@ from selfagg.models.base import Model
 from selfagg.models.transformers.checkpoints import load
 from selfagg.models.transformers.model import HFModel
 from selfagg.prompts import aggregation, first
-from selfagg.prompts.candidates import candidate_format_named
 from selfagg.prompts.fit import fit
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.subsets import Set, address_seed, draw_sets
 from selfagg.training.reward import reply_of
 from selfagg.training.rl import train, training_dtype

@@ -20,7 +20,7 @@ from examples.lab.task import Problem, World
 from selfagg._internal.files import write_whole
 from selfagg.errors import UsageError
 from selfagg.methods import RSA, Majority
-from selfagg.record.differences import differences
+from selfagg.record.configuration import differences
 from selfagg.run.engine import Settings
 from selfagg.training.data import DataPlan, Problems, make_set
 from selfagg.training.recipe import Recipe

@@ -20,7 +20,7 @@ from verifiers.v1.dialects.chat import message_to_wire  # type: ignore[import-no
 from selfagg.errors import ModelError
 from selfagg.methods.rsa import RSA
 from selfagg.models.base import AlwaysOpen, text_bytes
-from selfagg.record.store import NullStore
+from selfagg.record.record import NullStore
 from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.runner import evaluate_question
 from selfagg.training.reward import REWARDS, reply_of

@@ -216,9 +216,7 @@ async def asolve(
             engine.callback.started(written)
             try:
                 await question_run.load()
-                outcome = await answer_trial(
-                    question_run, chosen, choice=choice, schedule=schedule, deadline_s=deadline_s
-                )
+                outcome = await answer_trial(question_run, choice=choice, schedule=schedule, deadline_s=deadline_s)
                 await question_run.scored()
                 engine.callback.finished(0)
             finally:
@@ -255,7 +253,7 @@ def _result(question_run: QuestionRun, method: Method, member: Member, cut_short
         method=method,
         calls=question_run.calls,
         copies=question_run.copies,
-        stopped=question_run.agreement.stopped.done() and not cut_short,
+        stopped=question_run.stopped.done() and not cut_short,
         usage=question_run.usage,
         cut_short=cut_short,
         record=record,

@@ -10,8 +10,8 @@ from typing import Any
 
 from selfagg.errors import UsageError
 from selfagg.methods import method_named
+from selfagg.record.record import Store
 from selfagg.record.rows import CANDIDATE
-from selfagg.record.store import Store
 from selfagg.run.engine import Callback
 from selfagg.run.runner import INCOMPLETE
 from selfagg.types import Member

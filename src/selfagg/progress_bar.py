@@ -20,8 +20,7 @@ from rich.text import Text
 
 from selfagg.analysis.labels import named
 from selfagg.progress import Progress, ProgressCounts
-from selfagg.record.record import Record
-from selfagg.record.store import Store
+from selfagg.record.record import Record, Store
 from selfagg.terminal import one_line, say
 
 LINE_EVERY_S = 10.0

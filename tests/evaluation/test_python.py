@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import selfagg
-from selfagg.record.record import Record
-from selfagg.record.store import Store
+from selfagg.record.record import Record, Store
 from selfagg.types import Member
 
 QUESTIONS = [selfagg.Question(f"q{i}", f"What is {i} + {i}?", kind="math", gold=str(2 * i)) for i in range(5)]

@@ -5,7 +5,7 @@ import pytest
 from selfagg.html_report.prompt_parts import candidate_texts, sent_as, template
 from selfagg.models.base import fingerprint
 from selfagg.prompts import aggregation, first
-from selfagg.prompts.candidates import candidate_format_named
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.types import Member, Question, Reply
 
 QUESTION = Question("q", "What is 2 + 2?", "math", "4", context=({"role": "system", "content": "Be brief."},))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.html_report.texts import packed, question_texts
-from selfagg.prompts.candidates import candidate_format_named
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.record import Record
 from selfagg.record.rows import CLOSING, Generation
 from selfagg.types import Member, Question, Reply, Usage

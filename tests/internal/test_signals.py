@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from selfagg._internal.signals import heard_by
+from selfagg._internal.blocking import heard_by
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

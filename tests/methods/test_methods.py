@@ -2,8 +2,7 @@ import pytest
 
 from selfagg.errors import UsageError
 from selfagg.methods import METHODS, method_named
-from selfagg.methods.best_of_n import grade
-from selfagg.methods.rejection import judged_true
+from selfagg.methods.rejection import grade, judged_true
 
 
 def test_the_papers_settings_are_the_defaults() -> None:

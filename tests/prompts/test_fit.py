@@ -10,8 +10,8 @@ from selfagg.errors import TooLong
 from selfagg.models.base import text_bytes
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first
-from selfagg.prompts.candidates import CUT, candidate_format_named
 from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
+from selfagg.prompts.prompt import CUT, candidate_format_named
 from selfagg.types import Member, Message, Question, Reply
 
 QUESTION = Question("q", "What is 6 * 7? " * 20, "math", gold="42")

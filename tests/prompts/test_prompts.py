@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first, verification
-from selfagg.prompts.candidates import CUT, candidate_format_named, shorten
 from selfagg.prompts.fit import LEAST_REPLY, fit, reply_room
+from selfagg.prompts.prompt import CUT, candidate_format_named, shorten
 from selfagg.types import Example, Kind, Member, Question, Reply
 
 QUESTION = Question("q", "What is 6 * 7?", "math", gold="42")

@@ -19,7 +19,7 @@ def user_turn(wording: Wording, candidates: int, question: Question = QUESTION) 
     members = [Member(1, i, reply=Reply(f"It is {i}.")) for i in range(candidates)]
     prompt = aggregation(question, members) if members else first(question)
     texts = [member.text for member in members]
-    return prompt.words(wording, question, texts)
+    return wording.words(prompt.template, question, texts)
 
 
 def test_the_example_is_read_and_used_for_each_kind() -> None:

@@ -22,7 +22,7 @@ from selfagg.html_report import build_report
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
-from selfagg.record.record import Generation, Record, RecordInUse
+from selfagg.record.record import Generation, Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply
@@ -73,12 +73,12 @@ def test_a_second_writer_is_kept_out_under_every_name(tmp_path: Path, whole: byt
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RecordInUse, match=f"{name} is in use by another selfagg process"):
+        with pytest.raises(UsageError, match=f"{name} is in use by another selfagg process"):
             Record(tmp_path / name)
         Record(path, read_only=True).close()  # who only reads is welcome
         holder.communicate("\n")
     Record(tmp_path / name).close()
-    with Record(path), pytest.raises(RecordInUse):
+    with Record(path), pytest.raises(UsageError, match="in use by another selfagg process"):
         Record(tmp_path / name)  # in the same process too
 
 

@@ -161,7 +161,7 @@ async def test_one_answer_is_that_of_the_evaluation(
         engine = Engine(Slow(), Settings(), Record(None))
         question_run = QuestionRun(engine, question, position, STOPPED)
         try:
-            found = await answer(question_run, STOPPED, choice=choice, schedule=schedule)  # type: ignore[arg-type]
+            found = await answer(question_run, choice=choice, schedule=schedule)  # type: ignore[arg-type]
             assert made[position, found.member.t, found.member.i] == found.member.text
             if found.member.t < STOPPED.t:
                 groups = Counter(m.answer for (t, _), m in question_run.members.items() if t == found.member.t)

@@ -13,8 +13,7 @@ from selfagg.errors import ModelError
 from selfagg.methods import RSA, BestOfN, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
-from selfagg.record.record import Record
-from selfagg.record.store import NullStore
+from selfagg.record.record import NullStore, Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import answer, best_at_hand, draw_order, evaluate, questions_at_once
@@ -64,26 +63,26 @@ def ancestors(place: int) -> set[tuple[int, int]]:
 
 async def test_only_the_answer_and_its_ancestors_are_computed() -> None:
     async with trial_of(Answering()) as question_run:
-        done = await answer(question_run, METHOD)
-        assert done.member.i == draw_order(question_run, METHOD)[0]
+        done = await answer(question_run)
+        assert done.member.i == draw_order(question_run)[0]
         assert set(question_run.members) == ancestors(done.member.i)
         assert (done.cut_short, done.others) == (False, ())
 
 
 async def test_stepwise_computes_every_member_and_has_the_same_answer() -> None:
     async with trial_of(Answering()) as question_run:
-        stepwise = await answer(question_run, METHOD, schedule="stepwise")
+        stepwise = await answer(question_run, schedule="stepwise")
         assert len(question_run.members) == METHOD.calls
     async with trial_of(Answering()) as question_run:
-        assert (await answer(question_run, METHOD)).member == stepwise.member
+        assert (await answer(question_run)).member == stepwise.member
 
 
 async def test_places_are_drawn_by_the_seed_each_once() -> None:
     drawn = []
     for seed in range(40):
         question_run = QuestionRun(Engine(Answering(), Settings(seed=seed), NullStore()), QUESTION, 0, METHOD)
-        assert sorted(draw_order(question_run, METHOD)) == [0, 1, 2, 3, 4]
-        drawn.append(draw_order(question_run, METHOD)[0])
+        assert sorted(draw_order(question_run)) == [0, 1, 2, 3, 4]
+        drawn.append(draw_order(question_run)[0])
         await question_run.close()
     assert set(drawn) == {0, 1, 2, 3, 4}
 
@@ -91,7 +90,7 @@ async def test_places_are_drawn_by_the_seed_each_once() -> None:
 async def test_the_majority_of_the_last_population_is_chosen_and_the_others_follow_by_their_places() -> None:
     method = RSA(n=5, k=2, t=1)
     async with trial_of(Answering("b", "a", "c", "a", "c"), method) as question_run:
-        done = await answer(question_run, method, choice="majority", count=3)
+        done = await answer(question_run, choice="majority", count=3)
     assert ([done.member.i, *(member.i for member in done.others)], done.member.answer) == ([1, 0, 2], "a")
 
 
@@ -99,29 +98,29 @@ async def test_a_method_with_a_choice_of_its_own_makes_it() -> None:
     method = BestOfN(n=3)
     grades = [Reply("3"), Reply("9"), Reply("1")]
     async with trial_of(Answering("a", "b", "c", *grades), method) as question_run:
-        assert (await answer(question_run, method)).member.answer == "b"
+        assert (await answer(question_run)).member.answer == "b"
 
 
 @pytest.mark.parametrize("lost", [ModelError("gone"), Reply("", stop=Stop.FILTERED)])
 async def test_a_member_without_a_reply_gives_its_place_to_the_next_one_drawn(lost: Reply | ModelError) -> None:
     method = RSA(n=3, k=1, t=1)
     async with trial_of(Answering(lost, "b"), method) as question_run:
-        done = await answer(question_run, method)
-        assert done.member.i == draw_order(question_run, method)[1]
+        done = await answer(question_run)
+        assert done.member.i == draw_order(question_run)[1]
         assert done.member.answer == "b"
 
 
 async def test_an_empty_reply_that_no_filter_made_is_an_answer() -> None:
     method = RSA(n=3, k=1, t=1)
     async with trial_of(Answering(Reply("")), method) as question_run:
-        assert (await answer(question_run, method)).member.i == draw_order(question_run, method)[0]
+        assert (await answer(question_run)).member.i == draw_order(question_run)[0]
 
 
 async def test_a_spent_budget_gives_the_majority_of_the_deepest_population_with_answers() -> None:
     replies = ["b", "a", "a"]
     method = RSA(n=9, k=1, t=1)
     async with trial_of(Answering(*replies), method, max_total_tokens=30) as question_run:
-        done = await answer(question_run, method, choice="majority")
+        done = await answer(question_run, choice="majority")
         assert (done.member.answer, done.member.i, done.cut_short) == ("a", 1, True)
         assert question_run.calls == 3
 
@@ -129,16 +128,16 @@ async def test_a_spent_budget_gives_the_majority_of_the_deepest_population_with_
 async def test_a_deadline_that_passes_before_any_reply_is_an_error() -> None:
     method = RSA(n=2, k=1, t=1)
     async with trial_of(Answering(Reply("late")), method) as question_run:
-        question_run._engine.model.calls = 1  # type: ignore[attr-defined]  # it waits from the first call on
+        question_run.engine.model.calls = 1  # type: ignore[attr-defined]  # it waits from the first call on
         with pytest.raises(ModelError, match="no answer: the budget or the deadline ended before any reply"):
-            await answer(question_run, method, deadline_s=0.01)
+            await answer(question_run, deadline_s=0.01)
 
 
 async def test_where_every_call_fails_the_first_failure_is_told() -> None:
     method = RSA(n=2, k=1, t=1)
     async with trial_of(Answering(ModelError("one"), ModelError("two")), method) as question_run:
         with pytest.raises(ModelError, match=r"no answer: one$"):
-            await answer(question_run, method, choice="majority")
+            await answer(question_run, choice="majority")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from selfagg.run.fair_limiter import FairLimiter, RequestLimiter
+from selfagg.run.limiter import FairLimiter, RequestLimiter
 
 
 async def test_a_request_with_one_call_does_not_wait_behind_one_with_many() -> None:

@@ -7,8 +7,7 @@ import pytest
 
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.record.record import Record
-from selfagg.record.store import NullStore
+from selfagg.record.record import NullStore, Record
 from selfagg.run.engine import Engine, FinalSampling, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import answer
@@ -39,7 +38,7 @@ async def test_the_last_population_has_its_own_sampling_and_is_streamed() -> Non
     engine = Engine(model, Settings(), NullStore(), final_sampling=final_sampling)
     method = RSA(n=6, k=2, t=3)
     question_run = QuestionRun(engine, QUESTION, 0, method)
-    done = await answer(question_run, method)
+    done = await answer(question_run)
     await question_run.close()
     assert {i: "".join(delta.text for delta in deltas) for i, deltas in heard.items()} == {
         done.member.i: done.member.text
@@ -60,7 +59,7 @@ async def test_a_bound_answer_of_a_group_is_one_aggregation_of_its_first_members
     engine = Engine(model, Settings(), NullStore(), final_sampling=final_sampling)
     method = RSA(n=5, k=3, t=4, stop="unanimous")
     question_run = QuestionRun(engine, Question("q", "what?", "math", gold="7"), 0, method)
-    done = await answer(question_run, method, choice=choice)
+    done = await answer(question_run, choice=choice)
     await question_run.close()
     assert (done.member.t, done.member.i, done.member.parents) == (2, 0, (0, 1, 2))
     assert "".join(delta.text for delta in heard) == done.member.text
@@ -88,7 +87,7 @@ async def test_several_answers_are_different_members_and_cost_their_ancestors_al
     method = RSA(n=6, k=1, t=2)
     for choice in ("sample", "majority"):
         question_run = QuestionRun(Engine(SimulatedModel(Simulation()), Settings(), NullStore()), QUESTION, 0, method)
-        done = await answer(question_run, method, choice=choice, count=3)
+        done = await answer(question_run, choice=choice, count=3)
         await question_run.close()
         assert len({member.i for member in (done.member, *done.others)}) == 3
         assert all(member.t == 2 for member in (done.member, *done.others))
@@ -100,7 +99,7 @@ async def test_members_that_failed_are_replaced_by_others() -> None:
     question_run = QuestionRun(
         Engine(SimulatedModel(Simulation(fail=0.6)), Settings(), NullStore()), QUESTION, 0, method
     )
-    done = await answer(question_run, method, count=3)
+    done = await answer(question_run, count=3)
     await question_run.close()
     assert question_run.calls > 3
     assert all(member.reply for member in (done.member, *done.others))

@@ -9,7 +9,7 @@ import pytest
 
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.limiter import FairLimiter
 from selfagg.server.answers import usage
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.errors import APIError

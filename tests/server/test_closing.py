@@ -18,7 +18,7 @@ from openai_faults import Fault, FaultServer, completion, refuse, send, stream
 from serving import Served, serving
 
 from selfagg.record.record import Record
-from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.limiter import FairLimiter
 from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.plan import asked_for, planned
 from selfagg.server.settings import ServeSettings

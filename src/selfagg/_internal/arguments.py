@@ -1,9 +1,10 @@
-"""Check what a caller of the Python API gives, each with one clear sentence."""
+"""Check what a caller gives, each with one clear sentence, and suggest a name for one that does not exist."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
     from selfagg.run.engine import Settings
     from selfagg.run.runner import Schedule
     from selfagg.scoring.given import GivenScorer
+
+
+_LISTED = 20
+"""More names than these are counted rather than listed."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return the names close to a name; else all of them, or how many there are."""
+    names = list(known)
+    if guess := did_you_mean(name, names):
+        return guess
+    return f"there are {', '.join(names)}" if len(names) <= _LISTED else f"there are {len(names)} of them"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the names close to a name as a question; ``""`` if none is."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else ""
 
 
 def check_words(chosen: Mapping[str, tuple[object, Sequence[str]]]) -> None:
@@ -128,7 +147,7 @@ class RunArguments:
 
     def settings(self) -> Settings:
         """Return the settings of sampling and scoring; raise UsageError if scorer or candidate format is unknown."""
-        from selfagg.prompts.candidates import candidate_format_named
+        from selfagg.prompts.prompt import candidate_format_named
         from selfagg.prompts.wording import Wording
         from selfagg.run.engine import Settings
         from selfagg.scoring.given import scorer_given

@@ -1,15 +1,20 @@
-"""Run asynchronous work for code that is not, in a notebook too."""
+"""The place where blocking code meets asynchronous code: event loops, threads, signals."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
+
+_LARGE = 200_000
 
 
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -21,10 +26,6 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    return _in_a_thread(work)
-
-
-def _in_a_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     outcome: Future[T] = Future()
     begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
@@ -53,3 +54,28 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         raise
     finally:
         thread.join()
+
+
+async def in_thread_if_large(function: Callable[[*Given], T], *given: *Given, size: int) -> T:
+    """Call a function here, or in a thread where ``size`` says that the event loop would feel it."""
+    if size < _LARGE:
+        return function(*given)
+    return await asyncio.to_thread(function, *given)
+
+
+@contextmanager
+def heard_by(
+    handler: Callable[[int, FrameType | None], object] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    """Give these signals to a handler for the length of the block, and then back to their former handlers.
+
+    Args:
+        handler: Called with each; ``signal.SIG_IGN``: nobody hears them.
+        numbers: The signals; none: SIGINT and SIGTERM.
+    """
+    before = {number: signal.signal(number, handler) for number in numbers or (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

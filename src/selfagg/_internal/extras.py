@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from types import MappingProxyType
-from typing import Final
 
 from selfagg.errors import UsageError
 
@@ -23,35 +21,28 @@ _MODULES = {
     "mcp": "mcp",
 }
 
-EXTRAS: Final[Mapping[str, str]] = MappingProxyType(
-    {module: extra for extra, modules in _MODULES.items() for module in modules.split()}
-)
+EXTRAS = {module: extra for extra, modules in _MODULES.items() for module in modules.split()}
 """Top-level module -> extra."""
 
 
 def need(extra: str) -> None:
     """Raise UsageError if a package of an extra is missing: before a run is paid for, not at its end."""
     for module in _MODULES[extra].split():
-        if not _is_there(module):
-            raise _sentence(module)
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ValueError:  # of a module that was set to None: it must not be imported
-        return False
+        try:
+            there = find_spec(module) is not None
+        except ValueError:  # of a module that was set to None: it must not be imported
+            there = False
+        if not there:
+            raise _missing(module)
 
 
 def missing_extra(error: ModuleNotFoundError) -> UsageError | None:
     """Return an error that names the extra to install, or None if the module belongs to no extra."""
     module = (error.name or "").partition(".")[0]
-    if module not in EXTRAS:
-        return None
-    return _sentence(module)
+    return _missing(module) if module in EXTRAS else None
 
 
-def _sentence(module: str) -> UsageError:
+def _missing(module: str) -> UsageError:
     return UsageError(f"this needs the package {module}: pip install 'selfagg[{EXTRAS[module]}]'")
 
 
@@ -61,6 +52,4 @@ def extras_named() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (missing := missing_extra(error)) is None:
-            raise
-        raise missing from None
+        raise missing_extra(error) or error from None

@@ -12,7 +12,7 @@ from pkgutil import resolve_name
 from types import MappingProxyType
 
 from selfagg import registry
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.base import Benchmark, HubSource, InstructionFrom, Selection, Size
 from selfagg.benchmarks.paper import paper_data
 from selfagg.errors import UsageError

@@ -14,7 +14,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.examples import choose
 from selfagg.benchmarks.formats import stem

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.gym import DATASETS, create_dataset
 from selfagg.benchmarks.gym_settings import task_settings
 from selfagg.errors import UsageError

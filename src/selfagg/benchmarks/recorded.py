@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.rows import DataRow
 from selfagg.errors import UsageError
 from selfagg.types import KINDS, Kind, Question

@@ -18,8 +18,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from selfagg._internal.blocking import heard_by
 from selfagg._internal.extras import missing_extra
-from selfagg._internal.signals import heard_by
 from selfagg.cli.advise import advise
 from selfagg.cli.analyze import analyze
 from selfagg.cli.batch import batch

@@ -17,8 +17,8 @@ def mcp(*, model: ModelChoice, method: MethodChoice, settings: Settings) -> None
 
     from rich.console import Console
 
+    from selfagg._internal.blocking import heard_by
     from selfagg._internal.extras import need
-    from selfagg._internal.signals import heard_by
     from selfagg.cli.opening import run_opened
 
     need("mcp")

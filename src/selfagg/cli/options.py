@@ -11,8 +11,8 @@ from selfagg._internal.arguments import check_amounts, check_times
 from selfagg.evaluation.presets import Preset, preset_sampling, sized_method
 from selfagg.methods import METHODS, Method
 from selfagg.models import Access
-from selfagg.prompts.candidates import candidate_format_named
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.engine import Settings
 from selfagg.run.runner import Schedule
 

@@ -33,7 +33,7 @@ def serve(
     from selfagg.errors import UsageError
     from selfagg.methods import method_named
     from selfagg.models import connect
-    from selfagg.prompts.candidates import candidate_format_named
+    from selfagg.prompts.prompt import candidate_format_named
     from selfagg.server.keys import check_address, read_keys
     from selfagg.server.start import access_of, run
 

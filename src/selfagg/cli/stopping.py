@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from selfagg._internal.signals import heard_by
+from selfagg._internal.blocking import heard_by
 from selfagg.errors import RunStopped, SelfaggError, UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfagg._internal.signals import heard_by
+from selfagg._internal.blocking import heard_by
 from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions
 from selfagg.methods import RSA

@@ -21,7 +21,7 @@ from selfagg.html_report.comparison import compared, methods
 from selfagg.html_report.page import pieces
 from selfagg.html_report.texts import packed
 from selfagg.methods import method_named
-from selfagg.prompts.candidates import candidate_format_named
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.record import Record
 
 ALONE = 4_000_000

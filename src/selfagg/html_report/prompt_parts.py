@@ -7,7 +7,7 @@ from typing import Any
 
 from selfagg.models.base import fingerprint
 from selfagg.prompts import aggregation, first
-from selfagg.prompts.candidates import CandidateFormat
+from selfagg.prompts.prompt import CandidateFormat
 from selfagg.types import Member, Question
 
 _HEADING = 40

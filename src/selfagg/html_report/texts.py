@@ -10,7 +10,7 @@ from typing import Any
 from selfagg.html_report.formulas import formula
 from selfagg.html_report.markup import Node, coloured, nodes
 from selfagg.html_report.prompt_parts import candidate_texts, sent_as, template
-from selfagg.prompts.candidates import CandidateFormat
+from selfagg.prompts.prompt import CandidateFormat
 from selfagg.record.record import CANDIDATE, Record
 from selfagg.record.rows import CLOSING
 from selfagg.types import Member, Question

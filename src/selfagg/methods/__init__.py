@@ -6,17 +6,14 @@ import dataclasses
 from typing import Any
 
 from selfagg import registry
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
-from selfagg.methods.best_of_n import BestOfN
-from selfagg.methods.majority import Majority
+from selfagg.methods.majority import Majority, Single
 from selfagg.methods.mixture_of_agents import MixtureOfAgents
-from selfagg.methods.one_step import OneStep
-from selfagg.methods.rejection import Rejection
-from selfagg.methods.rsa import RSA
+from selfagg.methods.rejection import BestOfN, Rejection
+from selfagg.methods.rsa import RSA, OneStep
 from selfagg.methods.self_refine import SelfRefine
-from selfagg.methods.single import Single
 
 __all__ = [
     "METHODS",
@@ -37,17 +34,7 @@ __all__ = [
 ]
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method
-    for method in (
-        RSA,
-        Single,
-        Majority,
-        SelfRefine,
-        OneStep,
-        Rejection,
-        BestOfN,
-        MixtureOfAgents,
-    )
+    method.name: method for method in (RSA, Single, Majority, SelfRefine, OneStep, Rejection, BestOfN, MixtureOfAgents)
 }
 
 

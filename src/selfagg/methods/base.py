@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from selfagg.errors import UsageError
-from selfagg.run.stopping import Rule
+from selfagg.run.stopping import POPULATION_RULES, VOTE_RULES, Rule, Share, rule_named
 from selfagg.types import Member
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Members = Callable[[int, int], "Future[Member]"]
 
 @dataclasses.dataclass(frozen=True)
 class Method(ABC):
-    """A way to spend calls on a question. A method is a file with one subclass, and a line in ``METHODS``.
+    """A way to spend calls on a question. A method is a subclass, and a line in ``METHODS``.
 
     Attributes:
         n: Members of a population.
@@ -50,6 +50,10 @@ class Method(ABC):
             raise UsageError(f"{self.name}: n = {self.n}, but a population needs at least 1 member")
         if self.t < 1:
             raise UsageError(f"{self.name}: t = {self.t}, but there is at least 1 population (T counts the first)")
+        if self._stop is not None and not isinstance(self._stop, self.rules):
+            other, ours = ("votes", POPULATION_RULES) if Share in self.rules else ("populations", VOTE_RULES)
+            stop = getattr(self, "stop", None)
+            raise UsageError(f"{self.name}: stop {stop!r} is a rule for {other}; here there are {ours}")
 
     @abstractmethod
     def members(self, run: QuestionRun) -> Members:
@@ -59,15 +63,23 @@ class Method(ABC):
         """Return the number of members of population ``t``."""
         return self.n
 
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        """Return the chance of each member of the last population to be the answer; by default all are equal."""
+        return [1 / len(population)] * len(population)
+
+    @property
+    def _stop(self) -> Rule | None:
+        return rule_named(getattr(self, "stop", "never") if self.rules else "never")
+
     @property
     def rule(self) -> Rule | None:
         """Return the rule that may end a question after a population before the last, or None."""
-        return None
+        return self._stop if isinstance(self._stop, Share) else None
 
     @property
     def vote_rule(self) -> Rule | None:
         """Return the rule that may end the last population, a vote, before all its members are there, or None."""
-        return None
+        return None if isinstance(self._stop, Share) else self._stop
 
     @property
     def one_answer(self) -> bool:
@@ -77,7 +89,7 @@ class Method(ABC):
     @property
     def compares(self) -> bool:
         """Return True if the settings compare answers before the end, so that answers must be comparable."""
-        return False
+        return self.rule is not None or self.vote_rule is not None
 
     @property
     def parents(self) -> int:
@@ -89,12 +101,8 @@ class Method(ABC):
         """Return the most calls that a question takes: every member computed and judged, none stopped or copied."""
         return sum(self.size(t) for t in range(1, self.t + 1)) + self.judgements * self.size(self.t)
 
-    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
-        """Return the chance of each member of the last population to be the answer; by default all are equal."""
-        return [1 / len(population)] * len(population)
-
     def settings(self) -> Mapping[str, Any]:
-        """Name and settings, for the record."""
+        """Return name and settings, for the record."""
         defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name in ADAPTIVE}
         told = {key: value for key, value in dataclasses.asdict(self).items() if defaults.get(key, self) != value}
         return {"name": self.name, **told}

@@ -1,4 +1,4 @@
-"""Majority voting, or self-consistency (arXiv 2203.11171): the most frequent answer of N samples."""
+"""Independent samples: one, as the model does without help, or N and a majority vote (arXiv 2203.11171)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfagg.errors import UsageError
-from selfagg.methods.single import Single
-from selfagg.run.stopping import VOTE_RULES, AdaptiveConsistency, Decided, Rule, rule_named
+from selfagg.methods.base import Members, Method
+from selfagg.prompts import first
+from selfagg.run.stopping import AdaptiveConsistency, Decided
 from selfagg.types import Member
 
 if TYPE_CHECKING:
     from selfagg.run.question_run import QuestionRun
+
+
+@dataclass(frozen=True)
+class Single(Method):
+    """One population, by default of one member; with more, its accuracy is the mean over them (pass@1)."""
+
+    name = "single"
+    n: int = 1
+    t: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.t != 1:
+            raise UsageError(f"{self.name}: t = {self.t}, but it has one population and nothing is aggregated")
+
+    def members(self, run: QuestionRun) -> Members:
+        @run.memoised
+        async def member(t: int, i: int) -> Member:
+            return await run.sample(t, i, first(run.question))
+
+        return member
 
 
 @dataclass(frozen=True)
@@ -29,19 +51,6 @@ class Majority(Single):
     rules = (Decided, AdaptiveConsistency)
     n: int = 16
     stop: str = "never"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.vote_rule, (*self.rules, type(None))):
-            raise UsageError(f"{self.name}: stop {self.stop!r} is a rule for populations; here there are {VOTE_RULES}")
-
-    @property
-    def vote_rule(self) -> Rule | None:
-        return rule_named(self.stop)
-
-    @property
-    def compares(self) -> bool:
-        return self.vote_rule is not None
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
         return await run.vote(population)

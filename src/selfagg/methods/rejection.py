@@ -1,4 +1,4 @@
-"""Rejection sampling by self-verification: the model judges each of its samples, True or False."""
+"""N samples that the model judges itself: rejection sampling by its verdicts, best of N by its grades."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfagg.methods.single import Single
-from selfagg.prompts import verification
+from selfagg.methods.majority import Single
+from selfagg.prompts import grading, verification
 from selfagg.types import Member
 
 if TYPE_CHECKING:
@@ -26,15 +26,33 @@ class Rejection(Single):
     n: int = 16
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
-        question = run.question
-        verdicts = await gather(*(run.sample(m.t, m.i, verification(question, m), role="verdict") for m in population))
-        accepted = [judged_true(verdict.text) for verdict in verdicts]
+        asked = (run.sample(m.t, m.i, verification(run.question, m), role="verdict") for m in population)
+        accepted = [judged_true(verdict.text) for verdict in await gather(*asked)]
         if not any(accepted):
             accepted = [True] * len(population)
         return [yes / sum(accepted) for yes in accepted]
+
+
+@dataclass(frozen=True)
+class BestOfN(Rejection):
+    """N samples and N grades from 0 to 10; among equal best grades, one at random."""
+
+    name = "best-of-n"
+
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        asked = (run.sample(m.t, m.i, grading(run.question, m), role="grade") for m in population)
+        grades = [grade(given.text) for given in await gather(*asked)]
+        best = [value == max(grades) for value in grades]
+        return [is_best / sum(best) for is_best in best]
 
 
 def judged_true(verdict: str) -> bool:
     """Return True if the first True or False of a verdict is True; a verdict with neither accepts nothing."""
     word = re.search(r"\b(true|false)\b", verdict, re.IGNORECASE)
     return word is not None and word[0].lower() == "true"
+
+
+def grade(text: str) -> float:
+    """Return the first number of a judge's reply, from 0 to 10; -1 if there is none."""
+    number = re.search(r"\d{1,3}(?:\.\d{1,6})?", text)
+    return min(float(number[0]), 10.0) if number else -1.0

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Literal
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import aggregation, first
-from selfagg.run.stopping import POPULATION_RULES, Rule, Share, rule_named
-from selfagg.run.subsets import Order, draw_sets
+from selfagg.run.stopping import Share
+from selfagg.run.subsets import Order, Set, draw_sets
 from selfagg.types import Member
 
 if TYPE_CHECKING:
@@ -50,38 +50,9 @@ class RSA(Method):
     copy: bool = False
     answer: Literal["sample", "majority"] | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.k <= self.n:
-            raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
-        if self.order not in ("random", "prefix"):
-            raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
-        if not isinstance(self.rule, (*self.rules, type(None))):
-            raise UsageError(f"{self.name}: stop {self.stop!r} is a rule for votes; here there are {POPULATION_RULES}")
-        if type(self.copy) is not bool:
-            raise UsageError(f"{self.name}: copy {self.copy!r} is neither True nor False")
-        if self.answer not in (None, "sample", "majority"):
-            raise UsageError(f"{self.name}: answer {self.answer!r} is neither sample nor majority")
-
-    @property
-    def parents(self) -> int:
-        return self.k
-
-    @property
-    def rule(self) -> Rule | None:
-        return rule_named(self.stop)
-
-    @property
-    def one_answer(self) -> bool:
-        return self.answer != "majority"
-
-    @property
-    def compares(self) -> bool:
-        return self.copy or self.rule is not None
-
     def members(self, run: QuestionRun) -> Members:
         @cache
-        def sets(t: int) -> list[tuple[int, ...]]:
+        def sets(t: int) -> list[Set]:
             return draw_sets(run.seed, run.question.id, t, n=self.n, k=self.k, order=self.order)
 
         @run.memoised
@@ -89,8 +60,8 @@ class RSA(Method):
             if t == 1:
                 return await run.sample(t, i, first(run.question))
             candidates = await gather(*(member(t - 1, j) for j in sets(t)[i]))
-            await run.agreement.goes_on(t - 1)
-            if self.copy and run.copies_at(t) and await run.agreement.is_copied(candidates):
+            await run.goes_on(t - 1)  # for ever, where the rule `stop` ends the question with that population
+            if self.copy and await run.agree(t, candidates):
                 return await run.copy(t, i, candidates)
             return await run.sample(t, i, aggregation(run.question, candidates))
 
@@ -98,3 +69,40 @@ class RSA(Method):
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
         return await (super().weigh(run, population) if self.one_answer else run.vote(population))
+
+    @property
+    def parents(self) -> int:
+        return self.k
+
+    @property
+    def one_answer(self) -> bool:
+        return self.answer != "majority"
+
+    @property
+    def compares(self) -> bool:
+        return self.copy or super().compares
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.k <= self.n:
+            raise UsageError(f"{self.name}: k = {self.k}, but a set holds 1 to n = {self.n} different members")
+        if self.order not in ("random", "prefix"):
+            raise UsageError(f"{self.name}: order {self.order!r} is neither random nor prefix")
+        if type(self.copy) is not bool:
+            raise UsageError(f"{self.name}: copy {self.copy!r} is neither True nor False")
+        if self.answer not in (None, "sample", "majority"):
+            raise UsageError(f"{self.name}: answer {self.answer!r} is neither sample nor majority")
+
+
+@dataclass(frozen=True)
+class OneStep(RSA):
+    """N samples, each of N aggregations over K of them, and no recursion (the paper's one-step self-aggregation)."""
+
+    name = "one-step"
+    grows = "n"
+    t: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.t != 2:
+            raise UsageError(f"{self.name}: t = {self.t}, but it has two populations; with another t it is rsa")

@@ -10,8 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 from selfagg import registry
-from selfagg._internal.arguments import check_amounts, check_seconds, check_whole
-from selfagg._internal.suggest import did_you_mean
+from selfagg._internal.arguments import check_amounts, check_seconds, check_whole, did_you_mean
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
 from selfagg.models.retries import RetryPolicy

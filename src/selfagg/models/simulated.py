@@ -23,7 +23,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen, text_bytes

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.chat_template import FIELD, encoded, template_settings

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from selfagg.errors import TooLong
 from selfagg.models.base import Model, text_bytes
-from selfagg.prompts.candidates import CandidateFormat, shorten
-from selfagg.prompts.prompt import Prompt
+from selfagg.prompts.prompt import CandidateFormat, Prompt, shorten
 from selfagg.types import Message
 
 DEFAULT_MAX_TOKENS = 8192

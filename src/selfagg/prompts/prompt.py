@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from selfagg.errors import UsageError
 from selfagg.prompts.wording import Wording
 from selfagg.types import Member, Message, Question
 
-Words = Callable[[Wording, Question, Sequence[str]], str]
+CandidateFormat = Callable[[Member], str]
 
-_Written = Callable[[Question, Sequence[str]], str]
+CHARACTERS_PER_TOKEN = 4
+"""Rough length of a token of English text, for ``tail:TOKENS``; the fit to the context counts real tokens."""
+
+CUT = "[... cut ...] "
 
 _PLACE = "\ue000"  # a private-use character
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The source of one member: a question, candidates and words.
+    """The source of one member.
 
     Attributes:
         question: The question; its context comes before everything else.
         candidates: The members shown, in this order; a failed one has nothing to show and is left out.
-        words: Writes the user's turn from the question and the candidates' texts.
+        template: Name of the template of the user's turn, as `Wording` has them.
         temperature: Sampled at this temperature rather than the run's.
         max_tokens: A bound on the reply's tokens below the run's.
         wording: The words of the run; the engine sets them.
     """
 
     question: Question
-    candidates: tuple[Member, ...]
-    words: Words
+    candidates: tuple[Member, ...] = ()
+    template: str = "first"
     temperature: float | None = None
     max_tokens: int | None = None
     wording: Wording = field(default_factory=Wording)
@@ -43,48 +48,42 @@ class Prompt:
 
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:
         """Return the conversation, with these texts in the place of the candidates."""
-        question = self.question
-        context = _with_examples(question, self._written, len(texts))
-        if question.turn is None and not question.after:
-            return (*context, {"role": "user", "content": self._written(question, texts)})
-        asked = question.turn or {"role": "user", "content": question.text}
+        question, content = self.question, self._content(texts)
+        context = self._context(len(texts))
+        asked: Message = question.turn or {"role": "user", "content": question.text}
         if question.after and self.candidates:  # the conversation as it stands, then what is asked about it
-            last: Message = {"role": "user", "content": _around(question, self._written, texts)}
-            return (*context, asked, *question.after, last)
-        asked = {**asked, "content": _around(question, self._written, texts)}
-        return (*context, asked, *question.after)
+            return (*context, asked, *question.after, {"role": "user", "content": content})
+        return (*context, {**asked, "content": content}, *question.after)
 
-    def _written(self, question: Question, texts: Sequence[str]) -> str:
-        return self.words(self.wording, question, texts)
+    def _context(self, candidates: int) -> tuple[Message, ...]:
+        """Return the question's context, its examples asked in the very words that the question is asked in.
 
+        Of an example's candidates one is wrong, in a place that moves from example to example.
+        """
+        question = self.question
+        if not question.examples:
+            return question.context
+        turns: list[Message] = []
+        for place, example in enumerate(question.examples):
+            texts = [example.right] * candidates
+            if candidates and example.wrong:
+                texts[place % candidates] = example.wrong
+            asked = self.wording.words(self.template, replace(question, text=example.text), texts)
+            turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": example.right}]
+        system = [message for message in question.context if message.get("role") == "system"]
+        others = [message for message in question.context if message.get("role") != "system"]
+        return (*system, *turns, *others)
 
-def _with_examples(question: Question, words: _Written, candidates: int) -> tuple[Message, ...]:
-    """Return the question's context, its examples asked in the very words that the question is asked in.
-
-    Of an example's candidates one is wrong, in a place that moves from example to example.
-    """
-    if not question.examples:
-        return question.context
-    turns: list[Message] = []
-    for place, example in enumerate(question.examples):
-        texts = [example.right] * candidates
-        if candidates and example.wrong:
-            texts[place % candidates] = example.wrong
-        asked = words(replace(question, text=example.text), texts)
-        turns += [{"role": "user", "content": asked}, {"role": "assistant", "content": example.right}]
-    system = [message for message in question.context if message.get("role") == "system"]
-    others = [message for message in question.context if message.get("role") != "system"]
-    return (*system, *turns, *others)
-
-
-def _around(question: Question, words: _Written, texts: Sequence[str]) -> Any:
-    """Return the words, with the question's own parts (its images) in the place of its text."""
-    parts = question.turn.get("content") if question.turn else None
-    if not isinstance(parts, list):
-        return words(question, texts)
-    before, found, after = words(replace(question, text=_PLACE), texts).partition(_PLACE)
-    own = [dict(part) for part in parts] if found else []
-    return [*_text(before), *own, *_text(after)]
+    def _content(self, texts: Sequence[str]) -> Any:
+        """Return the words, with the question's own parts (its images) in the place of its text."""
+        question = self.question
+        parts = question.turn.get("content") if question.turn else None
+        if not isinstance(parts, list):
+            return self.wording.words(self.template, question, texts)
+        words = self.wording.words(self.template, replace(question, text=_PLACE), texts)
+        before, found, after = words.partition(_PLACE)
+        own = [dict(part) for part in parts] if found else []
+        return [*_text(before), *own, *_text(after)]
 
 
 def _text(words: str) -> list[dict[str, str]]:
@@ -93,19 +92,55 @@ def _text(words: str) -> list[dict[str, str]]:
 
 def first(question: Question) -> Prompt:
     """Return the prompt of the first population."""
-    return Prompt(question, (), lambda words, question, _: words.first_words(question))
+    return Prompt(question)
 
 
 def aggregation(question: Question, candidates: Sequence[Member]) -> Prompt:
     """Return the prompt that makes one better response out of ``candidates``; for a single one, the refine wording."""
-    return Prompt(question, tuple(candidates), Wording.aggregation_words)
+    return Prompt(question, tuple(candidates), "aggregate")
 
 
 def verification(question: Question, candidate: Member) -> Prompt:
     """Ask whether a candidate is right, True or False: sampled as in the paper, at 0.1, in 10 tokens."""
-    return Prompt(question, (candidate,), lambda words, q, texts: words.verification_words(q, texts[0]), 0.1, 10)
+    return Prompt(question, (candidate,), "verify", 0.1, 10)
 
 
 def grading(question: Question, candidate: Member) -> Prompt:
     """Ask for a grade of a candidate from 0 to 10, a number alone."""
-    return Prompt(question, (candidate,), lambda words, q, texts: words.grading_words(q, texts[0]), 0.1, 10)
+    return Prompt(question, (candidate,), "grade", 0.1, 10)
+
+
+def candidate_format_named(name: str) -> CandidateFormat:
+    """Return what gives the part of a candidate that an aggregation prompt shows.
+
+    ``response`` (the default) shows the whole response; a reasoning section that the model separates stays out.
+    ``reasoning`` shows that section too. ``answer`` shows the final answer only. ``tail:TOKENS`` shows the last
+    tokens of the response (Markovian RSA, arXiv 2605.05365).
+
+    Raises:
+        UsageError: There is no such format.
+    """
+    if name == "response":
+        return _response
+    if name == "reasoning":
+        return lambda member: f"{_reasoning(member).strip()}\n\n{member.text.strip()}".strip() or "(empty)"
+    if name == "answer":
+        return lambda member: member.answer if member.answer is not None else "(no final answer)"
+    if tail := re.fullmatch(r"tail:([1-9]\d{0,8})", name):
+        length = int(tail[1]) * CHARACTERS_PER_TOKEN
+        return lambda member: shorten(_response(member), length)
+    raise UsageError(f"there is no candidate view {name!r}; there are response, reasoning, answer, tail:TOKENS")
+
+
+def shorten(text: str, length: int) -> str:
+    """Return the last ``length`` characters of a text, the cut marked; the answer stands at the end."""
+    return text if len(text) <= length else CUT + text[len(text) - length :]
+
+
+def _response(member: Member) -> str:
+    # A reply that was cut while it was still reasoning has nothing but its reasoning to show.
+    return (member.text or _reasoning(member)).strip() or "(empty)"
+
+
+def _reasoning(member: Member) -> str:
+    return member.reply.reasoning if member.reply else ""

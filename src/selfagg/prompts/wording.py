@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from string import Formatter
 
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.errors import UsageError
 from selfagg.types import Kind, Question
 
@@ -37,7 +37,6 @@ _NOUNS: dict[Kind, tuple[str, str]] = {
     "text": ("question", "response"),
 }
 
-
 _AGGREGATE = (
     "You are given a {task} and {count} candidate {noun}s. Some of the candidates may be wrong or "
     "incomplete. Combine what is useful in them into one better {noun}. Where they disagree, reason carefully to "
@@ -57,17 +56,13 @@ _GRADE = (
     "Grade a candidate {noun} to a {task}.\n\nProblem:\n{question}\n\nCandidate:\n{candidate}\n\n"
     "How good is it, from 0 (certainly wrong) to 10 (certainly right)? Reply with the number alone."
 )
-
 _CANDIDATE = "[Candidate {number}]\n{candidate}\n\n"
 
 _FIELDS = {"task", "noun", "problem", "question", "instruction", "reminder"}
-_ONE = _FIELDS | {"candidate"}
 _KNOWN = {
     "first": _FIELDS,
     "aggregate": _FIELDS | {"count", "candidates"},
-    "refine": _ONE,
-    "verify": _ONE,
-    "grade": _ONE,
+    **dict.fromkeys(("refine", "verify", "grade"), _FIELDS | {"candidate"}),
     "candidate": {"number", "candidate"},
 }
 
@@ -110,11 +105,10 @@ class Wording:
         for which, known in _KNOWN.items():
             given: Template = getattr(self, which)
             for kind, template in given.items() if isinstance(given, Mapping) else [(None, given)]:
+                where = f"wording {self.name}, {which}"
                 if kind is not None and kind not in INSTRUCTIONS:
-                    raise UsageError(
-                        f"wording {self.name}, {which}: there is no kind {kind!r}; {suggest(kind, INSTRUCTIONS)}"
-                    )
-                _check_template(f"wording {self.name}, {which}", template, known)
+                    raise UsageError(f"{where}: there is no kind {kind!r}; {suggest(kind, INSTRUCTIONS)}")
+                _check_template(where, template, known)
 
     @classmethod
     def read(cls, path: str | Path) -> Wording:
@@ -144,53 +138,33 @@ class Wording:
         text = json.dumps([type(self).__qualname__, templates], sort_keys=True)
         return {"name": self.name, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
-    def first_words(self, question: Question) -> str:
-        """Return the first population's prompt; in ours, the question as its benchmark states it."""
-        return self._filled("first", question)
-
-    def aggregation_words(self, question: Question, candidates: Sequence[str]) -> str:
-        """Return an aggregation prompt over these candidates; for a single one, the refine prompt."""
-        if len(candidates) == 1:
-            return self._filled("refine", question, candidate=candidates[0]).rstrip()
+    def words(self, which: str, question: Question, candidates: Sequence[str] = ()) -> str:
+        """Return the user's turn by a template: ``first``, ``aggregate`` (for one candidate ``refine``), ..."""
+        task, noun = _NOUNS[question.kind]
+        asked = instruction(question)
+        # The answer's format once more, for the very end, where models follow it best.
+        free = question.kind == "text" and question.gold is None
+        reminder = "" if free else asked or INSTRUCTIONS[question.kind] or _TEXT_WITH_GOLD
+        if which == "aggregate" and len(candidates) == 1:
+            which = "refine"
         one = self._template("candidate", question)
-        shown = "".join(one.format(number=number, candidate=text) for number, text in enumerate(candidates, 1))
-        shown = shown.rstrip("\r\n")
-        return self._filled("aggregate", question, candidates=shown, count=len(candidates)).rstrip()
-
-    def verification_words(self, question: Question, candidate: str) -> str:
-        """Return the prompt that asks whether a candidate is right."""
-        return self._filled("verify", question, candidate=candidate)
-
-    def grading_words(self, question: Question, candidate: str) -> str:
-        """Return the prompt that asks for a candidate's grade."""
-        return self._filled("grade", question, candidate=candidate)
+        listed = "".join(one.format(number=number, candidate=text) for number, text in enumerate(candidates, 1))
+        written = self._template(which, question).format(
+            task=task,
+            noun=noun,
+            problem="\n\n".join(part for part in (question.text, asked) if part),
+            question=question.text,
+            instruction=asked,
+            reminder=reminder,
+            count=len(candidates),
+            candidates=listed.rstrip("\r\n"),
+            candidate=candidates[0] if candidates else "",
+        )
+        return written.rstrip() if which in ("aggregate", "refine") else written
 
     def _template(self, which: str, question: Question) -> str:
         template: Template = getattr(self, which)
-        return template if isinstance(template, str) else template.get(question.kind, _OURS[which])
-
-    def _filled(self, which: str, question: Question, **more: object) -> str:
-        task, noun = _NOUNS[question.kind]
-        asked = instruction(question)
-        return self._template(which, question).format(
-            task=task,
-            noun=noun,
-            problem=_join(question.text, asked),
-            question=question.text,
-            instruction=asked,
-            reminder=_reminder(question),
-            **more,
-        )
-
-
-_OURS = {
-    "first": "{problem}",
-    "aggregate": _AGGREGATE,
-    "refine": _REFINE,
-    "verify": _VERIFY,
-    "grade": _GRADE,
-    "candidate": _CANDIDATE,
-}
+        return template if isinstance(template, str) else template.get(question.kind, getattr(Wording, which))
 
 
 def instruction(question: Question) -> str:
@@ -200,17 +174,6 @@ def instruction(question: Question) -> str:
     if question.kind == "text" and question.gold is not None:
         return _TEXT_WITH_GOLD
     return INSTRUCTIONS[question.kind]
-
-
-def _reminder(question: Question) -> str:
-    """Return the answer's format once more, for the very end, where models follow it best."""
-    if question.kind == "text" and question.gold is None:
-        return ""
-    return instruction(question) or INSTRUCTIONS[question.kind] or _TEXT_WITH_GOLD
-
-
-def _join(*parts: str) -> str:
-    return "\n\n".join(part for part in parts if part)
 
 
 def _check_template(where: str, template: object, known: set[str]) -> None:

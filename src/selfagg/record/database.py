@@ -5,16 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from selfagg._internal.files import claim, kind_of
 from selfagg.errors import UsageError
 from selfagg.record.migrations import APPLICATION, RULES, SCHEMA, STEPS, VERSION, statements
-
-
-class RecordInUse(UsageError):
-    """Another process writes this record."""
 
 
 class WriteLock:
@@ -27,8 +23,7 @@ class WriteLock:
         lost: True if `check` has found the file lost.
 
     Raises:
-        RecordInUse: Another process holds the file.
-        UsageError: The file cannot be written.
+        UsageError: Another process holds the file, or it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,7 +38,7 @@ class WriteLock:
                 raise UsageError(f"record {path} is {kind}: name a file" + " in it" * (kind == "a folder"))
             self._descriptor = claim(real)
         except BlockingIOError:
-            raise RecordInUse(f"record {path} is in use by another selfagg process") from None
+            raise UsageError(f"record {path} is in use by another selfagg process") from None
         except OSError as error:
             raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
         self.remember()
@@ -58,19 +53,17 @@ class WriteLock:
         Raises:
             UsageError: The record or its log was removed, replaced or cut short.
         """
-        now = {file: _identity(file) for file in self._watched}
         for file, (inode, size) in self._watched.items():
-            if inode and (now[file][0] != inode or now[file][1] < size):
-                break
-        else:
-            return
-        self.lost = True
-        if file != self._log:
-            raise UsageError(f"record {self.path} was deleted, moved or cut short while it was being written")
-        if now[file][0] != self._watched[file][0]:  # the log is still open here: what it holds can be saved
-            with contextlib.suppress(sqlite3.Error):
-                database.execute("PRAGMA wal_checkpoint")
-        raise UsageError(f"{self._log}, a part of the record, was removed or cut short while it was being written")
+            now = _identity(file)
+            if not inode or (now[0] == inode and now[1] >= size):
+                continue
+            self.lost = True
+            if file != self._log:
+                raise UsageError(f"record {self.path} was deleted, moved or cut short while it was being written")
+            if now[0] != inode:  # the log is still open here: what it holds can be saved
+                with contextlib.suppress(sqlite3.Error):
+                    database.execute("PRAGMA wal_checkpoint")
+            raise UsageError(f"{self._log}, a part of the record, was removed or cut short while it was being written")
 
     def release(self) -> None:
         """Release the file for other processes."""
@@ -86,35 +79,37 @@ def _identity(file: Path) -> tuple[int, int]:
 
 
 def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tuple[sqlite3.Connection, bool]:
-    """Open a record's database in today's format.
+    """Open a record's database in today's format, and tell whether it is a copy; the arguments are `Record`'s.
 
     A record of an older format is brought up to date; for reading alone, a temporary copy of it is.
-
-    Args:
-        path: The file; None: in memory.
-        read_only: True if nothing is to be written.
-        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
-
-    Returns:
-        The connection, and whether it is to a copy.
 
     Raises:
         UsageError: The file is no record, of another format, or damaged.
     """
+    where = ":memory:"
+    if path is not None:
+        where = f"{Path(os.path.realpath(path)).as_uri()}{'?mode=ro' if read_only else ''}"
     with reading(path):
-        database = _connected(path, read_only)
+        database = sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
         try:
             version = _version(database, path, read_only)
             copied = read_only and 0 < version < VERSION
-            if version and not trusted:
-                _check_pages(database, path)
+            if version and not trusted:  # swapped or overwritten pages must not give doubled or missing rows later
+                ((found,),) = database.execute("PRAGMA integrity_check(1)")
+                if found != "ok":
+                    raise UsageError(f"record {path} is damaged: {' '.join(found.split())}")
             if not read_only:  # and not before it is known to be a record: this is the first that writes to the file
                 # FULL: a commit survives a power cut. Commits are shared by all generations that wait for one.
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):  # the last for macOS
                     database.execute(f"PRAGMA {pragma}")
             if copied:
-                database = _copied(database)
-            _bring_up_to_date(database, version)
+                original = database
+                # A file that SQLite removes by itself.
+                database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+                with contextlib.closing(original):
+                    original.backup(database)
+            if version != VERSION:
+                _bring_up_to_date(database, version)
             _check_layout(database, path)
             if not trusted:
                 _check_rows(database, path, read_only=read_only)
@@ -122,20 +117,6 @@ def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tupl
             database.close()
             raise
     return database, copied
-
-
-def _connected(path: Path | None, read_only: bool) -> sqlite3.Connection:
-    where = ":memory:"
-    if path is not None:
-        where = f"{Path(os.path.realpath(path)).as_uri()}{'?mode=ro' if read_only else ''}"
-    return sqlite3.connect(where, uri=path is not None, check_same_thread=False, isolation_level=None)
-
-
-def _copied(database: sqlite3.Connection) -> sqlite3.Connection:
-    copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)  # a file that SQLite removes by itself
-    database.backup(copy)
-    database.close()
-    return copy
 
 
 def _version(database: sqlite3.Connection, path: Path | None, read_only: bool) -> int:
@@ -153,24 +134,14 @@ def _version(database: sqlite3.Connection, path: Path | None, read_only: bool) -
 
 
 def _bring_up_to_date(database: sqlite3.Connection, version: int) -> None:
-    if version == VERSION:
-        return
     with transaction(database):
-        if version == 0:
-            for statement in statements(SCHEMA):
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {APPLICATION}")
-        else:
+        if version:
             for step in STEPS[version - 1 :]:
                 step(database)
+        else:
+            for statement in (*statements(SCHEMA), f"PRAGMA application_id = {APPLICATION}"):
+                database.execute(statement)
         database.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _check_pages(database: sqlite3.Connection, path: Path | None) -> None:
-    """Check every page: swapped or overwritten pages must not give doubled or missing rows later."""
-    ((found,),) = database.execute("PRAGMA integrity_check(1)")
-    if found != "ok":
-        raise UsageError(f"record {path} is damaged: {' '.join(found.split())}")
 
 
 def _check_layout(database: sqlite3.Connection, path: Path | None) -> None:
@@ -209,52 +180,36 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path | None) -> Iterator[None]:
-    """Replace an error of SQLite during a change by one clear sentence.
-
-    Raises:
-        UsageError: In place of it.
-    """
+    """Raise UsageError with one clear sentence in place of an error of SQLite."""
     try:
         yield
     except sqlite3.Error as error:
-        raise said_plainly(path, error) from None
+        # No code: Python's own error, of bytes that are no UTF-8 where text should be.
+        code = getattr(error, "sqlite_errorcode", None)
+        said = _NO_TEXT if code is None else _SAID.get(code & 0xFF, "record {path}: {error}")
+        raise UsageError(said.format(path=path, error=error)) from None
 
 
 @contextlib.contextmanager
 def reading(path: Path | None) -> Iterator[None]:
-    """Replace an error of SQLite or of a parser during a reading by one clear sentence.
-
-    Raises:
-        UsageError: In place of it.
-    """
+    """Raise UsageError with one clear sentence in place of an error of SQLite or of a parser."""
     try:
-        yield
-    except sqlite3.Error as error:
-        raise said_plainly(path, error) from None
+        with writing(path):
+            yield
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise UsageError(f"record {path} is damaged: it holds what no selfagg wrote ({error})") from None
+        raise UsageError(_FOREIGN.format(path=path, error=error)) from None
 
 
-_SAID: Mapping[int, str] = {
+_FOREIGN = "record {path} is damaged: it holds what no selfagg wrote ({error})"
+_NO_TEXT = "record {path} is damaged: it holds text that is none"
+_IN_USE = "record {path} is in use by another program"
+_SAID = {
     sqlite3.SQLITE_NOTADB: "{path} is not a selfagg record, or a damaged one ({error})",
-    sqlite3.SQLITE_CORRUPT: "record {path} is damaged ({error})",
-    sqlite3.SQLITE_FORMAT: "record {path} is damaged ({error})",
-    sqlite3.SQLITE_CONSTRAINT: "record {path} is damaged: it holds what no selfagg wrote ({error})",
-    sqlite3.SQLITE_MISMATCH: "record {path} is damaged: it holds what no selfagg wrote ({error})",
-    sqlite3.SQLITE_ERROR: "record {path} is damaged: it holds what no selfagg wrote ({error})",
+    **dict.fromkeys((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT), "record {path} is damaged ({error})"),
+    **dict.fromkeys((sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR), _FOREIGN),
     sqlite3.SQLITE_FULL: "cannot write record {path}: the disk is full; what was finished before is kept",
-    sqlite3.SQLITE_READONLY: "cannot write record {path}: {error}",
-    sqlite3.SQLITE_PERM: "cannot write record {path}: {error}",
+    **dict.fromkeys((sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM), "cannot write record {path}: {error}"),
     sqlite3.SQLITE_CANTOPEN: "cannot open record {path}: {error}",
     sqlite3.SQLITE_IOERR: "cannot read or write record {path}: {error}",
-    sqlite3.SQLITE_BUSY: "record {path} is in use by another program",
-    sqlite3.SQLITE_LOCKED: "record {path} is in use by another program",
+    **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), _IN_USE),
 }
-
-
-def said_plainly(path: Path | None, error: Exception) -> UsageError:
-    """Return the error with a plain sentence for an error of SQLite, by its code."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # Python's own: bytes that are no UTF-8 where text should be
-        return UsageError(f"record {path} is damaged: it holds text that is none")
-    return UsageError(_SAID.get(code & 0xFF, "record {path}: {error}").format(path=path, error=error))

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from selfagg.record.record import Record
 from selfagg.record.rows import CANDIDATE, GENERATION_COLUMNS, INSERT_GENERATION, places, usage_of
 from selfagg.types import Member, Reply
 
+Row = tuple[Any, ...]
 Address = tuple[str, int, int]
 """Role, population and place of a generation."""
 
-Row = tuple[Any, ...]
-
 _COLUMNS = GENERATION_COLUMNS.split(", ")
 _SCORE_COLUMNS = "t, i, answer, score, note, same"
-_KEY = "question = ? AND role = ? AND t = ? AND i = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,11 @@ class Part:
     def members(self) -> Iterable[tuple[str, Member]]:
         """Yield role and member of each generation, without texts: for those who count members."""
         for row in self.generations:
-            yield _counted(dict(zip(_COLUMNS, row, strict=True)))
+            made = dict(zip(_COLUMNS, row, strict=True))
+            usage = usage_of([made[f"{kind}_tokens"] for kind in ("prompt", "cached", "completion", "reasoning")])
+            reply = Reply("", usage=usage, tries=made["tries"], seconds=made["seconds"])
+            error = made["error"]
+            yield made["role"], Member(made["t"], made["i"], reply=reply if error is None else None, error=error)
 
     def scored(self) -> Iterable[Member]:
         """Yield the members with their answers and scores, and nothing else."""
@@ -52,8 +53,7 @@ class Part:
             yield Member(t, i, answer=answer, score=score)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """The position up to which a reader has read a record, as row numbers."""
 
     generations: int = 0
@@ -63,28 +63,23 @@ class Cursor:
 def part_of(record: Record, position: int) -> Part:
     """Return all that a record holds of a question."""
     ((name, body, weights),) = record.query("SELECT id, body, weights FROM questions WHERE position = ?", (position,))
-    generations = record.query(
-        f"SELECT {GENERATION_COLUMNS} FROM generations WHERE question = ?",  # noqa: S608 - constants only
-        (position,),
-    )
-    scores = record.query(f"SELECT {_SCORE_COLUMNS} FROM scores WHERE question = ?", (position,))  # noqa: S608
-    return Part(position, name, body, tuple(generations), tuple(scores), weights)
+    rows, _ = news_of(record, position, Cursor())
+    return replace(rows, id=name, body=body, weights=weights)
 
 
 def news_of(record: Record, position: int, since: Cursor) -> tuple[Part, Cursor]:
     """Return the rows that a record got of a question since it was read last, and the new cursor."""
-    generations, scores = (
-        record.query(
+
+    def rows(table: str, columns: str, after: int) -> tuple[tuple[Row, ...], int]:
+        found = record.query(
             f"SELECT rowid, {columns} FROM {table} WHERE question = ? AND rowid > ? ORDER BY rowid",  # noqa: S608
             (position, after),
         )
-        for table, columns, after in (
-            ("generations", GENERATION_COLUMNS, since.generations),
-            ("scores", _SCORE_COLUMNS, since.scores),
-        )
-    )
-    read = Cursor(generations[-1][0] if generations else since.generations, scores[-1][0] if scores else since.scores)
-    return Part(position, "", "", tuple(row[1:] for row in generations), tuple(row[1:] for row in scores)), read
+        return tuple(row[1:] for row in found), found[-1][0] if found else after
+
+    generations, last_generation = rows("generations", GENERATION_COLUMNS, since.generations)
+    scores, last_score = rows("scores", _SCORE_COLUMNS, since.scores)
+    return Part(position, "", "", generations, scores), Cursor(last_generation, last_score)
 
 
 def merge(target: Record, part: Part) -> Part:
@@ -96,16 +91,63 @@ def merge(target: Record, part: Part) -> Part:
     Returns:
         What was new. Its weights are set if the question became done by it.
     """
+    position = part.position
     with target.transaction() as database:
         if part.body:
-            row = (part.position, part.id, part.body)
+            row = (position, part.id, part.body)
             database.execute("INSERT OR IGNORE INTO questions (position, id, body) VALUES (?, ?, ?)", row)
-        state = _State(database, part.position)
-        generations = [row for row in sorted(part.generations, key=_ancestors_first) if state.take(row)]
-        scores = [row for row in part.scores if state.holds(CANDIDATE, row[0], row[1])]
-        new = [row for row in scores if _insert_score(database, part.position, row)]
-        weights = part.weights if state.is_whole(part) and _finish(database, part) else None
-    return Part(part.position, part.id, part.body, tuple(generations), tuple(new), weights)
+        held_rows = database.execute(
+            "SELECT role, t, i, error IS NULL, text, reasoning FROM generations WHERE question = ?", (position,)
+        )
+        held: dict[Address, Row] = {held_row[:3]: held_row[3:] for held_row in held_rows}
+        agrees: dict[Address, bool] = {}  # whether the target has what the part has at an address
+        equal, generations = True, list[Row]()
+        for made in sorted((dict(zip(_COLUMNS, row, strict=True)) for row in part.generations), key=_ancestors_first):
+            address: Address = made["role"], made["t"], made["i"]
+            replied = made["error"] is None
+            if address in held and (held[address][0] or not replied):
+                same = held[address] == (replied, made["text"], made["reasoning"])
+                agrees[address] = same or not replied  # what failed is shown to nobody
+            else:
+                same = agrees[address] = all(agrees.get(parent, parent in held) for parent in _parents(made))
+                if same:
+                    if address in held and address[0] == CANDIDATE:  # it failed here, and was scored as such
+                        gone = (position, *address[1:])
+                        database.execute("DELETE FROM scores WHERE question = ? AND t = ? AND i = ?", gone)
+                    database.execute(INSERT_GENERATION, tuple(made.values()))
+                    held[address] = replied, made["text"], made["reasoning"]
+                    generations.append(tuple(made.values()))
+            equal &= same
+        scores: list[Row] = []
+        for t, i, *rest in part.scores:
+            if (CANDIDATE, t, i) in held and agrees.get((CANDIDATE, t, i), True):
+                inserted = database.execute(
+                    # What could not be scored there may have been scored here since.
+                    f"INSERT INTO scores (question, {_SCORE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
+                    "ON CONFLICT (question, t, i) DO UPDATE SET answer = excluded.answer, score = excluded.score, "
+                    "note = excluded.note WHERE score IS NULL AND excluded.score IS NOT NULL",
+                    (position, t, i, *rest),
+                )
+                scores += [(t, i, *rest)] if inserted.rowcount > 0 else []
+        weights = None
+        if part.weights is not None and equal and held.keys() == agrees.keys():  # it is done, and just as here
+            database.executemany(
+                "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?",
+                [(same, position, t, i) for t, i, *_, same in part.scores],
+            )
+            finished = "UPDATE questions SET weights = ? WHERE position = ? AND weights IS NULL"
+            weights = part.weights if database.execute(finished, (part.weights, position)).rowcount > 0 else None
+    return Part(position, part.id, part.body, tuple(generations), tuple(scores), weights)
+
+
+def _ancestors_first(made: dict[str, Any]) -> tuple[int, bool]:
+    return made["t"], made["role"] != CANDIDATE
+
+
+def _parents(made: dict[str, Any]) -> list[Address]:
+    """Return the parents: of a member, in the population before; of a verdict on a member, in that member's own."""
+    t = made["t"] - 1 if made["role"] == CANDIDATE else made["t"]
+    return [(CANDIDATE, t, i) for i in places(made["parents"])]
 
 
 def merge_records(target: Record, sources: Sequence[Record]) -> int:
@@ -131,96 +173,3 @@ def forget(target: Record, position: int) -> None:
     with target.transaction() as database:
         for table, column in (("generations", "question"), ("scores", "question"), ("questions", "position")):
             database.execute(f"DELETE FROM {table} WHERE {column} = ?", (position,))  # noqa: S608 - constants
-
-
-@dataclass(slots=True)
-class _State:
-    """The rows that the target holds of a question, and their agreement with the rows of the part."""
-
-    database: sqlite3.Connection
-    position: int
-    held: dict[Address, bool] = field(init=False)
-    agrees: dict[Address, bool] = field(default_factory=dict)
-    equal: bool = True
-
-    def __post_init__(self) -> None:
-        statement = "SELECT role, t, i, error IS NULL FROM generations WHERE question = ?"
-        self.held = {row[:3]: bool(row[3]) for row in self.database.execute(statement, (self.position,))}
-
-    def take(self, row: Row) -> bool:
-        """Take a generation if it is new and its parents read the same here; return True if it was taken."""
-        made = dict(zip(_COLUMNS, row, strict=True))
-        address: Address = made["role"], made["t"], made["i"]
-        replied = made["error"] is None
-        if address in self.held and (self.held[address] or not replied):
-            same = self.held[address] == replied and self._reads_the_same(address, made)
-            self.agrees[address] = same or not replied  # what failed is shown to nobody
-            self.equal &= same
-            return False
-        fits = all(self.agrees.get(parent, parent in self.held) for parent in _parents(made))
-        self.agrees[address] = fits
-        self.equal &= fits
-        if fits:
-            if address in self.held:
-                self._remove(address)
-            self.database.execute(INSERT_GENERATION, row)
-            self.held[address] = replied
-        return fits
-
-    def holds(self, *address: Any) -> bool:
-        """Return True if the part's row at this address is true of the target's generation."""
-        return self.agrees.get(address, address in self.held) and address in self.held
-
-    def is_whole(self, part: Part) -> bool:
-        """Return True if the part is done and the target holds just the rows of the part."""
-        return part.weights is not None and self.equal and self.held.keys() == self.agrees.keys()
-
-    def _reads_the_same(self, address: Address, made: Mapping[str, Any]) -> bool:
-        statement = f"SELECT text, reasoning FROM generations WHERE {_KEY}"  # noqa: S608 - constants only
-        own = self.database.execute(statement, (self.position, *address)).fetchone()
-        return bool(own == (made["text"], made["reasoning"]))
-
-    def _remove(self, address: Address) -> None:
-        role, t, i = address
-        self.database.execute(f"DELETE FROM generations WHERE {_KEY}", (self.position, *address))  # noqa: S608
-        if role == CANDIDATE:
-            self.database.execute("DELETE FROM scores WHERE question = ? AND t = ? AND i = ?", (self.position, t, i))
-
-
-def _ancestors_first(row: Row) -> tuple[int, bool]:
-    return row[_COLUMNS.index("t")], row[_COLUMNS.index("role")] != CANDIDATE
-
-
-def _parents(made: Mapping[str, Any]) -> list[Address]:
-    """Return the parents: of a member, in the population before; of a verdict on a member, in that member's own."""
-    t = made["t"] - 1 if made["role"] == CANDIDATE else made["t"]
-    return [(CANDIDATE, t, i) for i in places(made["parents"])]
-
-
-def _insert_score(database: sqlite3.Connection, position: int, row: Row) -> bool:
-    inserted = database.execute(
-        # What could not be scored there may have been scored here since.
-        f"INSERT INTO scores (question, {_SCORE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) "  # noqa: S608
-        "ON CONFLICT (question, t, i) DO UPDATE SET answer = excluded.answer, score = excluded.score, "
-        "note = excluded.note WHERE score IS NULL AND excluded.score IS NOT NULL",
-        (position, *row),
-    )
-    return inserted.rowcount > 0
-
-
-def _finish(database: sqlite3.Connection, part: Part) -> bool:
-    """Write groups and weights of a question that is done; return True if the question was not done before."""
-    database.executemany(
-        "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?",
-        [(same, part.position, t, i) for t, i, *_, same in part.scores],
-    )
-    changed = database.execute(
-        "UPDATE questions SET weights = ? WHERE position = ? AND weights IS NULL", (part.weights, part.position)
-    )
-    return changed.rowcount > 0
-
-
-def _counted(made: Mapping[str, Any]) -> tuple[str, Member]:
-    usage = usage_of([made[f"{kind}_tokens"] for kind in ("prompt", "cached", "completion", "reasoning")])
-    reply = None if made["error"] is not None else Reply("", usage=usage, tries=made["tries"], seconds=made["seconds"])
-    return made["role"], Member(made["t"], made["i"], reply=reply, error=made["error"])

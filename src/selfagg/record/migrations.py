@@ -2,9 +2,6 @@
 
 A record says its format in SQLite's ``user_version``. A change of the layout adds one to `VERSION` and one function to
 `STEPS`; a step never changes afterwards, so it names what it needs and takes no code that may move on.
-
-What must be true of every row stands in `RULES`: SQLite sees to it when a row is written, and every row is held against
-it when a record is opened.
 """
 
 from __future__ import annotations
@@ -33,9 +30,9 @@ RULES = {
     "scores": """t BETWEEN 1 AND 1e9 AND i BETWEEN 0 AND 1e9 AND typeof(answer) != 'blob' AND typeof(note) = 'text'
         AND coalesce(score, 0) BETWEEN 0 AND 1 AND coalesce(same, 0) BETWEEN 0 AND 1e9""",
 }
-"""The rules that every row obeys; in SQLite no text or blob lies between two numbers.
+"""The rules that every row obeys: SQLite checks a row that is written, and every row when a record is opened.
 
-The tokens of a call are NULL where the server did not report them.
+In SQLite no text or blob lies between two numbers. The tokens of a call are NULL where the server did not report them.
 """
 
 SCHEMA = f"""
@@ -78,16 +75,14 @@ def statements(script: str) -> list[str]:
     return found[:-1]
 
 
-_UNSET_1: dict[str, Any] = {"gold": None, "instruction": None, "context": [], "examples": [], "data": {}, "group": ""}
-_UNSET_1 |= {"turn": None, "after": []}
-_UNSAMPLED_1: dict[str, Any] = {
-    "top_p": None,
-    "max_tokens": None,
-    "stop": [],
-    "reasoning_effort": None,
-    "logprobs": False,
+_UNSET_1: dict[str, Any] = {
+    **dict.fromkeys(("gold", "instruction", "turn")),
+    **{"context": [], "examples": [], "after": [], "data": {}, "group": ""},
 }
-_UNSAMPLED_1 |= {"extra_body": {}}
+_UNSAMPLED_1: dict[str, Any] = {
+    **dict.fromkeys(("top_p", "max_tokens", "reasoning_effort")),
+    **{"stop": [], "logprobs": False, "extra_body": {}},
+}
 _COLUMNS_1 = {
     "run": "key, value",
     "sessions": "id, started, seconds",

@@ -18,31 +18,13 @@ from typing import Any, Self, TypeVar
 
 from selfagg._internal.files import readable
 from selfagg.errors import UsageError
-from selfagg.record.configuration import as_meant
-from selfagg.record.database import RecordInUse, WriteLock, opened, reading, transaction, writing
-from selfagg.record.differences import differences
-from selfagg.record.rows import (
-    CANDIDATE,
-    GENERATION_COLUMNS,
-    INSERT_GENERATION,
-    INSERT_QUESTION,
-    INSERT_SCORE,
-    SELECT_MEMBERS,
-    Generation,
-    as_text,
-    check_configuration,
-    generation_row,
-    member_of,
-    numbers,
-    question_body,
-    question_of,
-    question_row,
-    score_row,
-    storable,
-)
+from selfagg.record import rows
+from selfagg.record.configuration import as_meant, differences
+from selfagg.record.database import WriteLock, opened, reading, transaction, writing
+from selfagg.record.rows import CANDIDATE, Generation
 from selfagg.types import Member, Question
 
-__all__ = ["CANDIDATE", "Generation", "Record", "RecordInUse"]
+__all__ = ["CANDIDATE", "Generation", "NullStore", "Record", "Store"]
 
 T = TypeVar("T")
 
@@ -66,12 +48,12 @@ class Record:
         self.path = path
         if path is not None and read_only:
             readable(path, "record")
-        self._hold = WriteLock(path) if path is not None and not read_only else None
+        self._lock = WriteLock(path) if path is not None and not read_only else None
         try:
             self._database, self.copied = opened(path, read_only=read_only, trusted=trusted)
         except BaseException:
-            if self._hold is not None:
-                self._hold.release()
+            if self._lock is not None:
+                self._lock.release()
             raise
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-record")
         self._gathered: list[tuple[str, tuple[Any, ...]]] = []
@@ -96,8 +78,7 @@ class Record:
     def _value(self, key: str) -> dict[str, Any]:
         with reading(self.path):
             row = self._database.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
-            value: dict[str, Any] = dict(json.loads(row[0])) if row else {}
-            return value
+            return {**json.loads(row[0])} if row else {}
 
     def check_run(self) -> None:
         """Check that the record holds a run that an analysis can read.
@@ -108,7 +89,7 @@ class Record:
         if not self.configuration:
             raise UsageError(f"record {self.path} is empty: no run was begun in it")
         with reading(self.path):
-            check_configuration(self.configuration)
+            rows.check_configuration(self.configuration)
         self._check_places()
 
     def _check_places(self) -> None:
@@ -138,31 +119,27 @@ class Record:
             UsageError: The record holds a run with another configuration or other questions; names what differs.
         """
         if recorded := self.configuration:
-            asked = json.loads(as_text(configuration))
-            if found := differences(recorded, asked, "in the record"):
-                raise UsageError(f"record {self.path} holds another run: {'; '.join(found)}")
-            if differing := self._differing_question(questions):
-                raise UsageError(f"record {self.path} holds another run: {differing}")
+            asked = json.loads(rows.as_text(configuration))
+            found = "; ".join(differences(recorded, asked, "in the record")) or self._differing_question(questions)
+            if found:
+                raise UsageError(f"record {self.path} holds another run: {found}")
             self._check_places()
         with self.transaction() as database:
             if not recorded:
-                rows = [("configuration", as_text(configuration)), ("about", as_text(about or {}))]
-                database.executemany("INSERT INTO run VALUES (?, ?)", rows)
-                for position, question in enumerate(questions):
-                    database.execute(INSERT_QUESTION, question_row(position, question))
-            self._session = database.execute(
-                "INSERT INTO sessions (started, seconds) VALUES (?, 0.0)", (time.time(),)
-            ).lastrowid
+                values = [("configuration", rows.as_text(configuration)), ("about", rows.as_text(about or {}))]
+                database.executemany("INSERT INTO run VALUES (?, ?)", values)
+                database.executemany(rows.INSERT_QUESTION, map(rows.question_row, range(len(questions)), questions))
+            started = "INSERT INTO sessions (started, seconds) VALUES (?, 0.0)"
+            self._session = database.execute(started, (time.time(),)).lastrowid
             self._begun = time.monotonic()
         ((self._asked,),) = self.query("SELECT coalesce(max(position) + 1, 0) FROM questions")
 
     def _differing_question(self, questions: Sequence[Question]) -> str:
-        with reading(self.path):
-            recorded = self._database.execute("SELECT body FROM questions ORDER BY position").fetchall()
+        recorded = self.query("SELECT body FROM questions ORDER BY position")
         if len(recorded) != len(questions):
             return f"questions: {len(recorded)} in the record, {len(questions)} asked for"
         for position, ((body,), question) in enumerate(zip(recorded, questions, strict=True)):
-            if body != question_body(question):
+            if body != rows.question_body(question):
                 return f"question {position + 1} ({question.id}) reads otherwise in the record"
         return ""
 
@@ -172,7 +149,7 @@ class Record:
         The question must have an id that no other one of this record has.
         """
         position, self._asked = self._asked, self._asked + 1
-        await self._write(INSERT_QUESTION, question_row(position, question))
+        await self.write(rows.INSERT_QUESTION, rows.question_row(position, question))
         return position
 
     def questions(self, positions: range = range(2**62)) -> Iterator[Question]:
@@ -184,34 +161,31 @@ class Record:
         statement = "SELECT position, body FROM questions WHERE position >= ? AND position < ? ORDER BY position"
         with reading(self.path):
             for position, body in self._database.execute(statement, (positions.start, positions.stop)):
-                yield position, question_of(body)
+                yield position, rows.question_of(body)
 
     # -- writing
 
     async def save(self, generation: Generation) -> None:
         """Write one generation; the generation is on disk when the call returns."""
-        await self._write(INSERT_GENERATION, generation_row(generation))
+        await self.write(rows.INSERT_GENERATION, rows.generation_row(generation))
 
     async def save_score(self, question: int, member: Member, note: str = "") -> None:
         """Write the answer and the score of a member."""
-        await self._write(INSERT_SCORE, score_row(question, member, note))
+        await self.write(rows.INSERT_SCORE, rows.score_row(question, member, note))
 
     async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None:
         """Write the groups of equal answers of a population: ``same`` of a member is the earliest of its group."""
-        rows = [(group[0].i, question, member.t, member.i) for group in groups for member in group]
+        values = [(group[0].i, question, member.t, member.i) for group in groups for member in group]
         statement = "UPDATE scores SET same = ? WHERE question = ? AND t = ? AND i = ?"
-        await asyncio.gather(*(self._write(statement, row) for row in rows))
+        await asyncio.gather(*(self.write(statement, row) for row in values))
 
     async def save_weights(self, question: int, weights: Sequence[float] | None) -> None:
         """Write each last member's chance to be the answer: the question is done. None: it is not done any more."""
         row = (None if weights is None else json.dumps(list(weights)), question)
-        await self._write("UPDATE questions SET weights = ? WHERE position = ?", row)
+        await self.write("UPDATE questions SET weights = ? WHERE position = ?", row)
 
     async def write(self, statement: str, row: tuple[Any, ...]) -> None:
-        """Run a statement for a table of the caller's own with the next commit; on disk when this returns."""
-        await self._write(statement, row)
-
-    async def _write(self, statement: str, row: tuple[Any, ...]) -> None:
+        """Run a statement, for a table of the caller's own too, with the next commit; on disk when this returns."""
         self._gathered.append((statement, row))
         if self._next_commit is None:
             self._next_commit = asyncio.ensure_future(self._commit_gathered(self._commit))
@@ -223,12 +197,13 @@ class Record:
             await asyncio.wait([before])
         self._commit, self._next_commit = self._next_commit, None
         batch, self._gathered = self._gathered, []
-        await self.in_turn(lambda: self._execute(batch))
 
-    def _execute(self, batch: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
-        with self.transaction() as database:
-            for statement, row in batch:
-                database.execute(statement, tuple(map(storable, row)))
+        def execute() -> None:
+            with self.transaction() as database:
+                for statement, row in batch:
+                    database.execute(statement, tuple(map(rows.storable, row)))
+
+        await self.in_turn(execute)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -236,15 +211,15 @@ class Record:
 
         Not while generations are being saved: then with `in_turn`.
         """
-        if self._hold is not None:
-            self._hold.check(self._database)
+        if self._lock is not None:
+            self._lock.check(self._database)
         with writing(self.path), transaction(self._database):
             yield self._database
             if self._session is not None:
                 seconds = time.monotonic() - self._begun
                 self._database.execute("UPDATE sessions SET seconds = ? WHERE id = ?", (seconds, self._session))
-        if self._hold is not None:
-            self._hold.remember()
+        if self._lock is not None:
+            self._lock.remember()
 
     def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
         """Copy generations from a record with the same questions; keep the generations that are here already.
@@ -258,16 +233,16 @@ class Record:
         Returns:
             How many generations are new here.
         """
-        generations = source.query(f"SELECT {GENERATION_COLUMNS} FROM generations WHERE {where}", values)  # noqa: S608
+        statement = f"SELECT {rows.GENERATION_COLUMNS} FROM generations WHERE {where}"  # noqa: S608
+        generations = source.query(statement, values)
         addresses = {(row[0], row[2], row[3]) for row in generations}
         found = source.query("SELECT question, t, i, answer, score, note FROM scores") if scores else []
         with self.transaction() as database:
             before = database.total_changes
-            database.executemany(INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
+            database.executemany(rows.INSERT_GENERATION.replace("REPLACE", "IGNORE"), generations)
             copied = database.total_changes - before
-            database.executemany(
-                INSERT_SCORE.replace("REPLACE", "IGNORE"), [row for row in found if row[:3] in addresses]
-            )
+            scored = [row for row in found if row[:3] in addresses]
+            database.executemany(rows.INSERT_SCORE.replace("REPLACE", "IGNORE"), scored)
         return copied
 
     # -- reading
@@ -275,8 +250,8 @@ class Record:
     def members(self, question: int, role: str | None = CANDIDATE) -> dict[tuple[str, int, int], Member]:
         """Return all recorded members of a question, with scores, by (role, t, i); ``role=None`` for every role."""
         with reading(self.path):
-            rows = self._database.execute(SELECT_MEMBERS, (question, role, role))
-            return {(row[0], row[1], row[2]): member_of(row) for row in rows}
+            found = self._database.execute(rows.SELECT_MEMBERS, (question, role, role))
+            return {(row[0], row[1], row[2]): rows.member_of(row) for row in found}
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """Return `members` of every role, read off the event loop."""
@@ -286,7 +261,7 @@ class Record:
         """Return the chance of each last member to be the answer, or None while the question is not done."""
         with reading(self.path):
             row = self._database.execute("SELECT weights FROM questions WHERE position = ?", (question,)).fetchone()
-            return list(numbers(row[0])) if row and row[0] else None
+            return list(rows.numbers(row[0])) if row and row[0] else None
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a reading statement, for analyses that add up without loading texts."""
@@ -296,8 +271,7 @@ class Record:
     @property
     def seconds(self) -> float:
         """Return the wall time of all sessions that wrote this record."""
-        ((seconds,),) = self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")
-        return float(seconds)
+        return float(self.query("SELECT coalesce(sum(seconds), 0.0) FROM sessions")[0][0])
 
     # -- life
 
@@ -308,8 +282,7 @@ class Record:
     async def drain(self) -> None:
         """Wait until everything handed over is on disk."""
         while self._gathered or (self._commit is not None and not self._commit.done()):
-            pending = [task for task in (self._commit, self._next_commit) if task is not None]
-            await asyncio.wait(pending)
+            await asyncio.wait([task for task in (self._commit, self._next_commit) if task is not None])
 
     def close(self) -> None:
         """Close the file and release it for other processes.
@@ -319,16 +292,16 @@ class Record:
         """
         self._thread.shutdown(wait=True)
         try:
-            if self._hold is not None and not self._hold.lost:
-                self._hold.check(self._database)
+            if self._lock is not None and not self._lock.lost:
+                self._lock.check(self._database)
                 # Back to one plain file, without the two beside it that write-ahead logging needs: fit to be copied,
                 # and readers make none. Not while somebody reads it.
                 with contextlib.suppress(sqlite3.OperationalError):
                     self._database.execute("PRAGMA journal_mode = DELETE")
         finally:
             self._database.close()
-            if self._hold is not None:
-                self._hold.release()
+            if self._lock is not None:
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -336,3 +309,26 @@ class Record:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(UsageError) if kind else contextlib.nullcontext():  # the first trouble is the one told
             self.close()
+
+
+class NullStore:
+    """A record that keeps nothing, for requests whose answer is all that anybody wants: memory stays small."""
+
+    async def save(self, generation: Generation) -> None: ...
+
+    async def save_score(self, question: int, member: Member, note: str = "") -> None: ...
+
+    async def save_groups(self, question: int, groups: Sequence[Sequence[Member]]) -> None: ...
+
+    async def save_weights(self, question: int, weights: Sequence[float] | None) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+        return {}
+
+    def query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return []
+
+
+Store = Record | NullStore

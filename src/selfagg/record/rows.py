@@ -102,7 +102,7 @@ def generation_row(generation: Generation) -> tuple[Any, ...]:
 
 
 def _tokens(usage: Usage) -> tuple[int | None, ...]:
-    """Return the four token columns; NULL where the server gave none, or numbers that no reply can have."""
+    """Return the token columns; NULL where the server gave none, or numbers that no reply can have."""
     told = (usage.prompt, usage.cached, usage.completion, usage.reasoning)
     return (None,) * 4 if usage.unknown or not all(0 <= tokens <= 1e12 for tokens in told) else told
 
@@ -123,11 +123,7 @@ def member_of(row: Sequence[Any]) -> Member:
 
 
 def places(text: str) -> tuple[int, ...]:
-    """Parse recorded parents.
-
-    Raises:
-        ValueError: They are no list of places.
-    """
+    """Parse recorded parents; raise ValueError if they are no list of places."""
     found = json.loads(text)
     if not isinstance(found, list) or not all(type(place) is int and place >= 0 for place in found):
         raise ValueError(f"{text[:80]!r} is no list of places")
@@ -135,11 +131,7 @@ def places(text: str) -> tuple[int, ...]:
 
 
 def numbers(text: str) -> tuple[float, ...]:
-    """Parse recorded log-probabilities or weights.
-
-    Raises:
-        ValueError: They are no list of numbers.
-    """
+    """Parse recorded log-probabilities or weights; raise ValueError if they are no list of numbers."""
     found = json.loads(text)
     if not isinstance(found, list) or not all(type(number) in (int, float) for number in found):
         raise ValueError(f"{text[:80]!r} is no list of numbers")
@@ -165,23 +157,18 @@ def question_body(question: Question) -> str:
 
 
 def question_of(body: str) -> Question:
-    """Return the question that `question_body` wrote.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Return the question that `question_body` wrote; raise ValueError if it is none."""
     told: dict[str, Any] = dict(json.loads(body))
     told["examples"] = tuple(Example(**example) for example in told.get("examples", ()))
     for name in ("context", "after"):
         told[name] = tuple(told.get(name, ()))
     question = Question(**told)
     texts = [question.id, question.text, question.group]
-    texts += [text for example in question.examples for text in (example.text, example.right, example.wrong)]
     texts += [text for text in (question.gold, question.instruction) if text is not None]
-    objects = [question.data, *question.context, *question.after, *([] if question.turn is None else [question.turn])]
-    if question.kind not in KINDS or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{body[:80]!r} is no question")
-    if not all(isinstance(value, dict) for value in objects):
+    texts += [text for example in question.examples for text in (example.text, example.right, example.wrong)]
+    objects = [question.data, *question.context, *question.after, {} if question.turn is None else question.turn]
+    right = question.kind in KINDS and all(isinstance(text, str) for text in texts)
+    if not right or not all(isinstance(value, dict) for value in objects):
         raise ValueError(f"{body[:80]!r} is no question")
     return question
 
@@ -200,11 +187,7 @@ def score_row(question: int, member: Member, note: str) -> tuple[Any, ...]:
 
 
 def check_configuration(configuration: Mapping[str, Any]) -> None:
-    """Check that a run's configuration is a valid one.
-
-    Raises:
-        ValueError: It is none.
-    """
+    """Raise ValueError if a run's configuration is none."""
     method = configuration.get("method")
     wanted = {"model": str, "seed": int, "source": str, "candidate": str, "sampling": dict}
     if not isinstance(method, dict) or not isinstance(method.get("name"), str):

@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from selfagg.errors import ContextOverflow, ModelError, RunStopped
 from selfagg.models.base import Limited, Model, Streams, fingerprint
-from selfagg.prompts.candidates import CandidateFormat, candidate_format_named
 from selfagg.prompts.fit import Fitted, fit, reply_room
-from selfagg.prompts.prompt import Prompt
+from selfagg.prompts.prompt import CandidateFormat, Prompt, candidate_format_named
 from selfagg.prompts.wording import Wording
 from selfagg.record.rows import CANDIDATE, CLOSING, Generation
-from selfagg.record.store import Store
-from selfagg.run.fair_limiter import CallLimiter
-from selfagg.run.limiter import Priority, PriorityLimiter
+from selfagg.run.limiter import CallLimiter, PriorityLimiter
 from selfagg.run.subsets import address_seed
 from selfagg.scoring.base import Scorer
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
+
+if TYPE_CHECKING:
+    from selfagg.record.record import Store
 
 TIGHTENED = 0.6
 """The share of its room that a prompt keeps at each further attempt, if the model found the prompt too long."""
@@ -103,8 +104,16 @@ class Callback:
 class Engine:
     """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
 
-    Attributes:
-        failure: The reason for the last failed call.
+    Args:
+        model: The open connection.
+        settings: The sampling of every member.
+        record: Keeps what is generated.
+        concurrency: Most calls at once; None: what the connection serves well.
+        callback: Told of each generation.
+        retry_failed: True if a failed call that the record holds is made again.
+        call_limiter: A bound on calls that is shared with other engines.
+        final_sampling: The differences for the last population.
+        as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
     """
 
     def __init__(
@@ -120,30 +129,17 @@ class Engine:
         final_sampling: FinalSampling | None = None,
         as_recorded: bool = False,
     ) -> None:
-        """Put the parts of a run together.
-
-        Args:
-            model: The open connection.
-            settings: The sampling of every member.
-            record: Keeps what is generated.
-            concurrency: Most calls at once; None: what the connection serves well.
-            callback: Told of each generation.
-            retry_failed: True if a failed call that the record holds is made again.
-            call_limiter: A bound on calls that is shared with other engines; None: one of its own.
-            final_sampling: The differences for the last population.
-            as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
-        """
         self.model = model
         self.settings = settings
         self.record = record
         limiter = model.limiter if isinstance(model, Limited) else None
-        self.call_limiter: CallLimiter = call_limiter or PriorityLimiter(concurrency or model.concurrency, limiter)
+        self.call_limiter = call_limiter or PriorityLimiter(concurrency or model.concurrency, limiter)
         self.final_sampling = final_sampling
         self.callback = callback or Callback()
         self.retry_failed = retry_failed
         self.as_recorded = as_recorded
         self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
-        self.failure: ModelError | None = None
+        self.failure: ModelError | None = None  # of the last failed call
         self._failures = 0
         self._stopped: RunStopped | None = None
         if limiter:
@@ -152,7 +148,7 @@ class Engine:
     async def sample(
         self, question: Question, position: int, t: int, i: int, prompt: Prompt, *, method: str, role: str
     ) -> Member:
-        """Sample one member by a call to the model; return a failed call as a member with an error; raise nothing.
+        """Sample one member by a call to the model; return a failed call as a member with an error.
 
         Raises:
             RunStopped: The model is gone, or refuses everything.
@@ -164,49 +160,36 @@ class Engine:
         if parents and not prompt.shown:
             generation = replace(generation, member=Member(t, i, parents, error="none of its parents has a reply"))
         else:
-            generation = await self._generate(question, prompt, generation, (position, -t, i))
+            async with self.call_limiter.enter((position, -t, i)):
+                if self._stopped:
+                    raise self._stopped
+                generation = await self._called(question, prompt, replace(generation, started=time.time()))
         await self.record.save(generation)
         self.callback.generated(position, generation.member, role, fresh=True)
         return generation.member
 
-    async def _generate(
-        self, question: Question, prompt: Prompt, generation: Generation, priority: Priority
-    ) -> Generation:
-        member, role = generation.member, generation.role
-        last = self.final_sampling.of(role, member.t) if self.final_sampling else None
-        async with self.call_limiter.enter(priority):
+    async def _called(self, question: Question, prompt: Prompt, generation: Generation) -> Generation:
+        member = generation.member
+        try:
+            reply, fitted = await self._reply(question, prompt, generation)
+        except ModelError as error:
+            self.failure = error
+            self._failures += 1
+            if error.fatal or error.gone:
+                self._stopped = RunStopped(str(error), fatal=error.fatal)
+            elif self._failures >= FAILURES_IN_A_ROW:
+                self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
             if self._stopped:
-                raise self._stopped
-            generation = replace(generation, started=time.time())
-            try:
-                reply, fitted = await self._reply(question, prompt, generation, last)
-            except ModelError as error:
-                self._failed(error)
-                return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+                raise self._stopped from error
+            return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
         self._failures = 0
-        return replace(
-            generation,
-            member=replace(member, reply=reply),
-            prompt=fingerprint(fitted.messages),
-            cut=fitted.cut,
-        )
+        sent = fingerprint(fitted.messages)
+        return replace(generation, member=replace(member, reply=reply), prompt=sent, cut=fitted.cut)
 
-    def _failed(self, error: ModelError) -> None:
-        """Count a failed call; raise `RunStopped` if further calls have no hope."""
-        self.failure = error
-        self._failures += 1
-        if error.fatal or error.gone:
-            self._stopped = RunStopped(str(error), fatal=error.fatal)
-        elif self._failures >= FAILURES_IN_A_ROW:
-            self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
-        if self._stopped:
-            raise self._stopped from error
-
-    async def _reply(
-        self, question: Question, prompt: Prompt, generation: Generation, last: FinalSampling | None
-    ) -> tuple[Reply, Fitted]:
+    async def _reply(self, question: Question, prompt: Prompt, generation: Generation) -> tuple[Reply, Fitted]:
         """Fit the prompt and send it; if the model still finds the prompt too long, shorten it and try again."""
-        context = self.model.context
+        member, context = generation.member, self.model.context
+        last = self.final_sampling.of(generation.role, member.t) if self.final_sampling else None
         sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
             sampling = replace(sampling, temperature=prompt.temperature)
@@ -221,10 +204,17 @@ class Engine:
                 prompt.shown,
                 verbatim=last is not None,
                 run_seed=self.settings.seed,
-                place=generation.member.i,
+                place=member.i,
             )
             try:
-                return await self._sampled(request, generation.member.i, last.listener if last else None), fitted
+                if last is None or last.listener is None or not isinstance(self.model, Streams):
+                    return await self.model.sample(request), fitted
+                async with aclosing(self.model.stream(request)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Reply):
+                            return piece, fitted
+                        last.listener(member.i, piece)
+                raise ModelError("the model's stream ended without a reply")
             except ContextOverflow:
                 if attempt == ATTEMPTS or not prompt.shown:
                     raise
@@ -232,24 +222,13 @@ class Engine:
                 context = int(prompt_tokens * TIGHTENED) + fitted.max_tokens
         raise AssertionError("the last attempt returns or raises")
 
-    async def _sampled(self, request: Request, i: int, listener: Callable[[int, Delta], None] | None) -> Reply:
-        if listener is None or not isinstance(self.model, Streams):
-            return await self.model.sample(request)
-        async with aclosing(self.model.stream(request)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Reply):
-                    return piece
-                listener(i, piece)
-        raise ModelError("the model's stream ended without a reply")
-
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
         """Fit a prompt to a context of ``context`` tokens."""
         room = reply_room(self.settings.sampling.max_tokens, context)
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
-        return await fit(
-            replace(prompt, wording=self.settings.wording), self.candidate_format, self.model, room, context
-        )
+        worded = replace(prompt, wording=self.settings.wording)
+        return await fit(worded, self.candidate_format, self.model, room, context)
 
     async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
         """Return an estimate of the tokens of a call without reported ones, as if all candidates were shown whole."""

@@ -19,17 +19,11 @@ class PriorityLimiter:
     """A bound of ``limit`` holders at once; of those who wait, the smallest priority enters next.
 
     ``asyncio.Semaphore`` serves in order of arrival, which spreads a run over all its questions; with priorities
-    (question, deepest population first) questions are finished one after the other.
+    (question, deepest population first) questions are finished one after the other. A ``limiter`` lowers ``most`` to
+    what the model's servers take, as they tell: so calls wait here, where the most urgent goes first, and not there.
     """
 
     def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:
-        """Bound the calls in flight.
-
-        Args:
-            most: Most holders at once.
-            limiter: Lowers this number to what the model's servers take, as they tell. So calls wait here, where the
-                most urgent one goes first, and not there.
-        """
         self.most = most
         self._limiter = limiter
         self.inside = 0
@@ -75,3 +69,43 @@ class PriorityLimiter:
             if not turn.done():
                 self.inside += 1  # the place goes straight to the next one
                 turn.set_result(None)
+
+
+class FairLimiter(PriorityLimiter):
+    """A limiter in which every request has a queue of its own; the queues take turns.
+
+    Start-time fair queueing (Goyal, Vin and Cheng, 1996) with calls of equal weight: a call's tag is its number in
+    its queue, counted from the limiter's clock when the queue last had nothing waiting. A request with one call is
+    next in line, however many calls another one has queued.
+    """
+
+    clock = 0
+
+    def request_limiter(self) -> RequestLimiter:
+        """Return a new limiter for the calls of one request."""
+        return RequestLimiter(self)
+
+
+class RequestLimiter:
+    """A queue for the calls of one request."""
+
+    def __init__(self, shared: FairLimiter) -> None:
+        self._shared = shared
+        self._next = 0
+
+    @property
+    def limit(self) -> int:
+        """Return the most holders at this moment, of all queues together."""
+        return self._shared.limit
+
+    @asynccontextmanager
+    async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
+        """Hold one of the shared places; ``priority`` orders the calls of this request."""
+        tag = max(self._next, self._shared.clock)
+        self._next = tag + 1
+        async with self._shared.enter((tag, *priority)):
+            self._shared.clock = max(self._shared.clock, tag)
+            yield
+
+
+CallLimiter = PriorityLimiter | RequestLimiter

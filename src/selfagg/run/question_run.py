@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from selfagg.errors import SelfaggError, UsageError
-from selfagg.methods.base import Method
+from selfagg.methods.base import Members, Method
 from selfagg.prompts.prompt import Prompt
 from selfagg.record.rows import CANDIDATE, Generation
-from selfagg.run.agreement import Agreement
 from selfagg.run.engine import Engine
+from selfagg.run.stopping import is_copied
 from selfagg.scoring import majority, scorer_for
 from selfagg.scoring.reply import score_reply, stated_answer
 from selfagg.types import Member, Question, Reply, Usage
@@ -26,16 +27,18 @@ T = TypeVar("T")
 class QuestionRun:
     """The state of one question under one method: it samples members, remembers them, reads and scores answers.
 
+    Whether the question goes on after a population is a function of that population's answers, and a population that
+    has recorded successors went on: so an interrupted run decides as before.
+
     Attributes:
         question: The question.
         seed: The run's seed, from which the method draws its sets.
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
         estimated: Tokens of the calls whose server did not report them, by estimate.
-        calls: Number of the calls.
         copies: Members that were copied instead, without a call.
-        replies: Number of calls that gave a reply.
         spent: Set once ``usage`` and ``estimated`` have reached the budget.
+        stopped: The population that is enough by the method's rule, once one is.
     """
 
     def __init__(
@@ -47,48 +50,57 @@ class QuestionRun:
         *,
         max_total_tokens: int | None = None,
     ) -> None:
+        self.engine = engine
         self.question = question
+        self.method = method
         self.seed = engine.settings.seed
+        self.rule = method.rule
         self.members: dict[tuple[int, int], Member] = {}
-        self.usage = Usage()
-        self.estimated = Usage()
-        self.calls = 0
-        self.copies = 0
-        self.replies = 0
+        self.usage = self.estimated = Usage()
+        self.calls = self.copies = self.replies = 0
         self.spent = asyncio.Event()
+        self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._budget = max_total_tokens
-        self._engine = engine
         self._position = position
-        self._method = method
         self._given = engine.settings.scorer
         self._scorer = self._given or scorer_for(question.kind)
         self._stored: dict[tuple[str, int, int], Member] = {}
+        self._stated: defaultdict[int, dict[int, Member]] = defaultdict(dict)
+        self._went_on: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._tasks: list[asyncio.Task[Any]] = []
         self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
         self._unscorable: SelfaggError | None = None
         self._reopened = False
-        self.agreement = Agreement(method.rule, method.size, self.groups)
-
-    @property
-    def closes(self) -> bool:
-        """Return True if something binds the answer's form, so that the answer of a group takes a closing call."""
-        return self._engine.final_sampling is not None and self._engine.final_sampling.binds
-
-    def copies_at(self, t: int) -> bool:
-        """Return whether a member of population ``t`` may be a copy: it may not where it is asked for in a form."""
-        final = self._engine.final_sampling
-        return final is None or not final.binds or final.of(CANDIDATE, t) is None
 
     async def load(self, *, before: int | None = None) -> None:
         """Read what the record has of this question; only candidates of populations before ``before`` if given."""
-        stored = await self._engine.record.load(self._position)
+        stored = await self.engine.record.load(self._position)
         self._stored = {
             (role, t, i): member
             for (role, t, i), member in stored.items()
             if before is None or (role == CANDIDATE and t < before)
         }
         deepest = max((t for role, t, _ in self._stored if role == CANDIDATE), default=0)
-        self.agreement.remember(deepest, whole=self._engine.as_recorded and deepest < self._method.t)
+        for t in range(1, deepest):
+            self._went_on[t].set()
+        if self.engine.as_recorded and 0 < deepest < self.method.t:
+            self.stopped.set_result(deepest)
+
+    @property
+    def closes(self) -> bool:
+        """Return True if something binds the answer's form, so that the answer of a group takes a closing call."""
+        return self.engine.final_sampling is not None and self.engine.final_sampling.binds
+
+    # -- members
+
+    @functools.cached_property
+    def member(self) -> Members:
+        """Return the method's recursion for this question."""
+        return self.method.members(self)
+
+    async def population(self, t: int) -> list[Member]:
+        """Return all members of a population."""
+        return await asyncio.gather(*(self.member(t, i) for i in range(self.method.size(t))))
 
     def memoised(self, function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, asyncio.Future[T]]:
         """Return a function that starts one task for each distinct call of ``function``, and later only awaits it.
@@ -109,7 +121,7 @@ class QuestionRun:
         return ask
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
-        """Return the member at this address: from the record if it is there, else from the model.
+        """Return member ``i`` of population ``t``: from the record if it is there, else from the model.
 
         Args:
             t: Its population.
@@ -123,45 +135,38 @@ class QuestionRun:
         if self._unscorable:
             raise self._unscorable
         stored = self._recorded(role, t, i, prompt.candidates)
-        member = stored or await self._engine.sample(
-            self.question, self._position, t, i, prompt, method=self._method.name, role=role
+        member = stored or await self.engine.sample(
+            self.question, self._position, t, i, prompt, method=self.method.name, role=role
         )
         await self._count(member, prompt)
-        return await self._there(member, again=stored is not None) if role == CANDIDATE else member
+        return await self._read(member, again=stored is not None) if role == CANDIDATE else member
 
     async def copy(self, t: int, i: int, candidates: Sequence[Member]) -> Member:
-        """Return the member at this address without a call: the first of its candidates stands for all.
-
-        Args:
-            t: Its population.
-            i: Its place.
-            candidates: Its set; they all give one answer.
-        """
-        stored = self._recorded(CANDIDATE, t, i, candidates)
-        member = stored or copied(t, i, candidates)
-        if stored is None:
-            await self._engine.record.save(Generation(self._position, member, started=time.time()))
-            self._engine.callback.generated(self._position, member, CANDIDATE, fresh=True)
+        """Return the member at this address without a call: the first of its candidates, who agree, stands for all."""
+        member = stored = self._recorded(CANDIDATE, t, i, candidates)
+        if member is None:
+            reply = candidates[0].reply
+            assert reply is not None  # noqa: S101 - a candidate with an answer has a reply
+            reply = replace(reply, usage=Usage(), tries=0, seconds=0.0)
+            member = Member(t, i, tuple(candidate.i for candidate in candidates), reply)
+            await self.engine.record.save(Generation(self._position, member, started=time.time()))
+            self.engine.callback.generated(self._position, member, CANDIDATE, fresh=True)
         await self._count(member, None)
-        return await self._there(member, again=stored is not None)
+        return await self._read(member, again=stored is not None)
 
     def _recorded(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
         """Take the member from the record; None where it has none, or one to be asked for again."""
         stored = self._stored.pop((role, t, i), None)
-        if stored is None or (stored.error is not None and self._engine.retry_failed):
+        if stored is None or (stored.error is not None and self.engine.retry_failed):
             return None
-        self._check_parents(stored, candidates)
-        self._engine.callback.generated(self._position, stored, role, fresh=False)
+        parents = tuple(candidate.i for candidate in candidates)
+        if stored.parents != parents:
+            raise UsageError(
+                f"question {self.question.id}: the record has member {stored.i} of population {stored.t} with parents "
+                f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
+            )
+        self.engine.callback.generated(self._position, stored, role, fresh=False)
         return stored
-
-    async def _there(self, member: Member, *, again: bool) -> Member:
-        answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
-        member = replace(member, answer=answer)
-        self.members[member.t, member.i] = member
-        self._scoring[member.t, member.i] = asyncio.create_task(self._score(member, again=again))
-        if member.t < self._method.t:
-            await self.agreement.look(member)
-        return member
 
     async def _count(self, member: Member, prompt: Prompt | None) -> None:
         if member.copied:
@@ -172,17 +177,55 @@ class QuestionRun:
             self.replies += 1
             self.usage += member.reply.usage
             if member.reply.usage.unknown and prompt:
-                self.estimated += await self._engine.estimate(prompt, member.reply)
+                self.estimated += await self.engine.estimate(prompt, member.reply)
         if self._budget is not None and (self.usage + self.estimated).total >= self._budget:
             self.spent.set()
 
-    def _check_parents(self, stored: Member, candidates: Sequence[Member]) -> None:
-        parents = tuple(candidate.i for candidate in candidates)
-        if stored.parents != parents:
-            raise UsageError(
-                f"question {self.question.id}: the record has member {stored.i} of population {stored.t} with parents "
-                f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
-            )
+    async def _read(self, member: Member, *, again: bool) -> Member:
+        """Read the answer, begin to score it, and look whether it decides about its population."""
+        answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
+        member = replace(member, answer=answer)
+        self.members[member.t, member.i] = self._stated[member.t][member.i] = member
+        self._scoring[member.t, member.i] = asyncio.create_task(self._score(member, again=again))
+        await self._decide(member.t)
+        return member
+
+    # -- the end of the question after a population
+
+    async def _decide(self, t: int) -> None:
+        """Decide whether the question goes on after population ``t``, if its members so far make that certain."""
+        if self.rule is None or t == self.method.t or self.stopped.done() or self._went_on[t].is_set():
+            return
+        there = [member for _, member in sorted(self._stated[t].items())]
+        size, missing = self.method.size(t), self.method.size(t) - len(there)
+        extremes = ([len(there)], [1] * len(there))
+        if all(self.rule.decided(size, groups, 0, missing) is None for groups in extremes):
+            return
+        voters = [len(group) for group in sorted(await self.groups(there), key=lambda group: group[0].i)]
+        enough = self.rule.decided(size, voters, len(there) - sum(voters), missing)
+        if enough and not self.stopped.done():
+            self.stopped.set_result(t)
+        elif enough is False:
+            self._went_on[t].set()
+
+    async def goes_on(self, t: int) -> None:
+        """Wait until it is certain that population ``t`` is not enough; for ever where it is."""
+        if self.rule is not None:
+            await self._went_on[t].wait()
+
+    async def agree(self, t: int, candidates: Sequence[Member]) -> bool:
+        """Return True if the candidates of a member of population ``t`` all give one answer, so that it is a copy.
+
+        It never is where the member is asked for in a form of its own.
+        """
+        final = self.engine.final_sampling
+        if final is not None and final.binds and final.of(CANDIDATE, t) is not None:
+            return False
+        groups = await self.groups(candidates)
+        group_of = {member.i: group[0].i for group in groups for member in group}
+        return is_copied([group_of.get(candidate.i) for candidate in candidates])
+
+    # -- scores and votes
 
     async def _score(self, member: Member, *, again: bool) -> Member:
         if member.score is None:
@@ -195,9 +238,9 @@ class QuestionRun:
             self.members[member.t, member.i] = member
             if again and member.score is not None and not self._reopened:
                 self._reopened = True  # the groups of a question that was done do not hold this answer yet
-                await self._engine.record.save_weights(self._position, None)
-            await self._engine.record.save_score(self._position, member, verdict.note)
-        self._engine.callback.scored(self._position, member)
+                await self.engine.record.save_weights(self._position, None)
+            await self.engine.record.save_score(self._position, member, verdict.note)
+        self.engine.callback.scored(self._position, member)
         return member
 
     async def scored(self) -> None:
@@ -211,16 +254,17 @@ class QuestionRun:
     async def group(self) -> None:
         """Record the groups of equal answers of each population."""
         for t in {t for t, _ in self.members}:
-            population = [self.members[t, i] for i in range(self._method.size(t)) if (t, i) in self.members]
-            await self._engine.record.save_groups(self._position, await self.groups(population))
+            population = [self.members[t, i] for i in range(self.method.size(t)) if (t, i) in self.members]
+            await self.engine.record.save_groups(self._position, await self.groups(population))
 
     async def vote(self, population: Sequence[Member]) -> list[float]:
         """Return all weight on the earliest member of the largest group; equal weights where nobody has an answer."""
         groups = await self.groups(population)
         if not groups:
             return [1 / len(population)] * len(population)
-        winner = groups[0][0]
-        return [float(member.i == winner.i) for member in population]
+        return [float(member.i == groups[0][0].i) for member in population]
+
+    # -- the end
 
     async def stop(self) -> None:
         """End all sampling for this question; keep what is done."""
@@ -232,14 +276,6 @@ class QuestionRun:
             await self.stop()
         finally:
             await _ended(self._scoring.values())
-
-
-def copied(t: int, i: int, candidates: Sequence[Member]) -> Member:
-    """Return a copy of the first candidate as a member of population ``t``; it took no call and no token."""
-    first = candidates[0]
-    assert first.reply is not None  # noqa: S101 - a candidate with an answer has a reply
-    reply = replace(first.reply, usage=Usage(), tries=0, seconds=0.0)
-    return Member(t, i, tuple(candidate.i for candidate in candidates), reply)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from selfagg.errors import ModelError, UsageError
-from selfagg.methods.base import Members, Method
+from selfagg.methods.base import Method
 from selfagg.prompts import aggregation, first
 from selfagg.record.rows import CLOSING
-from selfagg.record.store import Store
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.stopping import next_wave
 from selfagg.run.subsets import address_random
 from selfagg.scoring import incomparable
 from selfagg.types import Member, Question, Stop
+
+if TYPE_CHECKING:
+    from selfagg.record.record import Store
 
 Schedule = Literal["free", "stepwise"]
 Choice = Literal["sample", "majority"]
@@ -81,8 +84,7 @@ def questions_at_once(calls: int, n: int) -> int:
     """Return the number of questions to keep open so that ``calls`` calls find work: some of n members wait.
 
     With spread lengths less than half of them run at a time. In a simulation of RSA 16/4/10 (``benchmarks.cluster``)
-    64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times, and no
-    more with eight times.
+    64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times or more.
     """
     return 3 * calls // n + 1
 
@@ -100,69 +102,6 @@ def finished_questions(record: Store) -> set[int]:
     return done - {p for (p,) in record.query(INCOMPLETE)}
 
 
-async def evaluate_question(
-    engine: Engine, method: Method, question: Question, position: int, *, schedule: Schedule = "free"
-) -> None:
-    """Compute and score every member for one question."""
-    question_run = QuestionRun(engine, question, position, method)
-    try:
-        await question_run.load()
-        member = method.members(question_run)
-        computed = await last_population(question_run, method, member, _every(question_run, method, member, schedule))
-        await question_run.scored()
-        await question_run.group()
-        last = [question_run.members[m.t, m.i] for m in computed]
-        weights = await (method.weigh(question_run, last) if last[0].t == method.t else question_run.vote(last))
-        await engine.record.save_weights(position, weights)
-        engine.callback.finished(position)
-    finally:
-        await question_run.close()
-
-
-async def _every(question_run: QuestionRun, method: Method, member: Members, schedule: Schedule) -> list[Member]:
-    """Compute every member of every population; return the last population."""
-    if schedule == "stepwise":
-        for t in range(1, method.t):
-            await _population(method, member, t)
-        return await _last(question_run, method, member)
-    *_, last = await asyncio.gather(
-        *(_population(method, member, t) for t in range(1, method.t)), _last(question_run, method, member)
-    )
-    return last
-
-
-async def last_population(
-    question_run: QuestionRun, method: Method, member: Members, work: Coroutine[Any, Any, list[Member]]
-) -> list[Member]:
-    """Await the last population, or stop the work when an earlier population is enough; return the one or the other."""
-    stopped = question_run.agreement.stopped
-    working = asyncio.ensure_future(work)
-    try:
-        either: set[asyncio.Future[Any]] = {working, stopped}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return await (_population(method, member, stopped.result()) if stopped.done() else working)
-    finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
-
-
-async def _last(question_run: QuestionRun, method: Method, member: Members) -> list[Member]:
-    """Compute the last population: all of it, or in waves until the method's rule ends the vote."""
-    size, rule = method.size(method.t), method.vote_rule
-    if rule is None:
-        return await _population(method, member, method.t)
-    population: list[Member] = []
-    voters: list[int] = []
-    while not rule.decided(size, voters, len(population) - sum(voters), size - len(population)):
-        dissenters, missing = len(population) - sum(voters), size - len(population)
-        wave = next_wave(rule, size, voters, dissenters, missing)
-        places = range(len(population), len(population) + wave)
-        population += await asyncio.gather(*(member(method.t, i) for i in places))
-        groups = await question_run.groups(population)
-        voters = [len(group) for group in sorted(groups, key=lambda group: group[0].i)]
-    return population
-
-
 def check_comparable(method: Method, question: Question, settings: Settings) -> None:
     """Look whether answers can be compared, where the method's settings need that.
 
@@ -176,16 +115,66 @@ def check_comparable(method: Method, question: Question, settings: Settings) -> 
         )
 
 
-def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
-    """Return the choice of the answer where nobody says.
+async def evaluate_question(
+    engine: Engine, method: Method, question: Question, position: int, *, schedule: Schedule = "free"
+) -> None:
+    """Compute and score every member for one question."""
+    run = QuestionRun(engine, question, position, method)
+    try:
+        await run.load()
+        computed = await _until_stopped(run, _every(run, schedule))
+        await run.scored()
+        await run.group()
+        last = [run.members[member.t, member.i] for member in computed]
+        weights = await (method.weigh(run, last) if last[0].t == method.t else run.vote(last))
+        await engine.record.save_weights(position, weights)
+        engine.callback.finished(position)
+    finally:
+        await run.close()
 
-    By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
-    else by drawing a member.
-    """
-    if own := getattr(method, "answer", None):
-        return "majority" if own == "majority" else "sample"
-    votes = method.uniform and method.size(method.t) > 1
-    return "majority" if votes and (settings.scorer is not None or not incomparable(question)) else "sample"
+
+async def _every(run: QuestionRun, schedule: Schedule) -> list[Member]:
+    """Compute every member of every population; return the last population."""
+    before = range(1, run.method.t)
+    if schedule == "stepwise":
+        for t in before:
+            await run.population(t)
+        return await _last(run)
+    *_, last = await asyncio.gather(*map(run.population, before), _last(run))
+    return last
+
+
+async def _until_stopped(run: QuestionRun, work: Coroutine[Any, Any, list[Member]]) -> list[Member]:
+    """Await the work's population; or end the work when an earlier population is enough, and return that one."""
+    working = asyncio.ensure_future(work)
+    try:
+        either: set[asyncio.Future[Any]] = {working, run.stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        return await (run.population(run.stopped.result()) if run.stopped.done() else working)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def _last(run: QuestionRun) -> list[Member]:
+    """Compute the last population: all of it, or in waves until the method's rule ends the vote."""
+    t, rule = run.method.t, run.method.vote_rule
+    if rule is None:
+        return await run.population(t)
+    size = run.method.size(t)
+    population: list[Member] = []
+    voters: list[int] = []
+    while True:
+        state = (size, voters, len(population) - sum(voters), size - len(population))
+        if rule.decided(*state):
+            return population
+        places = range(len(population), len(population) + next_wave(rule, *state))
+        population += await asyncio.gather(*(run.member(t, i) for i in places))
+        groups = await run.groups(population)
+        voters = [len(group) for group in sorted(groups, key=lambda group: group[0].i)]
+
+
+# -- one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +192,20 @@ class QuestionResult:
     others: tuple[Member, ...] = ()
 
 
+def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
+    """Return the choice of the answer where nobody says.
+
+    By the method's own setting; else by a vote where answers can be compared and every member is as good as another;
+    else by drawing a member.
+    """
+    if own := getattr(method, "answer", None):
+        return "majority" if own == "majority" else "sample"
+    votes = method.uniform and method.size(method.t) > 1
+    return "majority" if votes and (settings.scorer is not None or not incomparable(question)) else "sample"
+
+
 async def answer(
-    question_run: QuestionRun,
-    method: Method,
+    run: QuestionRun,
     *,
     choice: Choice = "sample",
     schedule: Schedule = "free",
@@ -218,8 +218,7 @@ async def answer(
     of the deepest population that has answers.
 
     Args:
-        question_run: The question; loaded.
-        method: The method.
+        run: The question under its method; loaded.
         choice: ``sample``: one member of the last population, drawn uniformly (only its ancestors are computed), or
             the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
         schedule: As for `evaluate`; ``stepwise`` computes every member.
@@ -230,41 +229,74 @@ async def answer(
         ModelError: Nobody has answered, or not in the form that binds the answer.
         RunStopped: The model is gone.
     """
-    work = asyncio.ensure_future(_choose(question_run, method, choice, schedule, count))
-    spent = asyncio.ensure_future(question_run.spent.wait())
+    work = asyncio.ensure_future(_chosen(run, choice, schedule, count))
+    spent = asyncio.ensure_future(run.spent.wait())
     try:
         await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            chosen = [member for member in work.result() if member.reply]
-            if not chosen and question_run.closes:
-                raise ModelError(f"no answer in the form that is asked for: {_last_error(question_run)}")
-            first, *others = chosen or [await best_at_hand(question_run)]
-            return QuestionResult(first, cut_short=False, others=tuple(others))
-        await question_run.stop()
-        return QuestionResult(await best_at_hand(question_run), cut_short=True)
+        if not work.done():
+            await run.stop()
+            return QuestionResult(await best_at_hand(run), cut_short=True)
+        chosen = [member for member in work.result() if member.reply]
+        if not chosen and run.closes:
+            failed = [(t, member.error) for (t, _), member in run.members.items() if member.error]
+            why = max(failed)[1] if failed else "no member replied"  # of the deepest
+            raise ModelError(f"no answer in the form that is asked for: {why}")
+        member, *others = chosen or [await best_at_hand(run)]
+        return QuestionResult(member, cut_short=False, others=tuple(others))
     finally:
         for task in (work, spent):
             task.cancel()
         await asyncio.gather(work, spent, return_exceptions=True)
 
 
-async def _choose(
-    question_run: QuestionRun, method: Method, choice: Choice, schedule: Schedule, count: int
-) -> list[Member]:
+async def _chosen(run: QuestionRun, choice: Choice, schedule: Schedule, count: int) -> list[Member]:
     """Return the answer, and further members of its population as far as more are wanted."""
-    member = method.members(question_run)
-    work = _needed(question_run, method, member, choice, schedule, count)
-    chosen = await last_population(question_run, method, member, work)
-    stopped = question_run.agreement.stopped.done()
-    if question_run.closes and (stopped or choice == "majority"):
-        return await _closed(question_run, method, chosen, count)
-    if stopped:
-        agreeing = [m for group in await question_run.groups(chosen) for m in group]
-        chosen = [*agreeing, *(m for m in chosen if m not in agreeing)]
+    chosen = await _until_stopped(run, _needed(run, choice, schedule, count))
+    if run.closes and (run.stopped.done() or choice == "majority"):
+        return await _closed(run, chosen, count)
+    if run.stopped.done():
+        agreeing = [member for group in await run.groups(chosen) for member in group]
+        chosen = [*agreeing, *(member for member in chosen if member not in agreeing)]
     return chosen[:count]
 
 
-async def _closed(question_run: QuestionRun, method: Method, chosen: Sequence[Member], count: int) -> list[Member]:
+async def _needed(run: QuestionRun, choice: Choice, schedule: Schedule, count: int) -> list[Member]:
+    """Compute what the answer needs; return the members to choose from, the answer first."""
+    method = run.method
+    if schedule == "stepwise":
+        await _every(run, schedule)
+    # Whether the question goes on after a population may depend on any of its members.
+    deciding = map(run.population, range(1, method.t) if method.rule else ())
+    if choice == "sample" and method.one_answer:
+        *_, drawn = await asyncio.gather(*deciding, _drawn(run, count))
+        return drawn
+    *_, population = await asyncio.gather(*deciding, _last(run))
+    weights = await (run.vote(population) if choice == "majority" else method.weigh(run, population))
+    (first,) = address_random(run.seed, run.question.id, "answer").choices(population, weights)
+    return sorted(population, key=lambda member: (member.i != first.i, -weights[member.i], member.i))
+
+
+async def _drawn(run: QuestionRun, count: int) -> list[Member]:
+    """Compute members of the last population in the order in which they are drawn, until so many are there."""
+    drawn = iter(draw_order(run))
+
+    async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
+        for i in drawn:
+            member = await run.member(run.method.t, i)
+            if member.reply and (member.text or member.reply.stop is not Stop.FILTERED):
+                return member
+        return None
+
+    return [member for member in await asyncio.gather(*(one() for _ in range(count))) if member]
+
+
+def draw_order(run: QuestionRun) -> list[int]:
+    """Return the places of the last population in the order in which they are drawn as the answer."""
+    size = run.method.size(run.method.t)
+    return address_random(run.seed, run.question.id, "answer").sample(range(size), size)
+
+
+async def _closed(run: QuestionRun, chosen: Sequence[Member], count: int) -> list[Member]:
     """Give the answer that most members give in the form that binds it: one aggregation of K of them an answer.
 
     The K are the first by place. Where no member has an answer, they are the first that are chosen.
@@ -272,82 +304,32 @@ async def _closed(question_run: QuestionRun, method: Method, chosen: Sequence[Me
     Raises:
         ModelError: The call failed.
     """
-    groups = await question_run.groups(sorted(chosen, key=lambda member: member.i))
+    groups = await run.groups(sorted(chosen, key=lambda member: member.i))
     agreeing = groups[0] if groups else [member for member in chosen if member.reply]
     if not agreeing:
         return []
-    prompt = aggregation(question_run.question, agreeing[: method.parents])
-    calls = (question_run.sample(agreeing[0].t + 1, i, prompt, CLOSING) for i in range(count))
-    closing = await asyncio.gather(*calls)
+    prompt = aggregation(run.question, agreeing[: run.method.parents])
+    closing = await asyncio.gather(*(run.sample(agreeing[0].t + 1, i, prompt, CLOSING) for i in range(count)))
     if errors := [member.error for member in closing if member.error]:
         raise ModelError(f"the closing call failed: {errors[0]}")
     return closing
 
 
-def _last_error(question_run: QuestionRun) -> str:
-    """Return what the deepest failed member failed of."""
-    failed = [(t, member.error) for (t, _), member in question_run.members.items() if member.error]
-    return max(failed)[1] if failed else "no member replied"
-
-
-async def _needed(
-    question_run: QuestionRun, method: Method, member: Members, choice: Choice, schedule: Schedule, count: int
-) -> list[Member]:
-    """Compute what the answer needs; return the members to choose from, the answer first."""
-    if schedule == "stepwise":
-        await _every(question_run, method, member, schedule)
-    # Whether the question goes on after a population may depend on any of its members.
-    decisive = range(1, method.t) if method.rule else ()
-    deciding = (_population(method, member, t) for t in decisive)
-    if choice == "sample" and method.one_answer:
-        *_, chosen = await asyncio.gather(*deciding, _drawn(question_run, method, member, count))
-        return chosen
-    *_, population = await asyncio.gather(*deciding, _last(question_run, method, member))
-    weights = await (question_run.vote(population) if choice == "majority" else method.weigh(question_run, population))
-    chosen = address_random(question_run.seed, question_run.question.id, "answer").choices(population, weights)
-    return sorted(population, key=lambda member: (member.i != chosen[0].i, -weights[member.i], member.i))
-
-
-async def _drawn(question_run: QuestionRun, method: Method, member: Members, count: int) -> list[Member]:
-    """Compute members of the last population in the order in which they are drawn, until so many are there."""
-    drawn = iter(draw_order(question_run, method))
-
-    async def one() -> Member | None:  # the next one drawn, unless it failed or a filter left nothing of it
-        for i in drawn:
-            chosen = await member(method.t, i)
-            if chosen.reply and (chosen.text or chosen.reply.stop is not Stop.FILTERED):
-                return chosen
-        return None
-
-    return [chosen for chosen in await asyncio.gather(*(one() for _ in range(count))) if chosen]
-
-
-def draw_order(question_run: QuestionRun, method: Method) -> list[int]:
-    """Return the places of the last population in the order in which they are drawn as the answer."""
-    size = method.size(method.t)
-    return address_random(question_run.seed, question_run.question.id, "answer").sample(range(size), size)
-
-
-async def best_at_hand(question_run: QuestionRun) -> Member:
+async def best_at_hand(run: QuestionRun) -> Member:
     """Return the majority of the deepest population with answers, or any reply of the deepest with one.
 
     Raises:
         ModelError: There is no reply at all.
     """
-    replied = [member for member in question_run.members.values() if member.reply]
+    done = sorted(run.members.values(), key=lambda member: (-member.t, member.i))
+    replied = [member for member in done if member.reply]
     if not replied:
-        errors = [member.error for _, member in sorted(question_run.members.items()) if member.error]
+        errors = [member.error for _, member in sorted(run.members.items()) if member.error]
         raise ModelError(f"no answer: {errors[0] if errors else 'the budget or the deadline ended before any reply'}")
-    for t in sorted({member.t for member in replied}, reverse=True):
-        population = sorted((member for member in replied if member.t == t), key=lambda member: member.i)
-        if groups := await question_run.groups(population):
+    for _, population in groupby(replied, key=lambda member: member.t):
+        if groups := await run.groups(list(population)):
             return groups[0][0]
-    deepest = max(member.t for member in replied)
-    return min((member for member in replied if member.t == deepest), key=lambda member: member.i)
-
-
-async def _population(method: Method, member: Members, t: int) -> list[Member]:
-    return await asyncio.gather(*(member(t, i) for i in range(method.size(t))))
+    return replied[0]
 
 
 async def first_error_only(work: Coroutine[Any, Any, T]) -> T:
@@ -355,12 +337,7 @@ async def first_error_only(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except BaseExceptionGroup as group:
-        errors = _leaves(group)
-        did_you_mean = [error for error in errors if isinstance(error, UsageError)] or errors
-        raise did_you_mean[0] from None
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
+        error: BaseException = group.subgroup(UsageError) or group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

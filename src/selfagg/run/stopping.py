@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Rule(Protocol):
     """A rule that ends a question."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about a population from the answers so far.
+        """Decide about a population, or about a vote's first members by place, from the answers so far.
 
         Args:
             size: Members of the population.
@@ -40,14 +40,12 @@ class Rule(Protocol):
 class Share:
     """A rule that stops when so large a share of a population gives one answer; the answerless dissent.
 
-    Attributes:
-        share: The share, above 0.5 (so that only one answer can have it) and at most 1.
+    The share is above 0.5, so that only one answer can have it.
     """
 
     share: float
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide as soon as the missing members cannot change it; see `Rule.decided`."""
         needed = math.ceil(self.share * size - 1e-9)
         leading = max(groups, default=0)
         if leading >= needed:
@@ -60,7 +58,6 @@ class Decided:
     """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
         if not missing:
             return True
         if not groups:
@@ -80,25 +77,21 @@ class AdaptiveConsistency:
 
     The posterior of a share p under a uniform prior: P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the
     "Beta" criterion).
-
-    Attributes:
-        confidence: The probability, between 0.5 and 1.
     """
 
     confidence: float
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide about the first members of a vote, in the order of their places; see `Rule.decided`."""
         first, second = sorted([*groups, 0, 0], reverse=True)[:2]
-        if first > second and _more_frequent(first, second) >= self.confidence:
+        # P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most `first` heads in so many tosses.
+        tosses = first + second + 1
+        probability = sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
+        if first > second and probability >= self.confidence:
             return True
         return Decided().decided(size, groups, dissenters, missing)
 
 
-def _more_frequent(first: int, second: int) -> float:
-    """Return P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most ``first`` heads in their sum + 1."""
-    tosses = first + second + 1
-    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
+_NAMED: Mapping[str, Rule | None] = {"never": None, "unanimous": Share(1.0), "decided": Decided()}
 
 
 def rule_named(text: str) -> Rule | None:
@@ -109,12 +102,8 @@ def rule_named(text: str) -> Rule | None:
     """
     if not isinstance(text, str):
         raise UsageError(f"stop is {text!r}, but it is a text: {POPULATION_RULES}; for votes: {VOTE_RULES}")
-    if text == "never":
-        return None
-    if text == "unanimous":
-        return Share(1.0)
-    if text == "decided":
-        return Decided()
+    if text in _NAMED:
+        return _NAMED[text]
     if found := re.fullmatch(r"(share|asc):([01](?:\.\d+)?|\.\d+)", text):
         value = float(found[2])
         if found[1] == "share" and 0.5 < value <= 1:
@@ -142,9 +131,5 @@ def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, mis
 
 
 def is_copied(answers: Sequence[Hashable | None]) -> bool:
-    """Return True if a set is copied instead of aggregated: two candidates or more, all with one answer.
-
-    Args:
-        answers: For each candidate what stands for its answer (equal for equal answers); None without an answer.
-    """
+    """Return True if a set is copied instead of aggregated: two candidates or more, all with one answer (not None)."""
     return len(answers) > 1 and answers[0] is not None and len({*answers}) == 1

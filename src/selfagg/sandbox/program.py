@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from selfagg._internal.threads import in_thread_if_large
+from selfagg._internal.blocking import in_thread_if_large
 from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 

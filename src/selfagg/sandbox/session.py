@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from typing import Any
 
-from selfagg._internal.threads import in_thread_if_large
+from selfagg._internal.blocking import in_thread_if_large
 from selfagg.errors import SelfaggError
 from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import Command, Limits, Sandbox

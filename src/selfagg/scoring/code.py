@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from selfagg._internal.threads import in_thread_if_large
+from selfagg._internal.blocking import in_thread_if_large
 from selfagg.errors import UsageError
 from selfagg.sandbox import (
     Limits,

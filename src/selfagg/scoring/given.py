@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from selfagg import registry
-from selfagg._internal.suggest import suggest
+from selfagg._internal.arguments import suggest
 from selfagg.errors import UsageError
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Scorer, Verdict

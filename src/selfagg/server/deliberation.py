@@ -11,12 +11,10 @@ from typing import Any
 from selfagg.errors import ModelError, SelfaggError, TooLong, UsageError
 from selfagg.models.base import Model
 from selfagg.prompts.prompt import Prompt, first
-from selfagg.record.record import Record
+from selfagg.record.record import NullStore, Record
 from selfagg.record.rows import CANDIDATE
-from selfagg.record.store import NullStore
-from selfagg.run.agreement import Agreement
 from selfagg.run.engine import Callback, Engine, FinalSampling
-from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.limiter import FairLimiter
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import QuestionResult, answer, best_at_hand, draw_order
 from selfagg.server.errors import APIError, api_error
@@ -149,7 +147,7 @@ class Deliberator:
             if usage:
                 usage(question_run.usage, question_run.calls)
         replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
-        members, stopped = (answered.member, *answered.others), question_run.agreement.stopped
+        members, stopped = (answered.member, *answered.others), question_run.stopped
         made = stopped.result() if stopped.done() else plan.method.t
         return DeliberationResult(
             members=members,
@@ -178,11 +176,11 @@ class Deliberator:
         """Return the most members of each population that the answer needs; stopping and copying need fewer."""
         engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
         rehearsal = _Rehearsal(engine, plan)
-        member, last = plan.method.members(rehearsal), plan.method.t
+        last = plan.method.t
         uniform = plan.choice == "sample" and plan.method.one_answer
         try:
-            for i in draw_order(rehearsal, plan.method)[: plan.count if uniform else None]:
-                await member(last, i)
+            for i in draw_order(rehearsal)[: plan.count if uniform else None]:
+                await rehearsal.member(last, i)
         finally:
             await rehearsal.close()
         if plan.method.rule:  # it looks at whole populations
@@ -192,7 +190,7 @@ class Deliberator:
 
 async def _answered(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun) -> QuestionResult:
     try:
-        return await answer(question_run, plan.method, choice=plan.choice, deadline_s=plan.deadline_s, count=plan.count)
+        return await answer(question_run, choice=plan.choice, deadline_s=plan.deadline_s, count=plan.count)
     except UsageError:
         raise
     except SelfaggError as error:
@@ -226,7 +224,7 @@ class _Rehearsal(QuestionRun):
 
     def __init__(self, engine: Engine, plan: DeliberationPlan) -> None:
         super().__init__(engine, plan.question, 0, plan.method)
-        self.agreement = Agreement(None, plan.method.size, self.groups)
+        self.rule = None
         self.counts: Counter[int] = Counter()
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
 from selfagg.models.openai.bodies import error_status, refusal_of
-from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.limiter import FairLimiter
 from selfagg.server.disconnect import Stream, opened
 from selfagg.server.errors import APIError, api_error
 

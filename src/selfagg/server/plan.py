@@ -10,7 +10,7 @@ from typing import Any
 
 from selfagg.errors import UsageError
 from selfagg.methods import METHODS, Method, method_named
-from selfagg.prompts.candidates import candidate_format_named
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.engine import Settings
 from selfagg.run.runner import Choice
 from selfagg.scoring import incomparable

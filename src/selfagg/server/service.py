@@ -12,7 +12,7 @@ from selfagg.models.base import Forwards, Limited, Model
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings
-from selfagg.run.fair_limiter import FairLimiter
+from selfagg.run.limiter import FairLimiter
 from selfagg.server.admission import Admission
 from selfagg.server.background import Background
 from selfagg.server.deliberation import Deliberator

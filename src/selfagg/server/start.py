@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from selfagg._internal.signals import heard_by
+from selfagg._internal.blocking import heard_by
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model

@@ -17,8 +17,8 @@ from selfagg.errors import TooLong, UsageError
 from selfagg.models import Model
 from selfagg.models.openai.counting import estimate_tokens
 from selfagg.prompts import Prompt, aggregation, first
-from selfagg.prompts.candidates import candidate_format_named
 from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.record import CANDIDATE, Record
 from selfagg.run.engine import Settings
 from selfagg.run.subsets import address_random

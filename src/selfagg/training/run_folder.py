@@ -13,7 +13,7 @@ from filelock import Timeout
 
 from selfagg._internal.files import lock, sha256, sync, write_whole
 from selfagg.errors import UsageError
-from selfagg.record.differences import differences
+from selfagg.record.configuration import differences
 from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from selfagg._internal.suggest import did_you_mean
+from selfagg._internal.arguments import did_you_mean
 from selfagg.errors import ModelError, UsageError
 from selfagg.models.limiter import Limiter
 from selfagg.models.openai.address import read_address
