@@ -27,7 +27,7 @@ from waiting import until
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
-from selfagg.server import kept
+from selfagg.server import background
 from selfagg.server.settings import ServeSettings
 
 SMALL: Any = {"rsa": {"n": 2, "k": 2, "t": 2}}
@@ -183,15 +183,15 @@ async def test_what_no_response_can_do_is_refused(tmp_path: Path, query: str, sa
 
 
 async def test_the_oldest_responses_go_first_and_none_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST_IN_MEMORY", 3)
-    monkeypatch.setattr(kept, "_PURGE_EVERY", 1)
-    responses = kept.Kept(None)
+    monkeypatch.setattr(background, "MOST_IN_MEMORY", 3)
+    monkeypatch.setattr(background, "_PURGE_EVERY", 1)
+    responses = background.Kept(None)
     for number in range(6):
         event = {"type": "x", "sequence_number": 0}
         response = {"created_at": 4e9 + number, "id": str(number)}
-        await responses.put(str(number), {}, response, [event], open=number == 0)
-    await responses.put("old", {}, {"created_at": 1.0})
-    await responses.put("new", {}, {"created_at": 5e9})
+        await responses.put({}, response, [event], open=number == 0)
+    await responses.put({}, {"created_at": 1.0, "id": "old"})
+    await responses.put({}, {"created_at": 5e9, "id": "new"})
     found = [name for name in ("0", "1", "2", "3", "4", "5", "old", "new") if responses.get(name)]
     assert found == ["0", "4", "5", "new"]
     assert (len(responses.events("0")), responses.events("1")) == (1, [])

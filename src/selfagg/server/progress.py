@@ -13,6 +13,7 @@ _LINE: Final = r"population \d+(?: of at most \d+)?: \d+ of \d+(?: \(one failed\
 _MARK: Final = re.compile(rf"^[ \t]*{_LINE}[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _EMPTY_TAGS: Final = re.compile(r"\A\s*<think(?:ing)?>\s*</think(?:ing)?>\s*")
 _UNTOUCHED: Final = ("role", "type", "id", "tool_calls", "function_call", "input", "arguments")
+_SAYS_NOTHING: Final = ("type", "signature", "index", "format", "id")
 _DEEPEST: Final = 4
 
 
@@ -44,31 +45,26 @@ def _turn(turn: Any) -> Iterator[Any]:
     if not isinstance(turn, Mapping) or not (turn.get("role") == "assistant" or turn.get("type") == "reasoning"):
         yield turn
         return
-    cleaned = _mapping(turn, _DEEPEST)
+    cleaned = _cleaned(turn, _DEEPEST)
     if turn.get("type") != "reasoning" or cleaned == turn or cleaned.get("summary") or cleaned.get("content"):
         yield cleaned
 
 
-def _mapping(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Clean every field; one with nothing left goes, but for ``content``, which a message must have."""
-    cleaned = {name: one if name in _UNTOUCHED else _cleaned(one, depth - 1) for name, one in value.items()}
-    return {name: one for name, one in cleaned.items() if name == "content" or one or not value[name]}
-
-
 def _cleaned(value: Any, depth: int) -> Any:
+    """Return a value without progress; fields and parts with nothing left go, but for ``content``, which must be."""
     if isinstance(value, str):
         without = _MARK.sub("", value)
         return value if without == value else _EMPTY_TAGS.sub("", without) if without.strip() else ""
-    if depth < 0:
+    if depth < 0 or not isinstance(value, list | Mapping):
         return value
     if isinstance(value, list):
-        cleaned = [(one, _cleaned(one, depth - 1)) for one in value]
+        cleaned = [(old, _cleaned(old, depth - 1)) for old in value]
         return [new for old, new in cleaned if new == old or _says(new)]
-    return _mapping(value, depth) if isinstance(value, Mapping) else value
+    fields = {name: old if name in _UNTOUCHED else _cleaned(old, depth - 1) for name, old in value.items()}
+    return {name: new for name, new in fields.items() if name == "content" or new or not value[name]}
 
 
 def _says(part: Any) -> bool:
-    """Return True if a part of a content still holds something beside its type and its signature."""
     if isinstance(part, Mapping):
-        return any(value for name, value in part.items() if name not in ("type", "signature", "index", "format", "id"))
+        return any(value for name, value in part.items() if name not in _SAYS_NOTHING)
     return bool(part)
