@@ -1,4 +1,4 @@
-"""Who is let in and how much: keys, pages of other sites, and bounds on request bodies."""
+"""Access: keys, pages of other sites, and bounds on request bodies."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from starlette.responses import PlainTextResponse, Response
 from selfagg import __version__
 from selfagg.server import page
 from selfagg.server.access import PAGES_HERE, AccessMiddleware
-from selfagg.server.errors import APIError, documented, on_http_error
+from selfagg.server.errors import ERRORS, APIError, on_http_error
 from selfagg.server.exchange import APIS, Exchange
 from selfagg.server.monitoring import MonitoringMiddleware
 from selfagg.server.passthrough import COUNTS, RELAYED, counted, relayed
 from selfagg.server.plan import listed, pattern, suffix_of
 from selfagg.server.protocols import Api
-from selfagg.server.responses import KeptResponses, ResponsesExchange
+from selfagg.server.responses import KEPT_ROUTES, Answer, ResponsesExchange, of_kept
 from selfagg.server.service import Service
 
 _CORS: Final[dict[str, Any]] = {
@@ -36,7 +36,7 @@ _CORS: Final[dict[str, Any]] = {
 
 def create_app(service: Service) -> FastAPI:
     """Create the application of a service; the service is open for as long as the application runs."""
-    app = FastAPI(title="selfagg", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="selfagg", version=__version__, docs_url=None, redoc_url=None, responses=ERRORS)
     for kind in (APIError, 404, 405, Exception):
         app.exception_handler(kind)(on_http_error)
     origins = service.settings.allow_origins
@@ -45,7 +45,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(MonitoringMiddleware, metrics=service.metrics)
     for api in APIS:
         _add_api(app, service, api)
-    _add_kept_responses(app, service)
+    for (verb, more), of_response in KEPT_ROUTES.items():
+        _add_kept_route(app, service, verb, more, of_response)
     for paths, answer in ((COUNTS, counted), (RELAYED, relayed)):
         _add_hidden(app, service, paths, answer)
     _add_models(app, service)
@@ -66,7 +67,7 @@ def _add_api(app: FastAPI, service: Service, api: type[Api]) -> None:
     @app.post(
         f"/v1/{api.route}",
         name=f"create_{api.route.replace('/', '_')}",
-        responses=answers | documented(400, 401, 403, 404, 413, 429, 500, 502, 503, 504),
+        responses=answers,
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
         response_model=None,
     )
@@ -75,28 +76,12 @@ def _add_api(app: FastAPI, service: Service, api: type[Api]) -> None:
         return await exchange(service, request, api).answer()
 
 
-def _add_kept_responses(app: FastAPI, service: Service) -> None:
-    path, errors = "/v1/responses/{name}", documented(400, 401, 403, 404, 500, 502, 503, 504)
+def _add_kept_route(app: FastAPI, service: Service, verb: str, more: str, answer: Answer) -> None:
+    async def endpoint(name: str, request: Request) -> Response:
+        return await of_kept(service, request, name, more, answer)
 
-    @app.get(path, responses=errors, response_model=None)
-    async def retrieve_response(name: str, request: Request) -> Response:
-        """Return a kept response; with ``stream=true`` its events after number ``starting_after``."""
-        return await KeptResponses(service, request, name).retrieve()
-
-    @app.post(f"{path}/cancel", responses=errors, response_model=None)
-    async def cancel_response(name: str, request: Request) -> Response:
-        """End the work on a response in the background."""
-        return await KeptResponses(service, request, name).cancel()
-
-    @app.delete(path, responses=errors, response_model=None)
-    async def delete_response(name: str, request: Request) -> Response:
-        """Delete a kept response."""
-        return await KeptResponses(service, request, name).delete()
-
-    @app.get(f"{path}/input_items", responses=errors, response_model=None)
-    async def list_input_items(name: str, request: Request) -> Response:
-        """List the items that a kept response answers."""
-        return await KeptResponses(service, request, name).items()
+    path, words = f"/v1/responses/{{name}}{more}", answer.__doc__
+    app.add_api_route(path, endpoint, methods=[verb], name=answer.__name__, description=words, response_model=None)
 
 
 def _add_hidden(
@@ -124,14 +109,14 @@ def _add_models(app: FastAPI, service: Service) -> None:
             "created_at": datetime.fromtimestamp(began, UTC).isoformat(),
         }
 
-    @app.get("/v1/models", responses=documented(401, 403))
+    @app.get("/v1/models")
     async def list_models() -> dict[str, Any]:
         """List the model under each of its names."""
         names = listed(service.name, service.settings)
         ends = {"first_id": names[0], "last_id": names[-1], "has_more": False}
         return {"object": "list", "data": [told(name) for name in names], **ends}
 
-    @app.get("/v1/models/{model:path}", responses=documented(401, 403, 404))
+    @app.get("/v1/models/{model:path}")
     async def retrieve_model(model: str) -> dict[str, Any]:
         """Return the model under one of its names."""
         suffix_of(model, service.name, service.settings.routes)
@@ -139,13 +124,13 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    @app.get("/health", responses=documented(403))
+    @app.get("/health")
     async def health() -> dict[str, Any]:
         """Return the server's state, and its open requests and calls."""
         calls = service.call_limiter
         return {"status": "ok", "open": service.admission.open, "calls": calls.inside, "waiting": calls.waiting}
 
-    @app.get("/metrics", responses=documented(401, 403), response_class=PlainTextResponse)
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Return the metrics in Prometheus's text format."""
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -19,14 +19,14 @@ from typing import Any, Final
 
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
-from selfagg.record.rows import as_text, storable
+from selfagg.record.rows import as_text
 from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.errors import APIError
 from selfagg.server.events import Progress, events
 from selfagg.server.monitoring import Metrics
 from selfagg.server.plan import DeliberationPlan
 from selfagg.server.protocols import KEEP_ALIVE, named
-from selfagg.server.protocols.responses import DELTA, ResponseEvents
+from selfagg.server.protocols.responses import ResponseEvents
 
 log = logging.getLogger("selfagg.server")
 
@@ -45,6 +45,7 @@ _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS response_events (id TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, "
     "PRIMARY KEY (id, number))",
 )
+_NAMES: Final = ("responses", "response_events")
 _PURGE: Final = (
     "DELETE FROM responses WHERE NOT open AND (created < ? OR id IN "
     "(SELECT id FROM responses WHERE NOT open ORDER BY created DESC LIMIT -1 OFFSET ?))",
@@ -57,14 +58,10 @@ Statement = tuple[str, tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class KeptResponse:
-    """One response as it is kept.
+    """One response as it is kept; ``open`` while it is being worked on.
 
-    Attributes:
-        id: Its id.
-        open: True if it is still being worked on.
-        request: ``items``: the whole conversation; ``chat``: of a background response what goes on after a restart.
-            In memory, without a record, neither is kept.
-        response: The API's response object.
+    ``request`` has the whole conversation as ``items``, and of a background response as ``chat`` what goes on after a
+    restart. In memory, without a record, neither is kept.
     """
 
     id: str
@@ -74,11 +71,7 @@ class KeptResponse:
 
 
 class Kept:
-    """The responses of a server, in its record; without one, in memory while the server runs.
-
-    Raises:
-        UsageError: The record cannot be written.
-    """
+    """The responses of a server, in its record; without one, in memory while the server runs."""
 
     def __init__(self, record: Record | None) -> None:
         self._record = record or Record(None)
@@ -104,31 +97,23 @@ class Kept:
         if self._made % _PURGE_EVERY == 0:
             statements += [(_PURGE[0], (time.time() - KEPT_S, self._most)), (_PURGE[1], ())]
         self._made += 1
-        await self._together(statements)
+        await self._write(statements)
 
     async def tell(self, name: str, events: Iterable[Event]) -> None:
         """Keep events of a response; on disk when this returns."""
-        with _plainly():
-            await asyncio.gather(*(self._record.write(statement, row) for statement, row in _rows(name, events)))
+        await self._write(_rows(name, events))
 
     async def delete(self, name: str) -> None:
         """Delete a response and its events."""
-        await self._together(
-            [("DELETE FROM responses WHERE id = ?", (name,)), ("DELETE FROM response_events WHERE id = ?", (name,))]
-        )
+        await self._write([(f"DELETE FROM {table} WHERE id = ?", (name,)) for table in _NAMES])  # noqa: S608
 
-    async def _together(self, statements: Iterable[Statement]) -> None:
-        def execute() -> None:
-            with self._record.transaction() as database:
-                for statement, row in statements:
-                    database.execute(statement, tuple(map(storable, row)))
-
-        with _plainly():
-            await self._record.in_turn(execute)
+    async def _write(self, statements: Iterable[Statement]) -> None:
+        with _plainly():  # what is handed over together is committed together
+            await asyncio.gather(*(self._record.write(*statement) for statement in statements))
 
     async def settled(self) -> None:
         """Wait until all that was handed over is on disk."""
-        await self._record.in_turn(lambda: None)
+        await self._record.drain()
 
     def get(self, name: str) -> KeptResponse | None:
         """Return a response, or None."""
@@ -175,7 +160,6 @@ class Background:
 
     @property
     def open(self) -> int:
-        """Return the number of responses that are worked on."""
         return len(self._tasks)
 
     async def start(
@@ -183,11 +167,7 @@ class Background:
     ) -> dict[str, Any]:
         """Begin to work on a new response; return its object as the client gets it.
 
-        Args:
-            response: The response object.
-            request: The part that a restart needs to go on, as `KeptResponse.request`.
-            plan: The plan of the deliberation.
-            place: Its place among the open requests, closed when the work has ended, in whatever way.
+        ``request`` is as in `KeptResponse`. Its ``place`` is closed when the work has ended, in whatever way.
         """
         told = ResponseEvents(response | {"status": "queued"})
         await self._kept.put(request, told.response, told.begin("created", "queued"), open=True)
@@ -212,11 +192,10 @@ class Background:
         return task
 
     async def _work(self, kept: KeptResponse, plan: DeliberationPlan) -> None:
-        before = self._kept.events(kept.id)
-        told = ResponseEvents(kept.response, before)
+        told = ResponseEvents(kept.response, self._kept.events(kept.id))
         noted: dict[str, Any] = {"kind": "background", "id": kept.id, "method": plan.method.name}
         try:
-            rest = await self._deliberate(kept, told, plan, before, noted)
+            rest = await self._deliberate(kept, told, plan, noted)
         except APIError as error:
             rest = told.fail(error)
         except Exception:
@@ -229,12 +208,7 @@ class Background:
             log.info(json.dumps(noted | {"status": told.response["status"]}))
 
     async def _deliberate(
-        self,
-        kept: KeptResponse,
-        told: ResponseEvents,
-        plan: DeliberationPlan,
-        before: Sequence[Event],
-        noted: dict[str, Any],
+        self, kept: KeptResponse, told: ResponseEvents, plan: DeliberationPlan, noted: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """Write the events of the work while it goes on; return the events of the answer."""
         name = kept.id
@@ -242,7 +216,7 @@ class Background:
             told.response["status"] = "in_progress"
             await self._kept.put(kept.request, told.response, told.begin("in_progress"), open=True)
             self._spread(name)
-        known = sum(event["type"] == DELTA for event in before)  # members of which the client has heard
+        known = told.members  # of which the client has heard
         rest: list[dict[str, Any]] = []
         usage = partial(self._metrics.work, noted)
         happening = events(self._deliberator, plan, name, keep_alive_s=None, live=False, resumed=True, usage=usage)
@@ -260,7 +234,6 @@ class Background:
         return rest
 
     def _spread(self, name: str) -> None:
-        """Let those who listen hear that there is something new."""
         news, self._news[name] = self._news[name], asyncio.Event()
         news.set()
 

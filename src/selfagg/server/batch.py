@@ -115,7 +115,7 @@ async def abatch(
     asked = read_requests(source)
     access = Access(base_urls=(base_url,) if base_url else (), api_key=api_key, concurrency=concurrency)
     with ExitStack() as files:
-        done, failed = files.enter_context(ResultsFile(results)), files.enter_context(ResultsFile(failures))
+        done, failed = [files.enter_context(ResultsFile(path)) for path in (results, failures)]
         async with opened(model, access) as connection:
             keys = {request.custom_id: _key(request, connection, settings) for request in asked}
             for name, key in keys.items():

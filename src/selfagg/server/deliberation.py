@@ -28,13 +28,11 @@ log = logging.getLogger("selfagg.server")
 
 @dataclass(frozen=True)
 class DeliberationResult:
-    """The result of a deliberation.
+    """The result of a deliberation: at least one member that is an answer, each with a reply.
 
     Attributes:
-        members: The answers; at least one, each with a reply.
         own: Tokens of the client's own prompt and of the answers; estimated where the server did not report them.
         spent: Tokens of all calls, by estimate where the server did not report them.
-        calls: Number of the calls.
         closing: Closing calls: aggregations of members that agree, for an answer in the form that binds it.
         cut_short: True if budget, deadline or a failing model ended the work, so that this is the best at hand.
         account: All that was spent, and how the answer came about: ``usage.selfagg`` of every API.
@@ -76,15 +74,11 @@ class Deliberator:
         usage: Callable[[Usage, int], None] | None = None,
         resumed: bool = False,
     ) -> DeliberationResult:
-        """Deliberate on a request; if cancelled, end every call made for it.
+        """Deliberate on a request, which a record keeps by this name; if cancelled, end every call made for it.
 
-        Args:
-            plan: The plan of the deliberation.
-            name: The request's id, under which a record keeps it.
-            callback: Told of each member.
-            listener: Told of the answer's text as it is written, where one member is the answer.
-            usage: Told at the end of tokens and calls, whatever the end.
-            resumed: True if the record may hold members of this request, which are not sampled again.
+        ``callback`` is told of each member, ``listener`` of the answer's text as it is written, where one member is the
+        answer, ``usage`` at the end of tokens and calls, whatever the end. If ``resumed``, the record may hold members
+        of this request, which are not sampled again.
 
         Raises:
             APIError: There is no answer, and why.
@@ -121,7 +115,6 @@ class Deliberator:
             raise APIError(500, "this server cannot write its record", code="record_error") from None
 
     async def _position(self, plan: DeliberationPlan, name: str, *, resumed: bool) -> int:
-        """Return the position of the request's question in the record."""
         if self.record is None:
             return 0
         found = self.record.query("SELECT position FROM questions WHERE id = ?", (name,)) if resumed else []

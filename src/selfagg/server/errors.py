@@ -130,12 +130,12 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these errors, for OpenAPI."""
-    fields = {"message": ["string"], "type": ["string", "null"], "param": ["string", "null"]}
-    fields["code"] = ["string", "integer", "null"]
-    properties = {name: {"type": kinds} for name, kinds in fields.items()}
-    error = {"type": "object", "required": ["message"], "properties": properties}
-    schema = {"type": "object", "required": ["error"], "properties": {"error": error}}
-    answer = {"description": "Error", "content": {"application/json": {"schema": schema}}}
-    return {status: answer for status in statuses}  # noqa: C420 - nobody changes it
+_NULLABLE: Final = {"type": ["string", "null"]}
+_CODE: Final = {"type": ["string", "integer", "null"]}
+_FIELDS: Final = {"message": {"type": "string"}, "type": _NULLABLE, "param": _NULLABLE, "code": _CODE}
+_ERROR: Final = {"type": "object", "required": ["message"], "properties": _FIELDS}
+_SCHEMA: Final = {"type": "object", "required": ["error"], "properties": {"error": _ERROR}}
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": "Error", "content": {"application/json": {"schema": _SCHEMA}}} for status in ("4XX", "5XX")
+}
+"""The errors of every route, for OpenAPI."""

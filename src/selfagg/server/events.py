@@ -1,4 +1,4 @@
-"""The events of a deliberation, in order: members that are done, pieces of the answer, its end.
+"""The events of a deliberation, in order: members that are done, pieces of the answer, its end; and progress lines.
 
 Every API writes these events in its own words; a deliberation knows none of them.
 """
@@ -6,6 +6,7 @@ Every API writes these events in its own words; a deliberation knows none of the
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from selfagg.run.engine import Callback
 from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.errors import APIError
 from selfagg.server.plan import DeliberationPlan
-from selfagg.server.progress import progress_line
 from selfagg.types import Delta, Member, Reply, Stop, Usage
 
 
@@ -73,7 +73,7 @@ async def events(
     resumed: bool = False,
     usage: Callable[[Usage, int], None] | None = None,
 ) -> AsyncGenerator[Event, None]:
-    """Deliberate, and yield what happens; closing the generator ends the work.
+    """Deliberate as `Deliberator.run` does, and yield what happens; closing the generator ends the work.
 
     Args:
         deliberator: Answers the request.
@@ -82,7 +82,7 @@ async def events(
         keep_alive_s: Longest silence in seconds, after which None comes; None: no bound.
         live: True if the answer is handed out while the model writes it, not when it is recorded.
         resumed: True if the record may hold members of this request.
-        usage: Told at the end of tokens and calls, whatever the end.
+        usage: Told at the end of tokens and calls.
 
     Raises:
         APIError: There is no answer, or it broke off.
@@ -125,7 +125,6 @@ class _Story(Callback):
         self.heard.put_nowait(member)
 
     def told(self, i: int, delta: Delta) -> None:
-        """Take a piece of member ``i``'s reply, which is an answer."""
         self.heard.put_nowait((i, delta))
 
     def take(self, heard: Member | tuple[int, Delta]) -> Iterator[Event]:
@@ -199,3 +198,67 @@ def whole_piece(index: int, reply: Reply) -> Piece:
         fields["tool_calls"] = [{**call, "index": place} for place, call in enumerate(calls)]
     text = "" if fields.get("refusal") == reply.text else reply.text
     return Piece(index, text, reply.reasoning, fields, logprobs(reply.choice))
+
+
+# -- Progress lines are told as reasoning, and taken out when a client sends them back. A line's form is its mark: a line
+# of an assistant's turn that has it was told by this server, whatever field it is in.
+
+_LINE: Final = r"population \d+(?: of at most \d+)?: \d+ of \d+(?: \(one failed\))?"
+_MARK: Final = re.compile(rf"^[ \t]*{_LINE}[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+_EMPTY_TAGS: Final = re.compile(r"\A\s*<think(?:ing)?>\s*</think(?:ing)?>\s*")
+_UNTOUCHED: Final = ("role", "type", "id", "tool_calls", "function_call", "input", "arguments")
+_SAYS_NOTHING: Final = ("type", "signature", "index", "format", "id")
+_DEEPEST: Final = 4
+
+
+def progress_line(t: int, done: int, needed: int, *, failed: bool, most: int | None = None) -> str:
+    """Return the line that tells of one more member of population ``t``.
+
+    Args:
+        t: The population.
+        done: Its members that are done.
+        needed: Its members that the answer needs.
+        failed: True if this one failed.
+        most: Populations at most, where an earlier one may be the last.
+    """
+    of = f" of at most {most}" if most else ""
+    return f"population {t}{of}: {done} of {max(needed, done)}{' (one failed)' if failed else ''}"
+
+
+def without_progress(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request's body whose history holds no progress lines; all else stays as it came."""
+    kept = dict(body)
+    for name in ("messages", "input"):
+        if isinstance(turns := kept.get(name), list):
+            kept[name] = [cleaned for turn in turns for cleaned in _turn(turn)]
+    return kept
+
+
+def _turn(turn: Any) -> Iterator[Any]:
+    """Yield an assistant's message or a reasoning item without progress; nothing if nothing else was in it."""
+    if not isinstance(turn, Mapping) or not (turn.get("role") == "assistant" or turn.get("type") == "reasoning"):
+        yield turn
+        return
+    cleaned = _cleaned(turn, _DEEPEST)
+    if turn.get("type") != "reasoning" or cleaned == turn or cleaned.get("summary") or cleaned.get("content"):
+        yield cleaned
+
+
+def _cleaned(value: Any, depth: int) -> Any:
+    """Return a value without progress; fields and parts with nothing left go, but for ``content``, which must be."""
+    if isinstance(value, str):
+        without = _MARK.sub("", value)
+        return value if without == value else _EMPTY_TAGS.sub("", without) if without.strip() else ""
+    if depth < 0 or not isinstance(value, list | Mapping):
+        return value
+    if isinstance(value, list):
+        cleaned = [(old, _cleaned(old, depth - 1)) for old in value]
+        return [new for old, new in cleaned if new == old or _says(new)]
+    fields = {name: old if name in _UNTOUCHED else _cleaned(old, depth - 1) for name, old in value.items()}
+    return {name: new for name, new in fields.items() if name == "content" or new or not value[name]}
+
+
+def _says(part: Any) -> bool:
+    if isinstance(part, Mapping):
+        return any(value for name, value in part.items() if name not in _SAYS_NOTHING)
+    return bool(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -17,16 +17,15 @@ from selfagg.run.runner import first_error_only
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.disconnect import Stream, opened, while_present
 from selfagg.server.errors import APIError, Json, renamed
-from selfagg.server.events import events
+from selfagg.server.events import events, without_progress
 from selfagg.server.passthrough import NoRoute, passed_on
 from selfagg.server.plan import DeliberationPlan, asked_for
-from selfagg.server.progress import without_progress
 from selfagg.server.protocols import Api
 from selfagg.server.protocols.chat import ChatApi
 from selfagg.server.protocols.completions import CompletionsApi
 from selfagg.server.protocols.messages import MessagesApi
 from selfagg.server.protocols.responses import ResponsesApi
-from selfagg.server.requests import parse
+from selfagg.server.requests import Body, parse
 
 if TYPE_CHECKING:
     from selfagg.server.service import Service
@@ -66,7 +65,8 @@ class Exchange:
         service = self.service
         plain = asked_for(body, service.name, service.settings).plain
         self.told |= {"kind": "plain" if plain else "deliberation", "model": service.model.name}
-        if plain and isinstance(service.model, Forwards) and self.passes(body):
+        outlives = self.api is ResponsesApi and bool(body.get("background"))  # its connection: it is answered here
+        if plain and isinstance(service.model, Forwards) and not outlives:
             try:
                 sent = {name: value for name, value in self.prepared(body, plain=True).items() if name != "rsa"}
                 return await passed_on(service, self.request, self.api.route, sent, generates=True)
@@ -76,11 +76,10 @@ class Exchange:
         answer = self.begun(body)
         body = self.prepared(body, plain=False)
         with renamed(self.api.names):
-            chats = self.api.read(body)
-            plans = [service.plan(chat) for chat in chats]
+            plans = [service.plan(chat) for chat in self.api.read(body)]
             plan, method = plans[0], plans[0].method
             self.told |= {"id": answer.id, "method": method.name, "n": method.n, "t": method.t}
-            response = await self.deliberated(answer, body, chats, plans, place)
+            response = await self.deliberated(answer, body, plans, place)
         if plan.ignored:
             response.headers["X-Selfagg-Ignored"] = _for_a_header(dict.fromkeys(plan.ignored))
         if plan.warning:
@@ -89,29 +88,18 @@ class Exchange:
 
     # -- what an API, or a batch, may do otherwise
 
-    def passes(self, body: Mapping[str, Any]) -> bool:
-        """Return True if a plain call may be passed on to the model's own server."""
-        return True
-
     def prepared(self, body: dict[str, Any], *, plain: bool) -> dict[str, Any]:
         """Return the request with all that it refers to."""
         return body
 
-    def begun(self, body: Mapping[str, Any]) -> Api:
+    def begun(self, body: Body) -> Api:
         """Return a new answer to a request."""
         return self.api(body)
 
-    async def keep(self, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        """Keep an answer, before the client has it."""
+    async def keep(self, answer: Api, body: Body) -> None:
+        """Keep an answer that is whole, before the client has it."""
 
-    async def deliberated(
-        self,
-        answer: Api,
-        body: Mapping[str, Any],
-        chats: list[dict[str, Any]],
-        plans: list[DeliberationPlan],
-        place: ExitStack,
-    ) -> Response:
+    async def deliberated(self, answer: Api, body: Body, plans: list[DeliberationPlan], place: ExitStack) -> Response:
         """Return the answer of a deliberation."""
         if not body.get("stream"):
             return await self._whole(answer, body, plans)
@@ -120,7 +108,7 @@ class Exchange:
 
     # -- whole or in pieces
 
-    async def _whole(self, answer: Api, body: Mapping[str, Any], plans: list[DeliberationPlan]) -> Response:
+    async def _whole(self, answer: Api, body: Body, plans: list[DeliberationPlan]) -> Response:
         names = [answer.id, *(f"{answer.id}-{number}" for number in range(1, len(plans)))]
         run = partial(self.service.deliberator.run, usage=self._note, resumed=self.resumed)
 
@@ -132,30 +120,24 @@ class Exchange:
         outcomes = await while_present(self.request.receive, first_error_only(all_of_them()))
         self.told["cut_short"] = any(outcome.cut_short for outcome in outcomes)
         whole = answer.whole(outcomes)
-        await self.keep(body, whole)
+        await self.keep(answer, body)
         calls, spent = sum(outcome.calls for outcome in outcomes), [outcome.spent for outcome in outcomes]
         prompt, written = sum(usage.prompt for usage in spent), sum(usage.completion for usage in spent)
         told = f"calls={calls}, prompt_tokens={prompt}, completion_tokens={written}"
         return Json(whole, headers={"X-Selfagg-Spent": told})
 
-    async def _pieces(
-        self, answer: Api, body: Mapping[str, Any], plan: DeliberationPlan
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield the stream's bytes.
-
-        Raises:
-            APIError: There is no answer, found before anything was handed out; later the stream tells of it.
-        """
+    async def _pieces(self, answer: Api, body: Body, plan: DeliberationPlan) -> AsyncGenerator[bytes, None]:
+        """Yield the stream's bytes; raise APIError before the first byte, later tell of it in the stream."""
         service, begun = self.service, False
         keep_alive_s = service.settings.keep_alive_s
         run = events(service.deliberator, plan, answer.id, keep_alive_s=keep_alive_s, usage=self._note)
         try:
             async with aclosing(run):
                 async for event in run:
-                    piece = answer.write(event)
+                    piece = answer.write(event) if begun else answer.begin() + answer.write(event)
                     if isinstance(event, DeliberationResult):
                         self.told["cut_short"] = event.cut_short
-                        await self.keep(body, answer.told)
+                        await self.keep(answer, body)
                     if piece:
                         begun = True
                         yield piece

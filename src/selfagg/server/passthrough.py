@@ -60,7 +60,7 @@ async def passed_on(
         service: The service that all requests share.
         request: The client's request, its body read.
         path: The route at the model's server, with its query: below ``/v1``, or absolute.
-        body: The body, in which a name of this server for the model becomes the model's own; None: none.
+        body: The body to send; a name of this server for the model becomes the model's own.
         generates: True if the call waits for its turn among those that generate.
 
     Raises:
@@ -132,11 +132,7 @@ def _checked(answer: Forwarded, body: bytes, path: str, asked: str) -> bytes:
 
 
 async def relayed(service: Service, request: Request) -> Response:
-    """Pass a request on whose route is the model's server's alone.
-
-    Raises:
-        APIError: The model's server does not have the route, or failed.
-    """
+    """Pass a request on whose route is the model's server's alone."""
     with service.admission.enter():
         path, body = request.url.path, parse(await request.body() or b"{}")
         generates = not path.endswith("tokenize")
@@ -144,11 +140,7 @@ async def relayed(service: Service, request: Request) -> Response:
 
 
 async def counted(service: Service, request: Request) -> Response:
-    """Count a prompt's tokens: by the model's own server, or where it has no such route, by the connection.
-
-    Raises:
-        APIError: The request is not of its API's form.
-    """
+    """Count a prompt's tokens: by the model's own server, or where it has no such route, by the connection."""
     path = request.url.path
     api: type[Api] = MessagesApi if path.startswith(MESSAGES) else ResponsesApi
     with service.admission.enter():

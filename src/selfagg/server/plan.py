@@ -34,13 +34,10 @@ _SAME_TEXT: Final = "temperature 0 makes all members of the first population the
 
 
 def suffix_of(model: str, served: str, routes: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Return what a model name says of the method; ``{}`` for the plain name.
+    """Return what a model name says of the method; ``{}`` for the plain name, which is ``served``.
 
-    Args:
-        model: ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``; after N-K-T may follow ``-stop0.875``, ``-copy`` and
-            ``-majority``, in this order.
-        served: The model's name.
-        routes: Other names, and what each says of the method.
+    A name is ``NAME``, ``NAME:rsa-N-K-T`` or ``NAME:METHOD``, where NAME may be a route's; after N-K-T may follow
+    ``-stop0.875``, ``-copy`` and ``-majority``, in this order.
 
     Raises:
         APIError: 404, this model is not served.
@@ -110,18 +107,11 @@ def pattern(served: str, routes: Iterable[str] = ()) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """The part of a request of any API that says how to answer it.
-
-    Attributes:
-        method: The method's name.
-        options: The options in the model name's suffix and in ``rsa``.
-        plain: True if a server of the API can answer it alone, by one call.
-        tools: True if the model is offered tools.
-    """
+    """The part of a request of any API that says how to answer it."""
 
     method: str
-    options: Mapping[str, Any]
-    plain: bool
+    options: Mapping[str, Any]  # in the model name's suffix and in ``rsa``
+    plain: bool  # a server of the API can answer it alone, by one call
     tools: bool
 
 
@@ -148,22 +138,16 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
 
 @dataclass(frozen=True)
 class DeliberationPlan:
-    """One deliberation.
+    """One deliberation: ``count`` answers to a question; every member is sampled by ``settings``.
 
     Attributes:
-        method: The method with its settings.
-        choice: One member of the last population, or its vote.
-        count: Number of answers (the API's ``n``).
-        question: The conversation.
-        settings: How every member is sampled; the seed from which all sets follow.
         last: How a call is sampled whose reply is the answer.
         binds: Whether ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
             that no reply of another call can be the answer.
-        max_total_tokens: Tokens after which the best answer at hand is given.
-        deadline_s: Seconds after which it is given.
-        progress: The form in which a stream tells of the work.
+        max_total_tokens: Tokens after which the best answer at hand is given; after ``deadline_s`` it is given too.
         ignored: Names of the request's fields without effect.
         warning: A sentence that the client should hear, or ``""``.
+        chat: The request in the form of chat completions, with its seed: another server makes the same plan of it.
     """
 
     method: Method
@@ -178,6 +162,7 @@ class DeliberationPlan:
     progress: Progress
     ignored: tuple[str, ...]
     warning: str
+    chat: Mapping[str, Any]
 
 
 def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool) -> DeliberationPlan:
@@ -220,13 +205,13 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
     )
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
-    more = fields.every | fields.last | top
+    more, seed = fields.every | fields.last | top, secrets.randbelow(2**31) if request.seed is None else request.seed
     return DeliberationPlan(
         method=method,
         choice=options.get("answer", settings.answer if votes else "sample"),
         count=count,
         question=question,
-        settings=Settings(sampling, secrets.randbelow(2**31) if request.seed is None else request.seed, candidate),
+        settings=Settings(sampling, seed, candidate),
         last=dataclasses.replace(sampling, stop=stop, logprobs=bool(request.logprobs), extra_body=more),
         binds=bool(stop or request.logprobs or fields.binding),
         max_total_tokens=options.get("max_total_tokens"),
@@ -234,6 +219,7 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         progress=options.get("progress", "reasoning"),
         ignored=tuple(fields.ignored),
         warning=_SAME_TEXT if sampling.temperature == 0 and method.n > 1 else "",
+        chat={**body, "seed": seed},
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from selfagg.methods import METHODS
 from selfagg.server.errors import refused
 
+Body = Mapping[str, Any]
 Progress = Literal["reasoning", "comments", "members", "none"]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from selfagg.methods import method_named
 from selfagg.models.base import Forwards, Limited, Model
@@ -22,54 +21,28 @@ from selfagg.server.plan import DeliberationPlan, check_routes, planned
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Sampling
 
-_LONGEST_WAIT_S: Final = 60.0
-_WEIGHT: Final = 0.1  # of the newest request in the running mean
-
 
 class Admission:
-    """A gatekeeper that lets requests in while there is room.
-
-    Attributes:
-        open: Requests inside: those whose calls run, and those that wait for their turn.
-    """
+    """A gatekeeper that lets requests in while there is room; ``open`` are inside, those that wait included."""
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.open, self._mean_s = limit, 0, 1.0
+        self.limit, self.open = limit, 0
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Hold one of the places for open requests.
-
-        Raises:
-            APIError: 429 with Retry-After: about how long it takes until a place is free.
-        """
+        """Hold one of the places for open requests; raise APIError 429 if there is none."""
         if self.open >= self.limit:
             words = f"{self.open} requests are open, as many as this server takes"
-            wait_s = min(_LONGEST_WAIT_S, max(1.0, self._mean_s / self.limit))
-            raise APIError(429, words, code="queue_full", wait_s=wait_s)
+            raise APIError(429, words, code="queue_full", wait_s=1.0)
         self.open += 1
-        start = time.monotonic()
         try:
             yield
         finally:
             self.open -= 1
-            self._mean_s += _WEIGHT * (time.monotonic() - start - self._mean_s)
 
 
 class Service:
-    """Open while the server runs; a model that ``is_open`` stays so afterwards.
-
-    Attributes:
-        model: The connection.
-        name: The name by which clients call the model: the name at its own server.
-        settings: Defaults, limits, keys.
-        call_limiter: The bound on calls in flight, in turns between requests.
-        admission: The bound on open requests.
-        metrics: The counters.
-        deliberator: Answers requests.
-        kept: Keeps responses.
-        background: Works on responses that nobody waits for.
-    """
+    """Open while the server runs; a model that ``is_open`` stays so afterwards."""
 
     deliberator: Deliberator
     kept: Kept
@@ -120,11 +93,7 @@ class Service:
         return record
 
     def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
-        """Return the plan for a request in the form of chat completions.
-
-        Raises:
-            APIError: Something asked for cannot be.
-        """
+        """Return the plan for a request in the form of chat completions; see `planned`."""
         return planned(chat, self.name, self.settings, forwards=isinstance(self.model, Forwards))
 
     async def __aexit__(

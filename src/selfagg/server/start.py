@@ -56,7 +56,10 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("selfagg.server").setLevel(logging.INFO)
     allow_many_connections()
-    _run(_serve(model, settings, listening(host, port), grace_s, concurrency))
+    start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    with contextlib.suppress(ImportError):  # about twice the requests a second
+        from uvloop import run as start
+    start(_serve(model, settings, listening(host, port), grace_s, concurrency))
 
 
 def access_of(given: Access) -> Access:
@@ -71,20 +74,8 @@ def access_of(given: Access) -> Access:
     return replace(given, timeout_s=timeout_s, whole_s=timeout_s, retries=policy)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run with uvloop if it is installed: about twice the requests a second."""
-    start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
-    with contextlib.suppress(ImportError):
-        from uvloop import run as start
-    start(work)
-
-
 def listening(host: str, port: int) -> socket.socket:
-    """Open a listening socket at this address.
-
-    Raises:
-        UsageError: The address is not to be had.
-    """
+    """Open a listening socket at this address; raise UsageError if it is not to be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, protocol)
@@ -108,27 +99,12 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """A server of a service's application over HTTP.
-
-    Args:
-        service: The open service.
-        grace_s: Seconds that open requests get when the server stops.
-    """
+    """A server of an open service's application; open requests get ``grace_s`` seconds when it stops."""
 
     def __init__(self, service: Service, grace_s: int) -> None:
-        config = uvicorn.Config(
-            create_app(service),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_IDLE_S,
-            timeout_graceful_shutdown=grace_s,
-            server_header=False,
-            http=BoundedProtocol,
-        )
-        super().__init__(config)
+        off: Any = {"lifespan": "off", "ws": "none", "log_config": None, "access_log": False, "server_header": False}
+        waits: Any = {"timeout_keep_alive": _IDLE_S, "timeout_graceful_shutdown": grace_s, "backlog": _BACKLOG}
+        super().__init__(uvicorn.Config(create_app(service), http=BoundedProtocol, **off, **waits))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all requests, those that outlast the grace (or a second signal) by force, before the record closes."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from selfagg.html_report.markup import nodes
 from selfagg.methods import METHODS
-from selfagg.server.errors import documented, refused
+from selfagg.server.errors import refused
 from selfagg.server.plan import sizes
 from selfagg.server.settings import ServeSettings
 
@@ -56,7 +56,7 @@ def add_routes(app: FastAPI, settings: ServeSettings) -> None:
     _add_file(app, "/page/settings.json", json.dumps(told), "application/json")
     body = {"required": True, "content": {"application/json": {"schema": Typeset.model_json_schema()}}}
 
-    @app.post("/v1/typeset", responses=documented(400, 401, 403, 413), openapi_extra={"requestBody": body})
+    @app.post("/v1/typeset", openapi_extra={"requestBody": body})
     async def typeset(request: Request) -> dict[str, Any]:
         """Return model text as safe nodes: structure, MathML, coloured code. Text without markup stays text."""
         try:

@@ -6,14 +6,15 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from selfagg.server.deliberation import DeliberationResult, tokens
 from selfagg.server.errors import APIError, as_json, refused
-from selfagg.server.events import Ended, Event, Piece, Progress
+from selfagg.server.events import Event
 from selfagg.server.requests import Form
 
-KEEP_ALIVE = b": keep-alive\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+DONE: Final = b"data: [DONE]\n\n"
 
 
 class Api(ABC):
@@ -24,23 +25,19 @@ class Api(ABC):
         prefix: Prefix of its answers' ids.
         names: Its own names for fields of chat completions, for errors.
         form: The form of its requests, for the OpenAPI document.
-        silence: Bytes for a stream in which nothing has happened for a while.
-        body: The request as it came.
-        id: The answer's id.
     """
 
     route: ClassVar[str]
     prefix: ClassVar[str]
     names: ClassVar[Mapping[str, str]] = {}
     form: ClassVar[type[Form]]
-    silence: ClassVar[bytes] = KEEP_ALIVE
 
     def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        self.body = body
         self.id = name or f"{self.prefix}{secrets.token_hex(24)}"
-        self.model = str(body["model"])
-        self.created = int(time.time())
-        self._begun = False
+        self.model, self.created = str(body["model"]), int(time.time())
+        rsa, options = body.get("rsa"), body.get("stream_options")
+        self.shows = rsa.get("progress") if isinstance(rsa, Mapping) else None  # how the client wants to see progress
+        self.includes_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
 
     @classmethod
     @abstractmethod
@@ -55,61 +52,17 @@ class Api(ABC):
     def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
         """Return the whole answer, of one outcome for each question."""
 
-    def write(self, event: Event) -> bytes:
-        """Return the bytes that tell of one event in a stream."""
-        begun, self._begun = b"" if self._begun else self.begin(), True
-        match event:
-            case None:
-                return begun + self.silence
-            case Progress():
-                return begun + self.progress(event)
-            case Piece():
-                return begun + self.piece(event)
-            case Ended():
-                return begun + self.ended(event)
-            case DeliberationResult():
-                return begun + self.done(event)
-
     def begin(self) -> bytes:
-        """Return the bytes before everything else."""
+        """Return the first bytes of a stream, before all events."""
         return b""
 
     @abstractmethod
-    def progress(self, event: Progress) -> bytes:
-        """Return the bytes that tell of the work."""
-
-    @abstractmethod
-    def piece(self, event: Piece) -> bytes:
-        """Return the bytes of a piece of an answer."""
-
-    @abstractmethod
-    def ended(self, event: Ended) -> bytes:
-        """End an answer."""
-
-    @abstractmethod
-    def done(self, outcome: DeliberationResult) -> bytes:
-        """End the stream."""
+    def write(self, event: Event) -> bytes:
+        """Return the bytes that tell of one event in a stream."""
 
     def failed(self, error: APIError) -> bytes:
         """End a stream that has begun with an error."""
         return error.events(f"/v1/{self.route}")
-
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """Return the whole answer after the last event, for APIs that keep answers."""
-        return {}
-
-    @property
-    def shows(self) -> str | None:
-        """Return the form in which the client wants to see the progress, or None."""
-        rsa = self.body.get("rsa")
-        return rsa.get("progress") if isinstance(rsa, Mapping) else None
-
-    @property
-    def includes_usage(self) -> bool:
-        """Return True if the request for a stream asks for the tokens."""
-        options = self.body.get("stream_options")
-        return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
     def object(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Return an object of OpenAI's APIs with what every answer repeats."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.events import Ended, Piece, Progress, finish_reason, further, logprobs
-from selfagg.server.protocols import Api, comment, data, usage
+from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, further, logprobs
+from selfagg.server.protocols import DONE, KEEP_ALIVE, Api, comment, data, usage
 from selfagg.server.requests import ChatRequest
 from selfagg.types import Reply
 
@@ -32,27 +32,28 @@ class ChatApi(Api):
         choices = [_choice(member.reply or Reply(""), index) for index, member in enumerate(outcome.members)]
         return self.object("chat.completion", choices=choices, usage=usage(outcome))
 
-    def progress(self, event: Progress) -> bytes:
-        how = self.shows or "reasoning"
-        if how == "members":
-            return self._chunk(selfagg=_member(event))
-        if how == "none" or event.late:
-            return b""
-        return comment(event.line) if how == "comments" else self._delta(0, {"reasoning_content": f"{event.line}\n"})
-
-    def piece(self, event: Piece) -> bytes:
-        fields = dict(event.fields)
-        if event.text and event.text != fields.get("refusal"):
-            fields["content"] = event.text
-        if event.reasoning:
-            fields["reasoning_content"] = event.reasoning
-        return self._delta(event.index, fields, logprobs=event.logprobs)
-
-    def ended(self, event: Ended) -> bytes:
-        return self._delta(event.index, {}, finish_reason=event.finish)
-
-    def done(self, outcome: DeliberationResult) -> bytes:
-        return (self._chunk(usage=usage(outcome)) if self.includes_usage else b"") + b"data: [DONE]\n\n"
+    def write(self, event: Event) -> bytes:
+        match event:
+            case None:
+                return KEEP_ALIVE
+            case Progress() if self.shows == "members":
+                return self._chunk(selfagg=_member(event))
+            case Progress():
+                if self.shows == "none" or event.late:
+                    return b""
+                line = {"reasoning_content": f"{event.line}\n"}
+                return comment(event.line) if self.shows == "comments" else self._delta(0, line)
+            case Piece():
+                fields = dict(event.fields)
+                if event.text and event.text != fields.get("refusal"):
+                    fields["content"] = event.text
+                if event.reasoning:
+                    fields["reasoning_content"] = event.reasoning
+                return self._delta(event.index, fields, logprobs=event.logprobs)
+            case Ended():
+                return self._delta(event.index, {}, finish_reason=event.finish)
+            case DeliberationResult():
+                return (self._chunk(usage=usage(event)) if self.includes_usage else b"") + DONE
 
     def _delta(self, index: int, delta: dict[str, Any], **more: Any) -> bytes:
         greeting = b""

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult, tokens
 from selfagg.server.errors import refused
-from selfagg.server.events import Ended, Piece, Progress, finish_reason
-from selfagg.server.protocols import Api, comment, data, usage
+from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason
+from selfagg.server.protocols import DONE, KEEP_ALIVE, Api, comment, data, usage
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
@@ -68,18 +68,18 @@ class CompletionsApi(Api):
         spent = {**tokens(reduce(add, own)), "selfagg": accounts} if len(outcomes) > 1 else usage(outcomes[0])
         return self.object("text_completion", choices=choices, usage=spent)
 
-    def progress(self, event: Progress) -> bytes:
-        return b"" if self.shows == "none" or event.late else comment(event.line)
-
-    def piece(self, event: Piece) -> bytes:
-        return self._chunk(choices=[_choice(event.index, event.text, None)]) if event.text else b""
-
-    def ended(self, event: Ended) -> bytes:
-        return self._chunk(choices=[_choice(event.index, "", event.finish)])
-
-    def done(self, outcome: DeliberationResult) -> bytes:
-        told = self._chunk(choices=[], usage=usage(outcome)) if self.includes_usage else b""
-        return told + b"data: [DONE]\n\n"
+    def write(self, event: Event) -> bytes:
+        match event:
+            case None:
+                return KEEP_ALIVE
+            case Progress():
+                return b"" if self.shows == "none" or event.late else comment(event.line)
+            case Piece():
+                return self._chunk(choices=[_choice(event.index, event.text, None)]) if event.text else b""
+            case Ended():
+                return self._chunk(choices=[_choice(event.index, "", event.finish)])
+            case DeliberationResult():
+                return (self._chunk(choices=[], usage=usage(event)) if self.includes_usage else b"") + DONE
 
     def _chunk(self, **fields: Any) -> bytes:
         return data(self.object("text_completion", **fields))

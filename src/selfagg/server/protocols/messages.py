@@ -10,7 +10,7 @@ from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.errors import refused
-from selfagg.server.events import Ended, Piece, Progress, finish_reason, whole_piece
+from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
 from selfagg.server.protocols import Api, called, joined, named, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
@@ -50,7 +50,6 @@ class MessagesApi(Api):
         "max_completion_tokens": "max_tokens",
     }
     form = MessagesRequest
-    silence = named({"type": "ping"})
 
     def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
         super().__init__(body, name)
@@ -114,30 +113,34 @@ class MessagesApi(Api):
     def begin(self) -> bytes:
         return named({"type": "message_start", "message": self._message([], None, _usage(None))})
 
-    def progress(self, event: Progress) -> bytes:
-        told = self._thinks and self.shows != "none" and not event.late
-        return self._add("thinking", f"{event.line}\n") if told else b""
+    def write(self, event: Event) -> bytes:
+        match event:
+            case None:
+                return named({"type": "ping"})
+            case Progress():
+                told = self._thinks and self.shows != "none" and not event.late
+                return self._add("thinking", f"{event.line}\n") if told else b""
+            case Piece():
+                return self._piece(event)
+            case Ended():
+                self._finish = event.finish
+                return b""
+            case DeliberationResult():
+                empty = b"" if self._block and self._block[0] != "thinking" else self._add("text", "")
+                end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(event)}
+                return empty + self._close() + named(end) + named({"type": "message_stop"})
 
-    def piece(self, event: Piece) -> bytes:
-        found = self._add("thinking", event.reasoning) if event.reasoning and self._thinks else b""
-        if text := event.text or event.fields.get("refusal"):
+    def _piece(self, piece: Piece) -> bytes:
+        found = self._add("thinking", piece.reasoning) if piece.reasoning and self._thinks else b""
+        if text := piece.text or piece.fields.get("refusal"):
             found += self._add("text", text)
-        for call in event.fields.get("tool_calls") or ():
+        for call in piece.fields.get("tool_calls") or ():
             function = call.get("function") or {}
             block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
             found += self._open(("tool_use", call.get("index", 0)), block)
             if written := function.get("arguments"):
                 found += self._delta({"type": "input_json_delta", "partial_json": written})
         return found
-
-    def ended(self, event: Ended) -> bytes:
-        self._finish = event.finish
-        return b""
-
-    def done(self, outcome: DeliberationResult) -> bytes:
-        empty = b"" if self._block and self._block[0] != "thinking" else self._add("text", "")
-        end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(outcome)}
-        return empty + self._close() + named(end) + named({"type": "message_stop"})
 
     def _add(self, kind: str, text: str) -> bytes:
         start = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}

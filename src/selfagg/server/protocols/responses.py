@@ -11,7 +11,7 @@ from pydantic import Field
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.errors import APIError, refused
 from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
-from selfagg.server.protocols import Api, called, comment, joined, named, parts_of, role_of
+from selfagg.server.protocols import KEEP_ALIVE, Api, called, comment, joined, named, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
@@ -49,9 +49,6 @@ _PARTS: Final = {
     "refusal": ("message", "content", "refusal", "content_part"),
 }
 """Of each kind of part: its item, the field of the item that holds it, the names of its events and of those around."""
-
-DELTA: Final = "response.reasoning_summary_text.delta"
-"""The event that tells of one member."""
 
 
 class ResponsesRequest(Form):
@@ -100,11 +97,7 @@ class ResponsesApi(Api):
             "store": bool(body.get("store")),
             "usage": None,
         }
-        self._events = ResponseEvents(response)
-
-    @property
-    def told(self) -> dict[str, Any]:
-        return self._events.response
+        self.events = ResponseEvents(response)
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -135,24 +128,21 @@ class ResponsesApi(Api):
         (outcome,) = outcomes
         reply = outcome.members[0].reply or Reply("")
         for event in (whole_piece(0, reply), Ended(0, finish_reason(reply)), outcome):
-            self._events.of(event)
-        return self.told
+            self.events.of(event)
+        return self.events.response
 
     def begin(self) -> bytes:
-        return _written(self._events.begin("created", "in_progress"))
+        return _written(self.events.begin("created", "in_progress"))
 
-    def progress(self, event: Progress) -> bytes:
-        if self.shows in ("none", "comments"):
+    def write(self, event: Event) -> bytes:
+        if event is None:
+            return KEEP_ALIVE
+        if isinstance(event, Progress) and self.shows in ("none", "comments"):
             return b"" if self.shows == "none" else comment(event.line)
-        return self.piece(event)
-
-    def piece(self, event: Event) -> bytes:
-        return _written(self._events.of(event))
-
-    ended = done = piece
+        return _written(self.events.of(event))
 
     def failed(self, error: APIError) -> bytes:
-        return _written(self._events.fail(error))
+        return _written(self.events.fail(error))
 
 
 def _written(events: Sequence[Mapping[str, Any]]) -> bytes:
@@ -164,19 +154,20 @@ class ResponseEvents:
 
     Args:
         response: The response object as it is now.
-        told: Events that were told before: the object goes on after them.
+        told: Events that were told before, of so many ``members``: the object goes on after them.
     """
 
     def __init__(self, response: dict[str, Any], told: Sequence[Mapping[str, Any]] = ()) -> None:
         self.response = response
-        self._number = len(told)
+        self._number, self.members = len(told), 0
         self._item: dict[str, Any] = {}  # that is being written, if any is
         self._call: object = None  # which call it is
         self._finish = "stop"
         for event in told:
             if event["type"] == "response.output_item.added":
                 self._item = dict(event["item"])
-            elif event["type"] == DELTA:
+            elif event["type"] == "response.reasoning_summary_text.delta":
+                self.members += 1
                 summary = self._item["summary"] or [{"type": "summary_text", "text": ""}]
                 self._item["summary"] = [summary[0] | {"text": summary[0]["text"] + event["delta"]}]
 
