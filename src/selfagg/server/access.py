@@ -21,11 +21,8 @@ OPEN: Final = ("/", "/page/style.css", "/page/script.js", "/page/settings.json",
 PAGES_HERE: Final = r"https?://(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])\.?(?::[0-9]+)?"
 """Origins of pages that this machine serves."""
 
-SILENCE_S: Final = 30.0
-"""Longest wait for the next piece of a body, in seconds."""
-
-UPLOAD_S: Final = 300.0
-"""Longest time for a whole body, in seconds."""
+SILENCE_S: Final = 30.0  # longest wait for the next piece of a body, in seconds
+UPLOAD_S: Final = 300.0  # longest time for a whole body, in seconds
 
 # Names by which a container reaches the machine that it runs on; ``.internal`` belongs to nobody.
 _CONTAINERS_NAMES: Final = ("host.docker.internal", "host.containers.internal")

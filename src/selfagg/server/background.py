@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,18 +21,17 @@ from selfagg.errors import UsageError
 from selfagg.record.record import Record
 from selfagg.record.rows import as_text
 from selfagg.server.deliberation import DeliberationResult, Deliberator
-from selfagg.server.errors import APIError
+from selfagg.server.disconnect import Pieces
+from selfagg.server.errors import APIError, sse
 from selfagg.server.events import Progress, events
 from selfagg.server.monitoring import Metrics
 from selfagg.server.plan import DeliberationPlan
-from selfagg.server.protocols import KEEP_ALIVE, named
+from selfagg.server.protocols import KEEP_ALIVE
 from selfagg.server.protocols.responses import ResponseEvents
 
 log = logging.getLogger("selfagg.server")
 
-KEPT_S: Final = 30 * 24 * 3600.0
-"""Seconds that a response is kept after it was made, as OpenAI does."""
-
+KEPT_S: Final = 30 * 24 * 3600.0  # seconds that a response is kept after it was made, as OpenAI does
 MOST_RECORDED: Final = 100_000
 MOST_IN_MEMORY: Final = 1_000
 """Responses that are kept at once, in a record and without one; the oldest ones that are done go first."""
@@ -237,13 +236,13 @@ class Background:
         news, self._news[name] = self._news[name], asyncio.Event()
         news.set()
 
-    async def stream(self, name: str, after: int) -> AsyncGenerator[bytes, None]:
+    async def stream(self, name: str, after: int) -> Pieces:
         """Yield the events of a response after number ``after``, those to come included."""
         while True:
             news = self._news.get(name)
             for event in self._kept.events(name, after):
                 after = event["sequence_number"]
-                yield named(event)
+                yield sse(event)
             if news is None:
                 return
             try:

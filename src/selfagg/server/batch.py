@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,18 +32,14 @@ from selfagg.server.settings import RequestDefaults, ServerLimits, ServeSettings
 
 log = logging.getLogger("selfagg.server")
 
-URLS: Final = {f"/v1/{api.route}": api for api in APIS}
-"""The routes that a batch answers, and the API of each."""
-
+URLS: Final = {f"/v1/{api.route}": api for api in APIS}  # the routes that a batch answers, and the API of each
 _LIMITS: Final = ServerLimits(n=2**31, k=2**31, t=2**31, open_requests=2**31)
 _REFUSED: Final = {
     "stream": "a batch writes whole answers",
     "background": "a batch is in the background by itself",
     "previous_response_id": "a batch keeps no conversations: send the whole one as input",
 }
-_RESULT: Final = "batch_req_"
-"""The beginning of a result's id; the digest of its request follows."""
-
+_RESULT: Final = "batch_req_"  # the beginning of a result's id; the digest of its request follows
 _MOST_TOLD: Final = 5
 
 
@@ -124,16 +120,8 @@ async def abatch(
                     raise UsageError(f"{done.path}: the result of {name[:100]!r} {other}")
             rest = [request for request in asked if request.custom_id not in done.ids]
             failed.clear()
-
-            async def answer(request: BatchRequest) -> None:
-                key = keys[request.custom_id]
-                answered = await _BatchExchange(service, request, key).answered()
-                (done if answered["status_code"] < 400 else failed).add(request.custom_id, key, answered)
-                if told:
-                    told(len(done.ids), len(failed.ids))
-
             async with Service(connection, settings, concurrency, is_open=True) as service:
-                await first_error_only(_side_by_side(rest, answer, service.call_limiter.limit))
+                await first_error_only(_answer_all(service, rest, keys, done, failed, told or (lambda *_: None)))
         if not failed.ids:
             failures.unlink()
         errors_in = failures if failed.ids else None
@@ -155,14 +143,27 @@ def _key(request: BatchRequest, model: Model, settings: ServeSettings) -> str:
     return _RESULT + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:48]
 
 
-async def _side_by_side(
-    requests: list[BatchRequest], answer: Callable[[BatchRequest], Coroutine[Any, Any, None]], most: int
+async def _answer_all(
+    service: Service,
+    requests: list[BatchRequest],
+    keys: Mapping[str, str],
+    done: ResultsFile,
+    failed: ResultsFile,
+    told: Callable[[int, int], None],
 ) -> None:
-    places = asyncio.Semaphore(most)  # a plain call is one call
+    """Answer requests side by side, and write each result as soon as it is there."""
+    places = asyncio.Semaphore(service.call_limiter.limit)  # a plain call is one call
+
+    async def answer(request: BatchRequest) -> None:
+        async with places:
+            key = keys[request.custom_id]
+            answered = await _BatchExchange(service, request, key).answered()
+        (done if answered["status_code"] < 400 else failed).add(request.custom_id, key, answered)
+        told(len(done.ids), len(failed.ids))
+
     async with asyncio.TaskGroup() as group:
         for request in requests:
-            await places.acquire()
-            group.create_task(answer(request)).add_done_callback(lambda _: places.release())
+            group.create_task(answer(request))
 
 
 class _BatchExchange(Exchange):

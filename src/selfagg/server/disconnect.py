@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
+Pieces = AsyncGenerator[bytes, None]
+
+EVENTS: Final = {"Content-Type": "text/event-stream; charset=utf-8"}
 
 
 class ClientGone(Exception):
@@ -39,7 +42,7 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def opened(receive: Receive, pieces: AsyncGenerator[bytes, None]) -> bytes:
+async def opened(receive: Receive, pieces: Pieces) -> bytes:
     """Return the first piece, so that an error before it can still be answered with its status."""
 
     async def first() -> bytes:
@@ -59,15 +62,8 @@ class Stream(Response):
         at_end: Called when the body has ended, in whatever way.
     """
 
-    def __init__(
-        self,
-        first: bytes,
-        rest: AsyncGenerator[bytes, None],
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        kind = {"Content-Type": "text/event-stream; charset=utf-8"} if headers is None else headers
-        super().__init__(None, status, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **kind})
+    def __init__(self, first: bytes, rest: Pieces, status: int = 200, headers: Mapping[str, str] = EVENTS) -> None:
+        super().__init__(None, status, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers})
         del self.headers["content-length"]
         self._first, self._rest = first, rest
         self.at_end: Callable[[], None] = lambda: None

@@ -20,6 +20,9 @@ from starlette.routing import Match, Route
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError, TooLong, UsageError
 
 MESSAGES: Final = "/v1/messages"
+DONE: Final = b"data: [DONE]\n\n"
+
+Word = str | None
 
 _OPENAI: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _ANTHROPIC: Final = _OPENAI | {
@@ -39,19 +42,17 @@ def as_json(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+def sse(value: Mapping[str, Any]) -> bytes:
+    """Return a server-sent event; its type, where it has one, is its name."""
+    name = f"event: {value['type']}\n" if "type" in value else ""
+    return name.encode() + b"data: " + as_json(value) + b"\n\n"
+
+
 class APIError(HTTPException):
     """An error as a client is told of it: one sentence, the field that it is about, the API's word for it."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        wait_s: float | None = None,
-    ) -> None:
-        headers = {"Retry-After": str(max(1, math.ceil(wait_s)))} if wait_s is not None else None
+    def __init__(self, status: int, message: str, *, param: Word = None, code: Word = None, wait_s: float = -1) -> None:
+        headers = {"Retry-After": str(max(1, math.ceil(wait_s)))} if wait_s >= 0 else None
         super().__init__(status, message, headers)
         self.message, self.param, self.code = message, param, code
 
@@ -70,12 +71,9 @@ class APIError(HTTPException):
 
     def events(self, path: str) -> bytes:
         """Return the error as the end of a stream of ``path``."""
-        if path.startswith(MESSAGES):
-            return b"event: error\ndata: " + as_json(self.body(path)) + b"\n\n"
         if path.startswith("/v1/responses"):
-            told = {"type": "error", "code": self.code, "message": self.message, "param": self.param}
-            return b"event: error\ndata: " + as_json(told) + b"\n\n"
-        return b"data: " + as_json(self.body(path)) + b"\n\ndata: [DONE]\n\n"
+            return sse({"type": "error", "code": self.code, "message": self.message, "param": self.param})
+        return sse(self.body(path)) + (b"" if path.startswith(MESSAGES) else DONE)
 
 
 def refused(message: str, param: str | None = None, code: str | None = None) -> APIError:

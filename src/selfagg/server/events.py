@@ -200,8 +200,8 @@ def whole_piece(index: int, reply: Reply) -> Piece:
     return Piece(index, text, reply.reasoning, fields, logprobs(reply.choice))
 
 
-# -- Progress lines are told as reasoning, and taken out when a client sends them back. A line's form is its mark: a line
-# of an assistant's turn that has it was told by this server, whatever field it is in.
+# -- progress lines: told as reasoning, and taken out when a client sends them back
+# A line's form is its mark: a line of an assistant's turn that has it was told by this server, whatever field it is in.
 
 _LINE: Final = r"population \d+(?: of at most \d+)?: \d+ of \d+(?: \(one failed\))?"
 _MARK: Final = re.compile(rf"^[ \t]*{_LINE}[ \t]*(?:\r?\n|\Z)", re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from selfagg.models.base import Forwards
 from selfagg.run.runner import first_error_only
 from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.disconnect import Stream, opened, while_present
+from selfagg.server.disconnect import Pieces, Stream, opened, while_present
 from selfagg.server.errors import APIError, Json, renamed
 from selfagg.server.events import events, without_progress
 from selfagg.server.passthrough import NoRoute, passed_on
@@ -39,8 +39,7 @@ _LONGEST_HEADER: Final = 1000
 class Exchange:
     """One request, and the fields of its log line in ``told``."""
 
-    resumed: ClassVar[bool] = False
-    """The record may hold members of this request, from an earlier try."""
+    resumed: ClassVar[bool] = False  # the record may hold members of this request, from an earlier try
 
     def __init__(self, service: Service, request: Request, api: type[Api]) -> None:
         self.service, self.request, self.api = service, request, api
@@ -126,7 +125,7 @@ class Exchange:
         told = f"calls={calls}, prompt_tokens={prompt}, completion_tokens={written}"
         return Json(whole, headers={"X-Selfagg-Spent": told})
 
-    async def _pieces(self, answer: Api, body: Body, plan: DeliberationPlan) -> AsyncGenerator[bytes, None]:
+    async def _pieces(self, answer: Api, body: Body, plan: DeliberationPlan) -> Pieces:
         """Yield the stream's bytes; raise APIError before the first byte, later tell of it in the stream."""
         service, begun = self.service, False
         keep_alive_s = service.settings.keep_alive_s

@@ -21,9 +21,7 @@ from selfagg.types import Usage
 
 log = logging.getLogger("selfagg.server")
 
-GONE: Final = 499
-"""The status under which a request is counted whose client hung up; nobody receives it."""
-
+GONE: Final = 499  # the status under which a request is counted whose client hung up; nobody receives it
 _GENERATING: Final = ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/completions")
 _STOPPED: Final = APIError(503, "the server stops", code="server_stopping", wait_s=5.0)
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

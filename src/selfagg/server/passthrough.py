@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
 from selfagg.models.openai.bodies import error_status, refusal_of
 from selfagg.server.access import key_of
-from selfagg.server.disconnect import Stream, opened
+from selfagg.server.disconnect import Pieces, Stream, opened
 from selfagg.server.errors import MESSAGES, APIError, Json, api_error, renamed
 from selfagg.server.plan import suffix_of
 from selfagg.server.protocols import Api
@@ -84,7 +84,7 @@ async def passed_on(
     turn = service.call_limiter.request_limiter().enter() if generates else contextlib.nullcontext()
     head: list[Forwarded] = []
 
-    async def pieces() -> AsyncGenerator[bytes, None]:
+    async def pieces() -> Pieces:
         try:
             async with turn, forward as answer:
                 if "event-stream" not in answer.headers.get("content-type", ""):

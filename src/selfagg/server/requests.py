@@ -29,9 +29,7 @@ class RsaOptions(BaseModel):
     n: int | None = Field(None, ge=1, description="Members of a population.")
     k: int | None = Field(None, ge=1, description="Candidates of an aggregation set.")
     t: int | None = Field(None, ge=1, description="Populations, the first included.")
-    stop: str | None = Field(
-        None, max_length=40, description="When a population is the last: never, unanimous, share:0.875, ..."
-    )
+    stop: str | None = Field(None, max_length=40, description="When a population is the last: never, share:0.875, ...")
     copy_: bool | None = Field(None, alias="copy", description="Copy a set whose candidates agree, without a call.")
     answer: Literal["sample", "majority"] | None = Field(
         None,

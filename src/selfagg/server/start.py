@@ -24,15 +24,9 @@ from selfagg.server.app import create_app
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 
-PATIENCE_S: Final = 30.0
-"""Shorter than a long evaluation's: a client waits, and can be told to come back."""
-
-TIMEOUT_S: Final = 600.0
-"""Longest silence of an ``openai:`` server within a reply, where the user names none."""
-
-HEAD_BYTES: Final = 64 * 2**10
-"""Largest request line and headers together, and largest trailer."""
-
+PATIENCE_S: Final = 30.0  # shorter than a long evaluation's: a client waits, and can be told to come back
+TIMEOUT_S: Final = 600.0  # longest silence of an ``openai:`` server within a reply, where the user names none
+HEAD_BYTES: Final = 64 * 2**10  # largest request line and headers together, and largest trailer
 HEAD_S: Final = 30.0
 """Longest time from the first byte of a connection or request to the end of its headers, in seconds."""
 

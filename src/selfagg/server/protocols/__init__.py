@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from selfagg.server.deliberation import DeliberationResult, tokens
-from selfagg.server.errors import APIError, as_json, refused
+from selfagg.server.errors import APIError, refused
 from selfagg.server.events import Event
 from selfagg.server.requests import Form
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
-DONE: Final = b"data: [DONE]\n\n"
 
 
 class Api(ABC):
@@ -78,16 +77,6 @@ def usage(outcome: DeliberationResult) -> dict[str, Any]:
     told["prompt_tokens_details"]["deliberation_tokens"] = outcome.spent.prompt
     told["completion_tokens_details"]["deliberation_tokens"] = outcome.spent.completion
     return {**told, "selfagg": outcome.account}
-
-
-def data(value: Mapping[str, Any]) -> bytes:
-    """Return a server-sent event without a name."""
-    return b"data: " + as_json(value) + b"\n\n"
-
-
-def named(value: Mapping[str, Any]) -> bytes:
-    """Return a server-sent event with its type as its name."""
-    return f"event: {value['type']}\n".encode() + data(value)
 
 
 def comment(line: str) -> bytes:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.errors import DONE, sse
 from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, further, logprobs
-from selfagg.server.protocols import DONE, KEEP_ALIVE, Api, comment, data, usage
+from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
 from selfagg.server.requests import ChatRequest
 from selfagg.types import Reply
 
@@ -64,7 +65,7 @@ class ChatApi(Api):
         return greeting + self._chunk(choices=[choice], **({"usage": None} if self.includes_usage else {}))
 
     def _chunk(self, **fields: Any) -> bytes:
-        return data(self.object("chat.completion.chunk", **{"choices": [], **fields}))
+        return sse(self.object("chat.completion.chunk", **{"choices": [], **fields}))
 
 
 def _choice(reply: Reply, index: int) -> dict[str, Any]:

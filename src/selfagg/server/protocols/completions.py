@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult, tokens
-from selfagg.server.errors import refused
+from selfagg.server.errors import DONE, refused, sse
 from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason
-from selfagg.server.protocols import DONE, KEEP_ALIVE, Api, comment, data, usage
+from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
@@ -82,7 +82,7 @@ class CompletionsApi(Api):
                 return (self._chunk(choices=[], usage=usage(event)) if self.includes_usage else b"") + DONE
 
     def _chunk(self, **fields: Any) -> bytes:
-        return data(self.object("text_completion", **fields))
+        return sse(self.object("text_completion", **fields))
 
 
 def _choice(index: int, text: str, finish: str | None) -> dict[str, Any]:

@@ -9,15 +9,13 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.errors import refused
+from selfagg.server.errors import refused, sse
 from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
-from selfagg.server.protocols import Api, called, joined, named, parts_of, role_of
+from selfagg.server.protocols import Api, called, joined, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
-SIGNATURE: Final = "selfagg"
-"""Signs thinking blocks, which this server cannot sign as Anthropic does."""
-
+SIGNATURE: Final = "selfagg"  # signs thinking blocks, which this server cannot sign as Anthropic does
 _READ: Final = (
     *("messages", "system", "max_tokens", "stop_sequences", "tools", "tool_choice", "output_config", "thinking"),
     *("metadata", "service_tier", "cache_control", "stream_options", "n"),
@@ -111,12 +109,12 @@ class MessagesApi(Api):
     # -- as a stream
 
     def begin(self) -> bytes:
-        return named({"type": "message_start", "message": self._message([], None, _usage(None))})
+        return sse({"type": "message_start", "message": self._message([], None, _usage(None))})
 
     def write(self, event: Event) -> bytes:
         match event:
             case None:
-                return named({"type": "ping"})
+                return sse({"type": "ping"})
             case Progress():
                 told = self._thinks and self.shows != "none" and not event.late
                 return self._add("thinking", f"{event.line}\n") if told else b""
@@ -128,7 +126,7 @@ class MessagesApi(Api):
             case DeliberationResult():
                 empty = b"" if self._block and self._block[0] != "thinking" else self._add("text", "")
                 end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(event)}
-                return empty + self._close() + named(end) + named({"type": "message_stop"})
+                return empty + self._close() + sse(end) + sse({"type": "message_stop"})
 
     def _piece(self, piece: Piece) -> bytes:
         found = self._add("thinking", piece.reasoning) if piece.reasoning and self._thinks else b""
@@ -152,17 +150,17 @@ class MessagesApi(Api):
             return b""
         closed = self._close()
         self._block, self._index = block, self._index + 1
-        return closed + named({"type": "content_block_start", "index": self._index, "content_block": start})
+        return closed + sse({"type": "content_block_start", "index": self._index, "content_block": start})
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        return named({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return sse({"type": "content_block_delta", "index": self._index, "delta": delta})
 
     def _close(self) -> bytes:
         if self._block is None:
             return b""
         signed = self._block[0] == "thinking"
         self._block = None
-        end = named({"type": "content_block_stop", "index": self._index})
+        end = sse({"type": "content_block_stop", "index": self._index})
         return (self._delta({"type": "signature_delta", "signature": SIGNATURE}) if signed else b"") + end
 
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.errors import APIError, refused
+from selfagg.server.errors import APIError, refused, sse
 from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
-from selfagg.server.protocols import KEEP_ALIVE, Api, called, comment, joined, named, parts_of, role_of
+from selfagg.server.protocols import KEEP_ALIVE, Api, called, comment, joined, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
@@ -146,7 +146,7 @@ class ResponsesApi(Api):
 
 
 def _written(events: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(map(named, events))
+    return b"".join(map(sse, events))
 
 
 class ResponseEvents:
