@@ -43,7 +43,7 @@ from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.text import text_key
 from selfagg.server.errors import APIError
-from selfagg.server.schemas import ChatRequest, parse, read
+from selfagg.server.requests import ChatRequest, parse, read
 from selfagg.types import KINDS, Member, Question, Reply
 
 Target = Callable[[bytes], None]

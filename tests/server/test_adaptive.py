@@ -10,11 +10,9 @@ import pytest
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.run.limiter import FairLimiter
-from selfagg.server.answers import usage
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.errors import APIError
-from selfagg.server.names import pattern, suffix_of
-from selfagg.server.plan import DeliberationPlan, asked_for, planned
+from selfagg.server.plan import DeliberationPlan, pattern, planned, suffix_of
 from selfagg.server.settings import ServeSettings
 
 MATH = {"kind": "math"}
@@ -25,7 +23,7 @@ def plan(
 ) -> DeliberationPlan:
     body = {"model": model, "messages": [{"role": "user", "content": "What is 6 x 7?"}], "seed": 1}
     request, known = body | ({"rsa": rsa} if rsa else {}), settings or ServeSettings()
-    return planned(request, asked_for(request, "m", known), known, forwards=False)
+    return planned(request, "m", known, forwards=False)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ async def test_a_request_that_stops_tells_so() -> None:
     wanted = plan({"n": 4, "k": 2, "t": 5, "stop": "unanimous", "answer": "majority", **MATH})
     assert await deliberator.forecast(wanted) == [4] * 5
     outcome = await asyncio.wait_for(deliberator.run(wanted, "name"), 60)
-    told = usage(outcome)["selfagg"]
+    told = outcome.account
     assert (told["calls"], told["depth"], told["copies"], told["stopped"]) == (4, 1, 0, "unanimous")
     assert told["populations"] == [4, 0, 0, 0, 0]
 
@@ -94,6 +92,6 @@ async def test_a_request_that_copies_tells_so() -> None:
     deliberator = Deliberator(SimulatedModel(Simulation(p=1.0)), FairLimiter(8), None)
     wanted = plan({"n": 3, "k": 3, "t": 3, "stop": "never", "copy": True, "answer": "majority", **MATH})
     outcome = await asyncio.wait_for(deliberator.run(wanted, "name"), 60)
-    told = usage(outcome)["selfagg"]
+    told = outcome.account
     assert (told["calls"], told["depth"], told["stopped"]) == (3, 3, None)
     assert told["copies"] == 6

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import UsageError
-from selfagg.server.batch_files import ResultsFile, read_requests
+from selfagg.server.batch import ResultsFile, read_requests
 
 URL = "/v1/chat/completions"
 GOOD = {"custom_id": "a", "method": "POST", "url": URL, "body": {"model": "m"}}
@@ -36,7 +36,7 @@ def test_a_bad_line_is_named(line: str | bytes, said: str, tmp_path: Path) -> No
     bad = line if isinstance(line, bytes) else line.encode()
     path.write_bytes(b"\n" + json.dumps(GOOD).encode() + b"\n" + bad + b"\n")
     with pytest.raises(UsageError) as error:
-        read_requests(path, [URL])
+        read_requests(path)
     assert f"{path}: line 3: " in str(error.value)
     assert said in str(error.value)
 
@@ -45,7 +45,7 @@ def test_all_bad_lines_are_counted_and_the_first_are_named(tmp_path: Path) -> No
     path = tmp_path / "requests.jsonl"
     path.write_text("no\n" * 8)
     with pytest.raises(UsageError, match=r"line 1: .*line 5: .*\(and 3 more\)") as error:
-        read_requests(path, [URL])
+        read_requests(path)
     assert "line 6" not in str(error.value)
 
 
@@ -54,9 +54,9 @@ def test_an_empty_file_holds_no_request(content: str, tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     path.write_text(content)
     with pytest.raises(UsageError, match="holds no request"):
-        read_requests(path, [URL])
+        read_requests(path)
     with pytest.raises(UsageError, match="there is no file of requests"):
-        read_requests(tmp_path / "another.jsonl", [URL])
+        read_requests(tmp_path / "another.jsonl")
 
 
 def test_other_editors_files_are_read(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_other_editors_files_are_read(tmp_path: Path) -> None:
     path.write_bytes(
         b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n" + json.dumps({**GOOD, "custom_id": "b"}).encode()
     )
-    assert [request.custom_id for request in read_requests(path, [URL])] == ["a", "b"]
+    assert [request.custom_id for request in read_requests(path)] == ["a", "b"]
 
 
 @given(st.data())

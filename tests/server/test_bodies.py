@@ -10,7 +10,7 @@ from serving import Served, serving
 from waiting import until
 
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server import bodies
+from selfagg.server import access
 from selfagg.server.settings import ServerLimits, ServeSettings
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -58,7 +58,7 @@ async def test_all_bodies_together_are_bounded_and_let_go_of() -> None:
 
 
 async def test_a_body_that_stops_coming_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "SILENCE_S", 0.05)
+    monkeypatch.setattr(access, "SILENCE_S", 0.05)
     async with serving(SimulatedModel(Simulation())) as served:
         reader, writer = await uploading(served, 1000, 1)
         assert await status(reader) == 408

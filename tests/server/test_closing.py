@@ -20,7 +20,7 @@ from serving import Served, serving
 from selfagg.record.record import Record
 from selfagg.run.limiter import FairLimiter
 from selfagg.server.deliberation import DeliberationResult, Deliberator
-from selfagg.server.plan import asked_for, planned
+from selfagg.server.plan import planned
 from selfagg.server.settings import ServeSettings
 
 ASKED: Any = [{"role": "user", "content": "What is 2 + 2?"}]
@@ -187,11 +187,12 @@ async def test_a_record_that_is_gone_on_with_pays_nothing_twice(
             deliberator = Deliberator(model, FairLimiter(8), record)
             found: list[DeliberationResult] = []
             for resumed in (False, True):
-                plan = planned(body, asked_for(body, "fake", settings), settings, forwards=True)
+                plan = planned(body, "fake", settings, forwards=True)
                 found.append(await deliberator.run(plan, "name", resumed=resumed))
                 await record.drain()
             roles = record.query("SELECT role, t, i, parents FROM generations WHERE role != 'candidate'")
+    names = ("calls", "closing", "depth", "stopped")
     assert len(backend.bodies) == 4 + again  # of a tool's call the record keeps nothing
-    assert [(result.calls, result.closing, result.depth, result.stopped) for result in found] == [(4, 1, 1, True)] * 2
+    assert [[result.account[name] for name in names] for result in found] == [[4, 1, 1, "share:0.875"]] * 2
     assert found[0].members[0].reply.text == found[1].members[0].reply.text  # type: ignore[union-attr]
     assert roles == [("closing", 2, 0, "[0, 1]")]

@@ -13,8 +13,7 @@ from waiting import until
 
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server.keys import check_address, read_keys
-from selfagg.server.settings import ServerLimits, ServeSettings
+from selfagg.server.settings import ServerLimits, ServeSettings, check_address, read_keys
 
 BODY = {"model": "simulated:", "messages": [{"role": "user", "content": "what?"}]}
 

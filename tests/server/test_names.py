@@ -13,7 +13,7 @@ from serving import serving
 
 from selfagg.errors import UsageError
 from selfagg.server.errors import APIError
-from selfagg.server.names import check_routes, listed, pattern, suffix_of
+from selfagg.server.plan import check_routes, listed, pattern, suffix_of
 from selfagg.server.settings import ServeSettings
 
 ROUTES = {

@@ -19,7 +19,7 @@ DEFAULT = ServeSettings()
 def plan(settings: ServeSettings = DEFAULT, *, forwards: bool = True, **body: Any) -> DeliberationPlan | None:
     request = {"model": "m", "messages": ASKED} | body
     asked = asked_for(request, "m", settings)
-    return None if asked.plain and forwards else planned(request, asked, settings, forwards=forwards)
+    return None if asked.plain and forwards else planned(request, "m", settings, forwards=forwards)
 
 
 def deliberated(settings: ServeSettings = DEFAULT, *, forwards: bool = True, **body: Any) -> DeliberationPlan:

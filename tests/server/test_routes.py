@@ -13,7 +13,7 @@ from openai_faults import FaultServer, refuse, send
 from serving import Served, serving
 
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server.routes import RELAYED
+from selfagg.server.passthrough import RELAYED
 
 
 async def post(served: Served, path: str, body: object) -> tuple[int, bytes]:

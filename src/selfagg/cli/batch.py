@@ -59,10 +59,9 @@ async def _answered(
     from dataclasses import asdict
 
     from selfagg.cli.opening import opened_model
-    from selfagg.server.batch import URLS, abatch
-    from selfagg.server.batch_files import read_requests
+    from selfagg.server.batch import abatch, read_requests
 
-    asked = len(read_requests(requests, URLS))  # before the model is opened, which may take minutes
+    asked = len(read_requests(requests))  # before the model is opened, which may take minutes
     async with opened_model(model, console) as connection:
         with console.status(f"0 of {asked:,} answered") as status:
 

@@ -34,7 +34,7 @@ def serve(
     from selfagg.methods import method_named
     from selfagg.models import connect
     from selfagg.prompts.prompt import candidate_format_named
-    from selfagg.server.keys import check_address, read_keys
+    from selfagg.server.settings import check_address, read_keys
     from selfagg.server.start import access_of, run
 
     if not 0 <= port <= 65535:

@@ -1,4 +1,7 @@
-"""`batch` and `abatch`: many requests in a file, answered by the server's own code, without a server."""
+"""`batch` and `abatch`: many requests in a file, answered by the server's own code, without a server.
+
+The files have OpenAI's format: one request a line in, one result a line out.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +9,38 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from starlette.requests import Request
 from starlette.types import Message
 
 from selfagg._internal.blocking import blocking
+from selfagg._internal.files import claim, kind_of, readable
 from selfagg.errors import UsageError
 from selfagg.models import Access, Model, opened
 from selfagg.run.runner import first_error_only
-from selfagg.server.batch_files import RESULT, BatchRequest, ResultsFile, read_requests
-from selfagg.server.disconnect import CLEANUPS
 from selfagg.server.errors import APIError, as_json, refused
-from selfagg.server.exchange import Exchange
-from selfagg.server.protocols import APIS, Head
+from selfagg.server.exchange import APIS, Exchange
+from selfagg.server.protocols import Api
 from selfagg.server.service import Service
 from selfagg.server.settings import RequestDefaults, ServerLimits, ServeSettings
 
 log = logging.getLogger("selfagg.server")
 
-URLS: Final = {f"/v1/{api.route}": api for api in APIS}
-"""The routes that a batch answers, and the API of each."""
-
-_NO_LIMIT: Final = 2**31
-_LIMITS: Final = ServerLimits(n=_NO_LIMIT, k=_NO_LIMIT, t=_NO_LIMIT, open_requests=_NO_LIMIT)
+URLS: Final = {f"/v1/{api.route}": api for api in APIS}  # the routes that a batch answers, and the API of each
+_LIMITS: Final = ServerLimits(n=2**31, k=2**31, t=2**31, open_requests=2**31)
 _REFUSED: Final = {
     "stream": "a batch writes whole answers",
     "background": "a batch is in the background by itself",
     "previous_response_id": "a batch keeps no conversations: send the whole one as input",
 }
+_RESULT: Final = "batch_req_"  # the beginning of a result's id; the digest of its request follows
+_MOST_TOLD: Final = 5
 
 
 @dataclass(frozen=True)
@@ -107,20 +108,24 @@ async def abatch(
     failures = Path(errors) if errors is not None else results.with_name(f"{results.stem}.errors.jsonl")
     if len({path.resolve() for path in (source, results, failures)}) < 3:
         raise UsageError("the files of requests, results and errors must be three")
-    asked = read_requests(source, URLS)
+    asked = read_requests(source)
     access = Access(base_urls=(base_url,) if base_url else (), api_key=api_key, concurrency=concurrency)
     with ExitStack() as files:
-        done, failed = files.enter_context(ResultsFile(results)), files.enter_context(ResultsFile(failures))
+        done, failed = [files.enter_context(ResultsFile(path)) for path in (results, failures)]
         async with opened(model, access) as connection:
             keys = {request.custom_id: _key(request, connection, settings) for request in asked}
-            rest = _unanswered(asked, keys, done)
-            before = len(asked) - len(rest)
+            for name, key in keys.items():
+                if done.ids.get(name, key) != key:
+                    other = "is one of another request, model or setting: name another file"
+                    raise UsageError(f"{done.path}: the result of {name[:100]!r} {other}")
+            rest = [request for request in asked if request.custom_id not in done.ids]
             failed.clear()
             async with Service(connection, settings, concurrency, is_open=True) as service:
-                await _Batch(service, keys, done, failed, told).run(rest)
+                await first_error_only(_answer_all(service, rest, keys, done, failed, told or (lambda *_: None)))
         if not failed.ids:
             failures.unlink()
-        return BatchResult(len(asked), before, len(failed.ids), results, failures if failed.ids else None)
+        errors_in = failures if failed.ids else None
+        return BatchResult(len(asked), len(asked) - len(rest), len(failed.ids), results, errors_in)
 
 
 def batch(requests: str | Path, out: str | Path, **settings: Any) -> BatchResult:
@@ -135,53 +140,30 @@ def _key(request: BatchRequest, model: Model, settings: ServeSettings) -> str:
     """Return the id of a request's result: equal ids have equal requests, models and settings."""
     names = [field.name for field in fields(RequestDefaults) if field.name != "record"]
     told = [request.custom_id, request.url, request.body, model.name, {name: getattr(settings, name) for name in names}]
-    return RESULT + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:48]
+    return _RESULT + hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:48]
 
 
-def _unanswered(asked: list[BatchRequest], keys: Mapping[str, str], done: ResultsFile) -> list[BatchRequest]:
-    """Return the requests without a result; raise UsageError if a result is that of another request."""
-    for name, key in keys.items():
-        if done.ids.get(name, key) != key:
-            told = f"the result of {name[:100]!r} is one of another request, model or setting: name another file"
-            raise UsageError(f"{done.path}: {told}")
-    return [request for request in asked if request.custom_id not in done.ids]
+async def _answer_all(
+    service: Service,
+    requests: list[BatchRequest],
+    keys: Mapping[str, str],
+    done: ResultsFile,
+    failed: ResultsFile,
+    told: Callable[[int, int], None],
+) -> None:
+    """Answer requests side by side, and write each result as soon as it is there."""
+    places = asyncio.Semaphore(service.call_limiter.limit)  # a plain call is one call
 
+    async def answer(request: BatchRequest) -> None:
+        async with places:
+            key = keys[request.custom_id]
+            answered = await _BatchExchange(service, request, key).answered()
+        (done if answered["status_code"] < 400 else failed).add(request.custom_id, key, answered)
+        told(len(done.ids), len(failed.ids))
 
-class _Batch:
-    """Answers requests side by side, and writes each result as soon as it is there."""
-
-    def __init__(
-        self,
-        service: Service,
-        keys: Mapping[str, str],
-        done: ResultsFile,
-        failed: ResultsFile,
-        told: Callable[[int, int], None] | None,
-    ) -> None:
-        self._service, self._keys, self._told = service, keys, told
-        self._done, self._failed = done, failed
-        self._places = asyncio.Semaphore(service.call_limiter.limit)  # a plain call is one call
-        self._app = SimpleNamespace(state=SimpleNamespace(cleanups=asyncio.Semaphore(CLEANUPS)))
-
-    async def run(self, requests: list[BatchRequest]) -> None:
-        async def all_of_them() -> None:
-            async with asyncio.TaskGroup() as group:
-                for request in requests:
-                    await self._places.acquire()
-                    group.create_task(self._one(request))
-
-        await first_error_only(all_of_them())
-
-    async def _one(self, request: BatchRequest) -> None:
-        try:
-            key = self._keys[request.custom_id]
-            answered = await _answered(_BatchExchange(self._service, _http(request, self._app), request, key))
-            file = self._done if answered["status_code"] < 400 else self._failed
-            file.add(request.custom_id, key, answered)
-            if self._told:
-                self._told(len(self._done.ids), len(self._failed.ids))
-        finally:
-            self._places.release()
+    async with asyncio.TaskGroup() as group:
+        for request in requests:
+            group.create_task(answer(request))
 
 
 class _BatchExchange(Exchange):
@@ -189,13 +171,19 @@ class _BatchExchange(Exchange):
 
     resumed = True
 
-    def __init__(self, service: Service, http: Request, request: BatchRequest, key: str) -> None:
-        super().__init__(service, http, URLS[request.url])
-        self._digest = key.removeprefix(RESULT)
-        self.name = self.api.prefix + self._digest
+    def __init__(self, service: Service, request: BatchRequest, key: str) -> None:
+        sent: list[Message] = [{"type": "http.request", "body": as_json(request.body)}]
 
-    def head(self, body: Mapping[str, Any]) -> Head:
-        return replace(super().head({**body, "store": False}), id=self.name)
+        async def receive() -> Message:  # of a client that waits for its answer
+            return sent.pop() if sent else await asyncio.get_running_loop().create_future()
+
+        scope = {"type": "http", "method": "POST", "path": request.url, "query_string": b"", "headers": []}
+        super().__init__(service, Request(scope | {"state": {"told": {}}}, receive), URLS[request.url])
+        self._digest = key.removeprefix(_RESULT)
+        self._name = self.api.prefix + self._digest
+
+    def begun(self, body: Mapping[str, Any]) -> Api:
+        return self.api({**body, "store": False}, self._name)
 
     def prepared(self, body: dict[str, Any], *, plain: bool) -> dict[str, Any]:
         for name, why in _REFUSED.items():
@@ -203,37 +191,163 @@ class _BatchExchange(Exchange):
                 raise refused(f"{name}: {why}", name, "unsupported_parameter")
         return body if plain or body.get("seed") is not None else {**body, "seed": int(self._digest[:7], 16)}
 
+    async def answered(self) -> dict[str, Any]:
+        """Return a result's ``response``: status, body, and what the server tells of the request in its own headers."""
+        path, pieces = self.request.url.path, list[bytes]()
+        try:
+            response = await self.answer()
+        except APIError as error:
+            response = error.response(path)
+        except Exception:
+            log.exception("request %s failed", self._name)
+            response = APIError(500, "selfagg failed on this request").response(path)
 
-def _http(request: BatchRequest, app: SimpleNamespace) -> Request:
-    """Return the request as it comes over HTTP, of a client that waits for its answer."""
-    body: list[Message] = [{"type": "http.request", "body": as_json(request.body)}]
+        async def send(message: Message) -> None:
+            pieces.append(message.get("body", b""))
 
-    async def receive() -> Message:
-        return body.pop() if body else await asyncio.get_running_loop().create_future()
-
-    scope = {"type": "http", "method": "POST", "path": request.url, "query_string": b"", "headers": [], "app": app}
-    return Request(scope | {"state": {"told": {}}}, receive)
+        await response(self.request.scope, self.request.receive, send)
+        own = {name: value for name, value in response.headers.items() if name.startswith("x-selfagg-")}
+        told = {"status_code": response.status_code, "request_id": self._name, "body": json.loads(b"".join(pieces))}
+        return told | ({"headers": own} if own else {})
 
 
-async def _answered(exchange: _BatchExchange) -> dict[str, Any]:
-    """Return a result's ``response``: status, body, and what the server tells of the request in headers of its own."""
-    request, told, pieces = exchange.request, dict[str, Any](), list[bytes]()
+# -- the files
 
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            told.update(message)
-        pieces.append(message.get("body", b""))
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """One request of a batch.
+
+    Attributes:
+        custom_id: The name that the user gave it.
+        url: The route, as ``/v1/chat/completions``.
+    """
+
+    custom_id: str
+    url: str
+    body: Mapping[str, Any]
+
+
+def read_requests(path: Path) -> list[BatchRequest]:
+    """Return the requests of a file; empty lines are skipped.
+
+    Raises:
+        UsageError: The file cannot be read or holds no request, or lines are no requests: they are named.
+    """
+    lines: dict[str, int] = {}
+    requests, faults = [], []
+    with readable(path, "the file of requests").open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.removeprefix(b"\xef\xbb\xbf").strip():
+                continue
+            try:
+                request = _request(line)
+                if (first := lines.setdefault(request.custom_id, number)) != number:
+                    raise ValueError(f"custom_id {request.custom_id[:100]!r} stands in line {first} already")
+                requests.append(request)
+            except ValueError as fault:
+                faults.append(f"line {number}: {fault}")
+    if faults:
+        more = f" (and {len(faults) - _MOST_TOLD} more)" if len(faults) > _MOST_TOLD else ""
+        raise UsageError(f"{path}: {'; '.join(faults[:_MOST_TOLD])}{more}")
+    if not requests:
+        raise UsageError(f"{path} holds no request")
+    return requests
+
+
+def _request(line: bytes) -> BatchRequest:
+    """Return the request of a line; raise ValueError that says what is wrong with it."""
+    told = _json(line)
+    name, url, body = told.get("custom_id"), told.get("url"), told.get("body")
+    if not isinstance(name, str) or not name:
+        raise ValueError("custom_id is missing, or no text")
+    if told.get("method") != "POST":
+        raise ValueError('method must be "POST"')
+    if not isinstance(url, str) or url not in URLS:
+        raise ValueError(f"url is {str(url)[:100]!r}, but it must be one of {', '.join(URLS)}")
+    if not isinstance(body, dict):
+        raise ValueError("body must be a JSON object")
+    return BatchRequest(name, url, body)
+
+
+def _json(line: bytes) -> dict[str, Any]:
+    """Return a line's JSON object; raise ValueError if it is none."""
+
+    def no_number(word: str) -> None:
+        raise ValueError(f"{word} is no JSON number")
 
     try:
-        response = await exchange.answer()
-    except APIError as error:
-        response = error.response(request.url.path)
-    except Exception:
-        log.exception("request %s failed", exchange.name)
-        response = APIError(500, "selfagg failed on this request").response(request.url.path)
-    await response(request.scope, request.receive, send)
-    own = {name.decode(): value.decode() for name, value in told["headers"] if name.startswith(b"x-selfagg-")}
-    body = json.loads(b"".join(pieces))
-    return {"status_code": told["status"], "request_id": exchange.name, "body": body} | (
-        {"headers": own} if own else {}
-    )
+        told = json.loads(line.decode("utf-8-sig"), parse_constant=no_number)
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if not isinstance(told, dict):
+        raise ValueError("not a JSON object")
+    return told
+
+
+class ResultsFile:
+    """A file of results, to which this process alone adds lines.
+
+    It is made if it is not there. A line that was cut short, by a kill or a full disk, is taken away. ``ids`` holds the
+    id of each result, by ``custom_id``.
+
+    Raises:
+        UsageError: The file cannot be written, another process writes it, or it holds something else than results.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if kind := kind_of(path):
+            raise UsageError(f"{path} is {kind}: name a file to write")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.fdopen(claim(path), "r+b")
+        except BlockingIOError:
+            raise UsageError(f"{path} is in use by another selfagg process") from None
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror or error}") from None
+        self.path = path
+        try:
+            self.ids = dict(self._read())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read(self) -> Iterator[tuple[str, str]]:
+        end, last, beginning = 0, b"\n", f'{{"id":"{_RESULT}'.encode()
+        for number, line in enumerate(self._file, 1):
+            try:
+                told = _json(line) if line[: len(beginning)] == beginning[: len(line)] else {"no": "result"}
+                yield told["custom_id"], told["id"]
+            except (ValueError, KeyError) as fault:
+                if isinstance(fault, ValueError) and not line.endswith(b"\n"):
+                    break  # cut short
+                raise UsageError(f"{self.path}, line {number}: no result of selfagg batch; name another file") from None
+            end, last = end + len(line), line
+        self._cut(end)
+        if not last.endswith(b"\n"):
+            self._file.write(b"\n")
+
+    def _cut(self, end: int) -> None:
+        self._file.seek(end)
+        self._file.truncate()
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self._cut(0)
+        self.ids.clear()
+
+    def add(self, custom_id: str, key: str, response: Mapping[str, Any]) -> None:
+        """Write one result; the system has it when this returns."""
+        self._file.write(as_json({"id": key, "custom_id": custom_id, "response": response, "error": None}) + b"\n")
+        self._file.flush()
+        self.ids[custom_id] = key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

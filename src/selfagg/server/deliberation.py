@@ -26,57 +26,41 @@ log = logging.getLogger("selfagg.server")
 
 @dataclass(frozen=True)
 class DeliberationResult:
-    """The result of a deliberation.
+    """The result of a deliberation: at least one member that is an answer, each with a reply.
 
     Attributes:
-        members: The answers; at least one, each with a reply.
         own: Tokens of the client's own prompt and of the answers; estimated where the server did not report them.
-        usage: Tokens of all calls, as far as the model's server told them.
-        estimated: Tokens of the other calls, by estimate.
-        calls: Number of the calls.
-        copies: Members that were copied from a set whose candidates agree, without a call.
+        spent: Tokens of all calls, by estimate where the server did not report them.
         closing: Closing calls: aggregations of members that agree, for an answer in the form that binds it.
-        stopped: Whether an earlier population agreed and is the last, by the method's rule.
-        populations: Members of each population that replied.
         cut_short: True if budget, deadline or a failing model ended the work, so that this is the best at hand.
-        record: Id of its question in the record, or None.
-        method: The method, with its settings.
-        seed: The seed from which all sets followed.
+        account: All that was spent, and how the answer came about: ``usage.selfagg`` of every API.
     """
 
     members: tuple[Member, ...]
     own: Usage
-    usage: Usage
-    estimated: Usage
+    spent: Usage
     calls: int
-    populations: tuple[int, ...]
+    closing: int
     cut_short: bool
-    record: str | None
-    method: Mapping[str, Any]
-    seed: int
-    copies: int = 0
-    closing: int = 0
-    stopped: bool = False
+    account: Mapping[str, Any]
 
-    @property
-    def spent(self) -> Usage:
-        """Return the tokens of all calls."""
-        return self.usage + self.estimated
 
-    @property
-    def depth(self) -> int:
-        """Population that the answer is of; a closing call is of none."""
-        return self.members[0].t - bool(self.closing)
+def tokens(usage: Usage) -> dict[str, Any]:
+    """Return tokens as chat completions tells them."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
 
 
 class Deliberator:
-    """An engine for requests on one connection: all share its limiter, in turns."""
+    """Answers requests on one connection: all share its limiter, in turns; a record keeps what is generated."""
 
     def __init__(self, model: Model, call_limiter: FairLimiter, record: Record | None) -> None:
-        self.model = model
-        self.call_limiter = call_limiter
-        self.record = record
-        self._keeper = record or NullStore()
+        self.model, self.call_limiter, self.record = model, call_limiter, record
 
     async def run(
         self,
@@ -88,85 +72,47 @@ class Deliberator:
         usage: Callable[[Usage, int], None] | None = None,
         resumed: bool = False,
     ) -> DeliberationResult:
-        """Deliberate on a request; if cancelled, end every call made for it.
+        """Deliberate on a request, which a record keeps by this name; if cancelled, end every call made for it.
 
-        Args:
-            plan: The plan of the deliberation.
-            name: The request's id, under which a record keeps it.
-            callback: Told of each member.
-            listener: Told of the answer's text as it is written, where one member is the answer.
-            usage: Told at the end of tokens and calls, whatever the end.
-            resumed: True if the record may hold members of this request, which are not sampled again.
+        ``callback`` is told of each member, ``listener`` of the answer's text as it is written, where one member is the
+        answer, ``usage`` at the end of tokens and calls, whatever the end. If ``resumed``, the record may hold members
+        of this request, which are not sampled again.
 
         Raises:
             APIError: There is no answer, and why.
         """
+        method, votes = plan.method, plan.choice == "majority"
+        listener = listener if method.one_answer else None
+        final_sampling = FinalSampling(method.t, plan.last, listener, votes=votes, binds=plan.binds)
+        engine = Engine(
+            self.model,
+            plan.settings,
+            self.record or NullStore(),
+            call_limiter=self.call_limiter.request_limiter(),
+            callback=callback,
+            final_sampling=final_sampling,
+        )
         try:
-            return await self._run(plan, name, callback, listener, usage, resumed=resumed)
+            position = await self._position(plan, name, resumed=resumed)
+            question_run = QuestionRun(engine, plan.question, position, method, max_total_tokens=plan.max_total_tokens)
+            try:
+                if resumed:
+                    # What the record does not keep of an answer (its tool calls) must be asked for again.
+                    await question_run.load(before=method.t if "tools" in plan.last.extra_body else None)
+                answered = await _answered(plan, engine, question_run)
+                await question_run.scored()
+            finally:
+                await question_run.close()
+                if usage:
+                    usage(question_run.usage, question_run.calls)
+            return await _result(plan, engine, question_run, answered, name if self.record else None)
         except TooLong as error:
             raise api_error(error) from None
         except UsageError as error:  # of the record, by now: nothing that the client can mend
             log.error("%s", error)
             raise APIError(500, "this server cannot write its record", code="record_error") from None
 
-    async def _run(
-        self,
-        plan: DeliberationPlan,
-        name: str,
-        callback: Callback | None,
-        listener: Callable[[int, Delta], None] | None,
-        usage: Callable[[Usage, int], None] | None,
-        *,
-        resumed: bool,
-    ) -> DeliberationResult:
-        position = await self._position(plan, name, resumed=resumed)
-        final_sampling = FinalSampling(
-            plan.method.t,
-            plan.last,
-            listener if plan.method.one_answer else None,
-            votes=plan.choice == "majority",
-            binds=plan.binds,
-        )
-        engine = Engine(
-            self.model,
-            plan.settings,
-            self._keeper,
-            call_limiter=self.call_limiter.request_limiter(),
-            callback=callback,
-            final_sampling=final_sampling,
-        )
-        question_run = QuestionRun(engine, plan.question, position, plan.method, max_total_tokens=plan.max_total_tokens)
-        try:
-            if resumed:
-                # What the record does not keep of an answer (its tool calls) must be asked for again.
-                await question_run.load(before=plan.method.t if "tools" in plan.last.extra_body else None)
-            answered = await _answered(plan, engine, question_run)
-            await question_run.scored()
-        finally:
-            await question_run.close()
-            if usage:
-                usage(question_run.usage, question_run.calls)
-        replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
-        members, stopped = (answered.member, *answered.others), question_run.stopped
-        made = stopped.result() if stopped.done() else plan.method.t
-        return DeliberationResult(
-            members=members,
-            own=await _own(plan, engine, question_run, members),
-            usage=question_run.usage,
-            estimated=question_run.estimated,
-            calls=question_run.calls,
-            populations=tuple(replied[t] for t in range(1, plan.method.t + 1)),
-            cut_short=answered.cut_short,
-            record=name if self.record else None,
-            method=plan.method.settings(),
-            seed=plan.settings.seed,
-            copies=question_run.copies,
-            closing=sum(member.t > made for member in members),
-            stopped=stopped.done() and not answered.cut_short,
-        )
-
     async def _position(self, plan: DeliberationPlan, name: str, *, resumed: bool) -> int:
-        """Return the position of the request's question in the record."""
         if self.record is None:
             return 0
         found = self.record.query("SELECT position FROM questions WHERE id = ?", (name,)) if resumed else []
@@ -203,6 +149,33 @@ async def _answered(plan: DeliberationPlan, engine: Engine, question_run: Questi
             raise api_error(error, engine.failure) from None
 
 
+async def _result(
+    plan: DeliberationPlan, engine: Engine, question_run: QuestionRun, answered: QuestionResult, record: str | None
+) -> DeliberationResult:
+    replied = Counter(t for (t, _), member in question_run.members.items() if member.reply)
+    members, stopped, last = (answered.member, *answered.others), question_run.stopped, plan.method.t
+    closing = sum(member.t > (stopped.result() if stopped.done() else last) for member in members)
+    own, spent = await _own(plan, engine, question_run, members), question_run.usage + question_run.estimated
+    settings = plan.method.settings()
+    account = {
+        "method": settings,
+        "calls": question_run.calls,
+        "calls_without_usage": question_run.usage.unknown,  # the tokens of so many are estimated
+        **tokens(spent),
+        "copies": question_run.copies,
+        "closing": closing,
+        "depth": members[0].t - bool(closing),  # a closing call is of no population
+        "chosen": [[member.t, member.i] for member in members],
+        "stopped": settings.get("stop") if stopped.done() and not answered.cut_short else None,
+        "populations": [replied[t] for t in range(1, last + 1)],
+        "answer": tokens(own),
+        "cut_short": answered.cut_short,
+        "seed": plan.settings.seed,
+        "record": record,
+    }
+    return DeliberationResult(members, own, spent, question_run.calls, closing, answered.cut_short, account)
+
+
 async def _own(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun, members: tuple[Member, ...]) -> Usage:
     """Return the tokens of the client's prompt, which each member of the first population answered, and of the answers.
 
@@ -210,8 +183,8 @@ async def _own(plan: DeliberationPlan, engine: Engine, question_run: QuestionRun
     """
     asked = [member.reply.usage for (t, _), member in sorted(question_run.members.items()) if t == 1 and member.reply]
     told = next((usage for usage in asked if not usage.unknown), None)
-    own = Usage(told.prompt, told.cached) if told else await engine.estimate(first(plan.question), Reply(""))
-    own = replace(own, completion=0)
+    prompt = told or await engine.estimate(first(plan.question), Reply(""))
+    own = Usage(prompt.prompt, prompt.cached)
     for member in members:
         reply = member.reply or Reply("")
         counted = await engine.estimate(first(plan.question), reply) if reply.usage.unknown else reply.usage

@@ -1,4 +1,4 @@
-"""Errors in the form of the API that the client speaks.
+"""JSON answers, and errors in the form of the API that the client speaks.
 
 OpenAI's: ``{"error": {"message", "type", "param", "code"}}``. Anthropic's, below ``/v1/messages``:
 ``{"type": "error", "error": {"type", "message"}}``.
@@ -20,10 +20,14 @@ from starlette.routing import Match, Route
 from selfagg.errors import ContextOverflow, ModelError, SelfaggError, TooLong, UsageError
 
 MESSAGES: Final = "/v1/messages"
-RESPONSES: Final = "/v1/responses"
+DONE: Final = b"data: [DONE]\n\n"
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_ANTHROPIC = _TYPES | {404: "not_found_error", 413: "request_too_large", 503: "overloaded_error", 504: "timeout_error"}
+Word = str | None
+
+_OPENAI: Final = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_ANTHROPIC: Final = _OPENAI | {
+    **{404: "not_found_error", 413: "request_too_large", 503: "overloaded_error", 504: "timeout_error"},
+}
 
 
 class Json(JSONResponse):
@@ -38,53 +42,38 @@ def as_json(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+def sse(value: Mapping[str, Any]) -> bytes:
+    """Return a server-sent event; its type, where it has one, is its name."""
+    name = f"event: {value['type']}\n" if "type" in value else ""
+    return name.encode() + b"data: " + as_json(value) + b"\n\n"
+
+
 class APIError(HTTPException):
-    """An error as a client is told of it.
+    """An error as a client is told of it: one sentence, the field that it is about, the API's word for it."""
 
-    Attributes:
-        message: One sentence.
-        param: The field that it is about, or None.
-        code: The API's word for it, or None.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        wait_s: float | None = None,
-    ) -> None:
-        headers = {"Retry-After": str(max(1, math.ceil(wait_s)))} if wait_s is not None else None
+    def __init__(self, status: int, message: str, *, param: Word = None, code: Word = None, wait_s: float = -1) -> None:
+        headers = {"Retry-After": str(max(1, math.ceil(wait_s)))} if wait_s >= 0 else None
         super().__init__(status, message, headers)
         self.message, self.param, self.code = message, param, code
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        kind = _TYPES.get(self.status_code, "invalid_request_error" if self.status_code < 500 else "server_error")
+    def body(self, path: str) -> dict[str, Any]:
+        """Return the error object of the API of ``path``."""
+        anthropic, status = path.startswith(MESSAGES), self.status_code
+        other = "invalid_request_error" if status < 500 else "api_error" if anthropic else "server_error"
+        kind = (_ANTHROPIC if anthropic else _OPENAI).get(status, other)
+        if anthropic:
+            return {"type": "error", "error": {"type": kind, "message": self.message}}
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
-
-    @property
-    def anthropic(self) -> dict[str, Any]:
-        """Return Anthropic's error object."""
-        kind = _ANTHROPIC.get(self.status_code, "invalid_request_error" if self.status_code < 500 else "api_error")
-        return {"type": "error", "error": {"type": kind, "message": self.message}}
 
     def response(self, path: str) -> JSONResponse:
         """Return the error as an answer to a request for ``path``."""
-        body = self.anthropic if path.startswith(MESSAGES) else self.body
-        return Json(body, self.status_code, headers=self.headers)
+        return Json(self.body(path), self.status_code, headers=self.headers)
 
     def events(self, path: str) -> bytes:
         """Return the error as the end of a stream of ``path``."""
-        if path.startswith(MESSAGES):
-            return b"event: error\ndata: " + as_json(self.anthropic) + b"\n\n"
-        if path.startswith(RESPONSES):
-            told = {"type": "error", "code": self.code, "message": self.message, "param": self.param}
-            return b"event: error\ndata: " + as_json(told) + b"\n\n"
-        return b"data: " + as_json(self.body) + b"\n\ndata: [DONE]\n\n"
+        if path.startswith("/v1/responses"):
+            return sse({"type": "error", "code": self.code, "message": self.message, "param": self.param})
+        return sse(self.body(path)) + (b"" if path.startswith(MESSAGES) else DONE)
 
 
 def refused(message: str, param: str | None = None, code: str | None = None) -> APIError:
@@ -107,19 +96,12 @@ def renamed(names: Mapping[str, str]) -> Iterator[None]:
 
 
 def api_error(error: SelfaggError, failure: ModelError | None = None) -> APIError:
-    """Return the error of the API for an error of the work.
-
-    Args:
-        error: The error that was raised.
-        failure: The call's failure behind it, where ``error`` does not say of which kind it was.
-    """
+    """Return the API's error for one of the work; ``failure``: the failed call behind it, if it does not say itself."""
     if isinstance(error, ContextOverflow | TooLong) or isinstance(failure, ContextOverflow):
         return refused(str(error), "messages", "context_length_exceeded")
-    if isinstance(error, UsageError):
-        return refused(str(error))
     cause = error if isinstance(error, ModelError) and error.status else failure
     status = cause.status if cause else None
-    if status in (400, 413, 422):
+    if isinstance(error, UsageError) or status in (400, 413, 422):
         return refused(str(error))
     if status == 429:
         return APIError(429, str(error), code="rate_limit_exceeded", wait_s=cause.wait_s if cause else 1.0)
@@ -133,44 +115,25 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path
     if isinstance(error, APIError):
         return error.response(path)
-    if isinstance(error, HTTPException):
-        missing = {404: f"this server has no {path[:200]}", 405: f"this server has no {request.method} {path[:200]}"}
-        told = APIError(error.status_code, missing.get(error.status_code, str(error.detail))).response(path)
-        told.headers.update(error.headers or {})
-        if error.status_code == 405:
-            told.headers["Allow"] = ", ".join(sorted(_methods(request)))
-        return told
-    return APIError(500, "the server failed on this request").response(path)
+    if not isinstance(error, HTTPException):
+        return APIError(500, "the server failed on this request").response(path)
+    missing = {404: f"this server has no {path[:200]}", 405: f"this server has no {request.method} {path[:200]}"}
+    answer = APIError(error.status_code, missing.get(error.status_code, str(error.detail))).response(path)
+    answer.headers.update(error.headers or {})
+    if error.status_code == 405:  # a path may have several routes
+        asked = {**request.scope, "path_params": {}}
+        routes = [route for route in request.app.routes if isinstance(route, Route)]
+        methods = {verb for one in routes if one.matches(asked)[0] != Match.NONE for verb in one.methods or ()}
+        answer.headers["Allow"] = ", ".join(sorted(methods))
+    return answer
 
 
-def _methods(request: Request) -> set[str]:
-    """Return the methods of a path, whose routes may be several."""
-    asked = {**request.scope, "path_params": {}}
-    found = [
-        route for route in request.app.routes if isinstance(route, Route) and route.matches(asked)[0] != Match.NONE
-    ]
-    return {method for route in found for method in route.methods or ()}
-
-
-ERROR_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": ["string", "null"]},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["string", "integer", "null"]},
-            },
-        }
-    },
+_NULLABLE: Final = {"type": ["string", "null"]}
+_CODE: Final = {"type": ["string", "integer", "null"]}
+_FIELDS: Final = {"message": {"type": "string"}, "type": _NULLABLE, "param": _NULLABLE, "code": _CODE}
+_ERROR: Final = {"type": "object", "required": ["message"], "properties": _FIELDS}
+_SCHEMA: Final = {"type": "object", "required": ["error"], "properties": {"error": _ERROR}}
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": "Error", "content": {"application/json": {"schema": _SCHEMA}}} for status in ("4XX", "5XX")
 }
-
-
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these errors, for OpenAPI."""
-    answer = {"description": "Error", "content": {"application/json": {"schema": ERROR_SCHEMA}}}
-    return dict.fromkeys(statuses, answer)
+"""The errors of every route, for OpenAPI."""

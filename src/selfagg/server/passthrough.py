@@ -1,12 +1,14 @@
-"""Plain calls: the client's body to the model's own server, and that server's answer to the client, as they are."""
+"""Requests for the model's own server: plain calls, and routes that this server does not deliberate on.
+
+The client's body goes to that server, and its answer to the client, as they are.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,14 +16,31 @@ from starlette.responses import Response
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
 from selfagg.models.openai.bodies import error_status, refusal_of
-from selfagg.run.limiter import FairLimiter
-from selfagg.server.disconnect import Stream, opened
-from selfagg.server.errors import APIError, api_error
+from selfagg.server.access import key_of
+from selfagg.server.disconnect import Pieces, Stream, opened
+from selfagg.server.errors import MESSAGES, APIError, Json, api_error, renamed
+from selfagg.server.plan import suffix_of
+from selfagg.server.protocols import Api
+from selfagg.server.protocols.messages import MessagesApi
+from selfagg.server.protocols.responses import ResponsesApi
+from selfagg.server.requests import parse
 
-_KEPT = ("content-type", "retry-after", "x-request-id", "request-id", "openai-processing-ms", "openai-version")
-_KEPT_PREFIX = "x-ratelimit-"
-_SENT: Final = ("anthropic-version", "anthropic-beta", "openai-beta")
+if TYPE_CHECKING:
+    from selfagg.server.service import Service
+
+COUNTS: Final = (f"{MESSAGES}/count_tokens", "/v1/responses/input_tokens")
+
+RELAYED: Final = (
+    *("/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/pooling", "/v1/classify", "/v1/moderations"),
+    *("/v1/audio/speech", "/v1/images/generations", "/v1/tokenize", "/v1/detokenize", "/v2/rerank"),
+    *("/embeddings", "/rerank", "/score", "/pooling", "/classify"),
+    *("/tokenize", "/detokenize", "/apply-template", "/infill"),
+)
+"""Routes of OpenAI, vLLM, SGLang and llama.cpp that compute something; none that rules a server."""
+
 _CHAT: Final = "chat/completions"
+_SENT: Final = ("anthropic-version", "anthropic-beta", "openai-beta")
+_KEPT: Final = ("content-type", "retry-after", "x-request-id", "request-id", "openai-processing-ms", "openai-version")
 
 
 class NoRoute(APIError):
@@ -32,91 +51,75 @@ class NoRoute(APIError):
         super().__init__(404, f"the model's server has no {path}{words}", code="route_not_found")
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call for the model's own server.
-
-    Attributes:
-        body: JSON values, or None.
-        path: Below ``/v1``; absolute where it begins with a slash.
-        method: HTTP's.
-        key: The client's key in the place of the server's own, or None.
-        headers: Further headers.
-    """
-
-    body: Mapping[str, Any] | None
-    path: str = _CHAT
-    method: str = "POST"
-    key: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def headers_for_backend(request: Request) -> dict[str, str]:
-    """Return the client's headers that say which version of an API it speaks."""
-    return {name: request.headers[name] for name in _SENT if name in request.headers}
-
-
-async def forwarded(request: Request, model: Forwards, call_limiter: FairLimiter | None, call: Call) -> Response:
-    """Send one plain call on and relay the answer while it comes; a client that hangs up ends the call there too.
+async def passed_on(
+    service: Service, request: Request, path: str, body: Mapping[str, Any] | None, *, generates: bool
+) -> Response:
+    """Send a request on and relay the answer while it comes; a client that hangs up ends the call there too.
 
     Args:
+        service: The service that all requests share.
         request: The client's request, its body read.
-        model: The model that gets the call.
-        call_limiter: Holds the calls in flight to a bound; this one waits its turn. None: it takes no generation.
-        call: The call that is sent.
+        path: The route at the model's server, with its query: below ``/v1``, or absolute.
+        body: The body to send; a name of this server for the model becomes the model's own.
+        generates: True if the call waits for its turn among those that generate.
 
     Raises:
-        NoRoute: The model's server does not have the route.
+        NoRoute: The model has no server, or its server does not have the route.
         APIError: There was no answer, or the model's server failed.
     """
+    request.scope["state"]["told"]["kind"] = "plain"
+    if not isinstance(service.model, Forwards):
+        raise NoRoute(request.url.path)
+    if body and "model" in body:
+        with contextlib.suppress(APIError):  # another model's name is left
+            suffix_of(str(body["model"]), service.name, service.settings.routes)
+            body = {**body, "model": service.name}
+    forward = service.model.forward(
+        body,
+        key=(key_of(request.headers) or None) if service.settings.forward_key else None,
+        path=path,
+        method=request.method,
+        headers={name: request.headers[name] for name in _SENT if name in request.headers},
+    )
+    turn = service.call_limiter.request_limiter().enter() if generates else contextlib.nullcontext()
     head: list[Forwarded] = []
-    pieces = _pieces(model, call_limiter, call, head, request.url.path)
-    first = await opened(request, pieces)
+
+    async def pieces() -> Pieces:
+        try:
+            async with turn, forward as answer:
+                if "event-stream" not in answer.headers.get("content-type", ""):
+                    # whole or not at all, so that what breaks off can still become an error's status
+                    whole = _checked(answer, b"".join([piece async for piece in answer.body]), path, request.url.path)
+                    head.append(answer)
+                    yield whole
+                    return
+                head.append(answer)
+                yield b""  # status and headers, before the first event
+                async for piece in answer.body:
+                    yield piece
+        except ModelError as error:
+            if not head:
+                raise api_error(error) from None
+            yield b"\n\n" + api_error(error).events(request.url.path)
+
+    rest = pieces()
+    first = await opened(request.receive, rest)
     (answer,) = head
-    headers = {name: value for name, value in answer.headers.items() if _kept(name.lower())}
-    return Stream(first, pieces, answer.status, headers)
+    kept = [name for name in answer.headers if name.lower() in _KEPT or name.lower().startswith("x-ratelimit-")]
+    return Stream(first, rest, answer.status, {name: answer.headers[name] for name in kept})
 
 
-def _kept(name: str) -> bool:
-    return name in _KEPT or name.startswith(_KEPT_PREFIX)
-
-
-async def _pieces(
-    model: Forwards, call_limiter: FairLimiter | None, call: Call, head: list[Forwarded], asked: str
-) -> AsyncGenerator[bytes, None]:
-    begun = False
-    try:
-        turn = call_limiter.request_limiter().enter() if call_limiter else contextlib.nullcontext()
-        async with (
-            turn,
-            model.forward(call.body, key=call.key, path=call.path, method=call.method, headers=call.headers) as answer,
-        ):
-            head.append(answer)
-            if "event-stream" not in answer.headers.get("content-type", ""):
-                # whole or not at all, so that what breaks off can still become an error's status
-                yield _checked(answer, b"".join([piece async for piece in answer.body]), call, asked)
-                return
-            begun = True
-            yield b""  # status and headers, before the first event
-            async for piece in answer.body:
-                yield piece
-    except ModelError as error:
-        if not begun:
-            raise api_error(error) from None
-        yield b"\n\n" + api_error(error).events(asked)
-
-
-def _checked(answer: Forwarded, body: bytes, call: Call, asked: str) -> bytes:
-    """Return the body of an answer that the client can have as it is, or an error of the client's own."""
+def _checked(answer: Forwarded, body: bytes, path: str, asked: str) -> bytes:
+    """Return the body of an answer that the client can have as it is, or raise an error of the client's own."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
         told = None
-    if call.path != _CHAT and answer.status < 400 and (told is None or not isinstance(told, Mapping)):
+    if path != _CHAT and answer.status < 400 and not isinstance(told, Mapping):
         return body  # a list of scores, sound, text
     status = answer.status if answer.status >= 400 else error_status(told) or answer.status
     refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
-    if status in (404, 405, 501) and call.path != _CHAT and not refusal.no_model:
+    if status in (404, 405, 501) and path != _CHAT and not refusal.no_model:
         raise NoRoute(asked, refusal.message if status == 501 else "")
     if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
@@ -126,3 +129,26 @@ def _checked(answer: Forwarded, body: bytes, call: Call, asked: str) -> bytes:
     if status >= 500 or not isinstance(told, Mapping):
         status = max(status, 502)
     raise api_error(ModelError(f"the model's server answered {refusal.status}{words}", status=status))
+
+
+async def relayed(service: Service, request: Request) -> Response:
+    """Pass a request on whose route is the model's server's alone."""
+    with service.admission.enter():
+        path, body = request.url.path, parse(await request.body() or b"{}")
+        generates = not path.endswith("tokenize")
+        return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=generates)
+
+
+async def counted(service: Service, request: Request) -> Response:
+    """Count a prompt's tokens: by the model's own server, or where it has no such route, by the connection."""
+    path = request.url.path
+    api: type[Api] = MessagesApi if path.startswith(MESSAGES) else ResponsesApi
+    with service.admission.enter():
+        body = parse(await request.body() or b"{}")
+        try:
+            return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=False)
+        except NoRoute:
+            with renamed(api.names):
+                (chat,) = api.read({"max_tokens": 1, **body})
+        tokens = await service.model.count_tokens(chat["messages"])
+        return Json({"input_tokens": tokens} | ({} if api is MessagesApi else {"object": "response.input_tokens"}))

@@ -1,9 +1,9 @@
-"""The service that all requests share: the model, the limiter of its calls, the record, the metrics."""
+"""The service that all requests share: the model, the bounds on requests and calls, the record, the metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,31 +13,38 @@ from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings
 from selfagg.run.limiter import FairLimiter
-from selfagg.server.admission import Admission
-from selfagg.server.background import Background
+from selfagg.server.background import Background, Kept
 from selfagg.server.deliberation import Deliberator
-from selfagg.server.kept import Kept
-from selfagg.server.metrics import Metrics
-from selfagg.server.names import check_routes, served_name
-from selfagg.server.plan import DeliberationPlan, asked_for, planned
+from selfagg.server.errors import APIError
+from selfagg.server.monitoring import Metrics
+from selfagg.server.plan import DeliberationPlan, check_routes, planned
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Sampling
 
 
+class Admission:
+    """A gatekeeper that lets requests in while there is room; ``open`` are inside, those that wait included."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.open = limit, 0
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Hold one of the places for open requests; raise APIError 429 if there is none."""
+        if self.open >= self.limit:
+            words = f"{self.open} requests are open, as many as this server takes"
+            raise APIError(429, words, code="queue_full", wait_s=1.0)
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
 class Service:
-    """Open while the server runs; a model that ``is_open`` stays so afterwards.
+    """Open while the server runs; a model that ``is_open`` stays so afterwards."""
 
-    Attributes:
-        model: The connection.
-        settings: Defaults, limits, keys.
-        call_limiter: The bound on calls in flight, in turns between requests.
-        admission: The bound on open requests.
-        metrics: The counters.
-        deliberator: Answers requests.
-        kept: Keeps responses.
-        background: Works on responses that nobody waits for.
-    """
-
+    deliberator: Deliberator
     kept: Kept
     background: Background
 
@@ -45,25 +52,19 @@ class Service:
         self, model: Model, settings: ServeSettings, concurrency: int | None, *, is_open: bool = False
     ) -> None:
         check_routes(settings.routes)
-        self.model = model
-        self.settings = settings
-        self.metrics = Metrics()
-        self.admission = Admission(settings.limits.open_requests)
-        self.call_limiter = FairLimiter(
-            concurrency or model.concurrency, model.limiter if isinstance(model, Limited) else None
-        )
-        self.deliberator = Deliberator(model, self.call_limiter, None)
+        self.model, self.name, self.settings = model, model.name.removeprefix("openai:"), settings
+        self.metrics, self.admission = Metrics(), Admission(settings.limits.open_requests)
+        limiter = model.limiter if isinstance(model, Limited) else None
+        self.call_limiter = FairLimiter(concurrency or model.concurrency, limiter)
         self._concurrency, self._is_open = concurrency, is_open
         self._stack = AsyncExitStack()
-        self.metrics.watch("selfagg_open_requests", "Requests that are being answered.", lambda: self.admission.open)
-        self.metrics.watch(
-            "selfagg_calls_in_flight", "Calls that the model works on.", lambda: self.call_limiter.inside
-        )
-        self.metrics.watch(
-            "selfagg_calls_waiting", "Calls that wait for their turn.", lambda: self.call_limiter.waiting
-        )
-        words = "Responses in the background that are worked on."
-        self.metrics.watch("selfagg_background_open", words, lambda: self.background.open)
+        for name, words, value in (
+            ("open_requests", "Requests that are being answered.", lambda: self.admission.open),
+            ("calls_in_flight", "Calls that the model works on.", lambda: self.call_limiter.inside),
+            ("calls_waiting", "Calls that wait for their turn.", lambda: self.call_limiter.waiting),
+            ("background_open", "Responses in the background that are worked on.", lambda: self.background.open),
+        ):
+            self.metrics.gauge(f"selfagg_{name}", words).set_function(value)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -79,15 +80,6 @@ class Service:
             self._stack = stack.pop_all()
         return self
 
-    def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
-        """Return the plan for a request in the form of chat completions.
-
-        Raises:
-            APIError: Something asked for cannot be.
-        """
-        asked = asked_for(chat, served_name(self.model.name), self.settings)
-        return planned(chat, asked, self.settings, forwards=isinstance(self.model, Forwards))
-
     def _begun(self, stack: AsyncExitStack) -> Record | None:
         """Open the record and begin its run, or go on with the run that it holds."""
         settings = self.settings
@@ -99,6 +91,10 @@ class Service:
         made = configuration(method, self.model.name, sampled, "serve")
         record.begin(made, list(record.questions()), about(context=self.model.context))
         return record
+
+    def plan(self, chat: Mapping[str, Any]) -> DeliberationPlan:
+        """Return the plan for a request in the form of chat completions; see `planned`."""
+        return planned(chat, self.name, self.settings, forwards=isinstance(self.model, Forwards))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

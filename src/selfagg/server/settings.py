@@ -1,14 +1,20 @@
-"""Settings that the operator of a server decides."""
+"""Settings that the operator of a server decides, the clients' keys among them."""
 
 from __future__ import annotations
 
+import ipaddress
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from selfagg._internal.arguments import check_amounts
+from selfagg.errors import UsageError
 from selfagg.run.runner import Choice
+
+KEYS_VARIABLE = "SELFAGG_API_KEYS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +39,6 @@ class ServerLimits:
 
     def __post_init__(self) -> None:
         check_amounts(**asdict(self))
-
-    @property
-    def all_bodies_bytes(self) -> int:
-        """Return the bytes that the bodies of all open requests may have."""
-        return self.bodies_at_once * self.body_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,48 @@ class ServeSettings(RequestDefaults):
     forward_key: bool = False
     allow_origins: tuple[str, ...] = ()
     keep_alive_s: float = 15.0
+
+
+def read_keys(file: Path | None) -> tuple[str, ...]:
+    """Return the keys that clients must have, from a file or the environment; none: no key is asked for.
+
+    Raises:
+        UsageError: The file cannot be read, or holds no key.
+    """
+    if file is None:
+        where, given = KEYS_VARIABLE, os.environ.get(KEYS_VARIABLE, "").split(",")
+    else:
+        try:
+            where, given = str(file), file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not text"
+            raise UsageError(f"cannot read the client keys {file}: {why}") from None
+    keys = tuple(key.strip() for key in given if key.strip() and not key.startswith("#"))
+    for number, key in enumerate(keys, 1):
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise UsageError(f"{where}: key {number} holds characters that no header can carry")
+    if file and not keys:
+        raise UsageError(f"the file of client keys {file} holds none")
+    return keys
+
+
+def check_address(host: str, settings: ServeSettings) -> None:
+    """Raise UsageError if others than this machine or an allowed site could use the server without a key."""
+    for origin in settings.allow_origins:
+        if origin == "*" and not settings.keys:
+            why = "lets every page on the web use your model: name keys, or the sites one by one"
+            raise UsageError(f"--allow-origin * {why}")
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#\s*]+", origin):
+            why = "an origin reads https://HOST or https://HOST:PORT, without a path"
+            raise UsageError(f"--allow-origin {origin}: {why}")
+    if not is_loopback(host) and not settings.keys:
+        how = f"name keys with --client-keys FILE or in {KEYS_VARIABLE}"
+        raise UsageError(f"--host {host} can be reached by others: {how}")
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a name or address is this machine's own, which no other machine can reach."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"

@@ -1,4 +1,4 @@
-"""Run the server until it is told to stop."""
+"""Run the server until it is told to stop, on connections with bounds that uvicorn does not set."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from selfagg._internal.blocking import heard_by
 from selfagg.errors import UsageError
@@ -20,15 +21,19 @@ from selfagg.models.base import Model
 from selfagg.models.openai.network import allow_many_connections
 from selfagg.models.retries import RetryPolicy
 from selfagg.server.app import create_app
-from selfagg.server.protocol import BoundedProtocol
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings
 
-PATIENCE_S: Final = 30.0
-"""Shorter than a long evaluation's: a client waits, and can be told to come back."""
+PATIENCE_S: Final = 30.0  # shorter than a long evaluation's: a client waits, and can be told to come back
+TIMEOUT_S: Final = 600.0  # longest silence of an ``openai:`` server within a reply, where the user names none
+HEAD_BYTES: Final = 64 * 2**10  # largest request line and headers together, and largest trailer
+HEAD_S: Final = 30.0
+"""Longest time from the first byte of a connection or request to the end of its headers, in seconds."""
 
-TIMEOUT_S: Final = 600.0
-"""Longest silence of an ``openai:`` server within a reply, where the user names none."""
+LINGER_S: Final = 5.0
+"""Seconds for a refused upload to read its refusal: a connection closed at once would be reset under it."""
+
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 _BACKLOG: Final = 4096
 _IDLE_S: Final = 75  # longer than nginx keeps a connection to its upstream: it is the one to close it
@@ -45,7 +50,10 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("selfagg.server").setLevel(logging.INFO)
     allow_many_connections()
-    _run(_serve(model, settings, listening(host, port), grace_s, concurrency))
+    start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
+    with contextlib.suppress(ImportError):  # about twice the requests a second
+        from uvloop import run as start
+    start(_serve(model, settings, listening(host, port), grace_s, concurrency))
 
 
 def access_of(given: Access) -> Access:
@@ -60,20 +68,8 @@ def access_of(given: Access) -> Access:
     return replace(given, timeout_s=timeout_s, whole_s=timeout_s, retries=policy)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run with uvloop if it is installed: about twice the requests a second."""
-    start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
-    with contextlib.suppress(ImportError):
-        from uvloop import run as start
-    start(work)
-
-
 def listening(host: str, port: int) -> socket.socket:
-    """Open a listening socket at this address.
-
-    Raises:
-        UsageError: The address is not to be had.
-    """
+    """Open a listening socket at this address; raise UsageError if it is not to be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         taken = socket.socket(family, kind, protocol)
@@ -97,26 +93,12 @@ async def _serve(
 
 
 class HttpServer(uvicorn.Server):
-    """A server of a service's application over HTTP.
-
-    Args:
-        service: The open service.
-        grace_s: Seconds that open requests get when the server stops.
-    """
+    """A server of an open service's application; open requests get ``grace_s`` seconds when it stops."""
 
     def __init__(self, service: Service, grace_s: int) -> None:
-        config = uvicorn.Config(
-            create_app(service),
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_IDLE_S,
-            timeout_graceful_shutdown=grace_s,
-            server_header=False,
-            http=BoundedProtocol,
-        )
-        super().__init__(config)
+        off: Any = {"lifespan": "off", "ws": "none", "log_config": None, "access_log": False, "server_header": False}
+        waits: Any = {"timeout_keep_alive": _IDLE_S, "timeout_graceful_shutdown": grace_s, "backlog": _BACKLOG}
+        super().__init__(uvicorn.Config(create_app(service), http=BoundedProtocol, **off, **waits))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all requests, those that outlast the grace (or a second signal) by force, before the record closes."""
@@ -132,3 +114,61 @@ class HttpServer(uvicorn.Server):
         """Stop when told to, but do not kill the process afterwards: the record is closed after it."""
         with heard_by(self.handle_exit):
             yield
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A protocol that closes connections whose headers are too large or slow, or whose upload nobody reads."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._unclaimed = 0  # bytes since the parser last got a whole head or a piece of a body
+        self._whole = True  # whether the request that the parser reads has come to its end
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._close_after(HEAD_S)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._keep_open()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unclaimed += len(data)
+        super().data_received(data)
+        if self._unclaimed > HEAD_BYTES and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+                self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._whole = False
+        self._close_after(HEAD_S)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._unclaimed = 0
+        self._keep_open()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unclaimed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unclaimed, self._whole = 0, True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._whole:
+            self._close_after(LINGER_S)
+
+    def _close_after(self, seconds: float) -> None:
+        self._keep_open()
+        self._timer = self.loop.call_later(seconds, self.transport.close)
+
+    def _keep_open(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

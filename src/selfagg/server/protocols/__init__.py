@@ -1,13 +1,113 @@
-"""The APIs that clients speak: a file each."""
+"""The APIs that clients speak, a file each: requests read as chat completions, and answers written."""
 
 from __future__ import annotations
 
-from selfagg.server.protocols.base import Api, Head, Writer
-from selfagg.server.protocols.chat import ChatApi
-from selfagg.server.protocols.completions import CompletionsApi
-from selfagg.server.protocols.messages import MessagesApi
-from selfagg.server.protocols.responses import ResponsesApi
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-APIS: tuple[Api, ...] = (ChatApi(), ResponsesApi(), MessagesApi(), CompletionsApi())
+from selfagg.server.deliberation import DeliberationResult, tokens
+from selfagg.server.errors import APIError, refused
+from selfagg.server.events import Event
+from selfagg.server.requests import Form
 
-__all__ = ["APIS", "Api", "ChatApi", "CompletionsApi", "Head", "MessagesApi", "ResponsesApi", "Writer"]
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+
+class Api(ABC):
+    """One answer of one API: its request is read, and what happens is written, whole or as a stream.
+
+    Attributes:
+        route: The API's path below ``/v1``.
+        prefix: Prefix of its answers' ids.
+        names: Its own names for fields of chat completions, for errors.
+        form: The form of its requests, for the OpenAPI document.
+    """
+
+    route: ClassVar[str]
+    prefix: ClassVar[str]
+    names: ClassVar[Mapping[str, str]] = {}
+    form: ClassVar[type[Form]]
+
+    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
+        self.id = name or f"{self.prefix}{secrets.token_hex(24)}"
+        self.model, self.created = str(body["model"]), int(time.time())
+        rsa, options = body.get("rsa"), body.get("stream_options")
+        self.shows = rsa.get("progress") if isinstance(rsa, Mapping) else None  # how the client wants to see progress
+        self.includes_usage = isinstance(options, Mapping) and bool(options.get("include_usage"))
+
+    @classmethod
+    @abstractmethod
+    def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return a request in the form of chat completions; several where it asks several questions.
+
+        Raises:
+            APIError: It is not of this API's form.
+        """
+
+    @abstractmethod
+    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
+        """Return the whole answer, of one outcome for each question."""
+
+    def begin(self) -> bytes:
+        """Return the first bytes of a stream, before all events."""
+        return b""
+
+    @abstractmethod
+    def write(self, event: Event) -> bytes:
+        """Return the bytes that tell of one event in a stream."""
+
+    def failed(self, error: APIError) -> bytes:
+        """End a stream that has begun with an error."""
+        return error.events(f"/v1/{self.route}")
+
+    def object(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Return an object of OpenAI's APIs with what every answer repeats."""
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model, **fields}
+
+
+def usage(outcome: DeliberationResult) -> dict[str, Any]:
+    """Return the tokens of the client's own prompt and of the answer; all that was spent under ``selfagg``.
+
+    Agents compare the prompt's tokens with the context window to decide when to shorten their history.
+    """
+    told = tokens(outcome.own)
+    told["prompt_tokens_details"]["deliberation_tokens"] = outcome.spent.prompt
+    told["completion_tokens_details"]["deliberation_tokens"] = outcome.spent.completion
+    return {**told, "selfagg": outcome.account}
+
+
+def comment(line: str) -> bytes:
+    """Return a server-sent event that clients skip."""
+    return f": {line}\n\n".encode()
+
+
+# -- parts of a conversation in the words of chat completions
+
+
+def role_of(message: Mapping[str, Any], roles: Sequence[str], where: str) -> str:
+    """Return the role of a message; raise APIError if it is none of these."""
+    if (role := message.get("role")) not in roles:
+        raise refused(f"{where}.role: {str(role)[:100]!r} is no role of a message", f"{where}.role")
+    return str(role)
+
+
+def parts_of(content: object, where: str, kind: str) -> list[Mapping[str, Any]]:
+    """Return the parts of a message's content, which has parts of this ``kind``; raise APIError if it has none."""
+    if not isinstance(content, list) or not all(isinstance(part, Mapping) for part in content):
+        raise refused(f"{where}: it is text, or a list of {kind}", where)
+    return content
+
+
+def joined(parts: Sequence[dict[str, Any]]) -> Any:
+    """Return parts as one text where all are text, else as they are."""
+    if all(part["type"] == "text" for part in parts):
+        return "\n\n".join(part["text"] for part in parts)
+    return parts
+
+
+def called(name: object, call_id: object, arguments: str) -> dict[str, Any]:
+    """Return a tool call."""
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}

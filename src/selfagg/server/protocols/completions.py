@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from selfagg.server.answers import account, finish_reason, tokens, usage
-from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.errors import APIError, refused
-from selfagg.server.events import Ended, Piece, Progress
-from selfagg.server.protocols.base import DONE, Api, Head, Writer, data
-from selfagg.server.protocols.chat import includes_usage
-from selfagg.server.schemas import RsaOptions, read
-from selfagg.types import Reply, Usage
+from selfagg.server.deliberation import DeliberationResult, tokens
+from selfagg.server.errors import DONE, refused, sse
+from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason
+from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
+from selfagg.server.requests import Form, read
+from selfagg.types import Reply
 
-_MOST_PROMPTS = 128
-_REFUSED = {
+_MOST_PROMPTS: Final = 128
+_REFUSED: Final = {
     "echo": "an answer that was deliberated on does not go on with its prompt",
     "suffix": "an answer that was deliberated on does not go before a text",
     "logprobs": "only chat completions return them for a deliberated answer",
@@ -27,15 +25,10 @@ _REFUSED = {
 }
 
 
-class CompletionsRequest(BaseModel):
+class CompletionsRequest(Form):
     """A completion request of the OpenAI API, and ``rsa``; further fields are those of chat completions."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    model: str
     prompt: str | list[str] = Field(description="One question, or several; lists of tokens are for plain calls alone.")
-    rsa: bool | RsaOptions | None = None
-    stream: bool | None = None
     echo: bool | None = None
     suffix: str | None = None
     logprobs: int | bool | None = None
@@ -43,14 +36,15 @@ class CompletionsRequest(BaseModel):
 
 
 class CompletionsApi(Api):
-    """``POST /v1/completions``."""
+    """``POST /v1/completions``; a stream has chunks of text, and progress in comments alone."""
 
     route = "completions"
     prefix = "cmpl-"
     names: ClassVar[Mapping[str, str]] = {"messages": "prompt"}
     form = CompletionsRequest
 
-    def read(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         prompt = body.get("prompt")
         if isinstance(prompt, list) and not all(isinstance(one, str) for one in prompt):
             raise refused("prompt: lists of tokens cannot be deliberated on; send text, or rsa: false", "prompt")
@@ -67,48 +61,29 @@ class CompletionsApi(Api):
         rest = {name: value for name, value in body.items() if name not in ("prompt", *_REFUSED)}
         return [{**rest, "messages": [{"role": "user", "content": prompt}]} for prompt in prompts]
 
-    def whole(self, head: Head, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
+    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
         replies = [member.reply or Reply("") for outcome in outcomes for member in outcome.members]
         choices = [_choice(index, reply.text, finish_reason(reply)) for index, reply in enumerate(replies)]
-        return {**_repeated(head), "choices": choices, "usage": _usage(outcomes)}
+        own, accounts = [outcome.own for outcome in outcomes], [outcome.account for outcome in outcomes]
+        spent = {**tokens(reduce(add, own)), "selfagg": accounts} if len(outcomes) > 1 else usage(outcomes[0])
+        return self.object("text_completion", choices=choices, usage=spent)
 
-    def writer(self, head: Head) -> Writer:
-        return _Chunks(head)
+    def write(self, event: Event) -> bytes:
+        match event:
+            case None:
+                return KEEP_ALIVE
+            case Progress():
+                return b"" if self.shows == "none" or event.late else comment(event.line)
+            case Piece():
+                return self._chunk(choices=[_choice(event.index, event.text, None)]) if event.text else b""
+            case Ended():
+                return self._chunk(choices=[_choice(event.index, "", event.finish)])
+            case DeliberationResult():
+                return (self._chunk(choices=[], usage=usage(event)) if self.includes_usage else b"") + DONE
 
-
-def _usage(outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-    if len(outcomes) == 1:
-        return usage(outcomes[0])
-    own = reduce(add, (outcome.own for outcome in outcomes), Usage())
-    return {**tokens(own), "selfagg": [account(outcome) for outcome in outcomes]}
-
-
-def _repeated(head: Head) -> dict[str, Any]:
-    return {"id": head.id, "object": "text_completion", "created": head.created, "model": head.model}
+    def _chunk(self, **fields: Any) -> bytes:
+        return sse(self.object("text_completion", **fields))
 
 
 def _choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish}
-
-
-class _Chunks(Writer):
-    """Chunks of text; progress can be told in comments alone."""
-
-    def progress(self, event: Progress) -> list[bytes]:
-        return [] if self.head.progress == "none" or event.late else [f": {event.line}\n\n".encode()]
-
-    def piece(self, event: Piece) -> list[bytes]:
-        return [self._chunk(event.index, event.text, None)] if event.text else []
-
-    def ended(self, event: Ended) -> list[bytes]:
-        return [self._chunk(event.index, "", event.finish)]
-
-    def done(self, outcome: DeliberationResult) -> list[bytes]:
-        told = {**_repeated(self.head), "choices": [], "usage": usage(outcome)}
-        return [*([data(told)] if includes_usage(self.head.body) else []), DONE]
-
-    def failed(self, error: APIError) -> list[bytes]:
-        return [data(error.body), DONE]
-
-    def _chunk(self, index: int, text: str, finish: str | None) -> bytes:
-        return data({**_repeated(self.head), "choices": [_choice(index, text, finish)]})

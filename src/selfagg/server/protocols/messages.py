@@ -6,50 +6,39 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from selfagg.server.answers import account, finish_reason
 from selfagg.server.deliberation import DeliberationResult
-from selfagg.server.errors import APIError, refused
-from selfagg.server.events import Ended, Piece, Progress, whole_piece
-from selfagg.server.protocols.base import Api, Head, Writer, named
-from selfagg.server.schemas import RsaOptions, read
+from selfagg.server.errors import refused, sse
+from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
+from selfagg.server.protocols import Api, called, joined, parts_of, role_of
+from selfagg.server.requests import Form, read
 from selfagg.types import Reply
 
-SIGNATURE: Final = "selfagg"
-"""Signs thinking blocks, which this server cannot sign as Anthropic does."""
-
-_SAME: Final = ("model", "rsa", "stream", "seed", "temperature", "top_p", "top_k", "min_p", "chat_template_kwargs")
+SIGNATURE: Final = "selfagg"  # signs thinking blocks, which this server cannot sign as Anthropic does
 _READ: Final = (
     *("messages", "system", "max_tokens", "stop_sequences", "tools", "tool_choice", "output_config", "thinking"),
-    *("metadata", "service_tier", "cache_control", "stream_options"),
+    *("metadata", "service_tier", "cache_control", "stream_options", "n"),
 )
 _STOPS: Final = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _CHOICES: Final = {"auto": "auto", "any": "required", "none": "none"}
 
 
-class MessagesRequest(BaseModel):
+class MessagesRequest(Form):
     """A request of Anthropic's Messages API, and ``rsa``."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    model: str
     max_tokens: int = Field(ge=1, description="Most tokens of one generation, not of all.")
     messages: list[dict[str, Any]] = Field(min_length=1)
-    rsa: bool | RsaOptions | None = None
-    stream: bool | None = None
     system: str | list[dict[str, Any]] | None = None
     stop_sequences: list[str] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: dict[str, Any] | None = None
     thinking: dict[str, Any] | None = None
     output_config: dict[str, Any] | None = None
-    temperature: float | None = Field(None, ge=0, le=100)
-    top_p: float | None = Field(None, ge=0, le=1)
 
 
 class MessagesApi(Api):
-    """``POST /v1/messages``."""
+    """``POST /v1/messages``; a stream has one block after the other."""
 
     route = "messages"
     prefix = "msg_"
@@ -60,89 +49,157 @@ class MessagesApi(Api):
     }
     form = MessagesRequest
 
-    def read(self, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
+        super().__init__(body, name)
+        thinking = body.get("thinking")
+        asked = isinstance(thinking, Mapping) and thinking.get("type") not in (None, "disabled")
+        # A client that did not ask for thinking blocks reads the first block as text.
+        self._thinks = asked or self.shows in ("reasoning", "members")
+        self._block: tuple[str, object] | None = None  # its kind, and which call it is
+        self._index = -1
+        self._finish = "stop"
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         request = read(MessagesRequest, body)
         if body.get("mcp_servers"):
             raise refused("mcp_servers: this server calls no tools itself", "mcp_servers")
-        chat = {name: value for name, value in body.items() if name not in (*_SAME, *_READ, "n")}
-        chat |= {name: body[name] for name in _SAME if body.get(name) is not None}
-        chat["messages"] = conversation(body)
+        system = _text(request.system or "", "system")
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+        for place, message in enumerate(request.messages):
+            messages += _turn(message, f"messages.{place}")
         own = [tool for tool in request.tools or () if tool.get("type") in (None, "custom")]
+        config = request.output_config or {}
         wanted = {
+            "messages": messages,
             "max_completion_tokens": request.max_tokens,
             "stop": request.stop_sequences,
             "tools": [_tool(tool) for tool in own],
             "tool_choice": _tool_choice(request.tool_choice) if own else None,
-            "response_format": _format(request.output_config),
-            "reasoning_effort": (request.output_config or {}).get("effort"),
+            "response_format": _format(config.get("format")),
+            "reasoning_effort": config.get("effort"),
         }
+        rest = {name: value for name, value in body.items() if name not in _READ}
         hosted = {f"tools ({tool.get('type')})": True for tool in request.tools or () if tool not in own}
-        return [chat | {name: value for name, value in wanted.items() if value} | hosted]
+        return [rest | {name: value for name, value in wanted.items() if value} | hosted]
 
-    def whole(self, head: Head, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
+    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
         (outcome,) = outcomes
         reply = outcome.members[0].reply or Reply("")
-        blocks = [*_blocks(whole_piece(0, reply), thinks=_thinks(head))] or [{"type": "text", "text": ""}]
-        return {**_message(head, blocks), **_stop(finish_reason(reply)), "usage": _usage(outcome)}
+        blocks = [*self._blocks(whole_piece(0, reply))] or [{"type": "text", "text": ""}]
+        return self._message(blocks, finish_reason(reply), _usage(outcome))
 
-    def writer(self, head: Head) -> Writer:
-        return _Stream(head)
+    def _blocks(self, piece: Piece) -> Iterator[dict[str, Any]]:
+        if piece.reasoning and self._thinks:
+            yield {"type": "thinking", "thinking": piece.reasoning, "signature": SIGNATURE}
+        if text := piece.text or piece.fields.get("refusal"):
+            yield {"type": "text", "text": text}
+        for call in piece.fields.get("tool_calls") or ():
+            function = call.get("function") or {}
+            try:
+                given = json.loads(function.get("arguments") or "{}")
+            except ValueError:  # the model wrote no JSON: the client sees what it wrote
+                given = {"arguments": function.get("arguments")}
+            yield {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given}
+
+    def _message(self, blocks: Sequence[Any], finish: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
+        head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": blocks}
+        return {**head, **_stop(finish), "usage": usage}
+
+    # -- as a stream
+
+    def begin(self) -> bytes:
+        return sse({"type": "message_start", "message": self._message([], None, _usage(None))})
+
+    def write(self, event: Event) -> bytes:
+        match event:
+            case None:
+                return sse({"type": "ping"})
+            case Progress():
+                told = self._thinks and self.shows != "none" and not event.late
+                return self._add("thinking", f"{event.line}\n") if told else b""
+            case Piece():
+                return self._piece(event)
+            case Ended():
+                self._finish = event.finish
+                return b""
+            case DeliberationResult():
+                empty = b"" if self._block and self._block[0] != "thinking" else self._add("text", "")
+                end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(event)}
+                return empty + self._close() + sse(end) + sse({"type": "message_stop"})
+
+    def _piece(self, piece: Piece) -> bytes:
+        found = self._add("thinking", piece.reasoning) if piece.reasoning and self._thinks else b""
+        if text := piece.text or piece.fields.get("refusal"):
+            found += self._add("text", text)
+        for call in piece.fields.get("tool_calls") or ():
+            function = call.get("function") or {}
+            block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
+            found += self._open(("tool_use", call.get("index", 0)), block)
+            if written := function.get("arguments"):
+                found += self._delta({"type": "input_json_delta", "partial_json": written})
+        return found
+
+    def _add(self, kind: str, text: str) -> bytes:
+        start = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
+        opened = self._open((kind, None), start)
+        return opened + (self._delta({"type": f"{kind}_delta", kind: text}) if text else b"")
+
+    def _open(self, block: tuple[str, object], start: Mapping[str, Any]) -> bytes:
+        if self._block == block:
+            return b""
+        closed = self._close()
+        self._block, self._index = block, self._index + 1
+        return closed + sse({"type": "content_block_start", "index": self._index, "content_block": start})
+
+    def _delta(self, delta: Mapping[str, Any]) -> bytes:
+        return sse({"type": "content_block_delta", "index": self._index, "delta": delta})
+
+    def _close(self) -> bytes:
+        if self._block is None:
+            return b""
+        signed = self._block[0] == "thinking"
+        self._block = None
+        end = sse({"type": "content_block_stop", "index": self._index})
+        return (self._delta({"type": "signature_delta", "signature": SIGNATURE}) if signed else b"") + end
 
 
-def _thinks(head: Head) -> bool:
-    """Return True if the client takes thinking blocks; one that did not ask for them reads the first block as text."""
-    thinking = head.body.get("thinking")
-    asked = isinstance(thinking, Mapping) and thinking.get("type") not in (None, "disabled")
-    return asked or head.progress in ("reasoning", "members")
+def _stop(finish: str | None) -> dict[str, Any]:
+    return {"stop_reason": finish and _STOPS.get(finish, "end_turn"), "stop_sequence": None}
 
 
-# -- what is read
+def _usage(outcome: DeliberationResult | None) -> dict[str, Any]:
+    """Return the tokens; as Anthropic has it, those from a cache are none of the input's."""
+    names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    if outcome is None:
+        return dict.fromkeys(names, 0)
+    own = outcome.own
+    figures = (own.prompt - own.cached, own.completion, 0, own.cached)
+    return {**dict(zip(names, figures, strict=True)), "selfagg": outcome.account}
 
 
-def conversation(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return system prompt and messages as chat completions has them.
-
-    Raises:
-        APIError: A message or a block has no place in a conversation.
-    """
-    system = _text(body.get("system") or "", "system")
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    for place, message in enumerate(body.get("messages") or ()):
-        where, role = f"messages.{place}", message.get("role")
-        if role not in ("user", "assistant", "system"):
-            raise refused(f"{where}.role: {str(role)[:100]!r} is no role of a message", f"{where}.role")
-        content = message.get("content")
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
-            raise refused(f"{where}.content: it is text, or a list of blocks", f"{where}.content")
-        messages += _turn(role, blocks, f"{where}.content")
-    return messages
-
-
-def _turn(role: str, blocks: Sequence[Mapping[str, Any]], where: str) -> Iterator[dict[str, Any]]:
+def _turn(message: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
     """Yield a turn's messages: results of tools are messages of their own, before what the user says."""
+    role, content = role_of(message, ("user", "assistant", "system"), where), message.get("content")
+    text = [{"type": "text", "text": content}]
+    blocks = text if isinstance(content, str) else parts_of(content, f"{where}.content", "blocks")
     parts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
     for place, block in enumerate(blocks):
-        at, kind = f"{where}.{place}", block.get("type")
+        at, kind = f"{where}.content.{place}", block.get("type")
         if kind == "tool_result":
-            text = _text(block.get("content") or "", f"{at}.content")
-            text = f"Error: {text}" if block.get("is_error") else text
-            yield {"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": text}
+            result = _text(block.get("content") or "", f"{at}.content")
+            result = f"Error: {result}" if block.get("is_error") else result
+            yield {"role": "tool", "tool_call_id": block.get("tool_use_id"), "content": result}
         elif kind == "tool_use":
             arguments = json.dumps(block.get("input") or {}, ensure_ascii=False)
-            function = {"name": block.get("name"), "arguments": arguments}
-            calls.append({"id": block.get("id"), "type": "function", "function": function})
+            calls.append(called(block.get("name"), block.get("id"), arguments))
         elif kind not in ("thinking", "redacted_thinking"):
             parts.append(_part(block, at))
-    if all(part["type"] == "text" for part in parts):
-        content: Any = "\n\n".join(part["text"] for part in parts)
-    else:
-        content = parts
     if calls:
-        yield {"role": role, "content": content or None, "tool_calls": calls}
+        yield {"role": role, "content": joined(parts) or None, "tool_calls": calls}
     elif parts or not blocks:
-        yield {"role": role, "content": content}
+        yield {"role": role, "content": joined(parts)}
 
 
 def _text(content: str | Sequence[Mapping[str, Any]], where: str) -> str:
@@ -174,124 +231,15 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tool_choice(choice: Mapping[str, Any] | None) -> Any:
-    if choice is None:
-        return None
-    if choice.get("type") == "tool":
+    kind = choice and choice.get("type")
+    if choice is None or kind in _CHOICES:
+        return _CHOICES.get(str(kind))
+    if kind == "tool":
         return {"type": "function", "function": {"name": choice.get("name")}}
-    if choice.get("type") not in _CHOICES:
-        raise refused(
-            f"tool_choice.type: {str(choice.get('type'))[:100]!r} is none of auto, any, tool, none", "tool_choice"
-        )
-    return _CHOICES[str(choice["type"])]
+    raise refused(f"tool_choice.type: {str(kind)[:100]!r} is none of auto, any, tool, none", "tool_choice")
 
 
-def _format(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    form = (config or {}).get("format")
+def _format(form: object) -> dict[str, Any] | None:
     if not isinstance(form, Mapping) or form.get("type") != "json_schema":
         return None
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": form.get("schema") or {}}}
-
-
-# -- what is written
-
-
-def _message(head: Head, blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"id": head.id, "type": "message", "role": "assistant", "model": head.model, "content": list(blocks)}
-
-
-def _stop(finish: str | None) -> dict[str, Any]:
-    return {"stop_reason": finish and _STOPS.get(finish, "end_turn"), "stop_sequence": None}
-
-
-def _usage(outcome: DeliberationResult | None) -> dict[str, Any]:
-    """Return the tokens; as Anthropic has it, those from a cache are none of the input's."""
-    usage: dict[str, Any] = {"input_tokens": 0, "output_tokens": 0}
-    usage |= {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-    if outcome:
-        own = outcome.own
-        usage |= {"input_tokens": own.prompt - own.cached, "cache_read_input_tokens": own.cached}
-        usage |= {"output_tokens": own.completion, "selfagg": account(outcome)}
-    return usage
-
-
-def _blocks(piece: Piece, *, thinks: bool) -> Iterator[dict[str, Any]]:
-    fields = piece.fields or {}
-    if piece.reasoning and thinks:
-        yield {"type": "thinking", "thinking": piece.reasoning, "signature": SIGNATURE}
-    if text := piece.text or fields.get("refusal"):
-        yield {"type": "text", "text": text}
-    for call in fields.get("tool_calls") or ():
-        function = call.get("function") or {}
-        try:
-            given = json.loads(function.get("arguments") or "{}")
-        except ValueError:
-            given = {"arguments": function.get("arguments")}  # the model wrote no JSON: the client sees what it wrote
-        yield {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given}
-
-
-class _Stream(Writer):
-    """The events, one block after the other."""
-
-    silence = named({"type": "ping"})
-
-    def __init__(self, head: Head) -> None:
-        super().__init__(head)
-        self._block: tuple[str, object] | None = None  # its kind, and which call it is
-        self._index = -1
-        self._finish: str | None = None
-
-    def begin(self) -> list[bytes]:
-        message = {**_message(self.head, ()), **_stop(None), "usage": _usage(None)}
-        return [named({"type": "message_start", "message": message})]
-
-    def progress(self, event: Progress) -> list[bytes]:
-        if self.head.progress == "none" or event.late or not _thinks(self.head):
-            return []
-        return self._add("thinking", f"{event.line}\n")
-
-    def piece(self, event: Piece) -> list[bytes]:
-        fields = event.fields or {}
-        found = self._add("thinking", event.reasoning) if event.reasoning and _thinks(self.head) else []
-        if text := event.text or fields.get("refusal"):
-            found += self._add("text", text)
-        for call in fields.get("tool_calls") or ():
-            function, mark = call.get("function") or {}, call.get("index", 0)
-            block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
-            found += self._open(("tool_use", mark), block)
-            if written := function.get("arguments"):
-                found.append(self._delta({"type": "input_json_delta", "partial_json": written}))
-        return found
-
-    def ended(self, event: Ended) -> list[bytes]:
-        self._finish = event.finish
-        return []
-
-    def done(self, outcome: DeliberationResult) -> list[bytes]:
-        empty = [] if self._block and self._block[0] != "thinking" else self._add("text", "")
-        end = {"type": "message_delta", "delta": _stop(self._finish or "stop"), "usage": _usage(outcome)}
-        return [*empty, *self._close(), named(end), named({"type": "message_stop"})]
-
-    def failed(self, error: APIError) -> list[bytes]:
-        return [named(error.anthropic)]
-
-    def _add(self, kind: str, text: str) -> list[bytes]:
-        more = {"signature": ""} if kind == "thinking" else {}
-        opened = self._open((kind, None), {"type": kind, kind: "", **more})
-        return [*opened, *([self._delta({"type": f"{kind}_delta", kind: text})] if text else [])]
-
-    def _open(self, block: tuple[str, object], start: Mapping[str, Any]) -> list[bytes]:
-        if self._block == block:
-            return []
-        closed = self._close()
-        self._block, self._index = block, self._index + 1
-        return [*closed, named({"type": "content_block_start", "index": self._index, "content_block": start})]
-
-    def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        return named({"type": "content_block_delta", "index": self._index, "delta": delta})
-
-    def _close(self) -> list[bytes]:
-        if self._block is None:
-            return []
-        signed = [self._delta({"type": "signature_delta", "signature": SIGNATURE})] * (self._block[0] == "thinking")
-        self._block = None
-        return [*signed, named({"type": "content_block_stop", "index": self._index})]

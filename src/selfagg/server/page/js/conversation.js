@@ -5,22 +5,20 @@ const MOST_TURNS = 100;
 const MOST_CHARACTERS = 2_000_000;
 
 class Conversation {
-  constructor() {
-    this.read();
-  }
+  kept = this.read();
 
   read() {
     try {
-      this.kept = JSON.parse(localStorage.getItem(PLACE)) ?? { turns: [], dropped: 0 };
+      this.kept = JSON.parse(localStorage.getItem(PLACE));
     } catch {
-      this.kept = { turns: [], dropped: 0 };
+      this.kept = null;
     }
-    return this.kept.turns;
+    return (this.kept ??= { turns: [], dropped: 0 });
   }
 
   // Another tab may have written since: its turns stay.
   keep(turn) {
-    const turns = this.read();
+    const { turns } = this.read();
     const at = turns.findIndex(({ id }) => id === turn.id);
     if (at < 0) turns.push(turn);
     else turns[at] = turn;

@@ -4,14 +4,17 @@ class Refused extends Error {}
 
 const headers = (key) => (key ? { Authorization: `Bearer ${key}` } : {});
 
+function post(path, body, key, signal) {
+  const told = { "Content-Type": "application/json", ...headers(key) };
+  return fetch(path, { method: "POST", headers: told, body: JSON.stringify(body), signal });
+}
+
 async function* completion(body, key, signal) {
-  const answer = await fetch("v1/chat/completions", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...headers(key) },
-    body: JSON.stringify(body),
-    signal,
-  });
-  if (!answer.ok) throw new Refused(await reason(answer));
+  const answer = await post("v1/chat/completions", body, key, signal);
+  if (!answer.ok) {
+    const told = await answer.json().catch(() => null);
+    throw new Refused(told?.error?.message ?? `the server answered ${answer.status}`);
+  }
   const lines = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let held = "";
   for (;;) {
@@ -29,14 +32,6 @@ async function* completion(body, key, signal) {
   }
 }
 
-async function reason(answer) {
-  try {
-    return (await answer.json()).error.message;
-  } catch {
-    return `the server answered ${answer.status}`;
-  }
-}
-
 async function served(key) {
   const answer = await fetch("v1/models", { headers: headers(key) });
   if (!answer.ok) return { needsKey: answer.status === 401 };
@@ -44,10 +39,6 @@ async function served(key) {
 }
 
 async function nodesOf(text, key) {
-  const answer = await fetch("v1/typeset", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", ...headers(key) },
-    body: JSON.stringify({ text }),
-  });
+  const answer = await post("v1/typeset", { text }, key);
   return answer.ok ? (await answer.json()).nodes : [text];
 }

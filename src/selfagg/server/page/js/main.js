@@ -19,8 +19,7 @@ function say(text, error = false) {
   byId("status").classList.toggle("error", error);
 }
 
-const openMember = (member, populations) => reader.show(member, populations);
-const viewOf = (turn) => new TurnView(turn, { open: openMember, retry: start });
+const viewOf = (turn) => new TurnView(turn, (member, populations) => reader.show(member, populations), start);
 
 function show() {
   const { turns, dropped } = conversation.kept;
@@ -98,9 +97,8 @@ async function start({ id = `${Date.now()}.${Math.random()}`, question }) {
   conversation.keep(turn);
   byId("clear").hidden = false;
   const view = viewOf(turn);
-  const before = shown().find(({ dataset }) => dataset.id === id);
-  if (before) before.replaceWith(view.element);
-  else byId("thread").append(view.element);
+  shown().find(({ dataset }) => dataset.id === id)?.remove(); // a retry is of the last turn
+  byId("thread").append(view.element);
   view.element.scrollIntoView({ block: "start" });
   const clock = waiting(turn);
   const left = () => conversation.keep(turn);
@@ -124,25 +122,21 @@ async function start({ id = `${Date.now()}.${Math.random()}`, question }) {
   }
 }
 
-function go(event) {
+byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   const question = byId("question").value.trim();
   if (!question || running) return;
   byId("question").value = "";
   start({ question });
-}
-
-function clear() {
+});
+byId("stop").addEventListener("click", () => running?.abort());
+byId("clear").addEventListener("click", () => {
   if (!confirm("Forget this conversation? No copy of it is kept.")) return;
   conversation.clear();
   reader.close();
   say("");
   show();
-}
-
-byId("ask").addEventListener("submit", go);
-byId("stop").addEventListener("click", () => running?.abort());
-byId("clear").addEventListener("click", clear);
+});
 byId("key").addEventListener("change", () => look().then(() => running || show()));
 byId("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit();

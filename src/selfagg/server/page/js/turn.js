@@ -22,9 +22,8 @@ async function copy(text) {
 }
 
 class TurnView {
-  constructor(turn, { open, retry }) {
-    this.turn = turn;
-    this.retry = retry;
+  constructor(turn, open, retry) {
+    Object.assign(this, { turn, retry });
     this.populations = new Populations(turn, open);
     this.summary = h("summary");
     this.work = h("details.work", this.summary, this.populations.place);

@@ -10,8 +10,7 @@ from serving import Served, serving
 
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server.keys import check_address
-from selfagg.server.settings import ServeSettings
+from selfagg.server.settings import ServeSettings, check_address
 
 CHAT = "/v1/chat/completions"
 BODY = {"model": "simulated:", "messages": [{"role": "user", "content": "what?"}], "rsa": {"n": 2, "k": 1, "t": 1}}

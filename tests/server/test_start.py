@@ -8,7 +8,7 @@ import pytest
 from serving import serving
 
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.server import protocol
+from selfagg.server import start
 
 ASK = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -53,14 +53,14 @@ async def test_large_headers_within_the_bound_are_fine() -> None:
 
 @pytest.mark.parametrize("said", [b"", ASK, ASK + b"\r\n" + ASK], ids=["nothing", "half a head", "a second half head"])
 async def test_a_silent_connection_is_closed(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_S", 0.05)
-    monkeypatch.setattr(protocol, "LINGER_S", 0.05)
+    monkeypatch.setattr(start, "HEAD_S", 0.05)
+    monkeypatch.setattr(start, "LINGER_S", 0.05)
     async with serving(SimulatedModel(Simulation())) as served, asyncio.timeout(20):
         await answered(served.url, said)
 
 
 async def test_a_refused_upload_that_goes_on_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "LINGER_S", 0.05)
+    monkeypatch.setattr(start, "LINGER_S", 0.05)
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: example.org\r\nContent-Length: 1000\r\n\r\n{"
     async with serving(SimulatedModel(Simulation())) as served, asyncio.timeout(20):
         assert b" 403 " in await answered(served.url, head)
