@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from selfagg.analysis.aggregation import aggregations, share
-from selfagg.analysis.statistics import Estimate
+from selfagg.analysis.aggregation import aggregations
+from selfagg.analysis.statistics import Estimate, share
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from selfagg.analysis.ancestry import ancestry
+from selfagg.analysis.aggregation import ancestry
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]

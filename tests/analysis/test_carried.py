@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.analysis.aggregation import aggregations
-from selfagg.analysis.ancestry import ancestry
+from selfagg.analysis.aggregation import aggregations, ancestry
 from selfagg.analysis.compare import compare
 from selfagg.analysis.costs import chain_seconds, costs_by_population
 from selfagg.analysis.member_outcomes import answered

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.axes import Axes
 
 import selfagg
-from selfagg.analysis.front import draw_front, front_figure
+from selfagg.analysis.plots import draw_front, front_figure
 from selfagg.analysis.shadow import Shadows
 from selfagg.methods import RSA
 from selfagg.record.record import Record

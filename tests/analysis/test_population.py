@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.analysis.population import entropy
-from selfagg.analysis.summary import summarise, summarise_groups
+from selfagg.analysis.summary import entropy, summarise, summarise_groups
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from selfagg.analysis.transitions import fates, transitions
+from selfagg.analysis.aggregation import fates, transitions
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.html_report import build, build_report
+from selfagg.html_report import build
+from selfagg.html_report.build import build_report
 from selfagg.record.record import Record
 from selfagg.types import Question
 

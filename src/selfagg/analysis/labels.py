@@ -30,6 +30,13 @@ def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
     return {**method, **_flat(others)}
 
 
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+    return flat
+
+
 def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return for each run the method's name, N, K, T, and every other setting that differs between the runs.
 
@@ -38,10 +45,3 @@ def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     others = dict.fromkeys(key for one in settings for key in one if key not in (*ALWAYS, "name"))
     differing = [key for key in others if len({repr(one.get(key)) for one in settings if key in one or "." in key}) > 1]
     return [" ".join([named(one), *(f"{key}={one[key]}" for key in differing if key in one)]) for one in settings]
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(_flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value})
-    return flat

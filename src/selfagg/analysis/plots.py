@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from selfagg._internal import extras
 from selfagg._internal.files import whole
-from selfagg.analysis.curves import Curves, curves
+from selfagg.analysis.compare import Curves, curves
 from selfagg.analysis.labels import PanelName
+from selfagg.analysis.shadow import Shadow
 from selfagg.analysis.statistics import Estimate
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
@@ -52,8 +53,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class _Drawn:
+class _Drawn(NamedTuple):
     """One method's numbers, and how it is drawn."""
 
     curves: Curves
@@ -77,16 +77,27 @@ def plot(records: Sequence[Record], out: Path, panel: PanelName | None = None) -
         UsageError: Another ending, a file that cannot be written, a record of which nothing is done or nobody knows
             what is right, a panel with nothing to show, or matplotlib is not installed.
     """
+    _write(out, lambda: figure(records, panel), 300)
+
+
+def _write(out: Path, draw: Callable[[], Figure], dpi: int) -> None:
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {out}: a figure's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    drawn = figure(records, panel)
-    import matplotlib as mpl
-
+    drawn = draw()
     try:
-        with mpl.rc_context(STYLE), whole(out) as beside:
-            drawn.savefig(beside, dpi=300, format=out.suffix[1:].lower())
+        with _styled(), whole(out) as beside:
+            drawn.savefig(beside, dpi=dpi, format=out.suffix[1:].lower())
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    extras.need("plots")
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        yield
 
 
 def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
@@ -98,27 +109,22 @@ def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
     Raises:
         UsageError: As for `plot`.
     """
-    extras.need("plots")
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    with _styled():
+        from matplotlib.figure import Figure
 
-    methods = _methods(records)
-    shown = [
-        name
-        for name, made in PANELS.items()
-        if made.of_aggregation <= any(one.curves.counts is not None for one in methods)
-    ]
-    if panel is not None and panel not in shown:
-        raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
-    with mpl.rc_context(STYLE):
+        methods = _methods(records)
+        aggregated = any(one.curves.counts is not None for one in methods)
+        shown = {name: made for name, made in PANELS.items() if aggregated or name not in OF_AGGREGATION}
         if panel is not None:
-            return _single(PANELS[panel], methods)
+            if panel not in shown:
+                raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
+            return _single(shown[panel][1], methods)
         columns = (len(shown) + 2) // 2
         drawn = Figure(figsize=(COLUMN * columns, 5.2), layout="constrained")
         *axes, last = drawn.subplots(2, columns).flatten()
-        for name, ax in zip(shown, axes, strict=True):
-            keys = PANELS[name].draw(ax, methods)
-            ax.set_title(PANELS[name].title)
+        for (title, draw), ax in zip(shown.values(), axes, strict=True):
+            keys = draw(ax, methods)
+            ax.set_title(title)
             if keys:
                 ax.legend(handles=keys, loc="best")
         last.set_axis_off()
@@ -126,13 +132,13 @@ def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
     return drawn
 
 
-def _single(panel: _Panel, methods: Sequence[_Drawn]) -> Figure:
+def _single(draw: Panel, methods: Sequence[_Drawn]) -> Figure:
     """Return one panel a column wide, with the methods that it shows named below."""
     from matplotlib.figure import Figure
 
     drawn = Figure(layout="constrained")
     ax = drawn.subplots()
-    keys = panel.draw(ax, methods)
+    keys = draw(ax, methods)
     colours = {line.get_color() for line in ax.lines}
     shown = [one for one in methods if one.colour in colours]
     handles = [*map(_method_key, shown), *keys]
@@ -261,25 +267,21 @@ def _predicted(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     return [_key("measured", "", "o"), _key("predicted by $r_c$", "--")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    title: str
-    draw: Callable[[Axes, Sequence[_Drawn]], list[Line2D]]
-    of_aggregation: bool = False
-
-
-PANELS: Mapping[PanelName, _Panel] = MappingProxyType(
+Panel = Callable[["Axes", Sequence[_Drawn]], "list[Line2D]"]
+PANELS: Mapping[PanelName, tuple[str, Panel]] = MappingProxyType(
     {
-        "accuracy": _Panel("Accuracy", _accuracy),
-        "pass": _Panel("pass@N and majority", _pass),
-        "cost": _Panel("The answer against its cost", _cost),
-        "r_c": _Panel("Aggregation: $r_c$", _rates, of_aggregation=True),
-        "diversity": _Panel("Diversity", _diversity),
-        "length": _Panel("Length of replies", _lengths),
-        "predicted": _Panel("Predicted and measured", _predicted, of_aggregation=True),
+        "accuracy": ("Accuracy", _accuracy),
+        "pass": ("pass@N and majority", _pass),
+        "cost": ("The answer against its cost", _cost),
+        "r_c": ("Aggregation: $r_c$", _rates),
+        "diversity": ("Diversity", _diversity),
+        "length": ("Length of replies", _lengths),
+        "predicted": ("Predicted and measured", _predicted),
     }
 )
-"""The panels by the names that ``selfagg plot --panel`` takes, each a function that returns the keys of its legend."""
+"""Title and function of each panel by the name that ``selfagg plot --panel`` takes; it returns its legend's keys."""
+
+OF_AGGREGATION = ("r_c", "predicted")
 
 
 def _banded(ax: Axes, one: _Drawn, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
@@ -330,3 +332,47 @@ def _share_axis(ax: Axes) -> None:
 
 def _from_zero(ax: Axes) -> None:
     ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+
+
+def draw_front(plain: Sequence[Shadow], adaptive: Sequence[Shadow], out: Path) -> None:
+    """Draw `front_figure` into a file.
+
+    Args:
+        plain: The front of the settings that neither stop nor copy.
+        adaptive: The front of all settings.
+        out: The file; its ending says PNG, SVG or PDF.
+
+    Raises:
+        UsageError: Another ending, a file that cannot be written, or matplotlib is not installed.
+    """
+    _write(out, lambda: front_figure(plain, adaptive), 200)
+
+
+def front_figure(plain: Sequence[Shadow], adaptive: Sequence[Shadow]) -> Figure:
+    """Return two panels, accuracy against calls and against tokens; hollow points are by r_c."""
+    with _styled():
+        from matplotlib.figure import Figure
+
+        drawn = Figure(figsize=(6.6, 2.8), layout="constrained")
+        for ax, cost in zip(drawn.subplots(1, 2, sharey=True), ("calls", "tokens"), strict=True):
+            _front(ax, plain, cost, "without stop and copy", COLOURS[0], "o")
+            _front(ax, adaptive, cost, "with stop and copy", COLOURS[1], "s")
+            ax.set(title=f"Accuracy by {cost}", xlabel=f"{cost} a question")
+        drawn.axes[0].set_ylabel("accuracy, %")
+        drawn.axes[0].legend(loc="lower right")
+    return drawn
+
+
+def _front(ax: Axes, front: Sequence[Shadow], cost: str, label: str, colour: str, marker: str) -> None:
+    points = sorted(
+        (getattr(one, cost), 100 * one.accuracy.mean, one.exact)
+        for one in front
+        if one.accuracy is not None and getattr(one, cost) is not None
+    )
+    if not points:
+        return
+    x, y, exact = zip(*points, strict=True)
+    ax.plot(x, y, color=colour, label=label, marker=marker, markevery=[i for i, known in enumerate(exact) if known])
+    hollow = [i for i, known in enumerate(exact) if not known]
+    ax.plot([x[i] for i in hollow], [y[i] for i in hollow], marker, color=colour, markerfacecolor="white")
+    ax.set_xscale("log")

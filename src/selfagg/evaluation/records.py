@@ -265,7 +265,7 @@ def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title
     Raises:
         UsageError: There is no record, one cannot be read, or the file cannot be written.
     """
-    from selfagg.html_report import build_report as build
+    from selfagg.html_report.build import build_report as build
 
     with extras_named():
         build(records_of(records), Path(out), title=title)

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from selfagg.analysis.compare import MethodResult, compare
-from selfagg.analysis.curves import Curves, together
+from selfagg.analysis.compare import Curves, MethodResult, compare, together
 from selfagg.analysis.labels import labels_for, settings_of
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.statistics import PairedComparison

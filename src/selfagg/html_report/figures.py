@@ -6,16 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from selfagg.analysis.ancestry import ancestry
+from selfagg.analysis.aggregation import ancestry, transitions
+from selfagg.analysis.compare import Curves
 from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
-from selfagg.analysis.curves import Curves
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.missing import usage_json
-from selfagg.analysis.population import PopulationSummary
 from selfagg.analysis.statistics import Estimate
-from selfagg.analysis.summary import Summary, summarise
+from selfagg.analysis.summary import PopulationSummary, Summary, summarise
 from selfagg.analysis.trajectory import Trajectory
-from selfagg.analysis.transitions import transitions
 from selfagg.record.record import Record
 
 
