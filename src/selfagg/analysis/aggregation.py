@@ -24,22 +24,14 @@ class Aggregations:
     """The counts of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
     A parent whose call failed counts as not right. A copy is no aggregation, nor is a member carried forward.
-
-    Attributes:
-        k: Parents of an aggregation. A member with fewer is none: a method may draw some of its members anew.
-        sizes: Members of each population.
-        right: Right members, of shape (R, T): a row for each question and seed.
-        tried: Aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1).
-        succeeded: Those of them that are right.
-        question: For each row of ``right`` its question's row of ``tried``, of shape (R,); of one seed 0 to Q - 1.
     """
 
-    k: int
-    sizes: tuple[int, ...]
-    right: Counts
-    tried: Counts
-    succeeded: Counts
-    question: Counts
+    k: int  # parents of an aggregation. A member with fewer is none: a method may draw some of its members anew
+    sizes: tuple[int, ...]  # members of each population
+    right: Counts  # right members, of shape (R, T): a row for each question and seed
+    tried: Counts  # aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1)
+    succeeded: Counts  # those of them that are right
+    question: Counts  # for each row of ``right`` its question's row of ``tried``, of shape (R,); of one seed 0 to Q - 1
 
     @property
     def everywhere(self) -> bool:
@@ -91,7 +83,7 @@ def _outcomes(question: QuestionOutcome, kinds: int, kind: Callable[[Population]
         for child in after:
             parents = [before[place] for place in child.parents]
             if child.made and parents and k in (None, len(parents)):
-                counts[step, kind(parents), int(child.right)] += 1
+                counts[step, int(kind(parents)), int(child.right)] += 1
     return counts
 
 
@@ -140,28 +132,17 @@ class Transition:
     """From population ``t - 1`` to population ``t``.
 
     A set of parents is called right if its vote is: its most frequent answer, ties by the candidate shown first.
-
-    Attributes:
-        t: The population that was made.
-        lost: Share of the aggregations of right sets that are wrong (right->wrong), None if no set was right.
-        gained: Share of the aggregations of wrong sets that are right (wrong->right), None if no set was wrong.
-        lost_count: Aggregations that went from right to wrong, and
-        gained_count: from wrong to right; their difference is what aggregating adds to voting within the sets.
-        majorities_lost: Questions whose majority was right and is not any more.
-        majorities_gained: Questions whose majority has become right.
-        died_out: Questions that had a right answer and have none any more.
-        rescued: Questions that had no right answer and now have one.
     """
 
-    t: int
-    lost: Estimate | None
-    gained: Estimate | None
-    lost_count: int
-    gained_count: int
-    majorities_lost: int
-    majorities_gained: int
-    died_out: int
-    rescued: int
+    t: int  # the population that was made
+    lost: Estimate | None  # share of right sets whose aggregation is wrong; None if no set was right
+    gained: Estimate | None  # share of wrong sets whose aggregation is right; None if no set was wrong
+    lost_count: int  # aggregations that went from right to wrong
+    gained_count: int  # from wrong to right; their difference is what aggregating adds to voting within the sets
+    majorities_lost: int  # questions whose majority was right and is not any more
+    majorities_gained: int  # questions whose majority has become right
+    died_out: int  # questions that had a right answer and have none any more
+    rescued: int  # questions that had no right answer and now have one
 
 
 def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Transition]:
@@ -203,20 +184,14 @@ class Ancestry:
     A member's ancestry gives each member of the first population a share: a parent passes on its own shares, all
     parents of a member equally. This follows from the sets alone, whatever the candidates say; but a copy is its first
     parent's child alone.
-
-    Attributes:
-        t: The population.
-        reached: Share of the first population that a member descends from at all.
-        effective: Effective number of first members behind the whole population: 1 / sum of their squared shares. At
-            most N; each population of RSA goes back to fewer, so that agreement is less and less independent.
-        overlap: Mean over pairs of members of what their ancestries have in common: 0 nothing, 1 the same shares.
-            None for a population of one.
+    The effective number is at most N; each population of RSA goes back to fewer, so that agreement is less and less
+    independent.
     """
 
-    t: int
-    reached: float
-    effective: float
-    overlap: float | None
+    t: int  # the population
+    reached: float  # share of the first population that a member descends from at all
+    effective: float  # 1 / sum of squared shares: first members behind the whole population
+    overlap: float | None  # of pairs of members, from 0 to 1 (the same shares); None for a population of one
 
 
 def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Ancestry]:

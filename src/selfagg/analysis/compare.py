@@ -33,31 +33,19 @@ from selfagg.record.record import Record
 class MethodResult:
     """One method with its settings, over all its seeds.
 
-    Attributes:
-        label: Name and settings, as far as they tell it from the others.
-        method: Name of the method.
-        seeds: Seeds of its runs, one for each record.
-        accuracy: Accuracy of its own answer. Runs with several seeds are averaged within each question, so
-            that the interval is still one over questions.
-        by_seed: The accuracy of each seed, in their order.
-        over_seeds: Standard deviation of these; None for one seed.
-        replied: The same, members without a reply left out.
-        missing: Missing parts of its runs.
-        cost: Mean cost of a question.
-        difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
-            the number of comparisons (Holm). None for the reference itself.
+    P-value and verdict of a difference are corrected for the number of comparisons (Holm).
     """
 
-    label: str
-    method: str
-    seeds: tuple[int, ...]
-    accuracy: Estimate
-    by_seed: tuple[float, ...]
-    over_seeds: float | None
-    replied: Estimate | None
-    missing: Missing
-    cost: Cost
-    difference: PairedComparison | None
+    label: str  # name and settings, as far as they tell it from the others
+    method: str  # name of the method
+    seeds: tuple[int, ...]  # seeds of its runs, one for each record
+    accuracy: Estimate  # of its own answer; of several seeds averaged within each question, as the interval
+    by_seed: tuple[float, ...]  # the accuracy of each seed, in their order
+    over_seeds: float | None  # standard deviation of these; None for one seed
+    replied: Estimate | None  # the same, members without a reply left out
+    missing: Missing  # missing parts of its runs
+    cost: Cost  # mean cost of a question
+    difference: PairedComparison | None  # accuracy minus the reference's, paired; None for the reference
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as an object for JSON."""
@@ -84,19 +72,12 @@ class MethodResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Methods on the same questions.
+    """Methods on the same questions."""
 
-    Attributes:
-        reference: Label of the entry that the others are set against.
-        questions: Questions compared: those with a gold answer that are done and scored in every record.
-        questions_total: Questions of the runs.
-        entries: The methods, in the order in which their records were given.
-    """
-
-    reference: str
-    questions: int
-    questions_total: int
-    entries: Sequence[MethodResult]
+    reference: str  # label of the entry that the others are set against
+    questions: int  # questions compared: those with a gold answer that are done and scored in every record
+    questions_total: int  # questions of the runs
+    entries: Sequence[MethodResult]  # the methods, in the order in which their records were given
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison as an object for JSON."""
@@ -249,29 +230,17 @@ def check_same_questions(one: Record, other: Record) -> None:
 
 @dataclass(frozen=True)
 class Curves:
-    """One method with its settings, over all its seeds. Intervals are over questions, the seeds averaged within each.
+    """One method with its settings, over all its seeds. Intervals are over questions, seeds averaged within each."""
 
-    Attributes:
-        label: The method and its settings, as far as they tell it from the others.
-        method: Name of the method.
-        seeds: Seeds of its runs.
-        simulated: True if no language model was asked.
-        populations: One entry a population.
-        answer: Accuracy of the method's own answer; None without gold answers.
-        costs: Mean costs of a question up to each population.
-        counts: Aggregations by their right parents; None where nothing was aggregated.
-        trajectory: The accuracies that r_c predicts; None where not every later member is an aggregation.
-    """
-
-    label: str
-    method: str
-    seeds: tuple[int, ...]
-    simulated: bool
-    populations: Sequence[PopulationSummary]
-    answer: Estimate | None
-    costs: Sequence[Cost]
-    counts: Aggregations | None
-    trajectory: Trajectory | None
+    label: str  # the method and its settings, as far as they tell it from the others
+    method: str  # name of the method
+    seeds: tuple[int, ...]  # seeds of its runs
+    simulated: bool  # True if no language model was asked
+    populations: Sequence[PopulationSummary]  # one entry a population
+    answer: Estimate | None  # accuracy of the method's own answer; None without gold answers
+    costs: Sequence[Cost]  # mean costs of a question up to each population
+    counts: Aggregations | None  # aggregations by their right parents; None where nothing was aggregated
+    trajectory: Trajectory | None  # accuracies that r_c predicts; None where not every later member is an aggregation
 
     @property
     def uniform(self) -> bool:

@@ -20,23 +20,14 @@ _SPENT = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Calls and what they took; for one question, or a question's mean.
+    """Calls and what they took; for one question, or a question's mean."""
 
-    Attributes:
-        calls: Calls to the model, verdicts and grades included.
-        prompt: Tokens of their prompts, each counted as often as it was sent, as far as the server told them.
-        cached: Those of them that the server had in its cache.
-        completion: Tokens of the replies.
-        seconds: Time of the calls, as if one came after the other.
-        without_usage: Replies whose server did not report their tokens, which are in none of these sums.
-    """
-
-    calls: float = 0.0
-    prompt: float = 0.0
-    cached: float = 0.0
-    completion: float = 0.0
-    seconds: float = 0.0
-    without_usage: float = 0.0
+    calls: float = 0.0  # calls to the model, verdicts and grades included
+    prompt: float = 0.0  # tokens of their prompts, each counted as often as it was sent, as far as the server told them
+    cached: float = 0.0  # those of them that the server had in its cache
+    completion: float = 0.0  # tokens of the replies
+    seconds: float = 0.0  # time of the calls, as if one came after the other
+    without_usage: float = 0.0  # replies whose server did not report their tokens, which are in none of these sums
 
     @property
     def told(self) -> bool:

@@ -37,23 +37,14 @@ WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """The members of a run's Q finished questions, T populations of N; arrays have shape (Q, T, N).
+    """The members of a run's Q finished questions, T populations of N; arrays have shape (Q, T, N)."""
 
-    Attributes:
-        questions: The questions, in their order.
-        same: Place of the earliest member with an equal answer; `NOBODY` without an answer.
-        answers: Numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`.
-        right: 1 right, 0 wrong, NaN where that is not known.
-        calls: 1, or 0 for members that took no call.
-        tokens: Prompt and completion tokens, 0 of a failed call; NaN where the server did not tell those of a reply.
-    """
-
-    questions: Sequence[QuestionOutcome]
-    same: Counts
-    answers: Counts
-    right: Floats
-    calls: Floats
-    tokens: Floats
+    questions: Sequence[QuestionOutcome]  # the questions, in their order
+    same: Counts  # place of the earliest member with an equal answer; `NOBODY` without an answer
+    answers: Counts  # numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`
+    right: Floats  # 1 right, 0 wrong, NaN where that is not known
+    calls: Floats  # 1, or 0 for members that took no call
+    tokens: Floats  # of prompt and completion, 0 of a failed call; NaN where a server did not tell them
 
     def courses(self) -> Courses:
         """Return the courses that the record holds, R = 1."""
@@ -62,23 +53,14 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Courses:
-    """Q questions that go through T populations, R times each; all arrays have shape (Q, R, T).
+    """Q questions that go through T populations, R times each; all arrays have shape (Q, R, T)."""
 
-    Attributes:
-        n: Members of a population.
-        leading: Members of the largest group of equal answers.
-        voted: 1.0 if the vote is right, else 0.0; NaN where that is not known.
-        sampled: Share of right members; NaN where that is not known.
-        calls: Calls of each population.
-        tokens: Tokens of each population; NaN where they are not known.
-    """
-
-    n: int
-    leading: Counts
-    voted: Floats
-    sampled: Floats
-    calls: Floats
-    tokens: Floats
+    n: int  # members of a population
+    leading: Counts  # members of the largest group of equal answers
+    voted: Floats  # 1.0 if the vote is right, else 0.0; NaN where that is not known
+    sampled: Floats  # share of right members; NaN where that is not known
+    calls: Floats  # calls of each population
+    tokens: Floats  # tokens of each population; NaN where they are not known
 
 
 def read(record: Record) -> Recorded:

@@ -29,34 +29,22 @@ _places = lru_cache(maxsize=1 << 16)(places)  # the same sets come again and aga
 class MemberOutcome(NamedTuple):
     """One member of a population, as far as analyses count it.
 
-    Attributes:
-        t: Its population; 1 is the first.
-        i: Its place in the population.
-        parents: Places in population ``t - 1`` of the candidates it was made from.
-        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
-        unscored: where it has one, and the answer could not be scored.
-        same: Place of the earliest member of its population with an equal answer; None without an answer.
-        failed: True if its call failed, so that there is no reply.
-        cut: True if its reply was cut by the limit on its length.
-        completion: Tokens of its reply, reasoning included; None where the server did not report.
-        seconds: Seconds that the model took for it.
-        copied: True if it was copied from its first parent without a call.
-        carried: True if it stands for a member that was never made: the question stopped before, and this is its last
-            member at this place, carried forward. Its only parent is itself, one population earlier.
+    Where a question stopped before the run's last population, its last members are carried forward: the only parent of
+    each is itself, one population earlier.
     """
 
-    t: int
-    i: int
-    parents: tuple[int, ...]
-    score: float | None
-    unscored: bool
-    same: int | None
-    failed: bool
-    cut: bool
-    completion: int | None
-    seconds: float
-    copied: bool = False
-    carried: bool = False
+    t: int  # its population; 1 is the first
+    i: int  # its place in the population
+    parents: tuple[int, ...]  # places in population ``t - 1`` of the candidates it was made from
+    score: float | None  # 1.0 right, 0.0 wrong, between them partial credit; None where it is not known
+    unscored: bool  # there is a gold answer, and the answer could not be scored
+    same: int | None  # place of the earliest member of its population with an equal answer; None without an answer
+    failed: bool  # its call failed, so that there is no reply
+    cut: bool  # its reply was cut by the limit on its length
+    completion: int | None  # tokens of its reply, reasoning included; None where the server did not report
+    seconds: float  # seconds that the model took for it
+    copied: bool = False  # from its first parent, without a call
+    carried: bool = False  # it stands for a member that was never made
 
     @property
     def made(self) -> bool:
@@ -75,22 +63,13 @@ Population = Sequence[MemberOutcome]
 
 @dataclass(frozen=True, slots=True)
 class QuestionOutcome:
-    """One question of which nothing is missing.
+    """One question of which nothing is missing."""
 
-    Attributes:
-        position: Its position in the run.
-        id: Its name.
-        populations: All members, one population after the other. Where the question stopped, its last population is
-            carried forward to the run's last one.
-        weights: Each last member's chance to be the method's answer.
-        depth: Populations that were made.
-    """
-
-    position: int
-    id: str
-    populations: Sequence[Population]
-    weights: Sequence[float]
-    depth: int
+    position: int  # its position in the run
+    id: str  # its name
+    populations: Sequence[Population]  # up to the run's last one, carried forward where the question stopped
+    weights: Sequence[float]  # each last member's chance to be the method's answer
+    depth: int  # populations that were made
 
     @property
     def scored(self) -> bool:

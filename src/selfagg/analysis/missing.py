@@ -29,29 +29,17 @@ _WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Numbers of what is not there, and of what it would be part of.
+    """Numbers of what is not there, and of what it would be part of."""
 
-    Attributes:
-        members: Members of the questions that are done.
-        failed: Those without a reply. They count as wrong, as in the paper.
-        unscored: Those whose answer could not be scored. They are left out of every share.
-        why: The commonest reason why an answer could not be scored, or ``""``.
-        replies: Replies to all calls.
-        without_usage: Those whose server did not report their tokens. No sum of tokens holds them.
-        reasoning_only: Those that are finished and have a reasoning section and no text.
-        filtered: Those that a filter cut.
-        unknown_stop: Those that ended for a reason that nobody knows.
-    """
-
-    members: int = 0
-    failed: int = 0
-    unscored: int = 0
-    why: str = ""
-    replies: int = 0
-    without_usage: int = 0
-    reasoning_only: int = 0
-    filtered: int = 0
-    unknown_stop: int = 0
+    members: int = 0  # of the questions that are done
+    failed: int = 0  # those without a reply. They count as wrong, as in the paper
+    unscored: int = 0  # those whose answer could not be scored. They are left out of every share
+    why: str = ""  # the commonest reason why an answer could not be scored, or ``""``
+    replies: int = 0  # replies to all calls
+    without_usage: int = 0  # those whose server did not report their tokens. No sum of tokens holds them
+    reasoning_only: int = 0  # those that are finished and have a reasoning section and no text
+    filtered: int = 0  # those that a filter cut
+    unknown_stop: int = 0  # those that ended for a reason that nobody knows
 
     @classmethod
     def of(cls, record: Record) -> Self:

@@ -41,25 +41,15 @@ DRAWS = 2000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcomes:
-    """The results of a method on Q questions, as means over their courses; arrays of shape (Q,).
+    """The results of a method on Q questions, as means over their courses; arrays of shape (Q,)."""
 
-    Attributes:
-        method: The method.
-        exact: True if this is what a run of the method would be; else it is by r_c.
-        calls: Calls of a question.
-        tokens: Prompt and completion tokens; NaN where they are not known.
-        depth: Populations.
-        right: Chance that the answer is right; NaN where that is not known.
-        answers: Members that can be the answer: one for a vote.
-    """
-
-    method: Method
-    exact: bool
-    calls: Floats
-    tokens: Floats
-    depth: Floats
-    right: Floats
-    answers: Floats
+    method: Method  # the method
+    exact: bool  # True if this is what a run of the method would be; else it is by r_c
+    calls: Floats  # calls of a question
+    tokens: Floats  # prompt and completion tokens; NaN where they are not known
+    depth: Floats  # populations
+    right: Floats  # chance that the answer is right; NaN where that is not known
+    answers: Floats  # members that can be the answer: one for a vote
 
     @property
     def values(self) -> list[list[float]]:
@@ -72,34 +62,22 @@ class Outcomes:
 class Shadow:
     """The results of other settings, derived from a record, beside those of the recorded run.
 
-    Attributes:
-        method: The method with the settings that are tried.
-        exact: True if its calls and answers are those of a run with these settings; else all is by r_c.
-        questions: Questions that are done, and told of here.
-        calls: Calls a question, every member of each population that is reached computed, as `evaluate` does.
-        tokens: Prompt and completion tokens a question; None where the server did not report all of them.
-        depth: Populations a question, one after the other.
-        recorded_calls: Calls a question of the recorded run.
-        recorded_tokens: Its tokens.
-        accuracy: Accuracy of the answer; None without gold answers.
-        difference: The accuracy less that of the recorded run's own answer, paired by question.
-        against_vote: The accuracy less that of the vote of the recorded run's last population, paired by question.
-        reversal: Of the recorded populations that the rule calls enough, the share after which the last population
-            votes for another answer; None without a rule, and where no population was enough.
+    The reversal rate is over the recorded populations that the rule calls enough: the share after which the last
+    population votes for another answer.
     """
 
-    method: Method
-    exact: bool
-    questions: int
-    calls: float
-    tokens: float | None
-    depth: float
-    recorded_calls: float
-    recorded_tokens: float | None
-    accuracy: Estimate | None
-    difference: PairedComparison | None
-    against_vote: PairedComparison | None
-    reversal: Estimate | None
+    method: Method  # the method with the settings that are tried
+    exact: bool  # True if its calls and answers are those of a run with these settings; else all is by r_c
+    questions: int  # questions that are done, and told of here
+    calls: float  # calls a question, every member of each population that is reached computed, as `evaluate` does
+    tokens: float | None  # prompt and completion tokens a question; None where the server did not report all of them
+    depth: float  # populations a question, one after the other
+    recorded_calls: float  # calls a question of the recorded run
+    recorded_tokens: float | None  # its tokens
+    accuracy: Estimate | None  # accuracy of the answer; None without gold answers
+    difference: PairedComparison | None  # the accuracy less that of the recorded run's own answer, paired by question
+    against_vote: PairedComparison | None  # less that of the vote of the recorded run's last population, paired
+    reversal: Estimate | None  # None without a rule, and where no population was enough
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg analyze --stop ... --json`` prints under ``shadow``."""

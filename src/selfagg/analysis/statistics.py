@@ -47,23 +47,18 @@ class Estimate:
 class PairedComparison:
     """The difference between a method ``a`` and a method ``b`` on the same questions.
 
-    Attributes:
-        difference: Mean over questions of a's mean minus b's, with its interval ``low`` to ``high``.
-        p_value: Of the sign-flip test, two-sided.
-        method: The statistical method, in words.
-        smallest_detectable: The true difference that so many questions, varying as these do, would show in 80 %
-            of all experiments; None if there is none that they could show.
-        verdict: ``better`` or ``worse`` if both the interval and the test exclude no difference.
+    The smallest detectable difference is the true one that so many questions, varying as these do, would show in 80 %
+    of all experiments.
     """
 
-    difference: float
+    difference: float  # mean over questions of a's mean minus b's, with its interval ``low`` to ``high``
     low: float
     high: float
-    p_value: float
-    method: str
+    p_value: float  # of the sign-flip test, two-sided
+    method: str  # the statistical method, in words
     n_questions: int
-    smallest_detectable: float | None
-    verdict: Verdict = "cannot tell"
+    smallest_detectable: float | None  # see above; None if there is none
+    verdict: Verdict = "cannot tell"  # ``better`` or ``worse`` if both the interval and the test exclude no difference
 
     def judged(self) -> PairedComparison:
         """Return the comparison with the verdict of its interval and its p-value."""

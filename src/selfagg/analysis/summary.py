@@ -27,50 +27,29 @@ class PopulationSummary:
     """One population, over all questions that are done.
 
     What asks for right and wrong is None where no question has a gold answer.
-
-    Attributes:
-        t: Number of the population; 1 is the first.
-        size: Members a question.
-        accuracy: Share of members whose answer is right, failed calls counted as wrong: the paper's Pass@1.
-        accuracy_replied: The same of the members that have a reply.
-        partial_credit: Mean score; equal to the accuracy where the task gives no partial credit.
-        pass_at_n: Share of questions with at least one right member.
-        majority: Share of questions whose most frequent answer is right; one that nobody answered is wrong.
-        distinct: Different answers a question, on average.
-        entropy: Entropy of a question's answers in bits, on average; 0 where all that answer agree.
-        unanswered: Members without an answer, in all, and
-        cut: those of them whose reply was cut by the limit on its length, and
-        failed: those of them whose call failed.
-        unscored: Members whose answer could not be scored: left out of all shares. pass@N is over the questions that
-            have none.
-        replies_cut: Replies cut by the limit, with an answer or without.
-        mean_tokens: Tokens of a reply, on average over those whose server told them; None where it told none.
-        token_quantiles: The lengths that so large a share of the replies does not exceed.
-        right_counts: Right members of each question all of whose members are scored, one number for each seed.
-        copies: Members that were copied without a call, and
-        carried: questions that stopped before and whose last population is carried forward to here. Neither counts
-            among the lengths, the carried ones neither among members without an answer.
+    pass@N is over the questions all of whose members are scored.
+    Copies and carried members do not count among the lengths, carried ones neither among members without an answer.
     """
 
-    t: int
-    size: int
-    accuracy: Estimate | None
-    accuracy_replied: Estimate | None
-    partial_credit: float | None
-    pass_at_n: Estimate | None
-    majority: Estimate | None
-    distinct: float
-    entropy: float
-    unanswered: int
-    cut: int
-    failed: int
-    unscored: int
-    replies_cut: int
-    mean_tokens: float | None
-    token_quantiles: Mapping[float, float]
-    right_counts: Sequence[Sequence[int]] = field(repr=False)
-    copies: int
-    carried: int
+    t: int  # number of the population; 1 is the first
+    size: int  # members a question
+    accuracy: Estimate | None  # share of right members, failed calls counted as wrong: the paper's Pass@1
+    accuracy_replied: Estimate | None  # the same of the members that have a reply
+    partial_credit: float | None  # mean score; equal to the accuracy where the task gives no partial credit
+    pass_at_n: Estimate | None  # share of questions with at least one right member
+    majority: Estimate | None  # share of questions whose commonest answer is right; nobody's is wrong
+    distinct: float  # different answers a question, on average
+    entropy: float  # entropy of a question's answers in bits, on average; 0 where all that answer agree
+    unanswered: int  # members without an answer, in all
+    cut: int  # those of them whose reply was cut by the limit on its length
+    failed: int  # those of them whose call failed
+    unscored: int  # members whose answer could not be scored: left out of all shares
+    replies_cut: int  # replies cut by the limit, with an answer or without
+    mean_tokens: float | None  # of a reply, over those whose server told them; None where it told none
+    token_quantiles: Mapping[float, float]  # the lengths that so large a share of the replies does not exceed
+    right_counts: Sequence[Sequence[int]] = field(repr=False)  # of questions all scored, a number a seed
+    copies: int  # members that were copied without a call
+    carried: int  # questions that stopped before, their last population carried forward to here
 
     def pass_at(self, k: int) -> Estimate | None:
         """Return the chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
@@ -190,58 +169,34 @@ def estimate(values_by_question: Iterable[Sequence[float]]) -> Estimate | None:
 class Summary:
     """A run in numbers. Populations and answers are those of the questions that are done; costs are all there were.
 
-    Attributes:
-        method: Name of the method.
-        n: Members of a population.
-        k: Candidates of an aggregation set; None where the method has no such setting.
-        t: Populations, the first included.
-        model: The model that answered.
-        record: The record's file; None if it was kept in memory.
-        questions: Questions that are done.
-        questions_total: Questions of the run.
-        populations: One entry a population.
-        answer_accuracy: Accuracy of the method's own answer: for RSA a member of the last population drawn
-            uniformly, for majority voting the vote, for rejection sampling one of those accepted. None without gold.
-        answer_replied: The same, members without a reply left out.
-        missing: Members without a reply or a score, replies without a count of tokens.
-        sampling: The recorded sampling of members.
-        calls: Calls to the model.
-        usage: Tokens of all calls.
-        seconds: Wall time of all sessions of the run.
-        failures: Generations without a reply: calls that failed for good, and
-        skipped: those of them that were no call, because none of their parents has a reply either.
-        copies: Members that were copied without a call, because all candidates of their set agreed.
-        depth: Populations of a question, on average; a question that stopped has fewer than ``t``.
-        stopped: Questions that stopped before their last population.
-        shortened: Candidates that were shortened to fit the model's context.
-        last_failure: The reason for the last failed call, or None.
-        adaptive: The method's settings of stopping, copying and answering, as far as they are not at their default.
+    The method's own answer is for RSA a member of the last population drawn uniformly, for majority voting the vote,
+    for rejection sampling one of those accepted.
     """
 
-    method: str
-    n: int
-    k: int | None
-    t: int
-    model: str
-    record: Path | None
-    questions: int
-    questions_total: int
-    populations: Sequence[PopulationSummary]
-    answer_accuracy: Estimate | None
-    answer_replied: Estimate | None
-    missing: Missing
-    sampling: Mapping[str, Any]
-    calls: int
-    usage: Usage
-    seconds: float
-    failures: int
-    skipped: int
-    copies: int
-    depth: float | None
-    stopped: int
-    shortened: int
-    last_failure: str | None
-    adaptive: Mapping[str, Any]
+    method: str  # name of the method
+    n: int  # members of a population
+    k: int | None  # candidates of an aggregation set; None where the method has no such setting
+    t: int  # populations, the first included
+    model: str  # the model that answered
+    record: Path | None  # the record's file; None if it was kept in memory
+    questions: int  # questions that are done
+    questions_total: int  # questions of the run
+    populations: Sequence[PopulationSummary]  # one entry a population
+    answer_accuracy: Estimate | None  # None without gold
+    answer_replied: Estimate | None  # the same, members without a reply left out
+    missing: Missing  # members without a reply or a score, replies without a count of tokens
+    sampling: Mapping[str, Any]  # the recorded sampling of members
+    calls: int  # calls to the model
+    usage: Usage  # tokens of all calls
+    seconds: float  # wall time of all sessions of the run
+    failures: int  # generations without a reply: calls that failed for good
+    skipped: int  # those of them that were no call, because none of their parents has a reply either
+    copies: int  # members that were copied without a call, because all candidates of their set agreed
+    depth: float | None  # populations of a question, on average; a question that stopped has fewer than ``t``
+    stopped: int  # questions that stopped before their last population
+    shortened: int  # candidates that were shortened to fit the model's context
+    last_failure: str | None  # the reason for the last failed call, or None
+    adaptive: Mapping[str, Any]  # settings of stopping, copying and answering that are not at their default
 
     @property
     def simulated(self) -> bool:

@@ -50,41 +50,29 @@ FIRST_ROUNDS, FURTHER_ROUNDS = 60, 8
 class Step:
     """One population of a trajectory.
 
-    Attributes:
-        t: Number of the population.
-        measured: Its accuracy; None beyond those that the run has.
-        predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
-        low: Lower end of the prediction's 95 % interval over questions (jackknife), and
-        high: its upper end.
-        tokens: Prompt and completion tokens a question up to here. Beyond the run's own populations each is taken
-            to cost what its last one did. None where no server told them.
+    Beyond the run's own populations each is taken to cost what its last one did.
     """
 
-    t: int
-    measured: float | None
-    predicted: float
-    low: float
-    high: float
-    tokens: float | None
+    t: int  # number of the population
+    measured: float | None  # its accuracy; None beyond those that the run has
+    predicted: float  # the accuracy that r_c and the first population predict; that of the first is the measured one
+    low: float  # lower end of the prediction's 95 % interval over questions (jackknife)
+    high: float  # its upper end
+    tokens: float | None  # a question up to here; None where no server told them
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
     """A run's accuracies as predicted and as measured.
 
-    Attributes:
-        steps: One a population, those beyond the run's own included.
-        guessed: Values of c that never occurred, whose r_c was read off between its neighbours.
-        enough: The first population from which no number of further ones gains ``least_gain`` of accuracy for each;
-            populations cost alike from the second on, so this asks for a least gain a token. None if every
-            population predicted is worth its tokens.
-        least_gain: The gain.
+    From the population ``enough`` on no number of further ones gains ``least_gain`` of accuracy for each. Populations
+    cost alike from the second on, so this asks for a least gain a token.
     """
 
-    steps: Sequence[Step]
-    guessed: Sequence[int]
-    enough: int | None
-    least_gain: float
+    steps: Sequence[Step]  # one a population, those beyond the run's own included
+    guessed: Sequence[int]  # values of c that never occurred, whose r_c was read off between its neighbours
+    enough: int | None  # None if every population predicted is worth its tokens
+    least_gain: float  # the gain
 
     def as_json(self) -> dict[str, Any]:
         """Return the trajectory as an object for JSON."""
@@ -206,17 +194,11 @@ def _binomial(n: int, p: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skill:
-    """The fitted model of questions that differ in skill. S spreads of Z nodes each, Q questions, C values of c.
+    """The fitted model of questions that differ in skill. S spreads of Z nodes each, Q questions, C values of c."""
 
-    Attributes:
-        base: a_c under each spread, of shape (S, C).
-        rates: r_c at each node, of shape (S * Z, C).
-        chances: The chance of each node for each question, of shape (Q, S * Z); rows add up to 1.
-    """
-
-    base: Floats
-    rates: Floats
-    chances: Floats
+    base: Floats  # a_c under each spread, of shape (S, C)
+    rates: Floats  # r_c at each node, of shape (S * Z, C)
+    chances: Floats  # the chance of each node for each question, of shape (Q, S * Z); rows add up to 1
 
 
 def skill_of(tried: Counts, succeeded: Counts, start: Skill | None = None) -> Skill:
