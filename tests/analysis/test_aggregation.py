@@ -7,7 +7,6 @@ from collections.abc import Callable
 from itertools import combinations
 
 import pytest
-from hypothesis import strategies as st
 
 from selfagg.analysis.aggregation import aggregations, ancestry, fates, transitions
 from selfagg.record.record import Record
@@ -31,10 +30,6 @@ def test_right_aggregations_by_right_parents(write: Write) -> None:
     assert counts.succeeded.tolist() == [[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]
     shares = [estimate and (estimate.mean, estimate.n_values) for estimate in counts.right_by_parents()]
     assert shares == [(2 / 5, 5), (2 / 6, 6), (1, 1)]
-    to_second = counts.right_by_parents(t=2)
-    assert to_second[2] is None
-    assert to_second[0] is not None
-    assert to_second[0].mean == 2 / 4
 
 
 @pytest.mark.parametrize("questions", [[["RR"], ["aa"]], [["!!", "!!"]]])

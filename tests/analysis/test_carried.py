@@ -97,14 +97,6 @@ def test_a_copy_descends_from_the_candidate_that_it_copies(write: Callable[..., 
     assert ancestry(written)[-1].overlap == 0.0
 
 
-def test_a_shorter_run_within_a_stopped_one(record: Record) -> None:
-    for question, whole in zip(answered(record, 2), answered(record), strict=True):
-        assert len(question.populations) == 2
-        assert question.depth == min(whole.depth, 2)
-        if whole.depth == 1:
-            assert question.weights == whole.weights
-
-
 def test_the_table_says_which_settings_tell_two_runs_apart(path: Path, tmp_path: Path) -> None:
     other = made(tmp_path / "plain.sqlite", RSA(n=5, k=2, t=4))
     with Record(path, read_only=True) as one, Record(other, read_only=True) as two:

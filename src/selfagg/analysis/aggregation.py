@@ -2,6 +2,8 @@
 
 r_c is the chance of a right aggregation when c of its K parents are right: r_0 is rescue, a right answer from wrong
 parents alone; r_K is keeping, a right answer where all parents have it.
+
+``questions`` is everywhere `answered` of the record, where that is there already: a record is read once.
 """
 
 from __future__ import annotations
@@ -38,10 +40,9 @@ class Aggregations:
         """Return True if every member of the later populations is an aggregation, as in RSA."""
         return int(self.tried.sum()) == len(self.right) * sum(self.sizes[1:])
 
-    def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
-        """Return r_0 to r_K, over all aggregations or those of population ``t``; None for a c that never occurred."""
-        populations = slice(None) if t is None else slice(t - 2, t - 1)
-        tried, succeeded = (counts[:, populations].sum(axis=1) for counts in (self.tried, self.succeeded))
+    def right_by_parents(self) -> list[Estimate | None]:
+        """Return r_0 to r_K; None for a c that never occurred."""
+        tried, succeeded = self.tried.sum(axis=1), self.succeeded.sum(axis=1)
         return [share(succeeded[:, c], tried[:, c]) for c in range(self.k + 1)]
 
     def as_json(self) -> list[dict[str, Any]]:
@@ -117,7 +118,7 @@ class QuestionChange:
 
 
 def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
-    """Return the course of each question whose members are all scored; ``questions``: `answered`, where it is there."""
+    """Return the course of each question whose members are all scored."""
     return [
         QuestionChange(
             one.position, one.id, tuple(map(_right, one.populations)), tuple(map(_elected_right, one.populations))
@@ -146,12 +147,7 @@ class Transition:
 
 
 def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Transition]:
-    """Return the changes at each aggregation step, over the questions that are done; none without gold answers.
-
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already.
-    """
+    """Return the changes at each aggregation step, over the questions that are done; none without gold answers."""
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
     if not whole:
         return []
@@ -195,12 +191,7 @@ class Ancestry:
 
 
 def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Ancestry]:
-    """Return the ancestry of each population, over the questions that are done.
-
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already.
-    """
+    """Return the ancestry of each population, over the questions that are done."""
     measured = [[_measure(shares) for shares in _shares(question)] for question in questions or answered(record)]
     means = np.mean(measured, axis=0).tolist() if measured else []
     return [

@@ -84,15 +84,12 @@ class Comparison:
         return {**for_json(self), "entries": [entry.as_json() for entry in self.entries]}
 
 
-def compare(
-    records: Sequence[Record], *, reference: str | None = None, until: Sequence[int | None] | None = None
-) -> Comparison:
+def compare(records: Sequence[Record], *, reference: str | None = None) -> Comparison:
     """Compare the runs of several records; runs that differ in nothing but the seed are one entry.
 
     Args:
         records: At least one, all of the same questions.
         reference: Label or method name of the entry to compare with; None: that of the first record.
-        until: For each record how many of its populations count, as if the run had no more; None: all.
 
     Raises:
         UsageError: The records are of different questions, no question with a gold answer is done in all of them,
@@ -100,7 +97,7 @@ def compare(
     """
     for other in records[1:]:
         check_same_questions(records[0], other)
-    runs = [_Run.of(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
+    runs = [_Run.of(record) for record in records]
     names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
     if not names:
         raise UsageError(
@@ -151,11 +148,11 @@ class _Run:
     missing: Missing
 
     @classmethod
-    def of(cls, record: Record, until: int | None) -> _Run:
-        costs = costs_by_question(record, until)
-        known = [one for one in answered(record, until) if one.scored and one.worth]
+    def of(cls, record: Record) -> _Run:
+        costs = costs_by_question(record)
+        known = [one for one in answered(record) if one.scored and one.worth]
         return cls(
-            settings=settings_of(record, until),
+            settings=settings_of(record),
             seed=record.configuration["seed"],
             worth={one.id: one.worth for one in known},
             replied={one.id: one.worth_replied for one in known},

@@ -56,9 +56,9 @@ def mean_cost(costs: Iterable[Cost]) -> Cost:
     return Cost(*map(fmean, zip(*map(astuple, costs), strict=True)))
 
 
-def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cost]:
-    """Return the cost of each question that is done, by its position; of its first ``until`` populations if given."""
-    rows = record.query(f"SELECT question, {_SPENT} AND (?1 IS NULL OR t <= ?1) GROUP BY question", (until,))
+def costs_by_question(record: Record) -> dict[int, Cost]:
+    """Return the cost of each question that is done, by its position."""
+    rows = record.query(f"SELECT question, {_SPENT} GROUP BY question")
     return {question: Cost(*map(float, sums)) for question, *sums in rows}
 
 
@@ -80,11 +80,7 @@ def chain_seconds(record: Record, questions: Iterable[QuestionOutcome] | None = 
     """Return the seconds until each population is there if a call waits for its parents alone.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
-    the time of a question on an idle model with a place for every call.
-
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already.
+    the time of a question on an idle model with a place for every call. ``questions``: `answered`, where it is there.
     """
     longest: list[list[float]] = []
     for question in questions or answered(record):

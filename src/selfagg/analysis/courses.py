@@ -48,7 +48,7 @@ class Recorded:
 
     def courses(self) -> Courses:
         """Return the courses that the record holds, R = 1."""
-        return _courses(*(part[:, None] for part in (self.same, self.right, self.calls, self.tokens)))
+        return _courses(self.same[:, None], self.right[:, None], self.calls[:, None], self.tokens[:, None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,17 +17,10 @@ def named(settings: Mapping[str, Any]) -> str:
     return " ".join([settings["name"], *(f"{key}={settings[key]}" for key in ALWAYS if key in settings)])
 
 
-def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
-    """Return all settings of a run by their dotted names, the method's own first, without its seed and its questions.
-
-    Args:
-        record: The record.
-        until: Populations of the run that count; None: all.
-    """
-    configuration = record.configuration
-    method = configuration["method"] if until is None else {**configuration["method"], "t": until}
-    others = {key: value for key, value in configuration.items() if key not in ("method", "seed", "source")}
-    return {**method, **_flat(others)}
+def settings_of(record: Record) -> dict[str, Any]:
+    """Return all settings of a run by their dotted names, the method's own first, without seed and questions."""
+    others = {key: value for key, value in record.configuration.items() if key not in ("method", "seed", "source")}
+    return {**record.configuration["method"], **_flat(others)}
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:

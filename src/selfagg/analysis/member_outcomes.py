@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from selfagg.analysis.missing import UNTOLD
-from selfagg.errors import UsageError
 from selfagg.record.database import reading
 from selfagg.record.record import Record
 from selfagg.record.rows import numbers, places
@@ -106,22 +105,14 @@ class QuestionOutcome:
         return [min(right / math.fsum(weight for weight, _ in chances), 1.0)] * len(chances) if chances else []
 
 
-def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutcome]:
+def answered(record: Record) -> Iterator[QuestionOutcome]:
     """Yield the questions that are done, in their order. A question half done would favour members that finish early.
 
-    Args:
-        record: The record.
-        until: Reads the run as one of so many populations, whose answer is a member of the last one; None: all of
-            them, and the method's own answer. An RSA run of fewer populations is contained in one of more.
-
     Raises:
-        UsageError: The run has fewer than ``until`` populations.
+        UsageError: The record is damaged.
     """
     method = record.configuration.get("method", {})
-    made, stops = method.get("t", 0), "stop" in method
-    if until is not None and not 1 <= until <= made:
-        raise UsageError(f"record {record.path} has {made} populations, so there is no population {until}")
-    last = until or made
+    last, stops = method.get("t", 0), "stop" in method
     expected: list[int] = []
     for position, name, weights in record.query(
         "SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position"
@@ -136,18 +127,15 @@ def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutco
                 ]
             sizes = [len(population) for population in members]
             expected = expected or sizes
-            if len(sizes) != last or not (sizes == expected or (stops and made == 1)):
+            if len(sizes) != last or not (sizes == expected or (stops and last == 1)):
                 raise ValueError(f"question {position + 1} is said to be done and lacks members")
             chances = list(numbers(weights))
-            if last < made and depth == last:  # the answer of a run that would end here
-                winner = elected(final) if method.get("answer") == "majority" else None
-                chances = [float(m.i == winner.i) if winner else 1 / len(final) for m in final]
             if len(chances) != len(final) or not all(0 <= chance <= 1 for chance in chances):
                 raise ValueError(f"question {position + 1} with wrong weights")
         yield QuestionOutcome(position, name, members, chances, depth)
 
 
-def _populations(record: Record, position: int, until: int) -> list[list[MemberOutcome]]:
+def _populations(record: Record, position: int, last: int) -> list[list[MemberOutcome]]:
     """Return the populations of a question that is done.
 
     Raises:
@@ -155,7 +143,7 @@ def _populations(record: Record, position: int, until: int) -> list[list[MemberO
     """
     populations: list[list[MemberOutcome]] = [[]]
     for t, i, parents, score, unscored, same, failed, cut, completion, seconds, copied, unread in record.query(
-        _MEMBERS, (position, until)
+        _MEMBERS, (position, last)
     ):
         if t > len(populations):
             populations.append([])

@@ -45,7 +45,7 @@ class Missing:
     def of(cls, record: Record) -> Self:
         """Count what a record lacks."""
         (members,), (replies,), why = record.query(_MEMBERS), record.query(_REPLIES), record.query(_WHY)
-        return cls(*members, why[0][0] if why else "", *replies)
+        return cls(*[*members, why[0][0] if why else "", *replies])
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:

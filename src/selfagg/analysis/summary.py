@@ -231,15 +231,10 @@ class Summary:
 
 
 def summarise(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Summary:
-    """Summarise the questions of a run that are done; the run may have been interrupted.
-
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already.
-    """
+    """Summarise the questions of a run that are done, interrupted or not; ``questions``: `answered`, if read."""
     done = list(questions or answered(record))
     method = record.configuration.get("method", {})
-    calls, failures, skipped, copies, shortened, *tokens = record.query(
+    calls, failures, skipped, copies, shortened, prompt, cached, completion, reasoning = record.query(
         "SELECT coalesce(sum(tries > 0), 0), coalesce(sum(error IS NOT NULL), 0), "
         "coalesce(sum(tries = 0 AND error IS NOT NULL), 0), coalesce(sum(tries = 0 AND error IS NULL), 0), "
         "coalesce(sum(cut), 0), "
@@ -266,7 +261,7 @@ def summarise(record: Record, questions: Iterable[QuestionOutcome] | None = None
         missing=missing,
         sampling=record.configuration.get("sampling", {}),
         calls=calls,
-        usage=Usage(*tokens, missing.without_usage),
+        usage=Usage(prompt, cached, completion, reasoning, missing.without_usage),
         seconds=record.seconds,
         failures=failures,
         skipped=skipped,

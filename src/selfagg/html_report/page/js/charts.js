@@ -32,8 +32,8 @@ function accuracySpec(chosen) {
     ),
   );
   // A method that chooses among all its samples has one answer, at the end: a level line.
-  const level = shownMethods().filter(({ uniform, answer }) => !uniform && answer && last > 1 && chosen.has("accuracy"));
-  for (const method of level) {
+  const choosing = ({ uniform, answer }) => !uniform && answer && last > 1 && chosen.has("accuracy");
+  for (const method of shownMethods().filter(choosing)) {
     const points = [point(1, method.answer), point(last, method.answer)];
     drawn.push(series(method, named(method, "its own answer"), points, { dash: "dashed", marked: false }));
   }
@@ -59,7 +59,8 @@ function costSpec({ key, name, label }) {
       series(method, `${method.label} · its own answer`, own, { whiskers: true, loose: true }),
     ];
   });
-  return { series: drawn, x: { label, short: name, format: short, from: 0 }, y: share, reads: `Accuracy against ${label}` };
+  const x = { label, short: name, format: short, from: 0 };
+  return { series: drawn, x, y: share, reads: `Accuracy against ${label}` };
 }
 
 const tenths = (value) => value.toFixed(1);
@@ -88,8 +89,12 @@ function passSpec() {
       return series(method, named(method, names[last]), shares, { dash: last || single ? "" : "dashed" });
     });
   });
-  const x = { label: "k", format: String, whole: true };
-  return { series: drawn, x, y: { ...share, label: "share of questions" }, reads: "pass@k of the first and the last population" };
+  return {
+    series: drawn,
+    x: { label: "k", format: String, whole: true },
+    y: { ...share, label: "share of questions" },
+    reads: "pass@k of the first and the last population",
+  };
 }
 
 const rescueSpec = () => ({
@@ -113,7 +118,8 @@ function predictedSpec() {
       series(method, named(method, "predicted from r_c"), predicted, { dash: "dashed", marked: false }),
     ];
   });
-  return { series: drawn, x: byPopulation, y: share, reads: "Accuracy as r_c predicts it beside the measured accuracy" };
+  const reads = "Accuracy as r_c predicts it beside the measured accuracy";
+  return { series: drawn, x: byPopulation, y: share, reads };
 }
 
 const keyOf = (colour) => `key colour-${colour % 8}`;
