@@ -94,7 +94,9 @@ class Shadow:
 
 
 def _paired(found: PairedComparison | None) -> dict[str, Any] | None:
-    return found and {"mean": found.difference, "interval": [found.low, found.high], "verdict": found.verdict}
+    if found is None:
+        return None
+    return {"mean": found.difference, "interval": [found.low, found.high], "verdict": found.verdict}
 
 
 class Shadows:

@@ -97,8 +97,6 @@ def _element(token: Token, inner: list[Node]) -> Node:
 
 def _leaf(token: Token) -> list[Node]:
     match token.type:
-        case "text" | "text_special" | "html_inline" | "html_block":
-            return [token.content]
         case "softbreak":
             return ["\n"]
         case "hardbreak":
