@@ -149,9 +149,6 @@ async def test_every_method_is_summed_up(name: str) -> None:
             assert summary.answer_accuracy == summary.populations[0].majority
 
 
-Write = Callable[..., Record]
-
-
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_pass_at_k_is_the_mean_over_all_subsets(write: Write, k: int) -> None:
     populations = ["RabaR", "aaaaR", "abcde"]

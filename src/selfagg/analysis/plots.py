@@ -54,7 +54,7 @@ STYLE: dict[Any, Any] = {
 
 
 Known = list[tuple[float, Estimate]]
-"""Where an estimate is drawn, and the estimate."""
+"""Estimates, each with the place where it is drawn."""
 
 
 class _Drawn(NamedTuple):
