@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selfagg.analysis.aggregation import Aggregations, Ancestry, Transition, aggregations, ancestry, fates, transitions
 from selfagg.analysis.costs import chain_seconds
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
-from selfagg.analysis.shadow import Shadow
-from selfagg.analysis.statistics import for_json, interval, mean
-from selfagg.analysis.summary import GroupSummary, PopulationSummary, summarise_groups
-from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.evaluation.evaluate import Evaluation
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:  # the class is there without the packages of the extra eval, which what it reads with needs
+    from selfagg.analysis.aggregation import Aggregations, Ancestry, Transition
+    from selfagg.analysis.shadow import Shadow
+    from selfagg.analysis.summary import GroupSummary, PopulationSummary
+    from selfagg.analysis.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Analysis:
     @classmethod
     def of(cls, record: Record) -> Analysis:
         """Return the analysis of an open record."""
+        from selfagg.analysis.aggregation import aggregations, ancestry, transitions
+        from selfagg.analysis.summary import summarise_groups
+        from selfagg.analysis.trajectory import trajectory
+
         questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
         counts = aggregations(record, questions)
         evaluation = Evaluation.of(record, questions)
@@ -69,6 +74,8 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg analyze --json`` prints."""
+        from selfagg.analysis.statistics import for_json, interval
+
         run, counts = self.evaluation, self.aggregations
         return {
             "run": {**run.to_dict(), "seed": self.seed, "source": self.source},
@@ -90,6 +97,8 @@ class Analysis:
 
 
 def _population(population: PopulationSummary) -> dict[str, Any]:
+    from selfagg.analysis.statistics import interval
+
     return {
         **population.as_json(),
         "size": population.size,
@@ -101,6 +110,8 @@ def _population(population: PopulationSummary) -> dict[str, Any]:
 
 
 def _group(group: GroupSummary) -> dict[str, Any]:
+    from selfagg.analysis.statistics import interval, mean
+
     return {
         "group": group.group,
         "questions": group.questions,
@@ -113,6 +124,8 @@ def _group(group: GroupSummary) -> dict[str, Any]:
 
 def _fates(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, list[str]]:
     """Return the questions whose right answers died out, were rescued or never came, and those nothing is known of."""
+    from selfagg.analysis.aggregation import fates
+
     found = fates(record, questions)
     silent = [q.id for q in questions if all(m.failed for population in q.populations for m in population)]
     return {

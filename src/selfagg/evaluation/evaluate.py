@@ -75,10 +75,10 @@ class Evaluation:
         Raises:
             UsageError: A package of the extra ``eval`` is missing.
         """
-        from selfagg.analysis.costs import costs_by_population
-        from selfagg.analysis.summary import summarise
-
         with extras_named():
+            from selfagg.analysis.costs import costs_by_population
+            from selfagg.analysis.summary import summarise
+
             kept = list(_evaluated(record)) if record.path is None else None
             return cls(summarise(record, questions), costs_by_population(record), record.path, kept)
 
