@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from selfagg.analysis.overview import Analysis
-from selfagg.html_report import build_report
+from selfagg.html_report.build import build_report
 from selfagg.methods import RSA, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration

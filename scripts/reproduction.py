@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from selfagg.analysis.curves import Curves, curves
+from selfagg.analysis.compare import Curves, curves
 from selfagg.evaluation.records import records_of
 from selfagg.record.record import Record
 

@@ -10,7 +10,7 @@ from examples.lab.supervised import K
 from examples.lab.task import Problem, Walk, World, candidate
 
 from selfagg.analysis.aggregation import aggregations
-from selfagg.analysis.population import interval, mean
+from selfagg.analysis.statistics import interval, mean
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
 from selfagg.errors import SelfaggError

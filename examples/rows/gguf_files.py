@@ -1,4 +1,4 @@
-"""Write adapters that peft saved as GGUF files, which llama.cpp reads: ``python -m examples.rows.gguf_files FOLDER FILE``."""
+"""Write adapters that peft saved as GGUF files for llama.cpp: ``python -m examples.rows.gguf_files FOLDER FILE``."""
 
 from __future__ import annotations
 

@@ -1,21 +1,17 @@
-"""r_c by hand, the coverage of its interval by simulation, and against a model whose r_c is known."""
+"""Aggregations, what was lost and gained, and ancestors, by hand and against a model whose r_c is known."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from itertools import combinations
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.special import expit
 
-from selfagg.analysis.aggregation import aggregations, share
-from selfagg.analysis.statistics import Estimate
+from selfagg.analysis.aggregation import aggregations, ancestry, fates, transitions
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]
-Share = st.floats(0, 1)
 
 
 def test_right_aggregations_by_right_parents(write: Write) -> None:
@@ -34,10 +30,6 @@ def test_right_aggregations_by_right_parents(write: Write) -> None:
     assert counts.succeeded.tolist() == [[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]
     shares = [estimate and (estimate.mean, estimate.n_values) for estimate in counts.right_by_parents()]
     assert shares == [(2 / 5, 5), (2 / 6, 6), (1, 1)]
-    to_second = counts.right_by_parents(t=2)
-    assert to_second[2] is None
-    assert to_second[0] is not None
-    assert to_second[0].mean == 2 / 4
 
 
 @pytest.mark.parametrize("questions", [[["RR"], ["aa"]], [["!!", "!!"]]])
@@ -45,48 +37,6 @@ def test_nothing_to_count(write: Write, questions: list[list[str]]) -> None:
     counts = aggregations(write(questions))
     assert counts is None or counts.succeeded.sum() == 0
     assert aggregations(write([["Ra", "RR"]], gold=False)) is None
-
-
-@pytest.mark.parametrize("spread", [0.0, 1.0])
-def test_the_interval_of_r_c_covers_and_is_no_wider_than_it_must_be(spread: float) -> None:
-    """Ten questions that differ in how often they try: what RSA gives, with and without a skill of its own for each."""
-    rng = np.random.default_rng(11)
-    chance = expit(spread * rng.normal(size=200_000)).mean()
-    covered, widths, rounds = 0, [], 400
-    for _ in range(rounds):
-        tried = rng.binomial(32, rng.beta(1, 1, size=10))
-        estimate = share(rng.binomial(tried, expit(spread * rng.normal(size=10))), tried)
-        assert estimate is not None
-        covered += estimate.low <= chance <= estimate.high
-        widths.append(estimate.high - estimate.low)
-    assert 0.92 <= covered / rounds <= 0.99
-    assert np.mean(widths) < (0.24 if spread == 0 else 0.38)
-
-
-@pytest.mark.parametrize("right", [0, 6])
-def test_nothing_but_right_or_wrong_still_has_an_interval(right: int) -> None:
-    estimate = share(np.full(10, right), np.full(10, 6))
-    assert estimate is not None
-    assert estimate.mean == pytest.approx(estimate.high if right else estimate.low)
-    assert 0.1 < estimate.high - estimate.low < 0.3
-
-
-def test_one_question_tells_nothing_about_others() -> None:
-    assert share(np.array([3, 0]), np.array([4, 0])) == Estimate(0.75, 0.0, 1.0, 1, 4)
-    assert share(np.array([0, 0]), np.array([0, 0])) is None
-
-
-def test_the_interval_covers_where_questions_differ_in_tries_and_chances() -> None:
-    rng = np.random.default_rng(3)
-    covered = 0
-    rounds = 600
-    for _ in range(rounds):
-        tried = rng.integers(0, 17, size=25)
-        succeeded = rng.binomial(tried, rng.beta(1.2, 0.8, size=25))  # 0.6 on average, whatever the tries
-        estimate = share(succeeded, tried)
-        assert estimate is not None
-        covered += estimate.low <= 0.6 <= estimate.high
-    assert 0.925 < covered / rounds < 0.98
 
 
 def test_the_known_chances_of_a_simulated_model_are_found(simulated_run: Record) -> None:
@@ -99,11 +49,96 @@ def test_the_known_chances_of_a_simulated_model_are_found(simulated_run: Record)
         assert estimate.high - estimate.low < 0.12
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), Share), min_size=1, max_size=8))
-def test_the_interval_holds_the_share_however_uneven_the_tries(questions: list[tuple[int, float]]) -> None:
-    tried = np.array([count for count, _ in questions])
-    succeeded = np.array([round(count * part) for count, part in questions])
-    estimate = share(succeeded, tried)
-    if estimate is not None:
-        assert 0 <= estimate.low <= estimate.mean + 1e-9
-        assert estimate.mean - 1e-9 <= estimate.high <= 1
+def test_lost_and_gained_against_the_vote_of_the_parents(write: Write) -> None:
+    record = write(
+        [["RaRb", "aRRR"], ["abRR", "RRR-"]],
+        parents=[
+            # votes: R; a and R tie, the first shown wins: a, then R; R
+            [[[0, 2, 1], [1, 2], [2, 1], [0, 2]]],
+            [[[0, 1, 2], [3, 2], [1, 0], [2]]],  # votes: a, R, b, R
+        ],
+    )
+    (step,) = transitions(record)
+    assert step.t == 2
+    assert (step.lost_count, step.gained_count) == (2, 3)
+    assert step.lost is not None
+    assert (step.lost.mean, step.lost.n_values, step.lost.n_questions) == (2 / 5, 5, 2)
+    assert step.gained is not None
+    assert (step.gained.mean, step.gained.n_values) == (1, 3)
+
+
+def test_the_votes_of_nobody_are_wrong(write: Write) -> None:
+    (step,) = transitions(write([["--", "R!"]]))
+    assert step.lost is None
+    assert (step.gained_count, step.gained and step.gained.mean) == (1, 0.5)
+
+
+def test_questions_that_die_out_and_are_rescued(write: Write) -> None:
+    record = write([["Raa", "abb", "abR", "RRa"], ["aaa", "aaR", "aaa", "aaa"], ["RRR", "RRR", "RRR", "aaR"]])
+    first, second, third = fates(record)
+    assert (first.right, first.died_out, first.rescued) == ((1, 0, 1, 2), (2,), (3,))
+    assert first.elected == (False, False, False, True)
+    assert (second.died_out, second.rescued) == ((3,), (2,))
+    assert (third.died_out, third.rescued, third.elected) == ((), (), (True, True, True, False))
+    steps = transitions(record)
+    assert [(step.t, step.died_out, step.rescued) for step in steps] == [(2, 1, 1), (3, 1, 1), (4, 0, 0)]
+    assert [(step.majorities_lost, step.majorities_gained) for step in steps] == [(0, 0), (0, 0), (1, 1)]
+
+
+def test_what_does_not_aggregate_has_no_transitions(write: Write) -> None:
+    assert transitions(write([["Ra"]])) == []
+    assert transitions(write([["Ra", "aa"]], gold=False)) == []
+    assert [fate.right for fate in fates(write([["Ra"]]))] == [(1,)]
+
+
+def test_gains_less_losses_are_the_change_of_accuracy_beyond_voting(simulated_run: Record) -> None:
+    for step in transitions(simulated_run):
+        assert step.lost is not None
+        assert step.gained is not None
+        assert step.lost.n_values + step.gained.n_values == 150 * 8
+        right = step.lost.n_values - step.lost_count + step.gained_count
+        assert right == sum(fate.right[step.t - 1] for fate in fates(simulated_run))
+
+
+def test_ancestors_by_hand(write: Write) -> None:
+    record = write([["aaaa", "aa", "a"]], parents=[[[[0, 1], [1, 2]], [[0, 1]]]])
+    first, second, third = ancestry(record)
+    assert (first.t, first.reached, first.effective, first.overlap) == (1, 0.25, 4, 0)
+    assert (second.reached, second.overlap) == (0.5, 0.5)
+    assert second.effective == 1 / (0.25**2 + 0.5**2 + 0.25**2)
+    assert (third.reached, third.effective, third.overlap) == (0.75, second.effective, None)
+
+
+def test_a_chain_keeps_its_own_ancestor(write: Write) -> None:
+    chains = [[[0], [1], [2]], [[0], [1], [2]]]
+    last = ancestry(write([["aaa", "aaa", "aaa"]] * 2, parents=[chains, chains]))[-1]
+    assert (last.reached, last.effective, last.overlap) == (1 / 3, 3, 0)
+
+
+def test_against_walking_the_parents(simulated_run: Record) -> None:
+    rows = simulated_run.query("SELECT question, t, i, parents FROM generations")
+    parents = {(question, t, i): json.loads(drawn) for question, t, i, drawn in rows}
+
+    def shares(question: int, t: int, i: int) -> dict[int, float]:
+        if t == 1:
+            return {i: 1.0}
+        drawn, found = parents[question, t, i], dict[int, float]()
+        for parent in drawn:
+            for ancestor, part in shares(question, t - 1, parent).items():
+                found[ancestor] = found.get(ancestor, 0.0) + part / len(drawn)
+        return found
+
+    reached, overlaps = [], []
+    for question in range(150):
+        members = [shares(question, 3, i) for i in range(8)]
+        reached += [len(found) / 8 for found in members]
+        for a, b in combinations(members, 2):
+            overlaps.append(sum(min(part, b.get(ancestor, 0.0)) for ancestor, part in a.items()))
+    third = ancestry(simulated_run)[2]
+    assert third.reached == pytest.approx(sum(reached) / len(reached))
+    assert third.overlap == pytest.approx(sum(overlaps) / len(overlaps))
+    assert third.effective < 8
+
+
+def test_an_unfinished_run_has_no_ancestors(write: Write) -> None:
+    assert ancestry(write([["a", "a"]], weights=[None])) == []

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.analysis.aggregation import aggregations
-from selfagg.analysis.ancestry import ancestry
+from selfagg.analysis.aggregation import aggregations, ancestry
 from selfagg.analysis.compare import compare
 from selfagg.analysis.costs import chain_seconds, costs_by_population
 from selfagg.analysis.member_outcomes import answered
@@ -96,14 +95,6 @@ def test_a_copy_descends_from_the_candidate_that_it_copies(write: Callable[..., 
     written.query("UPDATE generations SET tries = 0 WHERE t = 2")
     assert before == pytest.approx(0.5)
     assert ancestry(written)[-1].overlap == 0.0
-
-
-def test_a_shorter_run_within_a_stopped_one(record: Record) -> None:
-    for question, whole in zip(answered(record, 2), answered(record), strict=True):
-        assert len(question.populations) == 2
-        assert question.depth == min(whole.depth, 2)
-        if whole.depth == 1:
-            assert question.weights == whole.weights
 
 
 def test_the_table_says_which_settings_tell_two_runs_apart(path: Path, tmp_path: Path) -> None:

@@ -92,16 +92,6 @@ def test_only_questions_done_everywhere_count(write: Write) -> None:
     assert [entry.accuracy.mean for entry in found.entries] == [0.5, 0.75]
 
 
-def test_a_shorter_run_is_read_from_a_longer_one(write: Write) -> None:
-    long = write([["Ra", "RR"], ["aa", "Ra"]], weights=[[1.0, 0.0], [1.0, 0.0]], method=RSA)
-    found = compare([long, long], until=[None, 1])
-    assert [entry.label for entry in found.entries] == ["rsa n=2 k=2 t=2", "rsa n=2 k=2 t=1"]
-    assert [entry.accuracy.mean for entry in found.entries] == [1.0, 0.25]
-    assert [entry.cost.calls for entry in found.entries] == [4, 2]
-    with pytest.raises(UsageError, match="no population 3"):
-        compare([long], until=[3])
-
-
 def test_one_run_counted_twice_is_refused(write: Write) -> None:
     runs = [write([["R"], ["a"]], method=SINGLE, seed=seed) for seed in (1, 2, 1)]
     assert compare(runs[:2]).entries[0].seeds == (1, 2)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.analysis.aggregation import aggregations
+from selfagg.analysis.aggregation import aggregations, fates, transitions
 from selfagg.analysis.compare import compare
 from selfagg.analysis.costs import costs_by_population, costs_by_question
 from selfagg.analysis.member_outcomes import answered
@@ -18,7 +18,6 @@ from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.statistics import mean_interval
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
-from selfagg.analysis.transitions import fates, transitions
 from selfagg.record.record import Record
 from selfagg.types import Usage
 

@@ -14,11 +14,13 @@ from statsmodels.stats.power import TTestPower  # type: ignore[import-untyped]
 from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
 from selfagg.analysis.statistics import (
+    Estimate,
     PairedComparison,
     correct_for_many,
     mean_interval,
     paired_difference,
     pass_at_k,
+    share,
 )
 
 values = st.lists(st.floats(0, 1), min_size=1, max_size=5)
@@ -210,3 +212,55 @@ def test_many_comparisons_are_corrected() -> None:
     assert [c.p_value for c in corrected] == pytest.approx([5 * single.p_value] * 5)
     assert {c.verdict for c in corrected} == {"cannot tell"}
     assert correct_for_many([]) == []
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_the_interval_of_r_c_covers_and_is_no_wider_than_it_must_be(spread: float) -> None:
+    """Ten questions that differ in how often they try: what RSA gives, with and without a skill of its own for each."""
+    rng = np.random.default_rng(11)
+    chance = expit(spread * rng.normal(size=200_000)).mean()
+    covered, widths, rounds = 0, [], 400
+    for _ in range(rounds):
+        tried = rng.binomial(32, rng.beta(1, 1, size=10))
+        estimate = share(rng.binomial(tried, expit(spread * rng.normal(size=10))), tried)
+        assert estimate is not None
+        covered += estimate.low <= chance <= estimate.high
+        widths.append(estimate.high - estimate.low)
+    assert 0.92 <= covered / rounds <= 0.99
+    assert np.mean(widths) < (0.24 if spread == 0 else 0.38)
+
+
+@pytest.mark.parametrize("right", [0, 6])
+def test_nothing_but_right_or_wrong_still_has_an_interval(right: int) -> None:
+    estimate = share(np.full(10, right), np.full(10, 6))
+    assert estimate is not None
+    assert estimate.mean == pytest.approx(estimate.high if right else estimate.low)
+    assert 0.1 < estimate.high - estimate.low < 0.3
+
+
+def test_one_question_tells_nothing_about_others() -> None:
+    assert share(np.array([3, 0]), np.array([4, 0])) == Estimate(0.75, 0.0, 1.0, 1, 4)
+    assert share(np.array([0, 0]), np.array([0, 0])) is None
+
+
+def test_the_interval_covers_where_questions_differ_in_tries_and_chances() -> None:
+    rng = np.random.default_rng(3)
+    covered = 0
+    rounds = 600
+    for _ in range(rounds):
+        tried = rng.integers(0, 17, size=25)
+        succeeded = rng.binomial(tried, rng.beta(1.2, 0.8, size=25))  # 0.6 on average, whatever the tries
+        estimate = share(succeeded, tried)
+        assert estimate is not None
+        covered += estimate.low <= 0.6 <= estimate.high
+    assert 0.925 < covered / rounds < 0.98
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 1)), min_size=1, max_size=8))
+def test_the_interval_holds_the_share_however_uneven_the_tries(questions: list[tuple[int, float]]) -> None:
+    tried = np.array([count for count, _ in questions])
+    succeeded = np.array([round(count * part) for count, part in questions])
+    estimate = share(succeeded, tried)
+    if estimate is not None:
+        assert 0 <= estimate.low <= estimate.mean + 1e-9
+        assert estimate.mean - 1e-9 <= estimate.high <= 1

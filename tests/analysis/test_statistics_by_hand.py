@@ -43,11 +43,6 @@ def test_members_that_differ_within_their_questions_alone_count_as_independent_v
     assert estimate.high - estimate.low > 1.5 * (uncapped[1] - uncapped[0])
 
 
-def test_the_interval_of_another_level_is_wider() -> None:
-    narrow, wide = mean_interval([[1.0], [0.0]] * 10, 0.5), mean_interval([[1.0], [0.0]] * 10, 0.99)
-    assert wide.low < narrow.low < narrow.high < wide.high
-
-
 def test_amounts_have_students_interval() -> None:
     differences = [3.0, 5.0, 4.0, 8.0, 1.0]
     comparison = paired_difference([[d] for d in differences], [[0.0]] * 5, bounded=False)
@@ -94,7 +89,6 @@ def test_many_comparisons_are_corrected_step_by_step() -> None:
     comparisons = [replace(base, p_value=p) for p in (0.03, 0.001, 0.02, 0.2)]
     assert [c.p_value for c in correct_for_many(comparisons)] == pytest.approx([0.06, 0.004, 0.06, 0.2])
     assert [c.verdict for c in correct_for_many(comparisons)] == ["cannot tell", "better", "cannot tell", "cannot tell"]
-    assert correct_for_many(comparisons, 0.9)[0].verdict == "better"
 
 
 def test_a_verdict_needs_the_interval_and_the_test() -> None:

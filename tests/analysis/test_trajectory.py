@@ -15,9 +15,8 @@ from scipy.stats import binom
 
 from selfagg.analysis.aggregation import Aggregations
 from selfagg.analysis.costs import costs_by_population
-from selfagg.analysis.skill import skill_of
 from selfagg.analysis.statistics import wilson
-from selfagg.analysis.trajectory import FURTHER, enough, over_questions, predict, trajectory
+from selfagg.analysis.trajectory import FURTHER, enough, over_questions, predict, skill_of, trajectory
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.analysis.transitions import transitions
+from selfagg.analysis.aggregation import transitions
 from selfagg.record.record import Record
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from selfagg.html_report import build_report
+from selfagg.html_report.build import build_report
 from selfagg.record.record import Record
 from selfagg.types import Question
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from selfagg.analysis.summary import summarise
 from selfagg.errors import UsageError
-from selfagg.html_report import build_report
+from selfagg.html_report.build import build_report
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration

@@ -16,7 +16,7 @@ from serving import serving
 from waiting import DEADLINES_S
 
 import selfagg
-from selfagg.html_report import build_report
+from selfagg.html_report.build import build_report
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
 from selfagg.server.settings import ServerLimits, ServeSettings

@@ -1,29 +1,24 @@
-"""The quality of a model's aggregations: r_c, the chance of a right aggregation when c of its K parents are right.
+"""The effect of aggregating: r_c, right answers gained and lost on the way, and the ancestry of members.
 
-r_0 is rescue, a right answer from wrong parents alone; r_K is keeping, a right answer where all parents have it.
+r_c is the chance of a right aggregation when c of its K parents are right: r_0 is rescue, a right answer from wrong
+parents alone; r_K is keeping, a right answer where all parents have it.
+
+``questions`` is everywhere `answered` of the record, where that is there already: a record is read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
-from selfagg.analysis.member_outcomes import QuestionOutcome, answered
-from selfagg.analysis.statistics import LEVEL, Estimate
+import numpy as np
+
+from selfagg.analysis.member_outcomes import Population, QuestionOutcome, answered, elected
+from selfagg.analysis.statistics import Counts, Estimate, Floats, interval, mean, share
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Counts = NDArray[np.int64]
-
-
-ALIKE = 0.3
-"""The correlation of a question's aggregations that is assumed where all of them came out alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,34 +26,32 @@ class Aggregations:
     """The counts of a run's aggregations. Q questions whose members are all scored, T populations, sets of K.
 
     A parent whose call failed counts as not right. A copy is no aggregation, nor is a member carried forward.
-
-    Attributes:
-        k: Parents of an aggregation. A member with fewer is none: a method may draw some of its members anew.
-        sizes: Members of each population.
-        right: Right members, of shape (R, T): a row for each question and seed.
-        tried: Aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1).
-        succeeded: Those of them that are right.
-        question: For each row of ``right`` its question's row of ``tried``, of shape (R,); of one seed 0 to Q - 1.
     """
 
-    k: int
-    sizes: tuple[int, ...]
-    right: Counts
-    tried: Counts
-    succeeded: Counts
-    question: Counts
+    k: int  # parents of an aggregation. A member with fewer is none: a method may draw some of its members anew
+    sizes: tuple[int, ...]  # members of each population
+    right: Counts  # right members, of shape (R, T): a row for each question and seed
+    tried: Counts  # aggregations that made population t + 2 with c right parents, of shape (Q, T - 1, K + 1)
+    succeeded: Counts  # those of them that are right
+    question: Counts  # for each row of ``right`` its question's row of ``tried``, of shape (R,); of one seed 0 to Q - 1
 
     @property
     def everywhere(self) -> bool:
         """Return True if every member of the later populations is an aggregation, as in RSA."""
         return int(self.tried.sum()) == len(self.right) * sum(self.sizes[1:])
 
-    def right_by_parents(self, t: int | None = None) -> list[Estimate | None]:
-        """Return r_0 to r_K, over all aggregations or those of population ``t``; None for a c that never occurred."""
-        populations = slice(None) if t is None else slice(t - 2, t - 1)
-        tried = self.tried[:, populations].sum(axis=1)
-        succeeded = self.succeeded[:, populations].sum(axis=1)
+    def right_by_parents(self) -> list[Estimate | None]:
+        """Return r_0 to r_K; None for a c that never occurred."""
+        tried, succeeded = self.tried.sum(axis=1), self.succeeded.sum(axis=1)
         return [share(succeeded[:, c], tried[:, c]) for c in range(self.k + 1)]
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return r_0 to r_K as objects for JSON, each with its interval and the number of aggregations behind it."""
+        tried = self.tried.sum(axis=(0, 1)).tolist()
+        return [
+            {"c": c, "k": self.k, "share": mean(rate), "interval": interval(rate), "aggregations": tried[c]}
+            for c, rate in enumerate(self.right_by_parents())
+        ]
 
 
 def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Aggregations | None:
@@ -68,62 +61,165 @@ def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = N
         record: The record.
         questions: `answered` of it, where that is there already; those of several seeds, where they belong together.
     """
-    import numpy as np
-
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
     drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population if m.made} - {0}
     if "k" in record.configuration.get("method", {}) and len(drawn) > 1:
         raise UsageError(f"record {record.path} is damaged: it has aggregation sets of several sizes")
-    k = max(drawn, default=0)
-    if not k:
+    if not drawn:
         return None
+    k = max(drawn)
     right = [[sum(member.right for member in population) for population in one.populations] for one in whole]
     sizes = tuple(map(len, whole[0].populations))
-    places = {name: place for place, name in enumerate(dict.fromkeys(question.id for question in whole))}
-    of = np.array([places[question.id] for question in whole])
-    counts = np.zeros((len(places), len(sizes) - 1, k + 1, 2), dtype=np.int64)
-    np.add.at(counts, of, np.stack([_count(question, k) for question in whole]))
+    rows = {name: row for row, name in enumerate(dict.fromkeys(question.id for question in whole))}
+    of = np.array([rows[question.id] for question in whole])
+    counts = np.zeros((len(rows), len(sizes) - 1, k + 1, 2), dtype=np.int64)
+    np.add.at(counts, of, np.stack([_outcomes(question, k + 1, _right, k) for question in whole]))
     return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1], of)
 
 
-def _count(question: QuestionOutcome, k: int) -> Counts:
-    """Count aggregations by population, right parents, and right or wrong; the shape is (T - 1, K + 1, 2)."""
-    import numpy as np
-
-    counts = np.zeros((len(question.populations) - 1, k + 1, 2), dtype=np.int64)
+def _outcomes(question: QuestionOutcome, kinds: int, kind: Callable[[Population], int], k: int | None = None) -> Counts:
+    """Count aggregations (of K parents, or all) by population, kind of parents, and wrong or right: (T - 1, C, 2)."""
+    counts = np.zeros((len(question.populations) - 1, kinds, 2), dtype=np.int64)
     for step, (before, after) in enumerate(pairwise(question.populations)):
-        for child in (child for child in after if child.made and len(child.parents) == k):
-            counts[step, sum(before[parent].right for parent in child.parents), int(child.right)] += 1
+        for child in after:
+            parents = [before[place] for place in child.parents]
+            if child.made and parents and k in (None, len(parents)):
+                counts[step, int(kind(parents)), int(child.right)] += 1
     return counts
 
 
-def share(succeeded: Counts, tried: Counts, level: float = LEVEL) -> Estimate | None:
-    """Return the share of all tries that succeeded, with an interval clustered by question; None without any try.
+def _right(members: Population) -> int:
+    return sum(member.right for member in members)
 
-    Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
-    more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:
-    95 % or more for 10 questions, 91.5 to 99 % for 30 and 100, with skill alike or not (docs/evaluation.md).
 
-    Args:
-        succeeded: Successes of each question.
-        tried: Tries of each question.
-        level: Of the interval.
+def _elected_right(members: Population) -> bool:
+    winner = elected(members)
+    return winner is not None and winner.right
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionChange:
+    """The course of one question: its right members in each population, and True where the majority is right."""
+
+    position: int
+    id: str
+    right: tuple[int, ...]
+    elected: tuple[bool, ...]
+
+    @property
+    def died_out(self) -> tuple[int, ...]:
+        """Return the populations without a right answer that follow one with a right answer."""
+        return tuple(t for t, (before, now) in enumerate(pairwise(self.right), start=2) if before and not now)
+
+    @property
+    def rescued(self) -> tuple[int, ...]:
+        """Return the populations with a right answer that follow one without a right answer."""
+        return tuple(t for t, (before, now) in enumerate(pairwise(self.right), start=2) if now and not before)
+
+
+def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
+    """Return the course of each question whose members are all scored."""
+    return [
+        QuestionChange(
+            one.position, one.id, tuple(map(_right, one.populations)), tuple(map(_elected_right, one.populations))
+        )
+        for one in questions or answered(record)
+        if one.whole
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """From population ``t - 1`` to population ``t``.
+
+    A set of parents is called right if its vote is: its most frequent answer, ties by the candidate shown first.
     """
-    from scipy.stats import norm, t
-    from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped]
 
-    total, asked = int(tried.sum()), int((tried > 0).sum())
-    if total == 0:
-        return None
-    p = float(succeeded.sum()) / total
-    if asked == 1:
-        return Estimate(p, 0.0, 1.0, asked, total)
-    worst = p * (1 - p)
-    if worst:
-        seen = asked / (asked - 1) * float(((succeeded - p * tried) ** 2).sum()) / total**2
-        size = min(worst / seen, total) if seen else total
-    else:  # nothing is seen of how questions vary
-        size = total / (1 + ALIKE * (float((tried.astype(float) ** 2).sum()) / total - 1))
-    alpha = 2 * norm.sf(t.ppf((1 + level) / 2, asked - 1))
-    low, high = proportion_confint(p * size, size, alpha=alpha, method="wilson")
-    return Estimate(p, max(float(low), 0.0), min(float(high), 1.0), asked, total)
+    t: int  # the population that was made
+    lost: Estimate | None  # share of right sets whose aggregation is wrong; None if no set was right
+    gained: Estimate | None  # share of wrong sets whose aggregation is right; None if no set was wrong
+    lost_count: int  # aggregations that went from right to wrong
+    gained_count: int  # from wrong to right; their difference is what aggregating adds to voting within the sets
+    majorities_lost: int  # questions whose majority was right and is not any more
+    majorities_gained: int  # questions whose majority has become right
+    died_out: int  # questions that had a right answer and have none any more
+    rescued: int  # questions that had no right answer and now have one
+
+
+def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Transition]:
+    """Return the changes at each aggregation step, over the questions that are done; none without gold answers."""
+    whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
+    if not whole:
+        return []
+    flows = np.stack([_outcomes(question, 2, _elected_right) for question in whole])
+    fared = fates(record, whole)
+    found = []
+    for t in range(2, len(fared[0].right) + 1):
+        wrong, right = flows[:, t - 2, 0], flows[:, t - 2, 1]
+        majorities = [fate.elected[t - 2 : t] for fate in fared]
+        found.append(
+            Transition(
+                t=t,
+                lost=share(right[:, 0], right.sum(axis=1)),
+                gained=share(wrong[:, 1], wrong.sum(axis=1)),
+                lost_count=int(right[:, 0].sum()),
+                gained_count=int(wrong[:, 1].sum()),
+                majorities_lost=majorities.count((True, False)),
+                majorities_gained=majorities.count((False, True)),
+                died_out=sum(t in fate.died_out for fate in fared),
+                rescued=sum(t in fate.rescued for fate in fared),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestry:
+    """The ancestry of a population's members, as means over questions.
+
+    A member's ancestry gives each member of the first population a share: a parent passes on its own shares, all
+    parents of a member equally. This follows from the sets alone, whatever the candidates say; but a copy is its first
+    parent's child alone.
+    The effective number is at most N; each population of RSA goes back to fewer, so that agreement is less and less
+    independent.
+    """
+
+    t: int  # the population
+    reached: float  # share of the first population that a member descends from at all
+    effective: float  # 1 / sum of squared shares: first members behind the whole population
+    overlap: float | None  # of pairs of members, from 0 to 1 (the same shares); None for a population of one
+
+
+def ancestry(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[Ancestry]:
+    """Return the ancestry of each population, over the questions that are done."""
+    measured = [[_measure(shares) for shares in _shares(question)] for question in questions or answered(record)]
+    means = np.mean(measured, axis=0).tolist() if measured else []
+    return [
+        Ancestry(t, reached, effective, None if overlap != overlap else overlap)
+        for t, (reached, effective, overlap) in enumerate(means, start=1)
+    ]
+
+
+def _shares(question: QuestionOutcome) -> list[Floats]:
+    """Return for each population the share of each first member (columns) in each of its members (rows)."""
+    shares = [np.eye(len(question.populations[0]))]
+    for population in question.populations[1:]:
+        before = shares[-1]
+        parents = [list(member.parents[:1] if member.copied else member.parents) for member in population]
+        if len(set(map(len, parents))) == 1 and parents[0]:
+            shares.append(before[np.array(parents)].mean(axis=1))
+        else:  # a member that was drawn anew has no ancestors
+            rows = [before[places].mean(axis=0) if places else np.zeros(len(before[0])) for places in parents]
+            shares.append(np.stack(rows))
+    return shares
+
+
+def _measure(shares: Floats) -> tuple[float, float, float]:
+    """Return a population's `Ancestry.reached`, ``effective`` and ``overlap``, NaN for a population of one."""
+    members = len(shares)
+    squares = float((shares.mean(axis=0) ** 2).sum())
+    # Over all pairs the smaller share of each first member: sorted, a share is the smaller one in every later pair.
+    later = np.arange(members - 1, -1, -1)
+    common = float((np.sort(shares, axis=0) * later[:, None]).sum())
+    overlap = common / (members * (members - 1) / 2) if members > 1 else float("nan")
+    return float((shares > 0).mean()), 1 / squares if squares else 0.0, overlap

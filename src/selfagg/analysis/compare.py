@@ -1,25 +1,31 @@
-"""A comparison of methods on the same questions: accuracy, cost, and a test whether a difference is more than noise."""
+"""Methods on the same questions, each over all its seeds: accuracy, cost, curves, and whether a difference is noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean, stdev
 from typing import Any
 
-from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
+from selfagg.analysis.aggregation import Aggregations, aggregations
+from selfagg.analysis.costs import Cost, costs_by_population, costs_by_question, mean_cost
 from selfagg.analysis.labels import labels_for, settings_of
-from selfagg.analysis.member_outcomes import answered
+from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import Missing
-from selfagg.analysis.population import estimate, mean, over_seeds
 from selfagg.analysis.statistics import (
     Estimate,
     PairedComparison,
     correct_for_many,
+    for_json,
+    mean,
     mean_interval,
     paired_difference,
 )
+from selfagg.analysis.summary import PopulationSummary, answer_accuracy, estimate, over_seeds, populations_of
+from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.errors import UsageError
+from selfagg.methods import is_uniform
 from selfagg.record.record import Record
 
 
@@ -27,31 +33,19 @@ from selfagg.record.record import Record
 class MethodResult:
     """One method with its settings, over all its seeds.
 
-    Attributes:
-        label: Name and settings, as far as they tell it from the others.
-        method: Name of the method.
-        seeds: Seeds of its runs, one for each record.
-        accuracy: Accuracy of its own answer. Runs with several seeds are averaged within each question, so
-            that the interval is still one over questions.
-        by_seed: The accuracy of each seed, in their order.
-        over_seeds: Standard deviation of these; None for one seed.
-        replied: The same, members without a reply left out.
-        missing: Missing parts of its runs.
-        cost: Mean cost of a question.
-        difference: Its accuracy minus the reference's, paired by question, with p-value and verdict corrected for
-            the number of comparisons (Holm). None for the reference itself.
+    P-value and verdict of a difference are corrected for the number of comparisons (Holm).
     """
 
-    label: str
-    method: str
-    seeds: tuple[int, ...]
-    accuracy: Estimate
-    by_seed: tuple[float, ...]
-    over_seeds: float | None
-    replied: Estimate | None
-    missing: Missing
-    cost: Cost
-    difference: PairedComparison | None
+    label: str  # name and settings, as far as they tell it from the others
+    method: str  # name of the method
+    seeds: tuple[int, ...]  # seeds of its runs, one for each record
+    accuracy: Estimate  # of its own answer; of several seeds averaged within each question, as the interval
+    by_seed: tuple[float, ...]  # the accuracy of each seed, in their order
+    over_seeds: float | None  # standard deviation of these; None for one seed
+    replied: Estimate | None  # the same, members without a reply left out
+    missing: Missing  # missing parts of its runs
+    cost: Cost  # mean cost of a question
+    difference: PairedComparison | None  # accuracy minus the reference's, paired; None for the reference
 
     def as_json(self) -> dict[str, Any]:
         """Return the entry as an object for JSON."""
@@ -71,49 +65,31 @@ class MethodResult:
             and {
                 "mean": found.difference,
                 "interval": [found.low, found.high],
-                "p_value": found.p_value,
-                "smallest_detectable": found.smallest_detectable,
-                "verdict": found.verdict,
-                "method": found.method,
+                **for_json(found, "p_value smallest_detectable verdict method"),
             },
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Methods on the same questions.
+    """Methods on the same questions."""
 
-    Attributes:
-        reference: Label of the entry that the others are set against.
-        entries: The methods, in the order in which their records were given.
-        questions: Questions compared: those with a gold answer that are done and scored in every record.
-        questions_total: Questions of the runs.
-    """
-
-    reference: str
-    entries: Sequence[MethodResult]
-    questions: int
-    questions_total: int
+    reference: str  # label of the entry that the others are set against
+    questions: int  # questions compared: those with a gold answer that are done and scored in every record
+    questions_total: int  # questions of the runs
+    entries: Sequence[MethodResult]  # the methods, in the order in which their records were given
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison as an object for JSON."""
-        return {
-            "reference": self.reference,
-            "questions": self.questions,
-            "questions_total": self.questions_total,
-            "entries": [entry.as_json() for entry in self.entries],
-        }
+        return {**for_json(self), "entries": [entry.as_json() for entry in self.entries]}
 
 
-def compare(
-    records: Sequence[Record], *, reference: str | None = None, until: Sequence[int | None] | None = None
-) -> Comparison:
+def compare(records: Sequence[Record], *, reference: str | None = None) -> Comparison:
     """Compare the runs of several records; runs that differ in nothing but the seed are one entry.
 
     Args:
         records: At least one, all of the same questions.
         reference: Label or method name of the entry to compare with; None: that of the first record.
-        until: For each record how many of its populations count, as if the run had no more; None: all.
 
     Raises:
         UsageError: The records are of different questions, no question with a gold answer is done in all of them,
@@ -121,26 +97,32 @@ def compare(
     """
     for other in records[1:]:
         check_same_questions(records[0], other)
-    runs = [_run(record, end) for record, end in zip(records, until or [None] * len(records), strict=True)]
+    runs = [_Run.of(record) for record in records]
     names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
     if not names:
         raise UsageError(
             "there is nothing to compare: no question with a gold answer is done and scored in every record"
         )
-    entries = _entries(runs)
+    groups = by_seed((run.settings, run.seed) for run in runs)
+    entries = [[runs[number] for number in group] for group in groups]
     labels = labels_for([same[0].settings for same in entries])
-    chosen = _reference(reference, labels, [same[0].settings["name"] for same in entries])
+    for place, same in enumerate(entries):
+        if any(same[0].settings == other[0].settings for other in entries[:place]):
+            raise UsageError(
+                f"two of the records are the same run: {same[0].method} with its settings and seed {same[0].seed}"
+            )
+    chosen = _reference(reference, labels, [same[0].method for same in entries])
     values = [[over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
-    by_seed = [tuple(fmean(fmean(run.worth[name]) for name in names) for run in same) for same in entries]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
     differences = [*found[:chosen], None, *found[chosen:]]
     ((questions,),) = records[0].query("SELECT count(*) FROM questions")
-    return Comparison(
-        reference=labels[chosen],
-        entries=[
+    results = []
+    for label, same, mine, difference in zip(labels, entries, values, differences, strict=True):
+        each = tuple(fmean(fmean(run.worth[name]) for name in names) for run in same)
+        results.append(
             MethodResult(
                 label=label,
-                method=same[0].settings["name"],
+                method=same[0].method,
                 seeds=tuple(run.seed for run in same),
                 accuracy=mean_interval(mine),
                 by_seed=each,
@@ -150,59 +132,65 @@ def compare(
                 cost=mean_cost(run.cost[name] for run in same for name in names),
                 difference=difference,
             )
-            for label, same, mine, each, difference in zip(labels, entries, values, by_seed, differences, strict=True)
-        ],
-        questions=len(names),
-        questions_total=questions,
-    )
+        )
+    return Comparison(labels[chosen], len(names), questions, results)
 
 
 @dataclass(frozen=True, slots=True)
-class _RecordedRun:
+class _Run:
     """One record, as far as a comparison needs it; what it has of questions goes by their names."""
 
     settings: Mapping[str, Any]
     seed: int
     worth: Mapping[str, list[float]]
     replied: Mapping[str, list[float]]
-    missing: Missing
     cost: Mapping[str, Cost]
+    missing: Missing
+
+    @classmethod
+    def of(cls, record: Record) -> _Run:
+        costs = costs_by_question(record)
+        known = [one for one in answered(record) if one.scored and one.worth]
+        return cls(
+            settings=settings_of(record),
+            seed=record.configuration["seed"],
+            worth={one.id: one.worth for one in known},
+            replied={one.id: one.worth_replied for one in known},
+            cost={one.id: costs[one.position] for one in known},
+            missing=Missing.of(record),
+        )
+
+    @property
+    def method(self) -> str:
+        return str(self.settings["name"])
 
 
-def _run(record: Record, until: int | None) -> _RecordedRun:
-    costs = costs_by_question(record, until)
-    worth: dict[str, list[float]] = {}
-    replied: dict[str, list[float]] = {}
-    cost: dict[str, Cost] = {}
-    for question in answered(record, until):
-        if question.scored and (found := question.worth):
-            worth[question.id], replied[question.id] = found, question.worth_replied
-            cost[question.id] = costs[question.position]
-    return _RecordedRun(
-        settings_of(record, until), record.configuration["seed"], worth, replied, Missing.of(record), cost
-    )
+def by_seed(runs: Iterable[tuple[Mapping[str, Any], int]]) -> list[list[int]]:
+    """Return the numbers of the runs that differ in nothing but the seed, in the order of the first of each.
 
+    A second run of one seed stands apart: one run counted twice would pass for two.
 
-def _entries(runs: Sequence[_RecordedRun]) -> list[list[_RecordedRun]]:
-    """Gather the runs that differ in nothing but the seed.
-
-    Raises:
-        UsageError: Two of them have the same seed too: one run counted twice would pass for two.
+    Args:
+        runs: Settings and seed of each.
     """
-    entries: list[list[_RecordedRun]] = []
-    for run in runs:
-        for same in entries:
-            if same[0].settings == run.settings:
-                if any(run.seed == other.seed for other in same):
-                    name = run.settings["name"]
-                    raise UsageError(
-                        f"two of the records are the same run: {name} with its settings and seed {run.seed}"
-                    )
-                same.append(run)
+    groups: list[tuple[Mapping[str, Any], dict[int, int]]] = []
+    for number, (settings, seed) in enumerate(runs):
+        for same, seeds in groups:
+            if same == settings and seed not in seeds:
+                seeds[seed] = number
                 break
         else:
-            entries.append([run])
-    return entries
+            groups.append((settings, {seed: number}))
+    return [list(seeds.values()) for _, seeds in groups]
+
+
+def together(records: Sequence[Record]) -> list[list[int]]:
+    """Return `by_seed` of records, those of other questions apart."""
+    return by_seed((_identity(record), record.configuration["seed"]) for record in records)
+
+
+def _identity(record: Record) -> dict[str, Any]:
+    return {**settings_of(record), "source": record.configuration.get("source")}
 
 
 def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str]) -> int:
@@ -221,20 +209,77 @@ def check_same_questions(one: Record, other: Record) -> None:
     Raises:
         UsageError: One has a question that the other lacks, or that reads otherwise there.
     """
-    mine, theirs = (dict(record.query("SELECT id, position FROM questions")) for record in (one, other))
+    mine, theirs = ([name for (name,) in record.query("SELECT id FROM questions")] for record in (one, other))
     for names, others, where in ((mine, theirs, one), (theirs, mine, other)):
-        missing = [name for name in names if name not in others]
+        known = set(others)
+        missing = [name for name in names if name not in known]
         if missing:
             only = "one question" if len(missing) == 1 else f"{len(missing)} questions"
             raise UsageError(
                 f"records {one.path} and {other.path} have different questions: "
                 f"{only} only in {where.path}, {missing[0]} to begin with"
             )
-    for name, position in mine.items():
-        if _body(one, position) != _body(other, theirs[name]):
+    body = "SELECT body FROM questions WHERE id = ?"
+    for name in mine:
+        if one.query(body, (name,)) != other.query(body, (name,)):
             raise UsageError(f"question {name} reads otherwise in record {other.path} than in {one.path}")
 
 
-def _body(record: Record, position: int) -> str:
-    ((body,),) = record.query("SELECT body FROM questions WHERE position = ?", (position,))
-    return str(body)
+@dataclass(frozen=True)
+class Curves:
+    """One method with its settings, over all its seeds. Intervals are over questions, seeds averaged within each."""
+
+    label: str  # the method and its settings, as far as they tell it from the others
+    method: str  # name of the method
+    seeds: tuple[int, ...]  # seeds of its runs
+    simulated: bool  # True if no language model was asked
+    populations: Sequence[PopulationSummary]  # one entry a population
+    answer: Estimate | None  # accuracy of the method's own answer; None without gold answers
+    costs: Sequence[Cost]  # mean costs of a question up to each population
+    counts: Aggregations | None  # aggregations by their right parents; None where nothing was aggregated
+    trajectory: Trajectory | None  # accuracies that r_c predicts; None where not every later member is an aggregation
+
+    @property
+    def uniform(self) -> bool:
+        """Return True if the answer is any member of the last population."""
+        return is_uniform(self.method)
+
+    @classmethod
+    def of(cls, label: str, records: Sequence[Record], read: Iterable[Iterable[QuestionOutcome]]) -> Curves:
+        """Return the curves of records that differ in nothing but the seed; ``read``: `answered` of each."""
+        questions = list(chain.from_iterable(read))
+        by_record = [found for record in records if (found := costs_by_population(record))]
+        costs = [mean_cost(costs) for costs in zip(*by_record, strict=True)]
+        counts = aggregations(records[0], questions) if questions else None
+        first = records[0].configuration
+        return cls(
+            label=label,
+            method=first["method"]["name"],
+            seeds=tuple(record.configuration["seed"] for record in records),
+            simulated=str(first["model"]).startswith("simulated"),
+            populations=populations_of(questions),
+            answer=answer_accuracy(questions),
+            costs=costs,
+            counts=counts,
+            trajectory=trajectory(records[0], counts, costs) if counts else None,
+        )
+
+
+def curves(records: Sequence[Record]) -> list[Curves]:
+    """Return the curves of each method among the records.
+
+    Raises:
+        UsageError: Two seeds of one method have different questions, or two records are the same run.
+    """
+    groups = [[records[number] for number in group] for group in together(records)]
+    identities = [_identity(group[0]) for group in groups]
+    if any(identity in identities[:place] for place, identity in enumerate(identities)):
+        raise UsageError("two of the records are the same run, with the same settings and seed")
+    labels = labels_for([settings_of(group[0]) for group in groups])
+    found = []
+    for label, group in zip(labels, groups, strict=True):
+        for other in group[1:]:
+            check_same_questions(group[0], other)
+        source = f", {group[0].configuration.get('source', '')}" if labels.count(label) > 1 else ""
+        found.append(Curves.of(label + source, group, map(answered, group)))
+    return found

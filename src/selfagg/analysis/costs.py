@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import accumulate
 from statistics import fmean
 from typing import Any
@@ -12,31 +12,22 @@ from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import UNTOLD
 from selfagg.record.record import Record
 
-_SUMS = (
-    "sum(tries > 0), total(prompt_tokens), total(cached_tokens), "
-    f"total(completion_tokens), sum(seconds), sum(error IS NULL AND {UNTOLD})"
+_SPENT = (
+    "sum(tries > 0), total(prompt_tokens), total(cached_tokens), total(completion_tokens), sum(seconds), "
+    f"sum(error IS NULL AND {UNTOLD}) FROM generations JOIN questions ON position = question WHERE weights IS NOT NULL"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Calls and what they took; for one question, or a question's mean.
+    """Calls and what they took; for one question, or a question's mean."""
 
-    Attributes:
-        calls: Calls to the model, verdicts and grades included.
-        prompt: Tokens of their prompts, each counted as often as it was sent, as far as the server told them.
-        cached: Those of them that the server had in its cache.
-        completion: Tokens of the replies.
-        seconds: Time of the calls, as if one came after the other.
-        without_usage: Replies whose server did not report their tokens, which are in none of these sums.
-    """
-
-    calls: float = 0.0
-    prompt: float = 0.0
-    cached: float = 0.0
-    completion: float = 0.0
-    seconds: float = 0.0
-    without_usage: float = 0.0
+    calls: float = 0.0  # calls to the model, verdicts and grades included
+    prompt: float = 0.0  # tokens of their prompts, each counted as often as it was sent, as far as the server told them
+    cached: float = 0.0  # those of them that the server had in its cache
+    completion: float = 0.0  # tokens of the replies
+    seconds: float = 0.0  # time of the calls, as if one came after the other
+    without_usage: float = 0.0  # replies whose server did not report their tokens, which are in none of these sums
 
     @property
     def told(self) -> bool:
@@ -49,18 +40,15 @@ class Cost:
         return self.prompt + self.completion if self.told else None
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Cost(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     def as_json(self) -> dict[str, Any]:
         """Return all values for JSON, with the sum of prompt and completion tokens; null for tokens not reported."""
-        tokens = {name: getattr(self, name) if self.told else None for name in ("prompt", "cached", "completion")}
-        return {
-            "calls": self.calls,
-            **tokens,
-            "tokens": self.tokens,
-            "seconds": self.seconds,
-            "without_usage": self.without_usage,
-        }
+        told: dict[str, float | None] = asdict(self)
+        if not self.told:
+            told |= dict.fromkeys(("prompt", "cached", "completion"))
+        seconds, without_usage = told.pop("seconds"), told.pop("without_usage")
+        return {**told, "tokens": self.tokens, "seconds": seconds, "without_usage": without_usage}
 
 
 def mean_cost(costs: Iterable[Cost]) -> Cost:
@@ -68,13 +56,9 @@ def mean_cost(costs: Iterable[Cost]) -> Cost:
     return Cost(*map(fmean, zip(*map(astuple, costs), strict=True)))
 
 
-def costs_by_question(record: Record, until: int | None = None) -> dict[int, Cost]:
-    """Return the cost of each question that is done, by its position; of its first ``until`` populations if given."""
-    rows = record.query(
-        f"SELECT question, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
-        "WHERE weights IS NOT NULL AND (?1 IS NULL OR t <= ?1) GROUP BY question",
-        (until,),
-    )
+def costs_by_question(record: Record) -> dict[int, Cost]:
+    """Return the cost of each question that is done, by its position."""
+    rows = record.query(f"SELECT question, {_SPENT} GROUP BY question")
     return {question: Cost(*map(float, sums)) for question, *sums in rows}
 
 
@@ -84,35 +68,25 @@ def costs_by_population(record: Record) -> list[Cost]:
     Over the questions that are done. Its seconds are those of the calls one after the other; `chain_seconds` has the
     least that a question can take.
     """
-    rows = record.query(
-        f"SELECT t, {_SUMS} FROM generations JOIN questions ON position = question "  # noqa: S608 - constants
-        "WHERE weights IS NOT NULL GROUP BY t ORDER BY t"
-    )
+    rows = record.query(f"SELECT t, {_SPENT} GROUP BY t ORDER BY t")
     ((done,),) = record.query("SELECT count(*) FROM questions WHERE weights IS NOT NULL")
     spent = {t: Cost(*(value / done for value in sums)) for t, *sums in rows}
-    last = record.configuration.get("method", {}).get("t", 0) if rows else 0  # where all questions stopped before it
-    return list(accumulate(spent.get(t, Cost()) for t in range(1, max(last, *spent) + 1))) if spent else []
+    # Where all questions stopped before the run's last population, nothing was spent on it.
+    last = max(record.configuration.get("method", {}).get("t", 0), *spent) if spent else 0
+    return list(accumulate(spent.get(t, Cost()) for t in range(1, last + 1)))
 
 
 def chain_seconds(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[float]:
     """Return the seconds until each population is there if a call waits for its parents alone.
 
     That is the longest chain of calls from the first population to it, as a mean over the questions that are done:
-    the time of a question on an idle model with a place for every call.
-
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already.
+    the time of a question on an idle model with a place for every call. ``questions``: `answered`, where it is there.
     """
     longest: list[list[float]] = []
     for question in questions or answered(record):
         before: list[float] = []
-        for t, population in enumerate(question.populations):
-            before = [
-                member.seconds + max((before[parent] for parent in member.parents), default=0.0)
-                for member in population
-            ]
-            if t == len(longest):
-                longest.append([])
-            longest[t].append(max(before))
-    return [fmean(seconds) for seconds in longest]
+        longest.append([])
+        for population in question.populations:
+            before = [m.seconds + max((before[parent] for parent in m.parents), default=0.0) for m in population]
+            longest[-1].append(max(before))
+    return [fmean(seconds) for seconds in zip(*longest, strict=True)]

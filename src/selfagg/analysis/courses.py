@@ -11,96 +11,70 @@ aggregation takes a wrong answer of its candidates as often as recorded ones did
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import UNTOLD
+from selfagg.analysis.statistics import Counts, Floats
 from selfagg.record.record import Record
 from selfagg.run.stopping import is_copied
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 NOBODY = -1
 """The answer of a member that gives none."""
 
-WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""Aggregations that a prior can weigh as much as."""
-
 RIGHT = 0
 """The number that stands for the right answer."""
+
+WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Aggregations that a prior can weigh as much as."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """The members of a run's Q finished questions, T populations of N.
+    """The members of a run's Q finished questions, T populations of N; arrays have shape (Q, T, N)."""
 
-    Attributes:
-        questions: The questions, in their order.
-        same: Place of the earliest member with an equal answer, of shape (Q, T, N); `NOBODY` without an answer.
-        answers: Numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`.
-        right: 1 right, 0 wrong, NaN where that is not known.
-        calls: 1, or 0 for members that took no call.
-        tokens: Prompt and completion tokens, 0 of a failed call; NaN where the server did not tell those of a reply.
-    """
+    questions: Sequence[QuestionOutcome]  # the questions, in their order
+    same: Counts  # place of the earliest member with an equal answer; `NOBODY` without an answer
+    answers: Counts  # numbers that are equal for equal answers of a question, in all its populations; `RIGHT`, `NOBODY`
+    right: Floats  # 1 right, 0 wrong, NaN where that is not known
+    calls: Floats  # 1, or 0 for members that took no call
+    tokens: Floats  # of prompt and completion, 0 of a failed call; NaN where a server did not tell them
 
-    questions: Sequence[QuestionOutcome]
-    same: Ints
-    answers: Ints
-    right: Floats
-    calls: Floats
-    tokens: Floats
+    def courses(self) -> Courses:
+        """Return the courses that the record holds, R = 1."""
+        return _courses(self.same[:, None], self.right[:, None], self.calls[:, None], self.tokens[:, None])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Courses:
-    """Q questions that go through T populations, R times each; all arrays have shape (Q, R, T).
+    """Q questions that go through T populations, R times each; all arrays have shape (Q, R, T)."""
 
-    Attributes:
-        n: Members of a population.
-        leading: Members of the largest group of equal answers.
-        voted: 1.0 if the vote is right, else 0.0; NaN where that is not known.
-        sampled: Share of right members; NaN where that is not known.
-        calls: Calls of each population.
-        tokens: Tokens of each population; NaN where they are not known.
-    """
-
-    n: int
-    leading: Ints
-    voted: Floats
-    sampled: Floats
-    calls: Floats
-    tokens: Floats
+    n: int  # members of a population
+    leading: Counts  # members of the largest group of equal answers
+    voted: Floats  # 1.0 if the vote is right, else 0.0; NaN where that is not known
+    sampled: Floats  # share of right members; NaN where that is not known
+    calls: Floats  # calls of each population
+    tokens: Floats  # tokens of each population; NaN where they are not known
 
 
 def read(record: Record) -> Recorded:
     """Read the members of the questions that are done."""
-    import numpy as np
-
     questions = list(answered(record))
-    costs = {
-        position: [row[1:] for row in rows]
-        for position, rows in groupby(
-            record.query(
-                f"SELECT question, tries > 0, iif(error IS NULL AND {UNTOLD}, NULL, prompt_tokens + completion_tokens) "  # noqa: S608
-                "FROM generations WHERE role = 'candidate' ORDER BY question, t, i"
-            ),
-            itemgetter(0),
-        )
-    }
-    shape = (
-        (len(questions), *map(len, (questions[0].populations, questions[0].populations[0]))) if questions else (0, 0, 0)
-    )
-    spent = np.array([costs[question.position] for question in questions], dtype=float).reshape(*shape, 2)
+    costs = defaultdict(list)
+    for position, *spent in record.query(
+        f"SELECT question, tries > 0, iif(error IS NULL AND {UNTOLD}, NULL, prompt_tokens + completion_tokens) "  # noqa: S608
+        "FROM generations WHERE role = 'candidate' ORDER BY question, t, i"
+    ):
+        costs[position].append(spent)
+    first = questions[0].populations if questions else [()]
+    shape = (len(questions), len(first), len(first[0]))
+    calls, tokens = np.moveaxis(np.array([costs[one.position] for one in questions], float).reshape(*shape, 2), -1, 0)
     same = [[[NOBODY if m.same is None else m.same for m in p] for p in q.populations] for q in questions]
     right = [[[np.nan if m.score is None else m.right for m in p] for p in q.populations] for q in questions]
     return Recorded(
@@ -108,41 +82,32 @@ def read(record: Record) -> Recorded:
         same=np.array(same, dtype=np.int64).reshape(shape),
         answers=np.array([_answers(record, question) for question in questions], dtype=np.int64).reshape(shape),
         right=np.array(right, dtype=float).reshape(shape),
-        calls=spent[..., 0],
-        tokens=np.where(spent[..., 0] > 0, spent[..., 1], 0.0),
+        calls=calls,
+        tokens=np.where(calls > 0, tokens, 0.0),
     )
 
 
 def _answers(record: Record, question: QuestionOutcome) -> list[list[int]]:
     """Number a question's answers over all its populations: groups that share a text, or are right, are one."""
-    texts = {
-        (t, i): text
-        for t, i, text in record.query("SELECT t, i, answer FROM scores WHERE question = ?", (question.position,))
-    }
+    rows = record.query("SELECT t, i, answer FROM scores WHERE question = ?", (question.position,))
+    texts = {(t, i): text for t, i, text in rows}
     numbers: dict[str, int] = {}
     found: list[list[int]] = []
     for population in question.populations:
-        groups: dict[int, int] = {}
+        groups: dict[int | None, int] = {None: NOBODY}
         for m in population:
-            if m.same is not None and m.same not in groups:
+            if m.same not in groups:
                 own = [other for other in population if other.same == m.same]
                 spelt = [texts[other.t, other.i] for other in own]
                 known = next((numbers[text] for text in spelt if text in numbers), len(numbers) + 1)
                 groups[m.same] = RIGHT if any(other.right for other in own) else known
                 numbers |= dict.fromkeys((text for text in spelt if text not in numbers), known)
-        found.append([NOBODY if m.same is None else groups[m.same] for m in population])
+        found.append([groups[m.same] for m in population])
     return found
 
 
-def as_recorded(found: Recorded) -> Courses:
-    """Return the courses that the record holds, R = 1."""
-    return _courses(found.same[:, None], found.right[:, None], found.calls[:, None], found.tokens[:, None])
-
-
-def _courses(groups: Ints, right: Floats, calls: Floats, tokens: Floats) -> Courses:
+def _courses(groups: Counts, right: Floats, calls: Floats, tokens: Floats) -> Courses:
     """Count members, of shape (Q, R, T, N), into courses."""
-    import numpy as np
-
     n = groups.shape[-1]
     own = np.zeros(groups.shape, dtype=np.int64)
     for place in range(n):  # one after the other: all pairs at once would take N times the memory
@@ -150,18 +115,11 @@ def _courses(groups: Ints, right: Floats, calls: Floats, tokens: Floats) -> Cour
     own[groups == NOBODY] = 0
     winner = own.argmax(axis=-1)[..., None]  # the earliest member of the largest group, as in a vote
     leading = np.take_along_axis(own, winner, -1)[..., 0]
-    sampled = _mean(right)
+    known = np.isfinite(right)
+    with np.errstate(invalid="ignore"):
+        sampled = np.where(known, right, 0.0).sum(axis=-1) / known.sum(axis=-1)
     voted = np.where(leading > 0, np.take_along_axis(right, winner, -1)[..., 0], sampled)
     return Courses(n, leading, voted, sampled, calls.sum(axis=-1), tokens.sum(axis=-1))
-
-
-def _mean(values: Floats) -> Floats:
-    """Return the mean over the last axis of the values that are known; NaN where none is."""
-    import numpy as np
-
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, values, 0.0).sum(axis=-1) / known.sum(axis=-1))
 
 
 class Drawn:
@@ -174,8 +132,6 @@ class Drawn:
     """
 
     def __init__(self, record: Record, found: Recorded, repeats: int) -> None:
-        import numpy as np
-
         counts = aggregations(record, found.questions)
         assert counts is not None  # noqa: S101 - the caller has looked: questions with aggregations
         self._found, self._k, self._repeats = found, counts.k, repeats
@@ -185,28 +141,19 @@ class Drawn:
         self._first = np.nanmean(found.tokens[:, 0], axis=-1)
         self._later = np.nanmean(found.tokens[:, 1:], axis=(1, 2))
 
-    def courses(self, n: int, *, copy: bool, seed: int = 0) -> Courses:
-        """Draw courses with populations of ``n`` members, as many as the record has.
-
-        Args:
-            n: Members of a population, at most the recorded number.
-            copy: True if sets of one answer are copied.
-            seed: Of the draws.
-        """
-        import numpy as np
-
-        random = np.random.default_rng([seed, n, copy])
+    def courses(self, n: int, *, copy: bool) -> Courses:
+        """Draw courses with populations of ``n`` members, at most the recorded number; ``copy``: sets of one answer."""
+        random = np.random.default_rng([0, n, copy])
         asked, populations, size = self._found.answers.shape
         shape = (asked, self._repeats, n)
         places = random.random((asked, self._repeats, size)).argsort(axis=-1)[..., :n]
-        first = np.take_along_axis(
-            np.broadcast_to(self._found.answers[:, None, 0], (asked, self._repeats, size)), places, -1
-        )
-        answers: list[Ints] = [first]
+        recorded = np.broadcast_to(self._found.answers[:, None, 0], (asked, self._repeats, size))
+        answers: list[Counts] = [np.take_along_axis(recorded, places, -1)]
         calls: list[Floats] = [np.ones(shape)]
         rates = random.beta(*(side[:, None].repeat(self._repeats, axis=1) for side in self._rates))
         for _ in range(populations - 1):
-            sets = _drawn_sets(random, (*shape, n), self._k)
+            # K places of the N without replacement, for each member
+            sets = random.random((*shape, n), dtype=np.float32).argpartition(self._k - 1, axis=-1)[..., : self._k]
             candidates = np.take_along_axis(answers[-1][:, :, None, :], sets, -1)
             copied = _copied(candidates) if copy else np.zeros(shape, dtype=bool)
             answers.append(np.where(copied, candidates[..., 0], self._aggregated(candidates, rates, random)))
@@ -215,10 +162,8 @@ class Drawn:
         each = np.where(np.arange(populations) == 0, self._first[:, None], self._later[:, None])
         return _courses(members, (members == RIGHT) * 1.0, asked_for, asked_for * each[:, None, :, None])
 
-    def _aggregated(self, candidates: Ints, rates: Floats, random: np.random.Generator) -> Ints:
+    def _aggregated(self, candidates: Counts, rates: Floats, random: np.random.Generator) -> Counts:
         """Draw the answer of an aggregation of each set; ``candidates`` has shape (Q, R, N, K)."""
-        import numpy as np
-
         shape = candidates.shape[:-1]
         chances = np.take_along_axis(rates, (candidates == RIGHT).sum(axis=-1), -1)
         wrong = (candidates != RIGHT) & (candidates != NOBODY)
@@ -229,37 +174,24 @@ class Drawn:
         return np.where(random.random(shape) < chances, RIGHT, np.where(follows, taken, other))
 
 
-def _drawn_sets(random: np.random.Generator, shape: tuple[int, ...], k: int) -> Ints:
-    """Draw k of the places along the last axis of a shape, without replacement."""
-    import numpy as np
-
-    numbers = random.random(shape, dtype=np.float32)
-    return np.asarray(numbers.argpartition(k - 1, axis=-1)[..., :k])
-
-
-def _posteriors(tried: Ints, succeeded: Ints) -> tuple[Floats, Floats]:
+def _posteriors(tried: Counts, succeeded: Counts) -> tuple[Floats, Floats]:
     """Return both parameters of the Beta distribution of each question's own r_c, of shape (Q, K + 1).
 
     The prior of each c has the mean of all questions, and of `WEIGHTS` the weight under which the counts are likeliest:
     for c = 0 questions differ far more than for c = K, so that one number for a question's skill would not do.
     """
-    import numpy as np
     from scipy.special import betaln
 
     failed = tried - succeeded
     means = (succeeded.sum(axis=0) + 0.5) / (tried.sum(axis=0) + 1)
     right, wrong = (np.multiply.outer(WEIGHTS, part) for part in (means, 1 - means))  # (W, K + 1)
-    likelihood = (betaln(right[:, None] + succeeded, wrong[:, None] + failed) - betaln(right, wrong)[:, None]).sum(
-        axis=1
-    )
-    best = likelihood.argmax(axis=0), np.arange(len(means))
+    likelihoods = betaln(right[:, None] + succeeded, wrong[:, None] + failed) - betaln(right, wrong)[:, None]
+    best = likelihoods.sum(axis=1).argmax(axis=0), np.arange(len(means))
     return right[best] + succeeded, wrong[best] + failed
 
 
-def _copied(candidates: Ints) -> NDArray[np.bool_]:
+def _copied(candidates: Counts) -> NDArray[np.bool_]:
     """Return True for the sets of candidates that are copied, by the engine's own rule."""
-    import numpy as np
-
     k, first = candidates.shape[-1], candidates[..., 0]
     alike = (candidates == candidates[..., :1]).all(axis=-1)
     return np.asarray(alike & np.where(first == NOBODY, is_copied([None] * k), is_copied([RIGHT] * k)))

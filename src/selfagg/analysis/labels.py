@@ -17,17 +17,17 @@ def named(settings: Mapping[str, Any]) -> str:
     return " ".join([settings["name"], *(f"{key}={settings[key]}" for key in ALWAYS if key in settings)])
 
 
-def settings_of(record: Record, until: int | None = None) -> dict[str, Any]:
-    """Return all settings of a run by their dotted names, the method's own first, without its seed and its questions.
+def settings_of(record: Record) -> dict[str, Any]:
+    """Return all settings of a run by their dotted names, the method's own first, without seed and questions."""
+    others = {key: value for key, value in record.configuration.items() if key not in ("method", "seed", "source")}
+    return {**record.configuration["method"], **_flat(others)}
 
-    Args:
-        record: The record.
-        until: Populations of the run that count; None: all.
-    """
-    configuration = record.configuration
-    method = configuration["method"] if until is None else {**configuration["method"], "t": until}
-    others = {key: value for key, value in configuration.items() if key not in ("method", "seed", "source")}
-    return {**method, **_flat(others)}
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+    return flat
 
 
 def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -38,10 +38,3 @@ def labels_for(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     others = dict.fromkeys(key for one in settings for key in one if key not in (*ALWAYS, "name"))
     differing = [key for key in others if len({repr(one.get(key)) for one in settings if key in one or "." in key}) > 1]
     return [" ".join([named(one), *(f"{key}={one[key]}" for key in differing if key in one)]) for one in settings]
-
-
-def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(_flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value})
-    return flat

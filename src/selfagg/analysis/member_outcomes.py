@@ -4,57 +4,46 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from selfagg.analysis.missing import UNTOLD
-from selfagg.errors import UsageError
 from selfagg.record.database import reading
 from selfagg.record.record import Record
 from selfagg.record.rows import numbers, places
 
 _MEMBERS = f"""
 SELECT g.t, g.i, g.parents, s.score, s.score IS NULL AND s.note != '' AND g.error IS NULL, s.same,
-    g.error IS NOT NULL, g.stop IS 'length', g.tries = 0 AND g.error IS NULL, s.note IS NULL,
-    iif({UNTOLD}, NULL, completion_tokens), g.seconds
+    g.error IS NOT NULL, g.stop IS 'length', iif({UNTOLD}, NULL, completion_tokens), g.seconds,
+    g.tries = 0 AND g.error IS NULL, s.note IS NULL
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
 """  # noqa: S608 - constants
+
+_places = lru_cache(maxsize=1 << 16)(places)  # the same sets come again and again
 
 
 class MemberOutcome(NamedTuple):
     """One member of a population, as far as analyses count it.
 
-    Attributes:
-        t: Its population; 1 is the first.
-        i: Its place in the population.
-        parents: Places in population ``t - 1`` of the candidates it was made from.
-        score: 1.0 right, 0.0 wrong, between them partial credit; None where the question has no gold answer, and
-        unscored: where it has one, and the answer could not be scored.
-        same: Place of the earliest member of its population with an equal answer; None without an answer.
-        failed: True if its call failed, so that there is no reply.
-        cut: True if its reply was cut by the limit on its length.
-        completion: Tokens of its reply, reasoning included; None where the server did not report.
-        seconds: Seconds that the model took for it.
-        copied: True if it was copied from its first parent without a call.
-        carried: True if it stands for a member that was never made: the question stopped before, and this is its last
-            member at this place, carried forward. Its only parent is itself, one population earlier.
+    Where a question stopped before the run's last population, its last members are carried forward: the only parent of
+    each is itself, one population earlier.
     """
 
-    t: int
-    i: int
-    parents: tuple[int, ...]
-    score: float | None
-    unscored: bool
-    same: int | None
-    failed: bool
-    cut: bool
-    completion: int | None
-    seconds: float
-    copied: bool = False
-    carried: bool = False
+    t: int  # its population; 1 is the first
+    i: int  # its place in the population
+    parents: tuple[int, ...]  # places in population ``t - 1`` of the candidates it was made from
+    score: float | None  # 1.0 right, 0.0 wrong, between them partial credit; None where it is not known
+    unscored: bool  # there is a gold answer, and the answer could not be scored
+    same: int | None  # place of the earliest member of its population with an equal answer; None without an answer
+    failed: bool  # its call failed, so that there is no reply
+    cut: bool  # its reply was cut by the limit on its length
+    completion: int | None  # tokens of its reply, reasoning included; None where the server did not report
+    seconds: float  # seconds that the model took for it
+    copied: bool = False  # from its first parent, without a call
+    carried: bool = False  # it stands for a member that was never made
 
     @property
     def made(self) -> bool:
@@ -73,22 +62,13 @@ Population = Sequence[MemberOutcome]
 
 @dataclass(frozen=True, slots=True)
 class QuestionOutcome:
-    """One question of which nothing is missing.
+    """One question of which nothing is missing."""
 
-    Attributes:
-        position: Its position in the run.
-        id: Its name.
-        populations: All members, one population after the other. Where the question stopped, its last population is
-            carried forward to the run's last one.
-        weights: Each last member's chance to be the method's answer.
-        depth: Populations that were made.
-    """
-
-    position: int
-    id: str
-    populations: Sequence[Population]
-    weights: Sequence[float]
-    depth: int
+    position: int  # its position in the run
+    id: str  # its name
+    populations: Sequence[Population]  # up to the run's last one, carried forward where the question stopped
+    weights: Sequence[float]  # each last member's chance to be the method's answer
+    depth: int  # populations that were made
 
     @property
     def scored(self) -> bool:
@@ -107,108 +87,78 @@ class QuestionOutcome:
         Repeated so that an interval knows how many answers stand behind a mean: one for a vote, N for a member drawn
         from all. Members that could not be scored are left out; empty where none is left.
         """
-        return self._chances(replied=False)
+        return self._worth(replied=False)
 
     @property
     def worth_replied(self) -> list[float]:
         """Return the same, members without a reply left out too."""
-        return self._chances(replied=True)
+        return self._worth(replied=True)
 
-    def _chances(self, *, replied: bool) -> list[float]:
+    def _worth(self, *, replied: bool) -> list[float]:
         chances = [
-            (weight, member)
+            (weight, member.right)
             for weight, member in zip(self.weights, self.populations[-1], strict=True)
             if weight > 0 and not member.unscored and not (replied and member.failed)
         ]
-        right = math.fsum(weight for weight, member in chances if member.right)
+        right = math.fsum(weight for weight, is_right in chances if is_right)
         # Weights such as 1 / 49 need not add up to 1 exactly.
         return [min(right / math.fsum(weight for weight, _ in chances), 1.0)] * len(chances) if chances else []
 
 
-def answered(record: Record, until: int | None = None) -> Iterator[QuestionOutcome]:
+def answered(record: Record) -> Iterator[QuestionOutcome]:
     """Yield the questions that are done, in their order. A question half done would favour members that finish early.
 
-    Args:
-        record: The record.
-        until: Reads the run as one of so many populations, whose answer is a member of the last one; None: all of
-            them, and the method's own answer. An RSA run of fewer populations is contained in one of more.
-
     Raises:
-        UsageError: The run has fewer than ``until`` populations.
+        UsageError: The record is damaged.
     """
     method = record.configuration.get("method", {})
-    populations, stops = method.get("t", 0), "stop" in method
-    if until is not None and not 1 <= until <= populations:
-        raise UsageError(f"record {record.path} has {populations} populations, so there is no population {until}")
-    done = record.query("SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position")
+    last, stops = method.get("t", 0), "stop" in method
     expected: list[int] = []
-    for position, name, weights in done:
+    for position, name, weights in record.query(
+        "SELECT position, id, weights FROM questions WHERE weights IS NOT NULL ORDER BY position"
+    ):
         with reading(record.path):
-            members: Sequence[Population] = _populations(record, position, until or populations)
-            depth = len(members)
+            members = _populations(record, position, last)
+            depth, final = len(members), members[-1]
             if stops:
-                members = carried(members, until or populations)
+                members += [
+                    [m._replace(t=t, parents=(m.i,), completion=None, seconds=0.0, carried=True) for m in final]
+                    for t in range(depth + 1, last + 1)
+                ]
             sizes = [len(population) for population in members]
             expected = expected or sizes
-            if len(sizes) != (until or populations) or not (sizes == expected or (stops and populations == 1)):
+            if len(sizes) != last or not (sizes == expected or (stops and last == 1)):
                 raise ValueError(f"question {position + 1} is said to be done and lacks members")
-            size = len(members[-1])
-            cut = until is not None and until < populations and depth == until
-            chances = _chances(members[-1], method) if cut else list(numbers(weights))
-            if len(chances) != size or not all(0 <= chance <= 1 for chance in chances):
+            chances = list(numbers(weights))
+            if len(chances) != len(final) or not all(0 <= chance <= 1 for chance in chances):
                 raise ValueError(f"question {position + 1} with wrong weights")
         yield QuestionOutcome(position, name, members, chances, depth)
 
 
-def carried(populations: Sequence[Population], until: int) -> list[Population]:
-    """Return a question's populations up to ``until``, the last one carried forward where the question stopped."""
-    last = populations[-1]
-    further = range(len(populations) + 1, until + 1)
-    return [
-        *populations,
-        *([m._replace(t=t, parents=(m.i,), completion=None, seconds=0.0, carried=True) for m in last] for t in further),
-    ]
-
-
-def _chances(population: Population, method: Mapping[str, Any]) -> list[float]:
-    """Return each member's chance to be the answer of a run that would end with this population."""
-    if method.get("answer") == "majority" and (winner := elected(population)):
-        return [float(member.i == winner.i) for member in population]
-    return [1 / len(population)] * len(population)
-
-
-def _populations(record: Record, position: int, until: int) -> list[list[MemberOutcome]]:
+def _populations(record: Record, position: int, last: int) -> list[list[MemberOutcome]]:
     """Return the populations of a question that is done.
 
     Raises:
         ValueError: A member is missing, or names parents or equals that are not there.
     """
-    rows = record.query(_MEMBERS, (position, until))
     populations: list[list[MemberOutcome]] = [[]]
-    for t, i, parents, score, unscored, same, failed, cut, copied, unread, completion, seconds in rows:
+    for t, i, parents, score, unscored, same, failed, cut, completion, seconds, copied, unread in record.query(
+        _MEMBERS, (position, last)
+    ):
         if t > len(populations):
             populations.append([])
-        read = (t, i, _places(parents), score, unscored == 1, same, failed == 1, cut == 1, completion, seconds)
-        member = MemberOutcome(*read, copied == 1)
+        known = (score, unscored == 1, same, failed == 1, cut == 1, completion, seconds, copied == 1)
+        member = MemberOutcome(t, i, _places(parents), *known)
         populations[-1].append(member)
         before = len(populations[t - 2]) if t > 1 else 0
-        if (
-            unread
-            or (t, i) != (len(populations), len(populations[-1]) - 1)
-            or max(member.parents, default=-1) >= before
-        ):
+        out_of_place = (t, i) != (len(populations), len(populations[-1]) - 1)
+        if unread or out_of_place or max(member.parents, default=-1) >= before:
             raise ValueError(f"question {position + 1}: member {i} of population {t} has no place or was never read")
     for population in populations:
         equals = {member.same for member in population if member.same is not None}
         if any(same >= len(population) or population[same].same != same for same in equals):
             raise ValueError(f"question {position + 1}: a population whose members do not fit together")
     return populations
-
-
-@lru_cache(maxsize=1 << 16)
-def _places(parents: str) -> tuple[int, ...]:
-    """Parse the parents of a record's row; the same sets come again and again, so they are cached."""
-    return places(parents)
 
 
 def votes(population: Population) -> Counter[int]:

@@ -29,48 +29,39 @@ _WHY = "SELECT note FROM scores WHERE score IS NULL AND note != '' GROUP BY note
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Numbers of what is not there, and of what it would be part of.
+    """Numbers of what is not there, and of what it would be part of."""
 
-    Attributes:
-        members: Members of the questions that are done.
-        failed: Those without a reply. They count as wrong, as in the paper.
-        unscored: Those whose answer could not be scored. They are left out of every share.
-        why: The commonest reason why an answer could not be scored, or ``""``.
-        replies: Replies to all calls.
-        without_usage: Those whose server did not report their tokens. No sum of tokens holds them.
-        reasoning_only: Those that are finished and have a reasoning section and no text.
-        filtered: Those that a filter cut.
-        unknown_stop: Those that ended for a reason that nobody knows.
-    """
-
-    members: int = 0
-    failed: int = 0
-    unscored: int = 0
-    why: str = ""
-    replies: int = 0
-    without_usage: int = 0
-    reasoning_only: int = 0
-    filtered: int = 0
-    unknown_stop: int = 0
+    members: int = 0  # of the questions that are done
+    failed: int = 0  # those without a reply. They count as wrong, as in the paper
+    unscored: int = 0  # those whose answer could not be scored. They are left out of every share
+    why: str = ""  # the commonest reason why an answer could not be scored, or ``""``
+    replies: int = 0  # replies to all calls
+    without_usage: int = 0  # those whose server did not report their tokens. No sum of tokens holds them
+    reasoning_only: int = 0  # those that are finished and have a reasoning section and no text
+    filtered: int = 0  # those that a filter cut
+    unknown_stop: int = 0  # those that ended for a reason that nobody knows
 
     @classmethod
     def of(cls, record: Record) -> Self:
         """Count what a record lacks."""
         (members,), (replies,), why = record.query(_MEMBERS), record.query(_REPLIES), record.query(_WHY)
-        found = [*members, why[0][0] if why else "", *replies]
-        return cls(**dict(zip(_NAMES, found, strict=True)))
+        return cls(*[*members, why[0][0] if why else "", *replies])
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
         """Return the object from which `as_json` was made."""
-        return cls(**{name: told[name] for name in _NAMES})
+        return cls(**{field.name: told[field.name] for field in fields(cls)})
 
     def as_json(self) -> dict[str, Any]:
         """Return every number by its name."""
         return asdict(self)
 
     def __add__(self, other: Missing) -> Missing:
-        added = {name: getattr(self, name) + getattr(other, name) for name in _NAMES if name != "why"}
+        added = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name != "why"
+        }
         return Missing(why=self.why or other.why, **added)
 
     @property
@@ -80,19 +71,19 @@ class Missing:
 
     def sentence(self) -> str:
         """Return a sentence on the members without a reply or a score; ``""`` if there are none."""
-        return "; ".join(filter(None, [self._failed(), self._unscored()]))
+        return "; ".join(sentence for sentence, _ in self._members().values())
 
     def lines(self) -> list[tuple[str, str]]:
         """Return a word and a sentence for each kind of thing that is missing."""
-        told = [
-            ("failed", self._failed(), ": counted as wrong"),
-            ("unscored", self._unscored(), ": left out of all shares"),
-            ("no text", self._replies(self.reasoning_only), " hold reasoning alone: look at the server's parser"),
-            ("filtered", self._replies(self.filtered), " were cut by a filter"),
-            ("stop", self._replies(self.unknown_stop), " ended for a reason that nobody knows"),
-            ("tokens", self._untold(), ""),
-        ]
-        return [(word, f"{sentence}{more}") for word, sentence, more in told if sentence]
+        told = {word: sentence + more for word, (sentence, more) in self._members().items()}
+        replies = {
+            "no text": (self.reasoning_only, "hold reasoning alone: look at the server's parser"),
+            "filtered": (self.filtered, "were cut by a filter"),
+            "stop": (self.unknown_stop, "ended for a reason that nobody knows"),
+        }
+        of = f"of {self.replies:,} replies"
+        told |= {word: f"{number:,} {of} {words}" for word, (number, words) in replies.items() if number}
+        return [*told.items(), *([("tokens", untold)] if (untold := self._untold()) else [])]
 
     def tokens_words(self, usage: Mapping[str, Any]) -> str:
         """Return the number of tokens used, in words, from `usage_json`."""
@@ -101,25 +92,23 @@ class Missing:
         told = f"{usage['prompt']:,} prompt ({usage['cached']:,} cached), {usage['completion']:,} completion"
         return "; ".join(filter(None, [told, self._untold()]))
 
-    def _failed(self) -> str:
-        return f"{_of(self.failed, self.members)} members have no reply" if self.failed else ""
-
-    def _unscored(self) -> str:
-        why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
-        because = f" ({why})" if why else ""
-        return f"{_of(self.unscored, self.members)} members could not be scored{because}" if self.unscored else ""
-
-    def _replies(self, number: int) -> str:
-        return f"{_of(number, self.replies)} replies" if number else ""
+    def _members(self) -> dict[str, tuple[str, str]]:
+        """Return for each kind of member that lacks something a sentence, and how it counts."""
+        found, of = {}, f"of {self.members:,} members"
+        if self.failed:
+            found["failed"] = f"{self.failed:,} {of} have no reply", ": counted as wrong"
+        if self.unscored:
+            why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
+            because = f" ({why})" if why else ""
+            found["unscored"] = f"{self.unscored:,} {of} could not be scored{because}", ": left out of all shares"
+        return found
 
     def _untold(self) -> str:
+        if not self.without_usage:
+            return ""
         if self.without_usage == self.replies:
-            return "not told by the server" if self.replies else ""
-        replies = self._replies(self.without_usage)
-        return f"not told by the server for {replies}, which no sum holds" if replies else ""
-
-
-_NAMES = [field.name for field in fields(Missing)]
+            return "not told by the server"
+        return f"not told by the server for {self.without_usage:,} of {self.replies:,} replies, which no sum holds"
 
 
 def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
@@ -127,7 +116,3 @@ def usage_json(usage: Usage, replies: int) -> dict[str, Any]:
     told = usage.unknown < replies or not replies
     names = ("prompt", "cached", "completion", "reasoning")
     return {**{name: getattr(usage, name) if told else None for name in names}, "unknown": usage.unknown}
-
-
-def _of(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,}"

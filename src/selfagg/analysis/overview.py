@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from selfagg.analysis.aggregation import Aggregations, aggregations
-from selfagg.analysis.ancestry import Ancestry, ancestry
 from selfagg.analysis.costs import chain_seconds
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
-from selfagg.analysis.population import PopulationSummary, interval, mean
-from selfagg.analysis.shadow import Shadow
-from selfagg.analysis.summary import GroupSummary, summarise_groups
-from selfagg.analysis.trajectory import Trajectory, trajectory
-from selfagg.analysis.transitions import Transition, fates, transitions
 from selfagg.evaluation.evaluate import Evaluation
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:  # the class is there without the packages of the extra eval, which what it reads with needs
+    from selfagg.analysis.aggregation import Aggregations, Ancestry, Transition
+    from selfagg.analysis.shadow import Shadow
+    from selfagg.analysis.summary import GroupSummary, PopulationSummary
+    from selfagg.analysis.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,10 @@ class Analysis:
     @classmethod
     def of(cls, record: Record) -> Analysis:
         """Return the analysis of an open record."""
+        from selfagg.analysis.aggregation import aggregations, ancestry, transitions
+        from selfagg.analysis.summary import summarise_groups
+        from selfagg.analysis.trajectory import trajectory
+
         questions = list(answered(record))  # read once: a record's outcomes are small, its texts are not
         counts = aggregations(record, questions)
         evaluation = Evaluation.of(record, questions)
@@ -64,54 +67,51 @@ class Analysis:
             transitions=transitions(record, questions),
             fates=_fates(record, questions),
             aggregations=counts,
-            trajectory=trajectory(record, counts=counts) if counts else None,
+            trajectory=trajectory(record, counts) if counts else None,
             ancestry=ancestry(record, questions) if len(evaluation.populations) > 1 else [],
             groups=summarise_groups(record, questions),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg analyze --json`` prints."""
-        run = self.evaluation
+        from selfagg.analysis.statistics import for_json, interval
+
+        run, counts = self.evaluation, self.aggregations
         return {
             "run": {**run.to_dict(), "seed": self.seed, "source": self.source},
             "populations": [
-                _population(population) | {"cost": cost.as_json(), "chain_seconds": chain}
+                {**_population(population), "cost": cost.as_json(), "chain_seconds": chain}
                 for population, cost, chain in zip(run.populations, run.costs, self.chain_seconds, strict=True)
             ],
-            "transitions": [_transition(step) for step in self.transitions],
+            "transitions": [
+                {**for_json(step), "lost_interval": interval(step.lost), "gained_interval": interval(step.gained)}
+                for step in self.transitions
+            ],
             "fates": self.fates,
-            "r_c": _rates(self.aggregations),
-            "trajectory": self.trajectory.as_json() if self.trajectory else None,
-            "ancestry": [asdict(one) for one in self.ancestry],
+            "r_c": counts.as_json() if counts else [],
+            "trajectory": self.trajectory and self.trajectory.as_json(),
+            "ancestry": [for_json(one) for one in self.ancestry],
             "groups": [_group(group) for group in self.groups] if len(self.groups) > 1 else [],
             "shadow": self.shadow and self.shadow.to_dict(),
         }
 
 
 def _population(population: PopulationSummary) -> dict[str, Any]:
-    ks = [2**power for power in range(population.size.bit_length()) if 2**power < population.size] + [population.size]
-    chances = {k: mean(population.pass_at(k)) for k in ks}
+    from selfagg.analysis.statistics import interval
+
     return {
         **population.as_json(),
         "size": population.size,
-        "pass_at_k": {str(k): chance for k, chance in chances.items() if chance is not None},
+        "pass_at_k": {str(k): chance.mean for k, chance in population.pass_at_powers().items()},
         "majority_interval": interval(population.majority),
         "replies_cut": population.replies_cut,
         "token_quantiles": {str(share): length for share, length in population.token_quantiles.items()},
     }
 
 
-def _transition(step: Transition) -> dict[str, Any]:
-    return {
-        **asdict(step),
-        "lost": mean(step.lost),
-        "lost_interval": interval(step.lost),
-        "gained": mean(step.gained),
-        "gained_interval": interval(step.gained),
-    }
-
-
 def _group(group: GroupSummary) -> dict[str, Any]:
+    from selfagg.analysis.statistics import interval, mean
+
     return {
         "group": group.group,
         "questions": group.questions,
@@ -124,6 +124,8 @@ def _group(group: GroupSummary) -> dict[str, Any]:
 
 def _fates(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, list[str]]:
     """Return the questions whose right answers died out, were rescued or never came, and those nothing is known of."""
+    from selfagg.analysis.aggregation import fates
+
     found = fates(record, questions)
     silent = [q.id for q in questions if all(m.failed for population in q.populations for m in population)]
     return {
@@ -133,13 +135,3 @@ def _fates(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, li
         "no_reply": silent,
         "unscored": [question.id for question in questions if question.scored and not question.whole],
     }
-
-
-def _rates(counts: Aggregations | None) -> list[dict[str, Any]]:
-    if counts is None:
-        return []
-    tried: Sequence[int] = counts.tried.sum(axis=(0, 1))
-    return [
-        {"c": c, "k": counts.k, "share": mean(rate), "interval": interval(rate), "aggregations": int(tried[c])}
-        for c, rate in enumerate(counts.right_by_parents())
-    ]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from selfagg._internal import extras
 from selfagg._internal.files import whole
-from selfagg.analysis.curves import Curves, curves
+from selfagg.analysis.compare import Curves, curves
 from selfagg.analysis.labels import PanelName
+from selfagg.analysis.shadow import Shadow
 from selfagg.analysis.statistics import Estimate
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
@@ -52,8 +53,11 @@ STYLE: dict[Any, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class _Drawn:
+Known = list[tuple[float, Estimate]]
+"""Estimates, each with the place where it is drawn."""
+
+
+class _Drawn(NamedTuple):
     """One method's numbers, and how it is drawn."""
 
     curves: Curves
@@ -63,6 +67,34 @@ class _Drawn:
     @property
     def ts(self) -> list[float]:
         return [float(population.t) for population in self.curves.populations]
+
+    def known(self, name: str, xs: Sequence[float] | None = None) -> Known:
+        """Return an estimate of each population that has it, by its name; ``xs``: places instead of populations."""
+        found = [getattr(population, name) for population in self.curves.populations]
+        return [(x, one) for x, one in zip(xs or self.ts, found, strict=True) if one is not None]
+
+    def line(self, ax: Axes, xs: Sequence[float], ys: Sequence[float], **style: Any) -> None:
+        ax.plot(xs, ys, **{"color": self.colour, "marker": self.marker, **style})
+
+    def band(self, ax: Axes, xs: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
+        ax.fill_between(xs, low, high, color=self.colour, alpha=0.15, linewidth=0)
+
+    def banded(self, ax: Axes, known: Known) -> None:
+        """Draw a line with its intervals; a single point with a bar."""
+        if len(known) == 1:
+            return self.point(ax, *known[0])
+        xs = [x for x, _ in known]
+        self.line(ax, xs, [one.mean for _, one in known])
+        self.band(ax, xs, [one.low for _, one in known], [one.high for _, one in known])
+        return None
+
+    def point(self, ax: Axes, x: float, found: Estimate | None) -> None:
+        if found is not None:
+            ends = [[max(found.mean - found.low, 0)], [max(found.high - found.mean, 0)]]
+            ax.errorbar(x, found.mean, ends, color=self.colour, marker=self.marker, elinewidth=1, capsize=2)
+
+    def key(self) -> Line2D:
+        return _key(self.curves.label, "-", self.marker, self.colour)
 
 
 def plot(records: Sequence[Record], out: Path, panel: PanelName | None = None) -> None:
@@ -77,16 +109,27 @@ def plot(records: Sequence[Record], out: Path, panel: PanelName | None = None) -
         UsageError: Another ending, a file that cannot be written, a record of which nothing is done or nobody knows
             what is right, a panel with nothing to show, or matplotlib is not installed.
     """
+    _write(out, lambda: figure(records, panel), 300)
+
+
+def _write(out: Path, draw: Callable[[], Figure], dpi: int) -> None:
     if out.suffix.lower() not in FORMATS:
         raise UsageError(f"cannot draw {out}: a figure's name ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    drawn = figure(records, panel)
-    import matplotlib as mpl
-
+    drawn = draw()
     try:
-        with mpl.rc_context(STYLE), whole(out) as beside:
-            drawn.savefig(beside, dpi=300, format=out.suffix[1:].lower())
+        with _styled(), whole(out) as beside:
+            drawn.savefig(beside, dpi=dpi, format=out.suffix[1:].lower())
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    extras.need("plots")
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        yield
 
 
 def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
@@ -98,44 +141,39 @@ def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
     Raises:
         UsageError: As for `plot`.
     """
-    extras.need("plots")
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    with _styled():
+        from matplotlib.figure import Figure
 
-    methods = _methods(records)
-    shown = [
-        name
-        for name, made in PANELS.items()
-        if made.of_aggregation <= any(one.curves.counts is not None for one in methods)
-    ]
-    if panel is not None and panel not in shown:
-        raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
-    with mpl.rc_context(STYLE):
+        methods = _methods(records)
+        aggregated = any(one.curves.counts is not None for one in methods)
+        shown = {name: made for name, made in PANELS.items() if aggregated or name not in OF_AGGREGATION}
         if panel is not None:
-            return _single(PANELS[panel], methods)
+            if panel not in shown:
+                raise UsageError(f"there is nothing to draw in the panel {panel}: no run aggregates")
+            return _single(shown[panel][1], methods)
         columns = (len(shown) + 2) // 2
         drawn = Figure(figsize=(COLUMN * columns, 5.2), layout="constrained")
         *axes, last = drawn.subplots(2, columns).flatten()
-        for name, ax in zip(shown, axes, strict=True):
-            keys = PANELS[name].draw(ax, methods)
-            ax.set_title(PANELS[name].title)
+        for (title, draw), ax in zip(shown.values(), axes, strict=True):
+            keys = draw(ax, methods)
+            ax.set_title(title)
             if keys:
                 ax.legend(handles=keys, loc="best")
         last.set_axis_off()
-        last.legend(handles=[*map(_method_key, methods)], title=_said_of_all(methods), loc="center left", fontsize=8)
+        last.legend(handles=[one.key() for one in methods], title=_said_of_all(methods), loc="center left", fontsize=8)
     return drawn
 
 
-def _single(panel: _Panel, methods: Sequence[_Drawn]) -> Figure:
+def _single(draw: Panel, methods: Sequence[_Drawn]) -> Figure:
     """Return one panel a column wide, with the methods that it shows named below."""
     from matplotlib.figure import Figure
 
     drawn = Figure(layout="constrained")
     ax = drawn.subplots()
-    keys = panel.draw(ax, methods)
+    keys = draw(ax, methods)
     colours = {line.get_color() for line in ax.lines}
     shown = [one for one in methods if one.colour in colours]
-    handles = [*map(_method_key, shown), *keys]
+    handles = [*(one.key() for one in shown), *keys]
     columns = 2 if max(len(str(key.get_label())) for key in handles) < 26 else 1
     drawn.set_size_inches(COLUMN, 0.7 * COLUMN + 0.16 * (2 + len(handles) / columns))
     drawn.legend(handles=handles, title=_said_of_all(shown), loc="outside lower center", ncols=columns)
@@ -163,31 +201,29 @@ def _accuracy(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     last = max(one.ts[-1] for one in methods)
     beyond = last
     for place, one in enumerate(methods):
+        answer = one.curves.answer
         if last == 1:
-            _point(ax, one, place, one.curves.answer)
+            one.point(ax, place, answer)
         elif one.curves.uniform:
-            _banded(ax, one, one.ts, [population.accuracy for population in one.curves.populations])
-        elif one.curves.answer is not None:
+            one.banded(ax, one.known("accuracy"))
+        elif answer is not None:
             beyond += 0.035 * last
-            ax.plot([1, beyond], [one.curves.answer.mean] * 2, color=one.colour, linestyle="--")
-            _point(ax, one, beyond, one.curves.answer)
-    ax.set_ylabel("accuracy")
-    _share_axis(ax)
+            one.line(ax, [1, beyond], [answer.mean] * 2, linestyle="--", marker="")
+            one.point(ax, beyond, answer)
+    _axes(ax, "accuracy", "population" if last > 1 else "")
     if last == 1:
         ax.set_xticks([])
-        return []
-    _population_axis(ax)
-    chosen = any(not one.curves.uniform for one in methods)
+    chosen = last > 1 and any(not one.curves.uniform for one in methods)
     return [_key("chosen at the end", "--")] if chosen else []
 
 
 def _pass(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     for one in methods:
-        _thin(ax, one, [population.pass_at_n for population in one.curves.populations], ":")
-        _thin(ax, one, [population.majority for population in one.curves.populations], "--")
-    ax.set_ylabel("share of questions")
-    _share_axis(ax)
-    _population_axis(ax)
+        for name, style in (("pass_at_n", ":"), ("majority", "--")):
+            known = one.known(name)
+            xs, ys = [x for x, _ in known], [found.mean for _, found in known]
+            one.line(ax, xs, ys, linestyle=style, linewidth=1, markersize=3)
+    _axes(ax, "share of questions")
     return [_key("pass@N", ":"), _key("majority", "--")]
 
 
@@ -197,36 +233,29 @@ def _cost(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
         if len(tokens) < len(one.curves.costs):
             continue  # no server told them
         if one.curves.uniform:
-            _banded(ax, one, tokens, [population.accuracy for population in one.curves.populations])
+            one.banded(ax, one.known("accuracy", tokens))
         else:  # the method chooses among its members: there is no answer before the last population
-            _point(ax, one, tokens[-1], one.curves.answer)
-    ax.set(ylabel="accuracy", xlabel="thousand tokens a question, prompts included")
-    _share_axis(ax)
+            one.point(ax, tokens[-1], one.curves.answer)
+    _axes(ax, "accuracy", "thousand tokens a question, prompts included")
     ax.set_xlim(left=0)
     return []
 
 
 def _diversity(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     for one in methods:
-        values = [population.distinct for population in one.curves.populations]
-        ax.plot(one.ts, values, color=one.colour, marker=one.marker)
-    ax.set_ylabel("distinct answers a question")
-    _from_zero(ax)
-    _population_axis(ax)
+        one.line(ax, one.ts, [population.distinct for population in one.curves.populations])
+    _axes(ax, "distinct answers a question", zero=True)
     return []
 
 
 def _lengths(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     for one in methods:
-        quantiles = [population.token_quantiles for population in one.curves.populations]
-        known = [(t, found) for t, found in zip(one.ts, quantiles, strict=True) if found]
+        known = [(p.t, p.token_quantiles) for p in one.curves.populations if p.token_quantiles]
         ts = [t for t, _ in known]
         low, middle, high = ([found[q] for _, found in known] for q in (0.25, 0.5, 0.75))
-        ax.plot(ts, middle, color=one.colour, marker=one.marker)
-        ax.fill_between(ts, low, high, color=one.colour, alpha=0.15, linewidth=0)
-    ax.set_ylabel("tokens of a reply (median)")
-    _from_zero(ax)
-    _population_axis(ax)
+        one.line(ax, ts, middle)
+        one.band(ax, ts, low, high)
+    _axes(ax, "tokens of a reply (median)", zero=True)
     return []
 
 
@@ -236,77 +265,36 @@ def _rates(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     for one in methods:
         rates = one.curves.counts.right_by_parents() if one.curves.counts else []
         known = [(c / (len(rates) - 1), rate) for c, rate in enumerate(rates) if rate is not None]
-        ax.plot([x for x, _ in known], [rate.mean for _, rate in known], color=one.colour, linewidth=0.8)
+        one.line(ax, [x for x, _ in known], [rate.mean for _, rate in known], linewidth=0.8, marker="")
         for x, rate in known:
-            _point(ax, one, x, rate)
-    ax.set(ylabel="right aggregations, $r_c$", xlabel="right candidates, $c / K$")
-    _share_axis(ax)
+            one.point(ax, x, rate)
+    _axes(ax, "right aggregations, $r_c$", "right candidates, $c / K$")
     return [_key("no gain", ":", colour="#777777")]
 
 
 def _predicted(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
     for one in methods:
-        if one.curves.trajectory is None:
+        if (trajectory := one.curves.trajectory) is None:
             continue
-        steps = one.curves.trajectory.steps
+        steps = trajectory.steps
         ts = [step.t for step in steps]
-        ax.plot(ts, [step.predicted for step in steps], color=one.colour, linestyle="--")
-        low, high = [step.low for step in steps], [step.high for step in steps]
-        ax.fill_between(ts, low, high, color=one.colour, alpha=0.15, linewidth=0)
-        measured = [(step.t, step.measured) for step in steps if step.measured is not None]
-        ax.plot(*zip(*measured, strict=True), color=one.colour, marker=one.marker, linestyle="")
-    ax.set_ylabel("accuracy")
-    _share_axis(ax)
-    _population_axis(ax)
+        one.line(ax, ts, [step.predicted for step in steps], linestyle="--", marker="")
+        one.band(ax, ts, [step.low for step in steps], [step.high for step in steps])
+        measured = [step.measured for step in steps if step.measured is not None]
+        one.line(ax, ts[: len(measured)], measured, linestyle="")
+    _axes(ax, "accuracy")
     return [_key("measured", "", "o"), _key("predicted by $r_c$", "--")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    title: str
-    draw: Callable[[Axes, Sequence[_Drawn]], list[Line2D]]
-    of_aggregation: bool = False
+def _axes(ax: Axes, ylabel: str, xlabel: str = "population", *, zero: bool = False) -> None:
+    """Show the values there are: from 0, or no more beyond 0 and 1 than a marker takes."""
+    from matplotlib.ticker import MaxNLocator
 
-
-PANELS: Mapping[PanelName, _Panel] = MappingProxyType(
-    {
-        "accuracy": _Panel("Accuracy", _accuracy),
-        "pass": _Panel("pass@N and majority", _pass),
-        "cost": _Panel("The answer against its cost", _cost),
-        "r_c": _Panel("Aggregation: $r_c$", _rates, of_aggregation=True),
-        "diversity": _Panel("Diversity", _diversity),
-        "length": _Panel("Length of replies", _lengths),
-        "predicted": _Panel("Predicted and measured", _predicted, of_aggregation=True),
-    }
-)
-"""The panels by the names that ``selfagg plot --panel`` takes, each a function that returns the keys of its legend."""
-
-
-def _banded(ax: Axes, one: _Drawn, xs: Sequence[float], estimates: Sequence[Estimate | None]) -> None:
-    known = [(x, estimate) for x, estimate in zip(xs, estimates, strict=True) if estimate is not None]
-    if len(known) == 1:
-        _point(ax, one, *known[0])
-        return
-    at = [x for x, _ in known]
-    low, high = [estimate.low for _, estimate in known], [estimate.high for _, estimate in known]
-    ax.plot(at, [estimate.mean for _, estimate in known], color=one.colour, marker=one.marker)
-    ax.fill_between(at, low, high, color=one.colour, alpha=0.15, linewidth=0)
-
-
-def _thin(ax: Axes, one: _Drawn, estimates: Sequence[Estimate | None], style: Line) -> None:
-    known = [(t, estimate.mean) for t, estimate in zip(one.ts, estimates, strict=True) if estimate is not None]
-    xs, ys = [t for t, _ in known], [mean for _, mean in known]
-    ax.plot(xs, ys, color=one.colour, linestyle=style, linewidth=1, marker=one.marker, markersize=3)
-
-
-def _point(ax: Axes, one: _Drawn, x: float, estimate: Estimate | None) -> None:
-    if estimate is not None:
-        below, above = max(estimate.mean - estimate.low, 0), max(estimate.high - estimate.mean, 0)
-        ax.errorbar(x, estimate.mean, [[below], [above]], color=one.colour, marker=one.marker, elinewidth=1, capsize=2)
-
-
-def _method_key(one: _Drawn) -> Line2D:
-    return _key(one.curves.label, "-", one.marker, one.colour)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    low, high = ax.get_ylim()
+    ax.set_ylim(*((0, 1.05 * high) if zero else (max(low, -0.03), min(high, 1.03))))
+    if xlabel == "population":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _key(label: str, style: Line, marker: str = "", colour: str = "#444444") -> Line2D:
@@ -315,18 +303,53 @@ def _key(label: str, style: Line, marker: str = "", colour: str = "#444444") -> 
     return Line2D([], [], color=colour, linestyle=style, marker=marker, label=label)
 
 
-def _population_axis(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
+Panel = Callable[["Axes", Sequence[_Drawn]], "list[Line2D]"]
+PANELS: Mapping[PanelName, tuple[str, Panel]] = MappingProxyType(
+    {
+        "accuracy": ("Accuracy", _accuracy),
+        "pass": ("pass@N and majority", _pass),
+        "cost": ("The answer against its cost", _cost),
+        "r_c": ("Aggregation: $r_c$", _rates),
+        "diversity": ("Diversity", _diversity),
+        "length": ("Length of replies", _lengths),
+        "predicted": ("Predicted and measured", _predicted),
+    }
+)
+"""Title and function of each panel by the name that ``selfagg plot --panel`` takes; it returns its legend's keys."""
 
-    ax.set_xlabel("population")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+OF_AGGREGATION = ("r_c", "predicted")
 
 
-def _share_axis(ax: Axes) -> None:
-    """Show the values there are, and no more beyond 0 and 1 than a marker takes."""
-    low, high = ax.get_ylim()
-    ax.set_ylim(max(low, -0.03), min(high, 1.03))
+def draw_front(plain: Sequence[Shadow], adaptive: Sequence[Shadow], out: Path) -> None:
+    """Draw `front_figure` of the settings that neither stop nor copy, and of all, into a file; raise as `plot` does."""
+    _write(out, lambda: front_figure(plain, adaptive), 200)
 
 
-def _from_zero(ax: Axes) -> None:
-    ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+def front_figure(plain: Sequence[Shadow], adaptive: Sequence[Shadow]) -> Figure:
+    """Return two panels, accuracy against calls and against tokens; hollow points are by r_c."""
+    with _styled():
+        from matplotlib.figure import Figure
+
+        drawn = Figure(figsize=(6.6, 2.8), layout="constrained")
+        for ax, cost in zip(drawn.subplots(1, 2, sharey=True), ("calls", "tokens"), strict=True):
+            _front(ax, plain, cost, "without stop and copy", COLOURS[0], "o")
+            _front(ax, adaptive, cost, "with stop and copy", COLOURS[1], "s")
+            ax.set(title=f"Accuracy by {cost}", xlabel=f"{cost} a question")
+        drawn.axes[0].set_ylabel("accuracy, %")
+        drawn.axes[0].legend(loc="lower right")
+    return drawn
+
+
+def _front(ax: Axes, front: Sequence[Shadow], cost: str, label: str, colour: str, marker: str) -> None:
+    points = sorted(
+        (getattr(one, cost), 100 * one.accuracy.mean, one.exact)
+        for one in front
+        if one.accuracy is not None and getattr(one, cost) is not None
+    )
+    if not points:
+        return
+    x, y, exact = zip(*points, strict=True)
+    ax.plot(x, y, color=colour, label=label, marker=marker, markevery=[i for i, known in enumerate(exact) if known])
+    hollow = [i for i, known in enumerate(exact) if not known]
+    ax.plot([x[i] for i in hollow], [y[i] for i in hollow], marker, color=colour, markerfacecolor="white")
+    ax.set_xscale("log")

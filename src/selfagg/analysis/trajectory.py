@@ -6,30 +6,26 @@ others: the next m is binomial. Prediction starts from how many were right in ea
 carries the whole distribution of m on. The mean accuracy alone would not do: half of the questions with all members
 right and half with none stay that way, while every question with half of them right does not.
 
-Questions differ in skill as well: on some the model aggregates better than on others with as many right parents. Each
-question has r_c of its own, all of them moved by the same number of logits; see `selfagg.analysis.skill`. What is taken
-for granted is that this number does not change from population to population.
+Questions differ in skill as well: question q aggregates rightly with chance logistic(a_c + b_q) when c parents are
+right, where b_q is normal with mean 0. The a_c are fitted to the marginal likelihood, the integral over b_q a sum over
+the nodes of Gauss and Hermite. How far the b_q spread is not chosen but averaged over: each of `SPREADS` counts by its
+likelihood. What is taken for granted is that b_q does not change from population to population.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
-from selfagg.analysis.skill import Skill, skill_of
-from selfagg.analysis.statistics import wilson
+from selfagg.analysis.statistics import Counts, Floats, wilson
 from selfagg.record.record import Record
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 FURTHER = 10
 """Populations predicted beyond the measured ones."""
@@ -40,63 +36,51 @@ BLOCKS = 50
 LEAST_GAIN = 0.01
 """The gain in accuracy, a population, below which another one is not worth its tokens."""
 
+SPREADS = (0.0, 0.3, 0.6, 1.0, 1.5, 2.2, 3.2)
+"""Standard deviations of the questions' offsets, in logits."""
+
+NODES = 9
+FURTHEST = 12.0
+"""Logits of an r_c of which nothing is seen but right or nothing but wrong: 6e-6 from 0 or 1."""
+
+FIRST_ROUNDS, FURTHER_ROUNDS = 60, 8
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One population of a trajectory.
 
-    Attributes:
-        t: Number of the population.
-        measured: Its accuracy; None beyond those that the run has.
-        predicted: The accuracy that r_c and the first population predict; that of the first is the measured one.
-        low: Lower end of the prediction's 95 % interval over questions (jackknife), and
-        high: its upper end.
-        tokens: Prompt and completion tokens a question up to here. Beyond the run's own populations each is taken
-            to cost what its last one did. None where no server told them.
+    Beyond the run's own populations each is taken to cost what its last one did.
     """
 
-    t: int
-    measured: float | None
-    predicted: float
-    low: float
-    high: float
-    tokens: float | None
+    t: int  # number of the population
+    measured: float | None  # its accuracy; None beyond those that the run has
+    predicted: float  # the accuracy that r_c and the first population predict; that of the first is the measured one
+    low: float  # lower end of the prediction's 95 % interval over questions (jackknife)
+    high: float  # its upper end
+    tokens: float | None  # a question up to here; None where no server told them
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
     """A run's accuracies as predicted and as measured.
 
-    Attributes:
-        steps: One a population, those beyond the run's own included.
-        guessed: Values of c that never occurred, whose r_c was read off between its neighbours.
-        enough: The first population from which no number of further ones gains ``least_gain`` of accuracy for each;
-            populations cost alike from the second on, so this asks for a least gain a token. None if every
-            population predicted is worth its tokens.
-        least_gain: The gain.
+    From the population ``enough`` on no number of further ones gains ``least_gain`` of accuracy for each. Populations
+    cost alike from the second on, so this asks for a least gain a token.
     """
 
-    steps: Sequence[Step]
-    guessed: Sequence[int]
-    enough: int | None
-    least_gain: float
+    steps: Sequence[Step]  # one a population, those beyond the run's own included
+    guessed: Sequence[int]  # values of c that never occurred, whose r_c was read off between its neighbours
+    enough: int | None  # None if every population predicted is worth its tokens
+    least_gain: float  # the gain
 
     def as_json(self) -> dict[str, Any]:
         """Return the trajectory as an object for JSON."""
-        fields = ("t", "measured", "predicted", "low", "high", "tokens")
-        return {
-            "steps": [{name: getattr(step, name) for name in fields} for step in self.steps],
-            "guessed": list(self.guessed),
-            "enough": self.enough,
-            "least_gain": self.least_gain,
-        }
+        return asdict(self)
 
 
 def trajectory(
-    record: Record,
-    least_gain: float = LEAST_GAIN,
-    counts: Aggregations | None = None,
-    costs: Sequence[Cost] | None = None,
+    record: Record, counts: Aggregations | None = None, costs: Sequence[Cost] | None = None
 ) -> Trajectory | None:
     """Return the trajectory of a run all of whose later members are aggregations; None for others and without gold.
 
@@ -104,43 +88,30 @@ def trajectory(
 
     Args:
         record: The record.
-        least_gain: The gain below which another population is not worth its tokens.
         counts: `aggregations` of it, where that is there already; of several seeds, where they belong together.
         costs: `costs_by_population` of it, likewise.
     """
-    import numpy as np
-
     counts = counts or aggregations(record)
     if counts is None or not counts.everywhere:
         return None
     run = counts.sizes
-    sizes = (*run, *[run[-1]] * (FURTHER if len(set(run)) == 1 else 0))
+    further = FURTHER if len(set(run)) == 1 else 0
+    sizes = (*run, *[run[-1]] * further)
     predicted, variance = over_questions(counts, sizes)
-    asked, values = len(counts.tried), int(counts.right.shape[0] * sum(run))
-    ends = [wilson(float(p), float(v), asked, values) for p, v in zip(predicted, variance, strict=True)]
-    measured = counts.right.mean(axis=0) / np.array(run)
-    tokens = _tokens(costs or costs_by_population(record), len(sizes) - len(run))
+    values = int(counts.right.shape[0] * sum(run))
+    measured = [*(counts.right.mean(axis=0) / np.array(run)).tolist(), *[None] * further]
+    tokens = [cost.tokens for cost in costs or costs_by_population(record)]
+    told = [known for known in tokens if known is not None]
+    if len(told) == len(tokens):
+        tokens += [told[-1] + (step + 1) * (told[-1] - told[-2]) for step in range(further)]
+    else:
+        tokens = [None] * len(sizes)
     steps = [
-        Step(
-            t=t + 1,
-            measured=float(measured[t]) if t < len(run) else None,
-            predicted=float(predicted[t]),
-            low=ends[t][0],
-            high=ends[t][1],
-            tokens=tokens[t],
-        )
-        for t in range(len(sizes))
+        Step(t, measured[t - 1], p, *wilson(p, v, len(counts.tried), values), tokens[t - 1])
+        for t, (p, v) in enumerate(zip(predicted.tolist(), variance.tolist(), strict=True), start=1)
     ]
     guessed = [c for c in range(counts.k + 1) if not counts.tried[..., c].any()]
-    return Trajectory(steps, guessed, enough([step.predicted for step in steps], least_gain), least_gain)
-
-
-def _tokens(costs: Sequence[Cost], further: int) -> list[float | None]:
-    """Return tokens a question up to each population, and to so many further ones."""
-    known = [cost.tokens for cost in costs if cost.tokens is not None]
-    if len(known) < len(costs):
-        return [None] * (len(costs) + further)
-    return [*known, *(known[-1] + (step + 1) * (known[-1] - known[-2]) for step in range(further))]
+    return Trajectory(steps, guessed, enough([step.predicted for step in steps], LEAST_GAIN), LEAST_GAIN)
 
 
 def enough(accuracies: Sequence[float], least_gain: float) -> int | None:
@@ -160,8 +131,6 @@ def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, 
 
     The variance is the jackknife's, in at most `BLOCKS` blocks of questions: that of the mean, times the questions.
     """
-    import numpy as np
-
     tried, succeeded = counts.tried.sum(axis=1), counts.succeeded.sum(axis=1)
     seen = np.flatnonzero(tried.sum(axis=0))
     everything = skill_of(tried[:, seen], succeeded[:, seen])
@@ -180,8 +149,6 @@ def over_questions(counts: Aggregations, sizes: Sequence[int]) -> tuple[Floats, 
 
 def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Sequence[int]) -> Floats:
     """Return the mean accuracy of each population over the questions ``kept``, to which ``skill`` was fitted."""
-    import numpy as np
-
     rates = np.array([np.interp(np.arange(counts.k + 1), seen, own) for own in skill.rates])
     starts = np.broadcast_to(np.eye(sizes[0] + 1), (len(rates), sizes[0] + 1, sizes[0] + 1))
     by_start = predict(rates[:, None, :], starts, sizes)
@@ -200,8 +167,6 @@ def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
         first: Chance of each number of right members, 0 to N, in a question's first population; (..., N + 1).
         sizes: Members of each of the T populations.
     """
-    import numpy as np
-
     chances = first
     accuracies = [first @ np.arange(sizes[0] + 1) / sizes[0]]
     for n, following in pairwise(sizes):
@@ -214,7 +179,6 @@ def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
 @lru_cache
 def _sets(n: int, k: int) -> Floats:
     """Return the chances that a set of K holds c right members if m of N are right, of shape (N + 1, K + 1)."""
-    import numpy as np
     from scipy.stats import hypergeom
 
     return np.asarray(hypergeom.pmf(np.arange(k + 1), n, np.arange(n + 1)[:, None], k))
@@ -222,8 +186,50 @@ def _sets(n: int, k: int) -> Floats:
 
 def _binomial(n: int, p: Floats) -> Floats:
     """Return the chances of 0 to ``n`` successes, as a last axis; scipy's own function fails at a ``p`` of 1e-310."""
-    import numpy as np
     from scipy.special import binom, xlog1py, xlogy
 
     successes, chance = np.arange(n + 1), p[..., None]
     return np.asarray(np.exp(np.log(binom(n, successes)) + xlogy(successes, chance) + xlog1py(n - successes, -chance)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skill:
+    """The fitted model of questions that differ in skill. S spreads of Z nodes each, Q questions, C values of c."""
+
+    base: Floats  # a_c under each spread, of shape (S, C)
+    rates: Floats  # r_c at each node, of shape (S * Z, C)
+    chances: Floats  # the chance of each node for each question, of shape (Q, S * Z); rows add up to 1
+
+
+def skill_of(tried: Counts, succeeded: Counts, start: Skill | None = None) -> Skill:
+    """Fit the model to counts of aggregations.
+
+    Args:
+        tried: Aggregations of each question by c, of shape (Q, C); every c occurs.
+        succeeded: Those of them that are right.
+        start: A fit to nearly the same questions, to begin with.
+    """
+    from scipy.special import expit, log_expit, logsumexp
+
+    z, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    prior = np.log(weights / weights.sum())
+    offsets = np.multiply.outer(np.array(SPREADS), z)[..., None]  # (S, Z, 1)
+    failed = tried - succeeded
+    shares = (succeeded.sum(axis=0) + 0.5) / (tried.sum(axis=0) + 1)
+    base = start.base if start else np.tile(np.log(shares / (1 - shares)), (len(SPREADS), 1))
+    for _ in range(FURTHER_ROUNDS if start else FIRST_ROUNDS):
+        logits = base[:, None, :] + offsets
+        likelihood = succeeded @ log_expit(logits).reshape(-1, logits.shape[-1]).T
+        likelihood += failed @ log_expit(-logits).reshape(-1, logits.shape[-1]).T
+        joint = likelihood.reshape(len(tried), *logits.shape[:2]) + prior  # (Q, S, Z)
+        by_spread = logsumexp(joint, axis=-1, keepdims=True)
+        nodes = np.exp(joint - by_spread)
+        rates = expit(logits)
+        right, asked = np.tensordot(nodes, succeeded, (0, 0)), np.tensordot(nodes, tried, (0, 0))  # (S, Z, C)
+        slope = (right - asked * rates).sum(axis=1)
+        curvature = (asked * rates * (1 - rates)).sum(axis=1)
+        base = np.clip(base + np.clip(slope / (curvature + 1e-9), -1, 1), -FURTHEST, FURTHEST)
+    total = by_spread.sum(axis=0)[:, 0]
+    spreads = np.exp(total - logsumexp(total))
+    chances = (nodes * spreads[:, None]).reshape(len(tried), -1)
+    return Skill(base, rates.reshape(-1, rates.shape[-1]), chances)

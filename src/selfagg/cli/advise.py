@@ -36,7 +36,7 @@ def advise(
 
     advice = search(record, calls=calls, depth=depth, loss=loss)
     if plot:
-        from selfagg.analysis.front import draw_front
+        from selfagg.analysis.plots import draw_front
 
         draw_front(advice.plain, advice.front, plot)
     print_result(advice.to_dict(), advice_table, as_json=as_json)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.arguments import check_numbers
-from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
 from selfagg.methods.base import Method
 from selfagg.methods.majority import Majority
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:
+    from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 
 MEMBERS = (4, 6, 8, 12)
 """Smaller populations that are tried."""
@@ -99,6 +101,8 @@ def advise(
     record: Record, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
 ) -> Advice:
     """Search the settings; see `selfagg.advise`."""
+    from selfagg.analysis.shadow import Shadows
+
     check_numbers(math.inf, calls=calls, depth=depth, loss=loss)
     if calls is None and depth is None and loss is None:
         loss = LOSS
@@ -153,6 +157,8 @@ def front_of(records: Sequence[Record]) -> list[Shadow]:
     Returns:
         The front, the cheapest first; empty without gold answers.
     """
+    from selfagg.analysis.shadow import Shadows
+
     done = "SELECT count(*) FROM questions WHERE weights IS NOT NULL"
     read = [Shadows(record) for record in records if record.query(done)[0][0]]
     tried = [

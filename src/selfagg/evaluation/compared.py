@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.extras import extras_named
-from selfagg.analysis.compare import Comparison, MethodResult
-from selfagg.analysis.compare import compare as compare_records
 from selfagg.analysis.missing import Missing
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:
+    from selfagg.analysis.compare import Comparison, MethodResult
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Compared:
 
 def compared(records: Sequence[Record], reference: str | None = None) -> Compared:
     """Compare open records; see `selfagg.compare`."""
+    from selfagg.analysis.compare import compare as compare_records
+
     counts = [
         record.query(
             "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from selfagg.analysis.costs import Cost
     from selfagg.analysis.member_outcomes import QuestionOutcome
     from selfagg.analysis.missing import Missing
-    from selfagg.analysis.population import PopulationSummary
     from selfagg.analysis.statistics import Estimate
-    from selfagg.analysis.summary import Summary
+    from selfagg.analysis.summary import PopulationSummary, Summary
     from selfagg.benchmarks.base import Size
     from selfagg.benchmarks.given import Questions
     from selfagg.methods import Method
@@ -76,10 +75,10 @@ class Evaluation:
         Raises:
             UsageError: A package of the extra ``eval`` is missing.
         """
-        from selfagg.analysis.costs import costs_by_population
-        from selfagg.analysis.summary import summarise
-
         with extras_named():
+            from selfagg.analysis.costs import costs_by_population
+            from selfagg.analysis.summary import summarise
+
             kept = list(_evaluated(record)) if record.path is None else None
             return cls(summarise(record, questions), costs_by_population(record), record.path, kept)
 

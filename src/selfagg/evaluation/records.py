@@ -121,11 +121,11 @@ def analyze(
     Raises:
         UsageError: The record cannot be read, holds no question that is done, or cannot tell of the settings.
     """
-    from selfagg.analysis.overview import Analysis
-
     settings = {"stop": stop, "copy": copy, "answer": answer, "n": n, "t": t}
     asked = {name: value for name, value in settings.items() if value is not None}
     with extras_named(), opened_record(record) as opened:
+        from selfagg.analysis.overview import Analysis
+
         analysis = Analysis.of(opened)
         if not analysis.evaluation.summary.questions:
             raise UsageError(f"record {record} holds no question that is done")
@@ -159,9 +159,9 @@ def advise(
     Raises:
         UsageError: The record cannot be read, or has no gold answers, or an amount is no number from 0.
     """
-    from selfagg.evaluation.advise import advise as search
-
     with extras_named(), opened_record(record) as opened:
+        from selfagg.evaluation.advise import advise as search
+
         return search(opened, calls=calls, depth=depth, loss=loss)
 
 
@@ -244,10 +244,10 @@ def compare(records: RecordPath | Sequence[RecordPath], *, reference: str | None
     Raises:
         UsageError: A record cannot be read, or the records do not share their questions.
     """
-    from selfagg.evaluation.compared import compared
-
     with ExitStack() as opened:
         opened.enter_context(extras_named())
+        from selfagg.evaluation.compared import compared
+
         return compared([opened.enter_context(opened_record(path)) for path in records_of(records)], reference)
 
 
@@ -265,9 +265,9 @@ def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title
     Raises:
         UsageError: There is no record, one cannot be read, or the file cannot be written.
     """
-    from selfagg.html_report import build_report as build
-
     with extras_named():
+        from selfagg.html_report.build import build_report as build
+
         build(records_of(records), Path(out), title=title)
     return Path(out)
 

@@ -19,7 +19,7 @@ from selfagg.methods import Method, method_named
 if TYPE_CHECKING:
     from selfagg.analysis.costs import Cost
     from selfagg.analysis.missing import Missing
-    from selfagg.analysis.population import PopulationSummary
+    from selfagg.analysis.summary import PopulationSummary
     from selfagg.benchmarks.base import Size
     from selfagg.benchmarks.given import Questions
 

@@ -1,5 +1,1 @@
-"""The report: one HTML file that shows what records tell, and opens from disk without a network."""
-
-from selfagg.html_report.build import build_report
-
-__all__ = ["build_report"]
+"""The report (`build.build_report`): one HTML file that shows what records tell, and opens without a network."""

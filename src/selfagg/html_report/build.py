@@ -1,25 +1,32 @@
-"""Build the report of one record or of several that are compared."""
+"""Build the report of one record or of several that are compared.
+
+One HTML file out of our own template, styles and scripts, closed to everything else by a content security policy.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
+from importlib import resources
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from selfagg import __version__
 from selfagg._internal.files import whole
 from selfagg._internal.machine import cores
 from selfagg.analysis.member_outcomes import answered
 from selfagg.errors import UsageError
-from selfagg.html_report import cells, figures
-from selfagg.html_report.comparison import compared, methods
-from selfagg.html_report.page import pieces
-from selfagg.html_report.texts import packed
+from selfagg.html_report.figures import compared, record_figures
+from selfagg.html_report.questions import packed, questions
 from selfagg.methods import method_named
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.record import Record
@@ -29,6 +36,8 @@ ALONE = 4_000_000
 
 _BATCH = 4
 _COUNT = re.compile(r", \d+ questions?\b")
+_STYLES = ("base", "plots", "questions", "reader")
+_SCRIPTS = ("dom", "nodes", "data", "plot", "charts", "comparison", "lineage", "questions", "reader", "main")
 
 
 def build_report(records: Sequence[Path], out: Path, *, title: str | None = None) -> None:
@@ -49,21 +58,29 @@ def build_report(records: Sequence[Path], out: Path, *, title: str | None = None
         for record in given:
             record.check_run()
         read = [list(answered(record)) for record in given]  # a record's outcomes are small, its texts are not
-        told = [figures.record_figures(record, questions) for record, questions in zip(given, read, strict=True)]
-        between = compared(given, told)
+        told = [record_figures(record, own) for record, own in zip(given, read, strict=True)]
+        data = {"records": told, **compared(given, read, told)}
         for entry, record in zip(told, given, strict=True):
-            entry["questions"] = cells.questions(record, _sizes(record))
-        data = {"records": told, "methods": methods(given, read), **between}
+            entry["questions"] = questions(record, _sizes(record))
+        texts = (
+            (f"texts-{number}-{position}", text)
+            for number, (path, record) in enumerate(zip(records, given, strict=True))
+            for position, text in enumerate(_packed(path, record))
+        )
         made = f"Made by selfagg {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        page = pieces(title or _title(given), made, data, _texts(zip(records, given, strict=True)))
-        _write(out, page)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with whole(out) as beside, beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.writelines(pieces(title or _title(given), made, data, texts))
+        except OSError as error:
+            raise UsageError(f"cannot write the report {out}: {error.strerror or error}") from None
 
 
 def _sizes(record: Record) -> dict[int, int]:
     """Return members of each population, as the method has them and not only as far as they are there."""
-    settings = record.configuration["method"]
+    settings = dict(record.configuration["method"])
     try:
-        method = method_named(settings["name"], **{key: value for key, value in settings.items() if key != "name"})
+        method = method_named(settings.pop("name"), **settings)
     except UsageError:  # a user's own method that no package registers
         return dict(record.query("SELECT t, max(i) + 1 FROM generations WHERE role = 'candidate' GROUP BY t"))
     return {t: method.size(t) for t in range(1, method.t + 1)}
@@ -71,18 +88,11 @@ def _sizes(record: Record) -> dict[int, int]:
 
 def _title(records: Sequence[Record]) -> str:
     sources = dict.fromkeys(_COUNT.split(str(record.configuration.get("source", "")))[0] for record in records)
-    models = dict.fromkeys(_model(str(record.configuration.get("model", ""))) for record in records)
+    names = [str(record.configuration.get("model", "")) for record in records]
+    models = dict.fromkeys(
+        "a simulated model" if name.startswith("simulated") else name.partition(":")[2] or name for name in names
+    )
     return f"{', '.join(sources)} with {', '.join(models)}"
-
-
-def _model(name: str) -> str:
-    return "a simulated model" if name.startswith("simulated") else name.partition(":")[2] or name
-
-
-def _texts(records: Iterable[tuple[Path, Record]]) -> Iterator[tuple[str, str]]:
-    for number, (path, record) in enumerate(records):
-        for position, text in enumerate(_packed(path, record)):
-            yield f"texts-{number}-{position}", text
 
 
 def _packed(path: Path, record: Record) -> Iterator[str]:
@@ -106,16 +116,49 @@ def _batch_of(path: Path, positions: range) -> list[str]:
 
 def _batch(record: Record, positions: range) -> list[str]:
     view = candidate_format_named(record.configuration.get("candidate", "response"))
-    return [
-        packed(record, position, question, view)
-        for position, question in zip(positions, record.questions(positions), strict=True)
-    ]
+    asked = zip(positions, record.questions(positions), strict=True)
+    return [packed(record, position, question, view) for position, question in asked]
 
 
-def _write(out: Path, page: Iterator[str]) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with whole(out) as beside, beside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.writelines(page)
-    except OSError as error:
-        raise UsageError(f"cannot write the report {out}: {error.strerror or error}") from None
+def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the page, piece by piece, so that it need not be held in memory as a whole.
+
+    Args:
+        title: Its heading.
+        made: A line for its foot.
+        data: The data that the script reads at once; JSON values.
+        texts: Names and packed contents (base64) of what it reads on demand.
+    """
+    folder = resources.files(__package__) / "page"
+    style = "\n".join((folder / "css" / f"{name}.css").read_text("utf-8") for name in _STYLES)
+    script = "\n".join((folder / "js" / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
+    # No network, the page's own script and style alone, and no HTML made from strings.
+    policy = (
+        f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    # JSON that cannot end the script element around it.
+    embedded = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    filled = {
+        "policy": html.escape(policy),
+        "title": html.escape(title),
+        "made": html.escape(made),
+        "style": style,
+        "data": embedded,
+        "script": script,
+    }
+
+    def fill(template: str) -> str:
+        """Replace each name at once, so that nothing in a value is taken for another name."""
+        return re.sub(r"\{\{(\w+)\}\}", lambda name: filled[name[1]], template)
+
+    before, _, after = (folder / "template.html").read_text("utf-8").partition("{{texts}}")
+    yield fill(before)
+    for name, text in texts:
+        yield f'<script type="application/octet-stream" id="{html.escape(name)}">{text}</script>\n'
+    yield fill(after)
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from selfagg.analysis.missing import usage_json
-from selfagg.analysis.population import interval, mean
+from selfagg.analysis.statistics import interval, mean
 from selfagg.analysis.summary import summarise
 from selfagg.record.record import Record
 from selfagg.training.recipe import Recipe

@@ -21,25 +21,26 @@ async function unpack(record, position) {
   const element = document.getElementById(`texts-${record}-${position}`);
   const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).text();
+  return new Response(stream).json();
 }
 
 function texts(record, position) {
   const key = `${record}-${position}`;
-  if (!unpacked.has(key)) unpacked.set(key, unpack(record, position).then(JSON.parse));
-  const wanted = unpacked.get(key);
+  const wanted = unpacked.get(key) ?? unpack(record, position);
   unpacked.delete(key);
   unpacked.set(key, wanted);
   if (unpacked.size > UNPACKED_AT_MOST) unpacked.delete(unpacked.keys().next().value);
   return wanted;
 }
 
-const childrenOf = (question, t, i) =>
-  t >= question.populations.length
-    ? []
-    : question.populations[t].parents.flatMap((listed, child) =>
-        listed && listed.split(",").includes(String(i)) ? [child] : [],
-      );
+const stateOf = (question, t, i) => STATES[question.populations[t - 1].states[i]];
+const positionOf = (record, id) => RECORDS[record].questions.findIndex((question) => question.id === id);
+const rightOf = (states) => [...states].filter((letter) => letter === "r").length;
+
+function childrenOf(question, t, i) {
+  const next = question.populations[t]?.parents ?? [];
+  return next.flatMap((listed, child) => (listed && listed.split(",").includes(String(i)) ? [child] : []));
+}
 
 // The page's word for a member: populations count from 1 as in the paper, members from 0 as in the record.
 const memberName = (t, i) => `member ${i} of population ${t}`;

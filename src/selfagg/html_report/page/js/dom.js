@@ -4,27 +4,20 @@ const SVG = "http://www.w3.org/2000/svg";
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 
 // Characters that change how text around them reads, or are no text at all: shown by their number instead.
-const UNSEEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const UNSEEN = /([\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])/g;
 
 const codePoint = (character) => "U+" + character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
 
 const plain = (text) => String(text).replace(UNSEEN, (character) => `⟨${codePoint(character)}⟩`);
 
-function textNodes(text) {
-  const found = [];
-  let from = 0;
-  for (const match of text.matchAll(UNSEEN)) {
-    found.push(document.createTextNode(text.slice(from, match.index)));
-    const mark = document.createElement("span");
-    mark.className = "unseen";
+// Split at a group in brackets, every second piece is what was found.
+const textNodes = (text) =>
+  text.split(UNSEEN).map((piece, at) => {
+    if (at % 2 === 0) return document.createTextNode(piece);
+    const mark = Object.assign(document.createElement("span"), { className: "unseen", textContent: codePoint(piece) });
     mark.title = "a character that is not seen";
-    mark.textContent = codePoint(match[0]);
-    found.push(mark);
-    from = match.index + match[0].length;
-  }
-  found.push(document.createTextNode(text.slice(from)));
-  return found;
-}
+    return mark;
+  });
 
 function fill(element, children) {
   for (const child of children.flat(Infinity)) {

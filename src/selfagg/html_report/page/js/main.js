@@ -7,7 +7,7 @@ showQuestions(document.getElementById("questions-body"));
 
 function follow() {
   const address = addressInUrl();
-  if (address) go(address, { scroll: true });
+  if (address) go(address, true);
 }
 
 addEventListener("hashchange", follow);

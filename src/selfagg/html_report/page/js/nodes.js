@@ -1,4 +1,4 @@
-// Safe nodes to elements: only these names, only these attributes, only values of this form. See report/markup.py.
+// Safe nodes to elements: only these names, only these attributes, only values of this form. See markup.py.
 
 const ELEMENTS = new Set("p ul ol li blockquote strong em s table thead tbody tr th td br hr code pre span".split(" "));
 const FORMULA = new Set(

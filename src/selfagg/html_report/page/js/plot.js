@@ -7,6 +7,11 @@ const MARKERS = [
   (x, y) => svg("path", { d: `M${x} ${y - 5.2}L${x + 5.2} ${y}L${x} ${y + 5.2}L${x - 5.2} ${y}Z` }),
 ];
 
+const styled = (what, colour, dash = "") => ({ class: `${what} series colour-${colour % 8} ${dash}`.trimEnd() });
+const marker = (colour, x, y, dash) =>
+  dressed(MARKERS[colour % MARKERS.length](x, y), styled("point", colour, dash), []);
+const line = (x1, y1, x2, y2, attributes) => svg("line", { ...attributes, x1, x2, y1, y2 });
+
 function steps(low, high, wanted) {
   const rough = (high - low) / wanted || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -18,11 +23,8 @@ function steps(low, high, wanted) {
 }
 
 function extent(spec, axis) {
-  const values = spec.series.flatMap((series) =>
-    series.points
-      .flatMap((point) => (axis === "x" ? [point.x] : [point.y, point.low, point.high]))
-      .filter(Number.isFinite),
-  );
+  const points = spec.series.flatMap((series) => series.points);
+  const values = points.flatMap(({ x, y, low, high }) => (axis === "x" ? [x] : [y, low, high])).filter(Number.isFinite);
   const { from, to } = spec[axis];
   const low = from ?? Math.min(...values);
   const high = to ?? Math.max(...values);
@@ -40,114 +42,86 @@ function drawPlot(spec, width) {
   const margin = spec.x.whole ? (xHigh - xLow) * 0.03 : 0;
   const x = (value) => box.left + ((value - xLow + margin) / (xHigh - xLow + 2 * margin)) * (box.right - box.left);
   const y = (value) => box.bottom - ((value - yLow) / (yHigh - yLow)) * (box.bottom - box.top);
+  const text = (name, x, y, anchor, words) => svg("text", { class: name, x, y, "text-anchor": anchor }, words);
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": spec.reads });
   for (const value of steps(yLow, yHigh, 5))
     root.append(
-      svg("line", { class: "gridline", x1: box.left, x2: box.right, y1: y(value), y2: y(value) }),
-      svg("text", { class: "tick", x: box.left - 8, y: y(value) + 4, "text-anchor": "end" }, spec.y.format(value)),
+      line(box.left, y(value), box.right, y(value), { class: "gridline" }),
+      text("tick", box.left - 8, y(value) + 4, "end", spec.y.format(value)),
     );
   const xs = spec.x.whole
     ? steps(xLow, xHigh, Math.min(xHigh - xLow || 1, width / 50)).filter(Number.isInteger)
     : steps(xLow, xHigh, Math.max(2, width / 90));
-  for (const value of xs)
-    root.append(
-      svg("text", { class: "tick", x: x(value), y: box.bottom + 18, "text-anchor": "middle" }, spec.x.format(value)),
-    );
   root.append(
-    svg("line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom }),
-    svg(
-      "text",
-      { class: "label", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" },
-      spec.x.label,
-    ),
+    ...xs.map((value) => text("tick", x(value), box.bottom + 18, "middle", spec.x.format(value))),
+    line(box.left, box.bottom, box.right, box.bottom, { class: "axis" }),
+    text("label", (box.left + box.right) / 2, height - 6, "middle", spec.x.label),
   );
   if (spec.guide) {
     const [x1, y1, x2, y2] = spec.guide;
-    root.append(svg("line", { class: "guide", x1: x(x1), y1: y(y1), x2: x(x2), y2: y(y2) }));
+    root.append(line(x(x1), y(y1), x(x2), y(y2), { class: "guide" }));
   }
-  for (const series of spec.series) root.append(...drawSeries(series, x, y));
-  return { root, x, y, box };
+  root.append(...spec.series.flatMap((series) => drawSeries(series, x, y)));
+  return { root, x, box };
 }
 
-function drawSeries(series, x, y) {
-  const points = series.points.filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
+function drawSeries({ points, colour, dash, band, whiskers, loose, marked }, x, y) {
   const ranged = points.filter((point) => Number.isFinite(point.low));
-  const style = `series colour-${series.colour % 8}`;
+  const corner = (at, value) => `${x(at)},${y(value)}`;
   const drawn = [];
-  if (series.band && ranged.length > 1) {
-    const upper = ranged.map((point) => `${x(point.x)},${y(point.high)}`);
-    const lower = ranged.map((point) => `${x(point.x)},${y(point.low)}`).reverse();
-    drawn.push(svg("polygon", { class: `band ${style}`, points: [...upper, ...lower].join(" ") }));
-  } else if (series.band || series.whiskers) {
-    for (const point of ranged)
-      drawn.push(
-        svg("line", { class: `whisker ${style}`, x1: x(point.x), x2: x(point.x), y1: y(point.low), y2: y(point.high) }),
-      );
+  if (band && ranged.length > 1) {
+    const upper = ranged.map((point) => corner(point.x, point.high));
+    const lower = ranged.map((point) => corner(point.x, point.low)).reverse();
+    drawn.push(svg("polygon", { ...styled("band", colour), points: [...upper, ...lower].join(" ") }));
+  } else if (band || whiskers) {
+    for (const { x: at, low, high } of ranged) drawn.push(line(x(at), y(low), x(at), y(high), styled("whisker", colour)));
   }
-  if (points.length > 1 && !series.loose)
-    drawn.push(
-      svg("polyline", {
-        class: `line ${style} ${series.dash || ""}`,
-        points: points.map((p) => `${x(p.x)},${y(p.y)}`).join(" "),
-      }),
-    );
-  const marker = MARKERS[series.colour % MARKERS.length];
-  if (series.marked !== false || points.length === 1)
-    for (const point of points)
-      drawn.push(dressed(marker(x(point.x), y(point.y)), { class: `point ${style} ${series.dash || ""}` }, []));
+  if (points.length > 1 && !loose) {
+    const through = points.map((point) => corner(point.x, point.y)).join(" ");
+    drawn.push(svg("polyline", { ...styled("line", colour, dash), points: through }));
+  }
+  if (marked !== false || points.length === 1)
+    drawn.push(...points.map((point) => marker(colour, x(point.x), y(point.y), dash)));
   return drawn;
 }
 
-function pointerReading(spec, plot, figure) {
+const said = ({ format }, { y, low, high }) =>
+  format(y) + (Number.isFinite(low) ? ` [${format(low)}, ${format(high)}]` : "");
+
+function pointerReading(spec, plot, canvas) {
   const tip = h("div.tip", { hidden: true });
   const rule = svg("line", { class: "rule", y1: plot.box.top, y2: plot.box.bottom, visibility: "hidden" });
   plot.root.append(rule);
   const all = spec.series.flatMap((series) => series.points.map((point) => ({ series, point })));
-  const leave = () => {
+  plot.root.addEventListener("pointerleave", () => {
     tip.hidden = true;
     rule.setAttribute("visibility", "hidden");
-  };
-  plot.root.addEventListener("pointerleave", leave);
+  });
   plot.root.addEventListener("pointermove", (event) => {
     const at = event.clientX - plot.root.getBoundingClientRect().left;
-    const near = all.reduce(
-      (best, one) => (Math.abs(plot.x(one.point.x) - at) < Math.abs(plot.x(best.point.x) - at) ? one : best),
-      all[0],
-    );
-    if (!near) return;
-    const here = all.filter(({ point }) => point.x === near.point.x);
-    const place = plot.x(near.point.x);
-    rule.setAttribute("x1", place);
-    rule.setAttribute("x2", place);
-    rule.setAttribute("visibility", "visible");
+    const away = ({ point }) => Math.abs(plot.x(point.x) - at);
+    const { point: near } = all.reduce((best, one) => (away(one) < away(best) ? one : best));
+    const place = plot.x(near.x);
+    dressed(rule, { x1: place, x2: place, visibility: "visible" }, []);
     tip.replaceChildren(
-      h("strong", near.point.title || `${spec.x.short || spec.x.label} ${spec.x.format(near.point.x)}`),
-      ...here.map(({ series, point }) =>
-        h("div", { class: `key colour-${series.colour % 8}` }, `${series.name}: ${said(spec, point)}`),
-      ),
+      h("strong", near.title || `${spec.x.short || spec.x.label} ${spec.x.format(near.x)}`),
+      ...all
+        .filter(({ point }) => point.x === near.x)
+        .map(({ series, point }) => h("div", { class: keyOf(series.colour) }, `${series.name}: ${said(spec.y, point)}`)),
     );
     tip.hidden = false;
-    tip.style.left = `${Math.min(Math.max(place - tip.offsetWidth / 2, 0), figure.clientWidth - tip.offsetWidth)}px`;
+    tip.style.left = `${Math.min(Math.max(place - tip.offsetWidth / 2, 0), canvas.clientWidth - tip.offsetWidth)}px`;
   });
   return tip;
 }
 
-const said = (spec, point) =>
-  spec.y.format(point.y) +
-  (Number.isFinite(point.low) ? ` [${spec.y.format(point.low)}, ${spec.y.format(point.high)}]` : "");
-
-function asTable(spec) {
-  const rows = spec.series.flatMap((series) =>
-    series.points.map((point) =>
-      h("tr", h("td", series.name), h("td", spec.x.format(point.x)), h("td", said(spec, point))),
-    ),
+function asTable({ series, x, y }) {
+  const rows = series.flatMap(({ name, points }) =>
+    points.map((point) => h("tr", h("td", name), h("td", x.format(point.x)), h("td", said(y, point)))),
   );
-  const head = ["Series", spec.x.label, spec.y.label].map((name) => h("th", { scope: "col" }, name));
-  return h(
-    "details.numbers",
-    h("summary", "Numbers"),
-    h("div.scroll", h("table", h("thead", h("tr", head)), h("tbody", rows))),
-  );
+  const head = ["Series", x.label, y.label].map((name) => h("th", { scope: "col" }, name));
+  const table = h("table", h("thead", h("tr", head)), h("tbody", rows));
+  return h("details.numbers", h("summary", "Numbers"), h("div.scroll", table));
 }
 
 // `specOf` is asked again at every drawing, since what is shown may have changed.
@@ -160,7 +134,8 @@ function plotFigure(title, note, specOf, controls) {
     const spec = specOf();
     const width = Math.floor(canvas.clientWidth);
     if (!width) return;
-    if (!spec.series.some((series) => series.points.length)) {
+    const shown = spec.series.filter(({ points }) => points.length);
+    if (!shown.length) {
       canvas.replaceChildren(h("p.nothing", "Nothing to draw here."));
       legend.replaceChildren();
       numbers.replaceChildren();
@@ -168,38 +143,21 @@ function plotFigure(title, note, specOf, controls) {
     }
     const plot = drawPlot(spec, width);
     canvas.replaceChildren(plot.root, pointerReading(spec, plot, canvas));
-    legend.replaceChildren(...spec.series.filter((series) => series.points.length).map(legendEntry));
+    legend.replaceChildren(...shown.map(legendEntry));
     numbers.replaceChildren(asTable(spec));
   };
   let drawnAt = 0;
   new ResizeObserver(() => {
-    if (Math.abs(canvas.clientWidth - drawnAt) > 1) {
-      drawnAt = canvas.clientWidth;
-      draw();
-    }
+    if (Math.abs(canvas.clientWidth - drawnAt) <= 1) return;
+    drawnAt = canvas.clientWidth;
+    draw();
   }).observe(canvas);
   return { figure, draw };
 }
 
-function legendEntry(series) {
+function legendEntry({ name, colour, dash, loose, marked }) {
   const sample = svg("svg", { width: 30, height: 12, "aria-hidden": "true" });
-  if (!series.loose)
-    sample.append(
-      svg("line", {
-        class: `line series colour-${series.colour % 8} ${series.dash || ""}`,
-        x1: 1,
-        x2: 29,
-        y1: 6,
-        y2: 6,
-      }),
-    );
-  if (series.marked !== false)
-    sample.append(
-      dressed(
-        MARKERS[series.colour % MARKERS.length](15, 6),
-        { class: `point series colour-${series.colour % 8} ${series.dash || ""}` },
-        [],
-      ),
-    );
-  return h("li", sample, withRates(series.name));
+  if (!loose) sample.append(line(1, 6, 29, 6, styled("line", colour, dash)));
+  if (marked !== false) sample.append(marker(colour, 15, 6, dash));
+  return h("li", sample, withRates(name));
 }

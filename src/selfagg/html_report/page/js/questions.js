@@ -1,17 +1,90 @@
-// The list of questions of one record, with its filters.
+// The questions of one record: their populations as grids of cells, and which of them are listed in which order.
+
+const TAGS = {
+  "died out": "a right answer was there and the last population has none",
+  rescued: "none of the first population was right, one of the last is",
+  "all wrong": "nobody was ever right",
+  "all right": "the whole last population is right",
+  disagreeing: "the last population has more than one answer",
+  unanswered: "a reply gave no answer",
+  failed: "a call failed for good",
+  unscored: "an answer could not be scored",
+};
+
+// By the share of right members in the first and the last population.
+const ORDERS = {
+  "as asked": () => 0,
+  "hardest first": (first, last) => last,
+  "largest gain first": (first, last) => first - last,
+  "largest loss first": (first, last) => last - first,
+};
 
 const view = { record: 0, tags: new Set(), words: [], order: Object.keys(ORDERS)[0], replies: false };
 const list = h("div.cards");
 const status = h("p.status", { role: "status" });
+const chips = h("div.chips", { role: "group", "aria-label": "Filters" });
 const cards = new Map();
 let search = 0;
 
+const questionOf = (element) => RECORDS[view.record].questions[Number(element.closest(".card").dataset.position)];
+
+function cell(question, t, i) {
+  const population = question.populations[t - 1];
+  const { name, glyph, word } = stateOf(question, t, i);
+  const answer = population.answers[i];
+  const label = `${memberName(t, i)}: ${word}${answer === null ? "" : `, answer ${answer}`}`;
+  const chosen = t === question.populations.length && question.weights?.[i] === 1 && population.states.length > 1;
+  const made = h(
+    `button.cell.${name}${chosen ? ".chosen" : ""}`,
+    { type: "button", role: "gridcell", tabindex: -1, "data-at": `${t}.${i}`, "aria-label": label, title: label },
+    glyph,
+  );
+  if (name === "partial") made.style.setProperty("--part", `${100 * population.scores[i]}%`);
+  return made;
+}
+
+function buildGrid(question) {
+  const rows = question.populations.map(({ states }, index) =>
+    h(
+      "div.row",
+      { role: "row" },
+      h("span.t", { role: "rowheader", title: `population ${index + 1}` }, index + 1),
+      h("div.cells", { role: "presentation" }, [...states].map((_, i) => cell(question, index + 1, i))),
+    ),
+  );
+  const lines = svg("svg", { class: "lines", "aria-hidden": "true" });
+  const grid = h("div.grid", { role: "grid", "aria-label": `Populations of ${question.id}` }, rows, lines);
+  grid.querySelector(".cell")?.setAttribute("tabindex", 0);
+  return grid;
+}
+
+const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+// The address a key leads to, or null.
+function moved(question, [t, i], key) {
+  const size = (of) => question.populations[of - 1].states.length;
+  if (key === "Home") return [t, 0];
+  if (key === "End") return [t, size(t) - 1];
+  if (!MOVES[key]) return null;
+  const to = t + MOVES[key][0];
+  if (to < 1 || to > question.populations.length) return null;
+  const place = Math.min(i, size(to) - 1) + MOVES[key][1];
+  return place < 0 || place >= size(to) ? null : [to, place];
+}
+
+function focusCell(grid, t, i) {
+  for (const old of grid.querySelectorAll('.cell[tabindex="0"]')) old.tabIndex = -1;
+  const next = cellAt(grid, t, i);
+  next.tabIndex = 0;
+  next.focus();
+  return next;
+}
+
+// A card's grid is built when it comes near the window.
 const builder = new IntersectionObserver(
   (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => ensureGrid(entry.target)),
   { rootMargin: "800px" },
 );
-
-const questionOf = (card) => RECORDS[view.record].questions[Number(card.dataset.position)];
 
 function ensureGrid(card) {
   builder.unobserve(card);
@@ -24,37 +97,28 @@ function ensureGrid(card) {
   return card.querySelector(".grid");
 }
 
-function rowsTall(question) {
-  return question.populations.reduce(
-    (tall, population) => tall + Math.ceil(population.states.length / 16) * 22 + 18,
-    0,
-  );
-}
-
 function buildCard(question, position) {
+  const { id, group, gold, done, populations } = question;
   const place = h("div.place");
-  place.style.minHeight = `${rowsTall(question)}px`;
-  const open = () => go({ record: view.record, question: question.id });
-  const last = question.populations.at(-1);
-  const right =
-    last && question.done && question.gold !== null
-      ? `${[...last.states].filter((letter) => letter === "r").length} of ${last.states.length} right at the end`
-      : "";
+  const tall = populations.map(({ states }) => Math.ceil(states.length / 16) * 22 + 18);
+  place.style.minHeight = `${tall.reduce((sum, row) => sum + row, 0)}px`;
+  const open = () => go({ record: view.record, question: id });
+  const last = done && gold !== null && populations.at(-1)?.states;
   const card = h(
     "article.card",
-    { "data-position": position, "aria-label": `Question ${question.id}` },
+    { "data-position": position, "aria-label": `Question ${id}` },
     h(
       "header",
-      h("h3", h("button", { type: "button", onclick: open }, question.id)),
-      h("span.group", question.group),
-      h("span.score", right),
+      h("h3", h("button", { type: "button", onclick: open }, id)),
+      h("span.group", group),
+      h("span.score", last && `${rightOf(last)} of ${last.length} right at the end`),
     ),
     h("p.excerpt", { dir: "auto" }, question.excerpt),
     place,
     h(
       "footer",
       question.tags.map((tag) => h("span", { class: `tag ${tag.replace(" ", "-")}` }, tag)),
-      !question.done && h("span.tag", "unfinished"),
+      !done && h("span.tag", "unfinished"),
     ),
   );
   builder.observe(card);
@@ -62,111 +126,95 @@ function buildCard(question, position) {
 }
 
 function listCards() {
-  cards.clear();
   const { questions } = RECORDS[view.record];
-  for (const position of ordered(questions, view.order)) cards.set(position, buildCard(questions[position], position));
+  const share = (population) => (population ? rightOf(population.states) / (population.states.length || 1) : 0);
+  const keys = questions.map(({ populations }) => ORDERS[view.order](share(populations[0]), share(populations.at(-1))));
+  cards.clear();
+  for (const position of [...keys.keys()].sort((a, b) => keys[a] - keys[b]))
+    cards.set(position, buildCard(questions[position], position));
   list.replaceChildren(...cards.values());
   refilter();
 }
 
+function haystack(question) {
+  const { id, group, excerpt, gold, populations } = question;
+  const answers = () => populations.flatMap((population) => population.answers);
+  return (question.haystack ??= [id, group, excerpt, gold ?? "", ...new Set(answers())].join("\n").toLowerCase());
+}
+
+async function heldInReplies(record, position, words) {
+  const { text, members } = await unpack(record, position);
+  const told = Object.values(members).flatMap((member) => [member.text, member.reasoning, member.error]);
+  const held = [text, ...told].map((piece) => (piece ?? "").toLowerCase());
+  return words.every((word) => held.some((piece) => piece.includes(word)));
+}
+
 async function refilter() {
-  const { record, tags, words } = view;
+  const { record, tags, words, replies } = view;
   const { questions } = RECORDS[record];
   const mine = ++search;
-  let found = [...cards.keys()].filter((position) => matches(questions[position], words, tags));
-  if (view.replies && words.length) {
-    const tagged = [...cards.keys()].filter((position) => matches(questions[position], [], tags));
-    status.textContent = "Reading the replies …";
-    found = await inReplies(record, tagged, words, () => mine !== search);
-    if (found === null) return;
+  const tagged = [...cards.keys()].filter((position) => [...tags].every((tag) => questions[position].tags.includes(tag)));
+  const kept = new Set();
+  if (replies && words.length) status.textContent = "Reading the replies …";
+  for (const position of tagged) {
+    if (replies && words.length) {
+      if (await heldInReplies(record, position, words)) kept.add(position);
+      if (mine !== search) return;
+    } else {
+      const text = haystack(questions[position]);
+      if (words.every((word) => text.includes(word))) kept.add(position);
+    }
   }
-  const kept = new Set(found);
   for (const [position, card] of cards) card.hidden = !kept.has(position);
-  status.textContent =
-    kept.size === questions.length
-      ? `${plural(questions.length, "question")}`
-      : `${kept.size} of ${plural(questions.length, "question")}`;
+  const all = plural(questions.length, "question");
+  status.textContent = kept.size === questions.length ? all : `${kept.size} of ${all}`;
 }
 
-function tagChips() {
-  const { questions } = RECORDS[view.record];
-  return Object.entries(TAGS).map(([tag, meaning]) => {
-    const number = questions.filter((question) => question.tags.includes(tag)).length;
-    const flip = (event) => {
-      if (!view.tags.delete(tag)) view.tags.add(tag);
-      event.currentTarget.setAttribute("aria-pressed", view.tags.has(tag));
-      refilter();
-    };
-    return h(
-      "button.chip",
-      {
-        type: "button",
-        title: meaning,
-        "aria-pressed": String(view.tags.has(tag)),
-        disabled: number === 0 && !view.tags.has(tag),
-        onclick: flip,
-      },
-      tag,
-      h("span.number", number),
-    );
-  });
+function tagChip([tag, meaning]) {
+  const number = RECORDS[view.record].questions.filter(({ tags }) => tags.includes(tag)).length;
+  const on = view.tags.has(tag);
+  const flip = ({ currentTarget }) => {
+    if (!view.tags.delete(tag)) view.tags.add(tag);
+    currentTarget.setAttribute("aria-pressed", view.tags.has(tag));
+    refilter();
+  };
+  const attributes = { type: "button", title: meaning, "aria-pressed": String(on), disabled: !number && !on };
+  return h("button.chip", { ...attributes, onclick: flip }, tag, h("span.number", number));
 }
-
-const chips = h("div.chips", { role: "group", "aria-label": "Filters" });
 
 function chooseRecord(index) {
   view.record = index;
   for (const option of document.querySelectorAll("input[name=shown-record]"))
     option.checked = Number(option.value) === index;
-  chips.replaceChildren(...tagChips());
+  chips.replaceChildren(...Object.entries(TAGS).map(tagChip));
   listCards();
 }
 
-function recordTabs() {
-  if (RECORDS.length < 2) return null;
-  const tabs = RECORDS.map((record, index) => [
-    {
-      type: "radio",
-      name: "shown-record",
-      value: index,
-      checked: index === view.record,
-      onchange: () => chooseRecord(index),
-    },
+function toolbar() {
+  const tabs = RECORDS.map((record, value) => [
+    { type: "radio", name: "shown-record", value, checked: value === 0, onchange: () => chooseRecord(value) },
     recordKey(record),
   ]);
-  return choices("Record", tabs, "records");
-}
-
-function toolbar() {
   let waiting;
-  const typed = (event) => {
-    view.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const typed = ({ target }) => {
+    view.words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
     clearTimeout(waiting);
     waiting = setTimeout(refilter, 120);
   };
-  const reorder = (event) => ((view.order = event.target.value), listCards());
-  const replies = (event) => ((view.replies = event.target.checked), refilter());
+  const reorder = ({ target }) => ((view.order = target.value), listCards());
+  const replies = ({ target }) => ((view.replies = target.checked), refilter());
+  const words = "Search questions and answers";
   return h(
     "div.toolbar",
-    recordTabs(),
+    RECORDS.length > 1 && choices("Record", tabs, "records"),
     h(
       "div.find",
-      h("input", {
-        type: "search",
-        id: "search",
-        placeholder: "Search questions and answers",
-        "aria-label": "Search questions and answers",
-        oninput: typed,
-      }),
+      h("input", { type: "search", id: "search", placeholder: words, "aria-label": words, oninput: typed }),
       h("label", h("input", { type: "checkbox", id: "search-replies", onchange: replies }), " in replies too"),
       h(
         "label",
         "Order ",
-        h(
-          "select",
-          { id: "order", onchange: reorder },
-          Object.keys(ORDERS).map((name) => h("option", name)),
-        ),
+        h("select", { id: "order", onchange: reorder }, Object.keys(ORDERS).map((name) => h("option", name))),
       ),
     ),
     chips,
@@ -174,22 +222,14 @@ function toolbar() {
   );
 }
 
-const occurring = () => {
-  const letters = new Set(
-    RECORDS.flatMap(({ questions }) =>
-      questions.flatMap(({ populations }) => populations.flatMap(({ states }) => [...states])),
-    ),
-  );
-  return Object.keys(STATES)
-    .filter((letter) => letters.has(letter))
-    .map((letter) => STATES[letter]);
-};
-
-const legendOfCells = () =>
-  h(
+function legendOfCells() {
+  const all = RECORDS.flatMap(({ questions }) => questions.flatMap(({ populations }) => populations));
+  const letters = new Set(all.flatMap(({ states }) => [...states]));
+  const occurring = Object.entries(STATES).filter(([letter]) => letters.has(letter));
+  return h(
     "ul.states",
     { "aria-label": "Meaning of the cells" },
-    occurring().map(({ name, glyph, word }) => {
+    occurring.map(([, { name, glyph, word }]) => {
       const sample = h("span", { class: `cell ${name}`, "aria-hidden": "true" }, glyph);
       sample.style.setProperty("--part", "50%");
       return h("li", sample, word);
@@ -199,41 +239,37 @@ const legendOfCells = () =>
       "One row a population. Point at a cell for its ancestors; click it, or press Enter, to read it; arrow keys move.",
     ),
   );
-
-function listen() {
-  const cellOf = (event) => event.target.closest?.(".grid .cell");
-  const trace = (event) => {
-    const at = cellOf(event);
-    if (at) drawLines(at.closest(".grid"), questionOf(at.closest(".card")), ...addressOf(at));
-  };
-  const untrace = (event) => {
-    const at = cellOf(event);
-    if (!at) return;
-    clearLines(at.closest(".grid"));
-    if (reader.open) traceOpen();
-  };
-  list.addEventListener("pointerover", trace);
-  list.addEventListener("focusin", trace);
-  list.addEventListener("pointerout", untrace);
-  list.addEventListener("focusout", untrace);
-  list.addEventListener("click", (event) => {
-    const at = cellOf(event);
-    if (at) openCell(at);
-  });
-  list.addEventListener("keydown", (event) => {
-    const at = cellOf(event);
-    const next = at && moved(questionOf(at.closest(".card")), addressOf(at), event.key);
-    if (!next) return;
-    event.preventDefault();
-    focusCell(at.closest(".grid"), ...next);
-    if (reader.open) openCell(cellAt(at.closest(".grid"), ...next));
-  });
 }
 
 function openCell(at) {
   const [t, i] = addressOf(at);
   focusCell(at.closest(".grid"), t, i);
-  go({ record: view.record, question: questionOf(at.closest(".card")).id, t, i });
+  go({ record: view.record, question: questionOf(at).id, t, i });
+}
+
+const traceFrom = (at) => drawLines(at.closest(".grid"), questionOf(at), ...addressOf(at));
+
+function listen() {
+  const onCell = (events, act) => {
+    for (const name of events)
+      list.addEventListener(name, (event) => {
+        const at = event.target.closest?.(".grid .cell");
+        if (at) act(at, event);
+      });
+  };
+  onCell(["pointerover", "focusin"], traceFrom);
+  onCell(["pointerout", "focusout"], (at) => {
+    clearLines(at.closest(".grid"));
+    if (reader.open) traceOpen();
+  });
+  onCell(["click"], openCell);
+  onCell(["keydown"], (at, event) => {
+    const next = moved(questionOf(at), addressOf(at), event.key);
+    if (!next) return;
+    event.preventDefault();
+    const there = focusCell(at.closest(".grid"), ...next);
+    if (reader.open) openCell(there);
+  });
 }
 
 function showQuestions(body) {

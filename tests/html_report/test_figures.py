@@ -11,8 +11,7 @@ import pytest
 from selfagg.analysis.compare import Comparison, compare
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.summary import summarise
-from selfagg.html_report.comparison import compared, methods
-from selfagg.html_report.figures import record_figures
+from selfagg.html_report.figures import compared, record_figures
 from selfagg.record.record import Record
 from selfagg.types import Question
 
@@ -24,7 +23,7 @@ def told_of(*paths: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         records = [opened.enter_context(Record(path, read_only=True)) for path in paths]
         read = [list(answered(record)) for record in records]
         told = [record_figures(record, questions) for record, questions in zip(records, read, strict=True)]
-        return told, compared(records, told) | {"methods": methods(records, read)}
+        return told, compared(records, read, told)
 
 
 def comparison_of(paths: list[Path]) -> Comparison:
