@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation.advise import Advice
-    from selfagg.evaluation.compare import acompare, compare
-    from selfagg.evaluation.compared import Compared
+    from selfagg.evaluation.compare import Compared, acompare, compare
     from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, advise, analyze, merge, plot, replay, report
+    from selfagg.evaluation.records import advise, analyze, merge, plot, report
+    from selfagg.evaluation.replay import Replay, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
@@ -51,16 +51,16 @@ _MODULES = {
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
     "evaluation.advise": "Advice",
-    "evaluation.compared": "Compared",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "evaluation.compare": "acompare compare",
+    "evaluation.compare": "Compared acompare compare",
     "evaluation.estimate": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
     "progress_bar": "ProgressBar",
-    "evaluation.records": "Replay advise analyze merge plot replay report",
+    "evaluation.records": "advise analyze merge plot report",
+    "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",
     "server.batch": "BatchResult abatch batch",
     "types": "Member Question Reply Request Sampling Stop Usage",

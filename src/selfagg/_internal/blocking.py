@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -22,6 +24,17 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except RuntimeError:
         return asyncio.run(work())
     return _in_a_thread(work)
+
+
+def synchronous(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return an asynchronous function as one for code that is not, a notebook too; its name loses the leading ``a``."""
+
+    @functools.wraps(work)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        return blocking(lambda: work(*args, **kwargs))
+
+    called.__name__ = called.__qualname__ = work.__name__.removeprefix("a")
+    return called
 
 
 def _in_a_thread(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

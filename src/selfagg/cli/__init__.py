@@ -1,4 +1,4 @@
-"""The command line: a thin layer over the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
+"""The command line: a thin layer over the Python API; a new command adds a line to ``COMMANDS``.
 
 Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
 """
@@ -20,23 +20,11 @@ from typer.core import TyperGroup
 
 from selfagg._internal.extras import missing_extra
 from selfagg._internal.signals import heard_by
-from selfagg.cli.advise import advise
-from selfagg.cli.analyze import analyze
-from selfagg.cli.batch import batch
-from selfagg.cli.compare import compare
-from selfagg.cli.eval import evaluate
-from selfagg.cli.mcp import mcp
-from selfagg.cli.merge import merge
-from selfagg.cli.models import models
-from selfagg.cli.replay import replay
-from selfagg.cli.report import plot, report
-from selfagg.cli.serve import serve
-from selfagg.cli.solve import solve
-from selfagg.cli.stopping import Stopped
-from selfagg.cli.sweep import sweep
-from selfagg.cli.train import train
-from selfagg.cli.validate import validate
-from selfagg.errors import SelfaggError, UsageError
+from selfagg.cli.records import advise, analyze, merge, plot, replay, report
+from selfagg.cli.runs import compare, evaluate, solve, sweep
+from selfagg.cli.serving import batch, mcp, models, serve, validate
+from selfagg.cli.training import train
+from selfagg.errors import SelfaggError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "solve": solve,
@@ -123,12 +111,8 @@ def run_app(app: typer.Typer) -> NoReturn:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
         _leave(error.format_message(), error.exit_code)
-    except Stopped as error:
-        _leave(str(error), error.exit_code)
-    except UsageError as error:
-        _leave(str(error), 2)
     except SelfaggError as error:
-        _leave(str(error), 1)
+        _leave(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         if (missing := missing_extra(error)) is None:
             raise

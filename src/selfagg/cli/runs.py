@@ -1,0 +1,312 @@
+"""The commands that run methods: solve, eval, compare, sweep."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from selfagg._internal.arguments import check_amounts
+from selfagg.benchmarks.base import Selection
+from selfagg.cli.generate import command
+from selfagg.cli.options import (
+    BatchOptions,
+    ClusterOptions,
+    CodeOptions,
+    DryRunOptions,
+    MethodChoice,
+    MethodSettings,
+    ModelChoice,
+    RunOptions,
+    preset_settings,
+)
+from selfagg.errors import UsageError
+from selfagg.evaluation.contenders import METHODS, Match, Preset, contenders
+from selfagg.run.engine import Settings
+from selfagg.terminal import harmless, one_line, print_result, say
+from selfagg.types import Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from selfagg.api import Result
+    from selfagg.evaluation.estimate import ExpectedCosts
+
+
+@command
+def solve(
+    question: str,
+    *,
+    method: MethodChoice,
+    model: ModelChoice,
+    settings: Settings,
+    run: RunOptions,
+    kind: Kind = "text",
+    max_total_tokens: int | None = None,
+    deadline: float | None = None,
+) -> None:
+    """Answer one question; the response goes to stdout, the rest to stderr.
+
+    Args:
+        question: The problem's text; - reads it from stdin.
+        kind: The kind of the question: decides the wording and the reading of the final answer.
+        max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
+        deadline: Seconds after which the best answer at hand is taken.
+    """
+    from rich.console import Console
+
+    from selfagg.api import asolve
+    from selfagg.cli import work
+    from selfagg.progress_bar import ProgressBar
+
+    text = utf8("stdin", sys.stdin.buffer.read()) if question == "-" else utf8("QUESTION", question)
+    if not text.strip():
+        raise UsageError("the question is empty")
+    chosen = method.build()
+    asked = {"method": chosen, "kind": kind, "answer": getattr(chosen, "answer", None)}
+    console = Console(stderr=True)
+    bar = ProgressBar(console, sizes=asyncio.run(_sizes(text, method, settings, asked)))
+    with work.kept_in(run.record, "solve", method.method) as path:
+        given = {**asked, "question": text, "record": path, "callback": bar}
+        given |= {"max_total_tokens": max_total_tokens, "deadline_s": deadline}
+        result = work.run(work.run_opened(asolve, model, settings, method.schedule, console, **given), path)
+    if run.as_json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False))
+    else:
+        _print(result, model.model, console, budget=max_total_tokens is not None)
+
+
+async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Mapping[str, Any]) -> list[int]:
+    """Return the number of members that the answer needs: no reply changes it, so no model is called."""
+    from selfagg.api import asolve
+
+    plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
+    # A rule to stop needs whole populations, as many as there may be; it may end the simulation and not the run.
+    whole = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
+    return whole if plan.method.rule else [len(population) for population in plan.populations]
+
+
+def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
+    from selfagg.analysis.missing import usage_json
+    from selfagg.progress_bar import described_model
+
+    print(harmless(result.text) if sys.stdout.isatty() else result.text)
+    missing, estimated = result.missing, budget and result.usage.unknown > 0
+    failed = f", {missing.failed:,} of {missing.members:,} members have no reply" if missing.failed else ""
+    lines = [
+        *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
+        f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
+        f"model      {described_model(model)}",
+        f"calls      {result.calls:,}{failed}",
+        *([f"copies     {result.copies:,}, without a call"] * bool(result.copies)),
+        *([f"stopped    after population {result.member.t}: its members agree"] * result.stopped),
+        f"tokens     {missing.tokens_words(usage_json(result.usage, missing.replies))}",
+        *(["budget     the tokens that the server did not tell are estimated"] * estimated),
+        f"record     {result.record}",
+    ]
+    say("\n".join(lines), console)
+
+
+@command
+def evaluate(
+    source: str,
+    *,
+    questions: Selection,
+    method: MethodChoice,
+    model: ModelChoice,
+    settings: Settings,
+    run: RunOptions,
+    code: CodeOptions,
+    dry: DryRunOptions,
+    cluster: ClusterOptions,
+    preset: Preset | None = None,
+) -> None:
+    """Evaluate a model on a benchmark or a file of questions.
+
+    The record keeps every generation as soon as it is there: the same command with --record FILE goes on where a run
+    stopped. With --ray the questions are split over the workers of a Ray cluster.
+
+    Args:
+        source: A benchmark, reasoning_gym:TASK[,TASK...], or a file: JSON lines, JSON or parquet.
+        preset: paper: N=16 K=4 T=10, 8192 tokens, voting over N x T. quick: N=4 K=2 T=3. Other options win.
+    """
+    from rich.console import Console
+
+    from selfagg.benchmarks.given import selected_set
+    from selfagg.cli import work
+    from selfagg.cli.tables import summary_table
+    from selfagg.evaluation.estimate import ExpectedCosts
+    from selfagg.evaluation.evaluate import aevaluate
+    from selfagg.progress_bar import ProgressBar
+
+    shard = cluster.part
+    if settings.scorer is not None and cluster.ray is not None:
+        raise UsageError("--scorer does not go with --ray: workers score by the questions' kinds")
+    chosen, settings = method.build(preset), preset_settings(preset, settings, model.model)
+    asked = selected_set(source, questions)
+    if dry.dry_run:
+        _print_costs(ExpectedCosts.of(asked, [chosen], dry.reply_tokens(settings)), as_json=run.as_json)
+        return
+    console = Console(stderr=True)
+    work.prepare_code(code, asked.questions, console, elsewhere=cluster.ray is not None)
+    with work.kept_in(run.record, asked.name, chosen.name) as path:
+        if cluster.ray is None:
+            bar = ProgressBar(console, done_too=True)
+            given = {"questions": asked, "method": chosen, "record": path, "callback": bar, "shard": shard}
+            running = work.run_opened(aevaluate, model, settings, method.schedule, console, **given)
+            summary = work.run(running, path).summary
+        else:
+            from selfagg.cli.cluster import evaluate_on_ray
+
+            where = (cluster.ray, cluster.workers)
+            split = evaluate_on_ray(*where, asked, chosen, method.schedule, settings, model, code, path, console)
+            summary = work.run(split, path)
+    print_result(summary.as_json(), summary_table, as_json=run.as_json)
+    if summary.calls and summary.failures - summary.skipped == summary.calls:
+        raise work.Stopped(f"every call failed; the last: {summary.last_failure}", 1)
+    work.check_complete(summary.missing, path)
+
+
+@command
+def compare(
+    sources: list[str],
+    *,
+    questions: Selection,
+    method: MethodSettings,
+    model: ModelChoice,
+    settings: Settings,
+    batch: BatchOptions,
+    code: CodeOptions,
+    dry: DryRunOptions,
+    methods: str = ",".join(METHODS),
+    preset: Preset | None = None,
+    match: Match = "calls",
+    seeds: int = 1,
+    reference: str | None = None,
+) -> None:
+    """Compare methods: accuracy, cost, and whether the difference is more than noise.
+
+    Of records, or of methods that are run now on the same questions at the same budget: they share their first
+    samples, and the same command with --out FOLDER goes on where it stopped.
+
+    Args:
+        sources: A benchmark or file to run methods on; or records, or folders of them.
+        methods: Names with commas between them; NAME:n=8:k=2 spells a method's own settings out.
+        preset: paper: N=16 K=4 T=10, 8192 tokens, voting over N x T. quick: N=4 K=2 T=3. Other options win.
+        match: The budget of a question that the methods share with the first of them.
+        seeds: Runs of each method: with --seed and those after it.
+        reference: The method to set the others against (default: RSA, or that of the first record).
+    """
+    from rich.console import Console
+
+    from selfagg.benchmarks.given import selected_set
+    from selfagg.cli import work
+    from selfagg.cli.comparison_table import comparison_table
+    from selfagg.evaluation.compare import acompare, check_reference, compare_records, records_among
+    from selfagg.evaluation.estimate import ExpectedCosts, matched_by_estimate
+
+    check_amounts(seeds=seeds)
+    if records := records_among(sources):
+        if dry.dry_run:
+            raise UsageError("--dry-run says what a run would cost; these are records already")
+        if method != MethodSettings() or methods != ",".join(METHODS) or preset or seeds > 1 or batch.out:
+            raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
+        found = compare_records(records, reference=reference).to_dict()
+        print_result({**found, "where": ", ".join(sources)}, comparison_table, as_json=batch.as_json)
+        return
+    if len(sources) > 1:
+        raise UsageError(f"compare takes records, or one source of questions; no record: {', '.join(sources)}")
+    rivals = contenders(methods.split(","), method.given, preset)
+    check_reference(reference, rivals)
+    settings, asked = preset_settings(preset, settings, model.model), selected_set(sources[0], questions)
+    if dry.dry_run:
+        reply = dry.reply_tokens(settings)
+        costs = ExpectedCosts.of(asked, matched_by_estimate(asked, rivals, match, reply), reply, seeds)
+        note = "Sizes that match tokens are measured on the first run; here they follow from the expected lengths."
+        _print_costs(costs, note if match == "tokens" else "", as_json=batch.as_json)
+        return
+    console = Console(stderr=True)
+    work.prepare_code(code, asked.questions, console)
+    with work.kept_in(batch.out, asked.name, "compare", folder=True) as folder:
+        given = {"questions": asked, "methods": methods.split(","), "sizes": method.given, "preset": preset}
+        given |= {"match": match, "seeds": seeds, "reference": reference, "out": folder}
+        compared = work.run(work.run_opened(acompare, model, settings, method.schedule, console, **given), folder)
+    told = {**compared.to_dict(), "match": match, "where": str(folder)}
+    print_result(told, comparison_table, as_json=batch.as_json)
+    work.check_complete(compared.missing, folder)
+
+
+@command
+def sweep(
+    source: str,
+    *,
+    questions: Selection,
+    method: MethodSettings,
+    model: ModelChoice,
+    settings: Settings,
+    batch: BatchOptions,
+    code: CodeOptions,
+    dry: DryRunOptions,
+    n: str = "4,8,16",
+    k: str = "1,2,4",
+    t: str = "1,2,3,5,10",
+) -> None:
+    """Run RSA over a grid of N, K and T.
+
+    One run for each N and K, as long as the largest T: a smaller T is read from it, and a smaller N shares its first
+    samples with a larger one. The same command with --out FOLDER goes on where it stopped.
+
+    Args:
+        source: A benchmark, reasoning_gym:TASK[,TASK...], or a file.
+        n: Members of a population, with commas between them.
+        k: Candidates that an aggregation sees, with commas between them.
+        t: Populations, with commas between them.
+    """
+    from rich.console import Console
+
+    from selfagg.benchmarks.given import selected_set
+    from selfagg.cli import work
+    from selfagg.cli.comparison_table import sweep_table
+    from selfagg.evaluation.estimate import ExpectedCosts
+    from selfagg.evaluation.sweep import Grid, asweep
+
+    sizes = {"n": numbers("--n", n), "k": numbers("--k", k), "t": numbers("--t", t)}
+    grid = Grid.of(*sizes.values())
+    methods, asked = grid.methods(method.given), selected_set(source, questions)
+    if dry.dry_run:
+        costs = ExpectedCosts.of(asked, methods, dry.reply_tokens(settings))
+        _print_costs(costs, grid.left_out_words(), as_json=batch.as_json)
+        return
+    console = Console(stderr=True)
+    work.prepare_code(code, asked.questions, console)
+    with work.kept_in(batch.out, asked.name, "sweep", folder=True) as folder:
+        given = {"questions": asked, **sizes, "rsa": method.given, "out": folder}
+        found = work.run(work.run_opened(asweep, model, settings, method.schedule, console, **given), folder)
+    print_result(found.to_dict(), lambda told: sweep_table(told, grid), as_json=batch.as_json)
+    work.check_complete(found.missing, folder)
+
+
+def _print_costs(costs: ExpectedCosts, note: str = "", *, as_json: bool) -> None:
+    from selfagg.cli.comparison_table import costs_table
+
+    print_result(costs.to_dict(), lambda _: costs_table(costs, note), as_json=as_json)
+
+
+def utf8(name: str, given: str | bytes) -> str:
+    """Return text in UTF-8, whatever encoding the system is set to."""
+    content = given if isinstance(given, bytes) else os.fsencode(given)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1})") from None
+
+
+def numbers(option: str, text: str) -> list[int]:
+    """Return whole numbers from 1, with commas between them."""
+    found = [word.strip() for word in text.split(",")]
+    if not all(word.isascii() and word.isdigit() and int(word) for word in found):
+        raise UsageError(f"{option} {text!r}: it must be whole numbers from 1 with commas between them, as 4,8,16")
+    return [int(word) for word in found]
