@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
-    from selfagg.evaluation.advise import Advice
+    from selfagg.evaluation.advise import Advice, advise
     from selfagg.evaluation.compare import Compared, acompare, compare
     from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import advise, analyze, merge, plot, report
+    from selfagg.evaluation.records import analyze, merge, plot, report
     from selfagg.evaluation.replay import Replay, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
@@ -50,7 +50,7 @@ _MODULES = {
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
-    "evaluation.advise": "Advice",
+    "evaluation.advise": "Advice advise",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
@@ -59,7 +59,7 @@ _MODULES = {
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
     "progress_bar": "ProgressBar",
-    "evaluation.records": "advise analyze merge plot report",
+    "evaluation.records": "analyze merge plot report",
     "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",
     "server.batch": "BatchResult abatch batch",

@@ -129,12 +129,7 @@ def settings_named(kind: Any) -> Callable[[F], F]:
 
 
 def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings:
-    """Return the settings of a kind, with their defaults.
-
-    Raises:
-        TypeError: There is no such setting.
-        UsageError: One cannot work.
-    """
+    """Return settings with their defaults; raise TypeError for an unknown one, UsageError if one cannot work."""
     if unknown := [name for name in given if name not in kind.__annotations__]:
         raise TypeError(f"there is no argument {unknown[0]!r}")
     run = MethodSettings(**{**DEFAULTS, **given})  # type: ignore[typeddict-item]
@@ -168,11 +163,7 @@ def opened_model(run: RunSettings) -> AbstractAsyncContextManager[Model]:
 
 
 def checked_questions(run: RunSettings, questions: Questions, size: Size = None) -> QuestionSet:
-    """Return the questions, before a token is paid for: packages and a sandbox are there.
-
-    Raises:
-        UsageError: A question cannot be read, a package is missing, or no sandbox works here.
-    """
+    """Return the questions, before a token is paid for, or UsageError: packages and a sandbox are there."""
     with extras_named():
         import numpy  # noqa: F401
         import scipy  # noqa: F401

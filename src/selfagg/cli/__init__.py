@@ -1,6 +1,6 @@
-"""The command line: a thin layer over the Python API; a new command adds a line to ``COMMANDS``.
+"""The command line: a thin layer over the Python API. A new command adds its name to ``COMMANDS``.
 
-Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
+A file of commands is imported when one of them is asked for, so that the command starts quickly.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -20,33 +21,53 @@ from typer.core import TyperGroup
 
 from selfagg._internal.extras import missing_extra
 from selfagg._internal.signals import heard_by
-from selfagg.cli.records import advise, analyze, merge, plot, replay, report
-from selfagg.cli.runs import compare, evaluate, solve, sweep
-from selfagg.cli.serving import batch, mcp, models, serve, validate
-from selfagg.cli.training import train
 from selfagg.errors import SelfaggError
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "solve": solve,
-    "eval": evaluate,
-    "compare": compare,
-    "sweep": sweep,
-    "analyze": analyze,
-    "advise": advise,
-    "merge": merge,
-    "replay": replay,
-    "report": report,
-    "plot": plot,
-    "validate": validate,
-    "models": models,
-    "serve": serve,
-    "batch": batch,
-    "mcp": mcp,
+COMMANDS: Mapping[str, str] = {
+    "runs": "solve eval compare sweep",
+    "records": "analyze analyse advise merge replay report plot",
+    "serving": "validate models serve batch mcp",
+    "training": "train",
 }
+"""The files of this package, and the commands in them."""
+
+_FUNCTIONS = {"eval": "evaluate", "analyse": "analyze"}
+_SETTINGS: Any = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,  # its tracebacks show local variables, keys among them
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by their names, each imported when it is looked up."""
+
+    def __init__(self) -> None:
+        self._files = {name: file for file, names in COMMANDS.items() for name in names.split()}
+
+    def __getitem__(self, name: str) -> Any:
+        found = getattr(import_module(f"selfagg.cli.{self._files[name]}"), _FUNCTIONS.get(name, name))
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(**_SETTINGS)
+            single.command(name, hidden=name == "analyse")(found)
+            found = single
+        made = typer.main.get_command(found)
+        made.name = name
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 class _Group(TyperGroup):
     """A group of commands whose help also lists what other packages add."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands()  # type: ignore[assignment]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
@@ -61,9 +82,7 @@ app = typer.Typer(
     cls=_Group,
     help="Recursive Self-Aggregation (arXiv 2509.26626): deeper thinking from the language model you already have.",
     no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **{**_SETTINGS, "add_completion": True},
 )
 
 
@@ -82,12 +101,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-app.command("analyse", hidden=True)(analyze)
-app.add_typer(train, name="train", no_args_is_help=True)
 
 
 def main() -> None:

@@ -35,11 +35,7 @@ DRAWN = (
 
 
 def comparison_table(found: Row) -> Group:
-    """Return the results and costs of each method, then the differences of the others from the reference.
-
-    Args:
-        found: As `selfagg.Compared.to_dict` gives it, with ``where``.
-    """
+    """Return the results and costs of each method, then the differences of the others from the reference."""
     entries, missing = found["entries"], sum((Missing.read(one["missing"]) for one in found["entries"]), Missing())
     counts = sorted({len(entry["seeds"]) for entry in entries})
     seeds = "1 seed" if counts == [1] else f"{' or '.join(map(str, counts))} seeds"
@@ -101,12 +97,7 @@ def _points(share: float) -> str:
 
 
 def sweep_table(found: Row, grid: Grid) -> Group:
-    """Return a row for each cell of a sweep, and the settings that no other beats.
-
-    Args:
-        found: As `selfagg.Sweep.to_dict` gives it.
-        grid: The combinations.
-    """
+    """Return a row for each cell of a sweep, and the settings that no other beats."""
     missing = Missing.read(found["missing"])
     without: Columns = {
         "failed": lambda cell: f"{cell['unanswered_failed']:,}",
@@ -158,11 +149,7 @@ _FRONT: Columns = {
 
 
 def advice_table(found: Row) -> Group:
-    """Return the front, and the flags to type.
-
-    Args:
-        found: As `selfagg.Advice.to_dict` gives it.
-    """
+    """Return the front, and the flags to type."""
     recorded, chosen = found["recorded"], found["chosen"]
     rows = [*found["front"], *([chosen] if chosen and chosen not in found["front"] else [])]
     marked: Columns = {"": lambda one: ">" if chosen and one["flags"] == chosen["flags"] else "", **_FRONT}
@@ -182,11 +169,7 @@ def _settings(method: Mapping[str, Any]) -> str:
 
 
 def shadow_table(shadow: Row) -> Group:
-    """Return the table of savings and costs of other settings.
-
-    Args:
-        shadow: As `selfagg.analysis.shadow.Shadow.to_dict` gives it.
-    """
+    """Return the table of savings and costs of other settings."""
     calls, recorded = shadow["calls"], shadow["recorded_calls"]
     lines = [
         ("calls a question", f"{calls:,.1f} of {recorded:,.0f} ({calls / recorded:.0%})"),
@@ -214,12 +197,7 @@ def shadow_table(shadow: Row) -> Group:
 
 
 def costs_table(found: ExpectedCosts, note: str = "") -> Group:
-    """Return calls and tokens of each method, and of all together where they share their first samples.
-
-    Args:
-        found: From `selfagg.estimate_costs`.
-        note: A further assumption, as a sentence.
-    """
+    """Return calls and tokens of each method, and of all together where they share their first samples."""
     rows: list[Sequence[Any]] = [
         (named(method.settings()), method.calls, cost) for method, cost in zip(found.methods, found.costs, strict=True)
     ]

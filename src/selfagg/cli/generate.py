@@ -123,11 +123,8 @@ def _megabytes(_: str, number: int) -> int:
 class Reader:
     """The reading of an option whose type no command line has.
 
-    Attributes:
-        hint: The type that typer reads.
-        read: Makes the value of what typer read, for the flag that errors name; None stands for the default.
-        metavar: The placeholder of the value in ``--help``.
-        shown: Makes what ``--help`` shows of the default.
+    ``hint`` is the type that typer reads; ``read(flag, given)`` makes the value of it, None stands for the default;
+    ``metavar`` is the placeholder in ``--help``, and ``shown`` makes what it shows of the default.
     """
 
     hint: Any
@@ -196,8 +193,7 @@ class _Options:
         about = made(*both, help=source.help.replace("[", "\\["), metavar=reader.metavar if reader else None, **panel)
         name = source.key.replace(".", "_")
         self.taken |= set(flags)
-        if flags:
-            self.flags.setdefault(source.name, flags[0])
+        self.flags |= {source.name: flags[0]} if flags else {}
         self.parameters[name] = inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, about]
         )
@@ -239,9 +235,7 @@ class _Options:
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Return a function that typer makes a command of, with each setting as an option of its own.
 
-    Args:
-        function: Its positional parameters are arguments, those after ``*`` are options. A parameter whose type is a
-            dataclass stands for the fields of it.
+    Positional parameters are arguments, those after ``*`` options; one whose type is a dataclass stands for its fields.
     """
     text, told = described(function)
     hints, options, parts = get_type_hints(function), _Options(), {}

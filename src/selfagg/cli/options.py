@@ -139,11 +139,7 @@ class ClusterOptions:
 
     @property
     def part(self) -> tuple[int, int] | None:
-        """Return the shard and the number of shards.
-
-        Raises:
-            UsageError: There is no such shard, or options do not go together.
-        """
+        """Return the shard and the number of shards; raise UsageError if options do not go together."""
         if self.workers is not None and self.ray is None:
             raise UsageError("--workers needs --ray ADDRESS (local: on this machine)")
         check_amounts(workers=self.workers)

@@ -7,16 +7,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console, Group
+from rich.text import Text
 
 from selfagg.analysis.labels import PanelName
+from selfagg.cli import work
+from selfagg.cli.comparison_table import advice_table, shadow_table
 from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions
+from selfagg.cli.tables import analysis_tables, percent, summary_table
+from selfagg.evaluation.advise import advise as search
+from selfagg.evaluation.records import analyze as analyzed
+from selfagg.evaluation.records import merge as merged
+from selfagg.evaluation.records import opened_record, records_of
+from selfagg.evaluation.records import plot as draw
+from selfagg.evaluation.records import report as write
+from selfagg.evaluation.replay import Change
+from selfagg.evaluation.replay import replay as replay_record
 from selfagg.run.runner import Choice
 from selfagg.terminal import one_line, print_result
-
-if TYPE_CHECKING:
-    from selfagg.evaluation.replay import Change
 
 SHOWN = 10
 """So many changed members are listed; ``--json`` has all."""
@@ -46,10 +57,6 @@ def analyze(
         t: Fewer populations.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.cli.comparison_table import shadow_table
-    from selfagg.cli.tables import analysis_tables
-    from selfagg.evaluation.records import analyze as analyzed
-
     found = analyzed(record, stop=stop, copy=copy or None, answer=answer, n=n, t=t).to_dict()
     if found["shadow"] and not as_json:
         print_result(found["shadow"], shadow_table, as_json=False)
@@ -80,9 +87,6 @@ def advise(
         plot: Draw accuracy against calls and tokens into this PNG, SVG or PDF file.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.cli.comparison_table import advice_table
-    from selfagg.evaluation.records import advise as search
-
     advice = search(record, calls=calls, depth=depth, loss=loss)
     if plot:
         from selfagg.analysis.front import draw_front
@@ -99,8 +103,6 @@ def merge(records: list[Path], *, out: Path) -> None:
         records: Records of shards, or folders of them.
         out: The record to write, or to add to.
     """
-    from selfagg.evaluation.records import merge as merged
-
     print(f"{out}: {merged(records, out):,} new generations")
 
 
@@ -113,9 +115,6 @@ def report(records: list[Path], *, out: Path | None = None, title: str | None = 
         out: The file to write (default: the first record's name with .html).
         title: The page's heading.
     """
-    from selfagg.evaluation.records import records_of
-    from selfagg.evaluation.records import report as write
-
     print(write(records, out or records_of(records)[0].with_suffix(".html"), title=title))
 
 
@@ -128,8 +127,6 @@ def plot(records: list[Path], *, out: Path, panel: PanelName | None = None) -> N
         out: The file to write; its ending says PNG, SVG or PDF.
         panel: One panel alone, as wide as a paper's column (default: all).
     """
-    from selfagg.evaluation.records import plot as draw
-
     if words := draw(records, out, panel).sentence():
         print(f"note: {words}", file=sys.stderr)
     print(out)
@@ -163,12 +160,6 @@ def replay(
         scorer: A scorer that a package registers (default: by the question's kind).
         as_json: Print one JSON object on stdout.
     """
-    from rich.console import Console
-
-    from selfagg.cli import work
-    from selfagg.evaluation.records import opened_record
-    from selfagg.evaluation.replay import replay as replay_record
-
     with opened_record(record) as source:
         work.prepare_code(code, list(source.questions()), Console(stderr=True))
     replayed = replay_record(record, method=method, n=n, k=k, t=t, scorer=scorer, out=out)
@@ -177,11 +168,6 @@ def replay(
 
 
 def _replay_table(found: Mapping[str, Any], changed: Sequence[Change]) -> Any:
-    from rich.console import Group
-    from rich.text import Text
-
-    from selfagg.cli.tables import percent, summary_table
-
     before, after = found["recorded"], found["replayed"]
     told = (
         f"replayed   {before['method']} recorded {percent(before['answer_accuracy'])}, "

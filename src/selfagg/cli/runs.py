@@ -7,10 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
 
 from selfagg._internal.arguments import check_amounts
+from selfagg.analysis.missing import usage_json
+from selfagg.api import Result, asolve
 from selfagg.benchmarks.base import Selection
+from selfagg.benchmarks.given import selected_set
+from selfagg.cli import work
+from selfagg.cli.comparison_table import comparison_table, costs_table, sweep_table
 from selfagg.cli.generate import command
 from selfagg.cli.options import (
     BatchOptions,
@@ -23,17 +30,17 @@ from selfagg.cli.options import (
     RunOptions,
     preset_settings,
 )
+from selfagg.cli.tables import summary_table
 from selfagg.errors import UsageError
+from selfagg.evaluation.compare import acompare, check_reference, compare_records, records_among
 from selfagg.evaluation.contenders import METHODS, Match, Preset, contenders
+from selfagg.evaluation.estimate import ExpectedCosts, matched_by_estimate
+from selfagg.evaluation.evaluate import aevaluate
+from selfagg.evaluation.sweep import Grid, asweep
+from selfagg.progress_bar import ProgressBar, described_model
 from selfagg.run.engine import Settings
 from selfagg.terminal import harmless, one_line, print_result, say
 from selfagg.types import Kind
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from selfagg.api import Result
-    from selfagg.evaluation.estimate import ExpectedCosts
 
 
 @command
@@ -56,12 +63,6 @@ def solve(
         max_total_tokens: Tokens, prompts included, after which the best answer at hand is taken.
         deadline: Seconds after which the best answer at hand is taken.
     """
-    from rich.console import Console
-
-    from selfagg.api import asolve
-    from selfagg.cli import work
-    from selfagg.progress_bar import ProgressBar
-
     text = utf8("stdin", sys.stdin.buffer.read()) if question == "-" else utf8("QUESTION", question)
     if not text.strip():
         raise UsageError("the question is empty")
@@ -81,8 +82,6 @@ def solve(
 
 async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Mapping[str, Any]) -> list[int]:
     """Return the number of members that the answer needs: no reply changes it, so no model is called."""
-    from selfagg.api import asolve
-
     plan = await asolve(text, model="simulated:", seed=settings.seed, schedule=method.schedule, **asked)
     # A rule to stop needs whole populations, as many as there may be; it may end the simulation and not the run.
     whole = [plan.method.size(t) for t in range(1, plan.method.t + 1)]
@@ -90,9 +89,6 @@ async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Map
 
 
 def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
-    from selfagg.analysis.missing import usage_json
-    from selfagg.progress_bar import described_model
-
     print(harmless(result.text) if sys.stdout.isatty() else result.text)
     missing, estimated = result.missing, budget and result.usage.unknown > 0
     failed = f", {missing.failed:,} of {missing.members:,} members have no reply" if missing.failed else ""
@@ -133,15 +129,6 @@ def evaluate(
         source: A benchmark, reasoning_gym:TASK[,TASK...], or a file: JSON lines, JSON or parquet.
         preset: paper: N=16 K=4 T=10, 8192 tokens, voting over N x T. quick: N=4 K=2 T=3. Other options win.
     """
-    from rich.console import Console
-
-    from selfagg.benchmarks.given import selected_set
-    from selfagg.cli import work
-    from selfagg.cli.tables import summary_table
-    from selfagg.evaluation.estimate import ExpectedCosts
-    from selfagg.evaluation.evaluate import aevaluate
-    from selfagg.progress_bar import ProgressBar
-
     shard = cluster.part
     if settings.scorer is not None and cluster.ray is not None:
         raise UsageError("--scorer does not go with --ray: workers score by the questions' kinds")
@@ -200,14 +187,6 @@ def compare(
         seeds: Runs of each method: with --seed and those after it.
         reference: The method to set the others against (default: RSA, or that of the first record).
     """
-    from rich.console import Console
-
-    from selfagg.benchmarks.given import selected_set
-    from selfagg.cli import work
-    from selfagg.cli.comparison_table import comparison_table
-    from selfagg.evaluation.compare import acompare, check_reference, compare_records, records_among
-    from selfagg.evaluation.estimate import ExpectedCosts, matched_by_estimate
-
     check_amounts(seeds=seeds)
     if records := records_among(sources):
         if dry.dry_run:
@@ -265,14 +244,6 @@ def sweep(
         k: Candidates that an aggregation sees, with commas between them.
         t: Populations, with commas between them.
     """
-    from rich.console import Console
-
-    from selfagg.benchmarks.given import selected_set
-    from selfagg.cli import work
-    from selfagg.cli.comparison_table import sweep_table
-    from selfagg.evaluation.estimate import ExpectedCosts
-    from selfagg.evaluation.sweep import Grid, asweep
-
     sizes = {"n": numbers("--n", n), "k": numbers("--k", k), "t": numbers("--t", t)}
     grid = Grid.of(*sizes.values())
     methods, asked = grid.methods(method.given), selected_set(source, questions)
@@ -290,8 +261,6 @@ def sweep(
 
 
 def _print_costs(costs: ExpectedCosts, note: str = "", *, as_json: bool) -> None:
-    from selfagg.cli.comparison_table import costs_table
-
     print_result(costs.to_dict(), lambda _: costs_table(costs, note), as_json=as_json)
 
 

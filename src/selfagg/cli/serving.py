@@ -11,16 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from selfagg._internal.arguments import check_seconds
 from selfagg._internal.extras import need
 from selfagg._internal.signals import heard_by
 from selfagg.benchmarks.base import Selection
+from selfagg.benchmarks.given import selected_set
+from selfagg.benchmarks.validate import validate as validate_questions
 from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions, MethodChoice, ModelChoice
+from selfagg.cli.work import Stopped, command_line, opened_model, prepare_code, run_opened
 from selfagg.errors import UsageError
 from selfagg.methods import method_named
 from selfagg.models import Access, connect
+from selfagg.models.available import available_models
 from selfagg.prompts.candidates import candidate_format_named
 from selfagg.run.engine import Settings
 from selfagg.server.settings import RequestDefaults, ServeSettings
@@ -81,8 +88,6 @@ def batch(
         errors: The file of errors (default: beside the results, as results.errors.jsonl).
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.cli.work import Stopped, command_line
-
     try:
         done = asyncio.run(_answered(requests, out, errors, model, settings))
     except KeyboardInterrupt:
@@ -99,9 +104,6 @@ def batch(
 async def _answered(
     requests: Path, out: Path, errors: Path | None, model: ModelChoice, settings: RequestDefaults
 ) -> BatchResult:
-    from rich.console import Console
-
-    from selfagg.cli.work import opened_model
     from selfagg.server.batch import URLS, abatch
     from selfagg.server.batch_files import read_requests
 
@@ -119,10 +121,6 @@ async def _answered(
 @command
 def mcp(*, model: ModelChoice, method: MethodChoice, settings: Settings) -> None:
     """Serve one tool, think_harder, on standard input and output; an agent starts this command itself."""
-    from rich.console import Console
-
-    from selfagg.cli.work import run_opened
-
     need("mcp")
     from selfagg.integrations.mcp import think_server
 
@@ -151,16 +149,11 @@ def models(
         header: A further header for it, NAME=VALUE, or NAME=@FILE for a secret; several times.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.models.available import available_models
-
     access = Access(base_urls=tuple(base_url or ()), api_key_file=api_key_file, headers=tuple(header or ()))
     print_result({"models": [asdict(model) for model in available_models(access)]}, _models, as_json=as_json)
 
 
 def _models(found: Mapping[str, Any]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table("--model", "ready", "", box=None, pad_edge=False)
     for model in found["models"]:
         table.add_row(Text(model["name"], "bold"), "yes" if model["ready"] else "no", Text(model["note"]))
@@ -179,13 +172,6 @@ def validate(source: str, *, questions: Selection, code: CodeOptions, as_json: b
         source: A benchmark, reasoning_gym:TASK[,TASK...], or a file.
         as_json: Print one JSON object on stdout.
     """
-    from rich.console import Console
-    from rich.text import Text
-
-    from selfagg.benchmarks.given import selected_set
-    from selfagg.benchmarks.validate import validate as validate_questions
-    from selfagg.cli.work import prepare_code
-
     asked, console = selected_set(source, questions), Console(stderr=True)
     if any(question.gold for question in asked.questions):
         prepare_code(code, asked.questions, console)

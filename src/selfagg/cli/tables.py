@@ -76,11 +76,7 @@ def counted(done: int, total: int) -> str:
 
 
 def summary_table(summary: Row) -> Group:
-    """Return the result of an evaluation: a row for each population, then the method's own answer and all costs.
-
-    Args:
-        summary: As `selfagg.analysis.summary.Summary.as_json` gives it.
-    """
+    """Return the result of an evaluation: a row for each population, then the method's own answer and all costs."""
     settings = {**summary, "answer": summary["answer"].get("by")}
     sizes = ", ".join(f"{name}={settings[name]}" for name in ALWAYS if settings.get(name) is not None)
     done = counted(summary["questions"], summary["questions_total"])
@@ -147,11 +143,7 @@ def _costs(summary: Row, missing: Missing) -> list[tuple[str, str]]:
 
 
 def analysis_tables(found: Row) -> Group:
-    """Return everything, section by section; a section of which a run tells nothing is left out.
-
-    Args:
-        found: As `selfagg.analysis.overview.Analysis.to_dict` gives it.
-    """
+    """Return everything that an analysis has, section by section; what a run tells nothing of is left out."""
     parts: list[RenderableType] = [summary_table(found["run"]), *_populations(found["populations"])]
     if found["transitions"]:
         heading = "what aggregating did to the vote of its own candidates, and to questions"

@@ -9,25 +9,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from selfagg._internal.arguments import check_amounts, check_seconds
 from selfagg._internal.signals import heard_by
+from selfagg.analysis.missing import Missing
 from selfagg.benchmarks.base import Selection
+from selfagg.cli import work
 from selfagg.cli.generate import command, size_read
 from selfagg.cli.options import CodeOptions, ModelChoice, preset_settings
+from selfagg.cli.tables import interval, percent
+from selfagg.cli.work import Stopped, command_line, opened_model, prepare_code
 from selfagg.methods import RSA
 from selfagg.models import connect
+from selfagg.progress_bar import ProgressBar, described_model
 from selfagg.run.engine import Settings
 from selfagg.terminal import print_result, say
 from selfagg.training.recipe import Recipe
 from selfagg.training.rl_settings import RLSettings
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from selfagg.training.data import DataPlan
 
-train = typer.Typer(help="Train a model to aggregate: data, reinforcement learning on one machine.")
+
+train = typer.Typer(
+    help="Train a model to aggregate: data, reinforcement learning on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @train.command()
@@ -56,10 +66,6 @@ def data(
         reuse: Another set's folder, or a record, whose samples for the same problems serve here too.
         as_json: Print one JSON object on stdout.
     """
-    from rich.console import Console
-
-    from selfagg.analysis.missing import Missing
-    from selfagg.cli import work
     from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
     from selfagg.training.problems import load_problems
 
@@ -86,8 +92,6 @@ def data(
 async def _make(
     out: Path, plan: DataPlan, choice: ModelChoice | None, reused: Path | None, console: Console
 ) -> dict[str, Any]:
-    from selfagg.cli.work import opened_model
-    from selfagg.progress_bar import ProgressBar
     from selfagg.training.data import make_set
 
     if choice is None:
@@ -98,12 +102,6 @@ async def _make(
 
 
 def _told(facts: Mapping[str, Any], out: Path) -> Any:
-    from rich.text import Text
-
-    from selfagg.analysis.missing import Missing
-    from selfagg.cli.tables import interval, percent
-    from selfagg.progress_bar import described_model
-
     rows, pool = facts["rows"], facts["candidates"]
     lines = [
         f"training set {out}: {rows['plain'] + rows['aggregation']:,} prompts "
@@ -150,10 +148,6 @@ def rl(
         eval_limit: The first so many test problems.
         as_json: Print one JSON object on stdout.
     """
-    from rich.console import Console
-    from rich.text import Text
-
-    from selfagg.cli.work import prepare_code
     from selfagg.training.on_set import evaluation_on_set, train_on_set
     from selfagg.training.rows import question_of, read_rows
 
@@ -206,7 +200,6 @@ def _cells(group: dict[str, Any] | None) -> str:
 @contextmanager
 def _told_when_stopped(out: Path) -> Iterator[None]:
     """End a training at once on Ctrl-C and SIGTERM; its last checkpoint is where it goes on."""
-    from selfagg.cli.work import Stopped, command_line
     from selfagg.training.run_folder import RunFolder
 
     signals: list[int] = []

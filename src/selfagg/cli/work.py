@@ -42,12 +42,7 @@ _URL_SECRETS = re.compile(r"(?<=://)[^/@\s]+@|(?<=\?)\S+")
 
 
 class Stopped(SelfaggError):
-    """A run ended before its end.
-
-    Attributes:
-        exit_code: 130 Ctrl-C, 143 SIGTERM, 2 the model refuses what the user gave (a wrong key), 1 it is gone, or
-            members have no reply or no score.
-    """
+    """A run ended before its end: by Ctrl-C (exit code 130), SIGTERM (143), a wrong key (2), or incomplete (1)."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -55,15 +50,7 @@ class Stopped(SelfaggError):
 
 
 def run(work: Coroutine[Any, Any, T], record: Path) -> T:
-    """Run ``work`` to its end.
-
-    Args:
-        work: The work. A signal cancels it, and its own clean-up leaves the record whole.
-        record: The file that it writes, or the folder of the files.
-
-    Raises:
-        Stopped: It was interrupted, or the model is gone.
-    """
+    """Run ``work`` to its end; if a signal or a fault ends it, raise `Stopped`, which says what ``record`` keeps."""
     signals: list[int] = []
     runner = asyncio.Runner()
     try:
@@ -106,12 +93,7 @@ async def _until_terminated(work: Coroutine[Any, Any, T], signals: list[int]) ->
 
 
 def check_complete(missing: Missing, record: Path | None = None) -> None:
-    """Raise `Stopped` unless every member of a run has its reply and its score.
-
-    Args:
-        missing: Missing parts of the run.
-        record: The file, or the folder of the files, with which the command tries again; None: it tries nothing again.
-    """
+    """Raise `Stopped` unless every member has its reply and its score; with a record the command can try again."""
     if not missing.complete:
         again = "" if record is None else f"; to try them again:\n  {command_line(record)}"
         raise Stopped(f"{missing.sentence()}{again}", 1)
@@ -139,11 +121,7 @@ def finished_generations(record: Path) -> int:
 
 
 def command_line(record: Path | None = None) -> str:
-    """Return the command as it was typed, without what a URL or a header may hold of secrets.
-
-    Args:
-        record: Added where the command names none: a file as ``--record``, a folder as ``--out``.
-    """
+    """Return the command as it was typed, with the record if it names none, without secrets of a URL or a header."""
     program = Path(sys.argv[0]).name
     words = ["python", "-m", "selfagg"] if program == "__main__.py" else [program]
     words += [_URL_SECRETS.sub("***", word) for word in sys.argv[1:]]
@@ -159,16 +137,7 @@ def command_line(record: Path | None = None) -> str:
 
 @contextmanager
 def kept_in(given: Path | None, *words: str, folder: bool = False) -> Iterator[Path]:
-    """Give the file or the folder of a command's records: the user's, or a new one, removed if nothing was generated.
-
-    Args:
-        given: The user's, or None.
-        *words: What a new one's name says of the run.
-        folder: True for a folder, which is made.
-
-    Raises:
-        UsageError: It cannot be made.
-    """
+    """Give the file or the folder of a command's records: the user's, or a new one, removed if nothing comes of it."""
     new = given is None or (folder and not given.exists())
     path = given or _new_path(words, folder)
     try:
@@ -214,14 +183,7 @@ def prepare_code(
 ) -> None:
     """Set up the sandbox, before any token is paid for, if any question asks for a program; say which, and its limits.
 
-    Args:
-        options: The options of the user.
-        questions: Of the run.
-        console: The console for warnings.
-        elsewhere: True if programs run on other machines, which set up their own.
-
-    Raises:
-        UsageError: No sandbox works here, and the user has not said that code may run unprotected.
+    Elsewhere, on other machines, programs run in sandboxes that these set up. UsageError is raised if none works here.
     """
     if options.sandbox is not None and options.unprotected:
         raise UsageError(f"--sandbox {options.sandbox} and --unsafe-run-code-unprotected exclude each other")
@@ -274,11 +236,7 @@ def notes_printed() -> Iterator[None]:
 
 @asynccontextmanager
 async def opened_model(choice: ModelChoice, console: Console) -> AsyncIterator[Model]:
-    """Open the model for the length of the block, ready to sample, and say so while that takes its time.
-
-    Raises:
-        UsageError: There is no such model, or it cannot be reached.
-    """
+    """Open the model for the length of the block, ready to sample, and say so while that takes its time."""
     connection = connect(choice.model, choice.access)
     listener = _Waits(console)
     if isinstance(connection, Limited):
@@ -299,16 +257,7 @@ async def run_opened(
     console: Console,
     **more: Any,
 ) -> T:
-    """Open the model, call a function of the Python API with what the options stand for, and show the run.
-
-    Args:
-        work: `selfagg.aevaluate` or another function with its arguments.
-        choice: The model.
-        settings: The sampling and the scoring of members.
-        schedule: ``stepwise`` if populations wait for each other.
-        console: The console that shows the run.
-        **more: Further arguments of ``work``.
-    """
+    """Open the model, call a function of the Python API with what the options stand for, and show the run."""
     async with opened_model(choice, console) as model:
         arguments = {
             "model": model,

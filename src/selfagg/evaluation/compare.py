@@ -80,11 +80,7 @@ class Compared:
         }
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each method.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
+        """Return a ``pandas.DataFrame`` with one row for each method; raise UsageError if pandas is not installed."""
         with extras_named():
             return import_module("pandas").json_normalize(self.to_dict()["entries"])
 
@@ -106,11 +102,7 @@ def compare_records(records: RecordPath | Sequence[RecordPath], *, reference: st
 
 
 def records_among(given: object) -> list[RecordPath]:
-    """Return the given values, if all of them are records or folders of records; else nothing.
-
-    Raises:
-        UsageError: Only some of several are.
-    """
+    """Return the given values if all are records or folders of records, else nothing; UsageError for a mixture."""
     paths = [given] if isinstance(given, str | Path) else given
     if not isinstance(paths, Sequence) or not paths or not all(isinstance(path, str | Path) for path in paths):
         return []
@@ -190,10 +182,7 @@ def check_reference(reference: str | None, found: Sequence[Contender]) -> None:
 
 
 async def _at_budget(experiment: Experiment, found: Sequence[Contender], match: Match) -> list[Method]:
-    """Return the methods at one budget.
-
-    How many tokens the reference takes, or calls where it stops or copies, its first run tells.
-    """
+    """Return the methods at one budget: a first run tells the reference's tokens, or calls where it stops or copies."""
     reference = found[0].method
     if match == "none" or (match == "calls" and not reference.compares):
         return matched(found, match)

@@ -82,13 +82,8 @@ def contenders(
 ) -> list[Contender]:
     """Return the methods, the reference first: RSA if it is among them, else the first.
 
-    Args:
-        methods: Names, ``NAME:n=8:k=2`` to spell a method's own settings out, or methods, which keep their sizes.
-        given: Settings for every method that is named and has them.
-        preset: Sizes for the methods that are named, where nothing else is given.
-
-    Raises:
-        UsageError: There is no such method or setting, a value is impossible, or one method is named twice.
+    A name takes those of the given settings that it has, else the preset's, but ``NAME:n=8:k=2`` spells its own out; a
+    method keeps its sizes. UsageError is raised where that cannot be, or one method is named twice.
     """
     found = [_contender(one, given or {}, preset) for one in methods]
     if not found:
@@ -151,9 +146,6 @@ def matched(
         tokens: The reference's for a question, to match tokens.
         lengths: Lengths to expect, to match tokens.
         calls: Calls that a question of the reference really took; None: as many as it has members.
-
-    Raises:
-        UsageError: Two methods come to the same.
     """
     reference = found[0].method
     methods = [reference]
@@ -188,11 +180,7 @@ class Lengths:
 
     @classmethod
     def measured(cls, record: Record) -> Lengths:
-        """Return those of a record's calls whose server told their tokens.
-
-        Raises:
-            UsageError: It has no reply, or the server told no tokens.
-        """
+        """Return those of a record's calls whose server told their tokens; raise UsageError if there are none."""
         ((prompt, reply),) = record.query(
             "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "  # noqa: S608 - constants
             f"FROM generations WHERE role = 'candidate' AND error IS NULL AND tries > 0 AND NOT {UNTOLD}"
@@ -207,10 +195,8 @@ class Lengths:
 def expected_cost(method: Method, lengths: Lengths, firsts: int | None = None) -> Cost:
     """Return the calls and tokens of a method for one question; stopping and copying need fewer.
 
-    Args:
-        method: The method. Calls of its own, beyond members and verdicts, are taken to be like aggregations.
-        lengths: Lengths to expect; every candidate is shown whole.
-        firsts: First samples that have to be asked for; None: all, none comes from another run.
+    Calls of its own, beyond members and verdicts, are taken to be like aggregations; every candidate is shown whole.
+    ``firsts`` first samples have to be asked for; None: all, none comes from another run.
     """
     firsts = method.size(1) if firsts is None else firsts
     judged = method.judgements * method.size(method.t)
@@ -233,10 +219,7 @@ def expected_tokens(method: Method, lengths: Lengths) -> float:
 
 
 def measured_calls_and_tokens(record: Record) -> tuple[int, float]:
-    """Return the mean calls (rounded) and tokens that a question really took; untold tokens are taken to be as others.
-
-    What a method that stops or copies really makes, its first run tells.
-    """
+    """Return the mean calls (rounded) and tokens that a question took; untold tokens are taken to be as others."""
     cost = mean_cost(costs_by_question(record).values())
     told = cost.calls - cost.without_usage
     return round(cost.calls), (cost.tokens or 0.0) * cost.calls / told if told else 0.0

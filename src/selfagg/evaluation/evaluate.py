@@ -69,12 +69,7 @@ class Evaluation:
     def of(cls, record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Evaluation:
         """Return the evaluation that an open record holds; texts of a file are read when they are asked for.
 
-        Args:
-            record: The record.
-            questions: `answered` of it, where that is there already.
-
-        Raises:
-            UsageError: A package of the extra ``eval`` is missing.
+        ``questions`` is `answered` of it, where that is there already.
         """
         with extras_named():
             kept = list(_evaluated(record)) if record.path is None else None
@@ -113,11 +108,7 @@ class Evaluation:
         return self.summary.as_json()
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each member.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
+        """Return a ``pandas.DataFrame`` with one row for each member; raise UsageError if pandas is not installed."""
         with extras_named():
             pandas = import_module("pandas")
         return pandas.DataFrame([row for question in self.questions for row in _rows(question)])

@@ -1,4 +1,4 @@
-"""Work on records that are there: merge, analyze, advise, report and plot; no model is asked."""
+"""Work on records that are there: merge, analyze, report and plot; no model is asked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from selfagg.analysis.missing import Missing
 from selfagg.analysis.overview import Analysis
 from selfagg.analysis.shadow import Shadows
 from selfagg.errors import UsageError
-from selfagg.evaluation.advise import Advice
-from selfagg.evaluation.advise import advise as search
 from selfagg.methods import RSA, method_named
 from selfagg.record.merge import merge_records
 from selfagg.record.record import Record
@@ -39,11 +37,7 @@ def is_record(path: Path) -> bool:
 
 
 def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
-    """Return the records that are named; those of a folder in the order of their names, RSA's first.
-
-    Raises:
-        UsageError: A folder has none.
-    """
+    """Return the records that are named, or UsageError; those of a folder in the order of their names, RSA's first."""
     found: list[Path] = []
     for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
         inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith(f"{RSA.name}-"), file.name))
@@ -55,11 +49,7 @@ def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
 
 @contextmanager
 def opened_record(path: RecordPath) -> Iterator[Record]:
-    """Open a record that holds a run, for reading.
-
-    Raises:
-        UsageError: There is none, or no run was begun in it.
-    """
+    """Open a record for reading; raise UsageError if there is none, or no run was begun in it."""
     with Record(Path(path), read_only=True) as record:
         record.check_run()
         yield record
@@ -120,28 +110,6 @@ def analyze(
         shadows = Shadows(opened)
         recorded = dict(shadows.recorded.settings())
         return replace(analysis, shadow=shadows.of(method_named(recorded.pop("name"), **(recorded | asked))))
-
-
-def advise(
-    record: RecordPath, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
-) -> Advice:
-    """Search settings that would have been cheaper on a record: fewer members, populations, stop, copy, vote.
-
-    Args:
-        record: The record of an RSA run without stop and copy, or of a vote, with gold answers.
-        calls: Most calls a question, in the mean.
-        depth: Most populations a question, one after the other, in the mean.
-        loss: Points of accuracy that may be lost against the recorded run; None: 1 where nothing else is asked for.
-
-    Returns:
-        The settings that no other beats in calls and accuracy, and of those that keep to what is asked: with ``loss``
-        the one of fewest calls, else the most accurate.
-
-    Raises:
-        UsageError: The record cannot be read, or has no gold answers, or an amount is no number from 0.
-    """
-    with extras_named(), opened_record(record) as opened:
-        return search(opened, calls=calls, depth=depth, loss=loss)
 
 
 def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,6 @@ class Change:
         before, after = map(_verdict, self.answer, self.score)
         return before, after
 
-    def as_json(self) -> dict[str, Any]:
-        """Return one entry of ``changed`` in what ``selfagg replay --json`` prints."""
-        named = {"question": self.question, "t": self.t, "i": self.i}
-        return {**named, "answer": list(self.answer), "score": list(self.score)}
-
 
 def _verdict(answer: str | None, score: float | None) -> str:
     if score is not None and score >= 1:
@@ -84,7 +79,7 @@ class Replay:
         return {
             "recorded": {name: recorded[name] for name in ("method", "answer_accuracy", "answer_interval")},
             "replayed": self.replayed.to_dict(),
-            "changed": [change.as_json() for change in self.changed],
+            "changed": [{**asdict(one), "answer": [*one.answer], "score": [*one.score]} for one in self.changed],
         }
 
 
@@ -136,11 +131,7 @@ def replayed_method(
     k: int | None = None,
     t: int | None = None,
 ) -> Method:
-    """Return the method of a replay: the recorded one, made smaller or changed as asked.
-
-    Raises:
-        UsageError: The recorded generations cannot serve it.
-    """
+    """Return the method of a replay, the recorded one made smaller or changed; raise UsageError if that cannot be."""
     sizes = {"n": n, "k": k, "t": t}
     name = recorded["name"]
     if given is None or given == name:
@@ -170,29 +161,19 @@ def replayed_method(
 async def replay_record(
     source: Record, method: Method, out: Path | None = None, *, scorer: Scorer | None = None
 ) -> Record:
-    """Score, group and weigh a record's generations anew.
+    """Score, group and weigh a record's generations anew, in a new record, in memory if there is no file ``out``.
 
-    Args:
-        source: The record; it is not changed.
-        method: From `replayed_method`.
-        out: The new record's file; None: in memory.
-        scorer: Scores in place of the kinds' scorers.
-
-    Returns:
-        The new record, open; questions that are not complete in ``source`` are left out.
-
-    Raises:
-        UsageError: No question is complete.
+    The method is from `replayed_method`. The new record is open; questions that are not complete in ``source`` are left
+    out, and UsageError is raised if none is complete.
     """
     configuration = source.configuration
     other = method.name != configuration["method"]["name"]
     needed = sum(method.size(t) for t in range(1, method.t + 1))
-    where = "t <= ? AND i < ?" + (" AND role = 'candidate'" if other else "")
+    where, values = "t <= ? AND i < ?" + (" AND role = 'candidate'" if other else ""), (method.t, method.n)
     counted = f"SELECT question, sum(role = 'candidate') FROM generations WHERE {where} GROUP BY question"  # noqa: S608
-    counts = dict(source.query(counted, (method.t, method.n)))
-    done = {position for (position,) in source.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
-    if other:
-        done.clear()  # of the same method a question that stopped has fewer members and is complete
+    counts = dict(source.query(counted, values))
+    # Of the same method, a question that stopped has fewer members and is complete.
+    done = () if other else {p for (p,) in source.query("SELECT position FROM questions WHERE weights IS NOT NULL")}
     complete = [position for position in sorted(counts) if counts[position] >= needed or position in done]
     if not complete:
         raise UsageError(f"record {source.path} holds no question whose members are all there")
@@ -202,7 +183,7 @@ async def replay_record(
         named = {} if scorer is None else {"scorer": getattr(scorer, "name", None)}
         kept = {key: value for key, value in configuration.items() if key != "scorer"}
         record.begin({**kept, "method": dict(method.settings()), **named}, questions, source.about)
-        record.copy_from(source, where=where, values=(method.t, method.n), scores=False)
+        record.copy_from(source, where=where, values=values, scores=False)
         settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"], scorer=scorer)
         engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False, as_recorded=True)
         await evaluate(engine, method, questions, only=complete)
@@ -213,10 +194,7 @@ async def replay_record(
 
 
 def changes(source: Record, replayed: Record) -> Iterator[Change]:
-    """Yield the members that a replay reads or scores otherwise than the record, in order.
-
-    Members that were never scored in the record are left out.
-    """
+    """Yield the members that a replay reads or scores otherwise than the record did, in order."""
     scored = "SELECT t, i, answer, score FROM scores WHERE question = ? ORDER BY t, i"
     for position, name in replayed.query("SELECT position, id FROM questions WHERE weights IS NOT NULL"):
         before = {(t, i): (answer, score) for t, i, answer, score in source.query(scored, (position,))}

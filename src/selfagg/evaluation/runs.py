@@ -32,16 +32,9 @@ async def run_method(
     shared: Sequence[Path] = (),
     only: Collection[int] | None = None,
 ) -> None:
-    """Compute and score every member of a method on all questions, or go on with that.
+    """Compute and score every member of a method on all questions, or on those positions only, or go on with that.
 
-    Args:
-        method: The method.
-        model: The open model.
-        asked: The questions.
-        run: From `selfagg.api.checked`.
-        record: Keeps every generation.
-        shared: Records whose first samples serve this run too, where it can use them.
-        only: Positions of the questions to work on; None: all.
+    The settings ``run`` are checked. Records in ``shared`` give this run their first samples, where it can use them.
     """
     settings = engine_settings(run)
     known = about(context=model.context, **(run.get("about") or {}))
@@ -54,13 +47,11 @@ async def run_method(
 
 
 def share_first_samples(source: Record, target: Record, method: Method) -> int:
-    """Copy the first samples that ``method`` needs from one record into another that has begun.
+    """Copy the first samples that ``method`` needs from one record into another that has begun; return their number.
 
     A first sample's seed and prompt do not depend on the method, so a copied one is the very one that the target's
-    run would ask for. It counts among the target's calls and tokens like any other.
-
-    Returns:
-        How many were copied; 0 where the runs are not comparable, or where a vote may end before it needs them all.
+    run would ask for. It counts among the target's calls and tokens like any other. None is copied where the runs are
+    not comparable, or where a vote may end before it needs them all.
     """
     theirs, ours = source.configuration, target.configuration
     if method.vote_rule or any(theirs.get(key) != ours.get(key) for key in COMPARABLE):
@@ -109,11 +100,7 @@ class Experiment:
 
 @contextmanager
 def folder_for(out: str | Path | None) -> Iterator[Path]:
-    """Give the folder for the records, made if it is not there; None: one that is gone after the block.
-
-    Raises:
-        UsageError: It is a file, or cannot be made.
-    """
+    """Give the folder for the records, made if it is not there; None: one that is gone after the block."""
     if out is None:
         with TemporaryDirectory(prefix="selfagg-") as folder:
             yield Path(folder)

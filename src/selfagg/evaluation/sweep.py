@@ -42,19 +42,13 @@ class Grid:
     left_out: Sequence[tuple[int, int]]
 
     @classmethod
-    def of(cls, ns: Sequence[int], ks: Sequence[int], ts: Sequence[int]) -> Grid:
-        """Return the grid of these numbers; where nothing is aggregated, one K stands for all.
-
-        Raises:
-            UsageError: A number is below 1, or every combination is impossible.
-        """
-        for name, numbers in (("n", ns), ("k", ks), ("t", ts)):
+    def of(cls, n: Sequence[int], k: Sequence[int], t: Sequence[int]) -> Grid:
+        """Return the grid of these numbers, all from 1; where nothing is aggregated, one K stands for all."""
+        for name, numbers in (("n", n), ("k", k), ("t", t)):
             if not numbers or not all(isinstance(number, int) and number >= 1 for number in numbers):
                 raise UsageError(f"{name} is {list(numbers)}, but it must be whole numbers from 1")
-        ns, ks, ts = sorted(set(ns)), sorted(set(ks)), sorted(set(ts))
-        if ts == [1]:
-            ks = ks[:1]
-        every = [(n, k) for n in ns for k in ks]
+        ns, ks, ts = (sorted(set(numbers)) for numbers in (n, k, t))
+        every = [(n, k) for n in ns for k in (ks[:1] if ts == [1] else ks)]
         possible = [(n, k) for n, k in every if k <= n]
         if not possible:
             raise UsageError(f"the smallest --k {ks[0]} is larger than the largest --n {ns[-1]}: nothing to run")
@@ -66,9 +60,8 @@ class Grid:
 
     def left_out_words(self) -> str:
         """Return a sentence on the combinations that were left out; ``""`` if there are none."""
-        if not self.left_out:
-            return ""
-        return f"Left out, because K is larger than N: {', '.join(f'n={n} k={k}' for n, k in self.left_out)}."
+        pairs = ", ".join(f"n={n} k={k}" for n, k in self.left_out)
+        return f"Left out, because K is larger than N: {pairs}." if pairs else ""
 
 
 @dataclass(frozen=True)
@@ -132,11 +125,7 @@ class Sweep:
         }
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each cell.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
+        """Return a ``pandas.DataFrame`` with one row for each cell; raise UsageError if pandas is not installed."""
         with extras_named():
             return import_module("pandas").json_normalize([cell.to_dict() for cell in self.cells])
 
