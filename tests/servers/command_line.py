@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 PRELOADED = (
-    "selfagg.cli.runs", "selfagg.cli.records", "selfagg.cli.serving", "numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "pyarrow.parquet",
-    "statsmodels.stats.multitest", "statsmodels.stats.power",
+    "selfagg.cli.runs", "selfagg.cli.records", "selfagg.cli.serving", "numpy", "scipy.stats", "scipy.special",
+    "statsmodels.stats.proportion", "pyarrow.parquet", "statsmodels.stats.multitest", "statsmodels.stats.power",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfagg._internal.arguments import check_amounts, check_times
+from selfagg.benchmarks.base import Selection
 from selfagg.errors import UsageError
 from selfagg.evaluation.contenders import Preset, preset_sampling, sized_method
 from selfagg.methods import METHODS, RSA, Method
@@ -121,6 +122,19 @@ class CodeOptions:
 
     sandbox: Literal["bubblewrap", "docker", "podman"] | None = None
     unprotected: bool = False
+
+
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """Everything that compare and sweep have in common."""
+
+    questions: Selection
+    method: MethodSettings
+    model: ModelChoice
+    settings: Settings
+    batch: BatchOptions
+    code: CodeOptions
+    dry: DryRunOptions
 
 
 @dataclass(frozen=True)

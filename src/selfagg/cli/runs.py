@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -15,15 +17,15 @@ from selfagg._internal.arguments import check_amounts
 from selfagg.analysis.missing import usage_json
 from selfagg.api import Result, asolve
 from selfagg.benchmarks.base import Selection
-from selfagg.benchmarks.given import selected_set
+from selfagg.benchmarks.given import QuestionSet, selected_set
 from selfagg.cli import work
 from selfagg.cli.comparison_table import comparison_table, costs_table, sweep_table
 from selfagg.cli.generate import command
 from selfagg.cli.options import (
-    BatchOptions,
     ClusterOptions,
     CodeOptions,
     DryRunOptions,
+    ExperimentOptions,
     MethodChoice,
     MethodSettings,
     ModelChoice,
@@ -41,6 +43,8 @@ from selfagg.progress_bar import ProgressBar, described_model
 from selfagg.run.engine import Settings
 from selfagg.terminal import harmless, one_line, print_result, say
 from selfagg.types import Kind
+
+T = TypeVar("T")
 
 
 @command
@@ -161,13 +165,7 @@ def evaluate(
 def compare(
     sources: list[str],
     *,
-    questions: Selection,
-    method: MethodSettings,
-    model: ModelChoice,
-    settings: Settings,
-    batch: BatchOptions,
-    code: CodeOptions,
-    dry: DryRunOptions,
+    options: ExperimentOptions,
     methods: str = ",".join(METHODS),
     preset: Preset | None = None,
     match: Match = "calls",
@@ -189,32 +187,31 @@ def compare(
     """
     check_amounts(seeds=seeds)
     if records := records_among(sources):
-        if dry.dry_run:
+        if options.dry.dry_run:
             raise UsageError("--dry-run says what a run would cost; these are records already")
-        if method != MethodSettings() or methods != ",".join(METHODS) or preset or seeds > 1 or batch.out:
+        named = options.method != MethodSettings() or methods != ",".join(METHODS)
+        if named or preset or seeds > 1 or options.batch.out:
             raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
         found = compare_records(records, reference=reference).to_dict()
-        print_result({**found, "where": ", ".join(sources)}, comparison_table, as_json=batch.as_json)
+        print_result({**found, "where": ", ".join(sources)}, comparison_table, as_json=options.batch.as_json)
         return
     if len(sources) > 1:
         raise UsageError(f"compare takes records, or one source of questions; no record: {', '.join(sources)}")
-    rivals = contenders(methods.split(","), method.given, preset)
+    sizes = options.method.given
+    rivals = contenders(methods.split(","), sizes, preset)
     check_reference(reference, rivals)
-    settings, asked = preset_settings(preset, settings, model.model), selected_set(sources[0], questions)
-    if dry.dry_run:
-        reply = dry.reply_tokens(settings)
+    options = replace(options, settings=preset_settings(preset, options.settings, options.model.model))
+    asked = selected_set(sources[0], options.questions)
+    if options.dry.dry_run:
+        reply = options.dry.reply_tokens(options.settings)
         costs = ExpectedCosts.of(asked, matched_by_estimate(asked, rivals, match, reply), reply, seeds)
         note = "Sizes that match tokens are measured on the first run; here they follow from the expected lengths."
-        _print_costs(costs, note if match == "tokens" else "", as_json=batch.as_json)
+        _print_costs(costs, note if match == "tokens" else "", as_json=options.batch.as_json)
         return
-    console = Console(stderr=True)
-    work.prepare_code(code, asked.questions, console)
-    with work.kept_in(batch.out, asked.name, "compare", folder=True) as folder:
-        given = {"questions": asked, "methods": methods.split(","), "sizes": method.given, "preset": preset}
-        given |= {"match": match, "seeds": seeds, "reference": reference, "out": folder}
-        compared = work.run(work.run_opened(acompare, model, settings, method.schedule, console, **given), folder)
+    given = {"methods": methods.split(","), "sizes": sizes, "preset": preset, "match": match, "seeds": seeds}
+    compared, folder = _run(acompare, options, asked, "compare", **given, reference=reference)
     told = {**compared.to_dict(), "match": match, "where": str(folder)}
-    print_result(told, comparison_table, as_json=batch.as_json)
+    print_result(told, comparison_table, as_json=options.batch.as_json)
     work.check_complete(compared.missing, folder)
 
 
@@ -222,13 +219,7 @@ def compare(
 def sweep(
     source: str,
     *,
-    questions: Selection,
-    method: MethodSettings,
-    model: ModelChoice,
-    settings: Settings,
-    batch: BatchOptions,
-    code: CodeOptions,
-    dry: DryRunOptions,
+    options: ExperimentOptions,
     n: str = "4,8,16",
     k: str = "1,2,4",
     t: str = "1,2,3,5,10",
@@ -246,18 +237,26 @@ def sweep(
     """
     sizes = {"n": numbers("--n", n), "k": numbers("--k", k), "t": numbers("--t", t)}
     grid = Grid.of(*sizes.values())
-    methods, asked = grid.methods(method.given), selected_set(source, questions)
-    if dry.dry_run:
-        costs = ExpectedCosts.of(asked, methods, dry.reply_tokens(settings))
-        _print_costs(costs, grid.left_out_words(), as_json=batch.as_json)
+    rsa, asked = options.method.given, selected_set(source, options.questions)
+    if options.dry.dry_run:
+        costs = ExpectedCosts.of(asked, grid.methods(rsa), options.dry.reply_tokens(options.settings))
+        _print_costs(costs, grid.left_out_words(), as_json=options.batch.as_json)
         return
-    console = Console(stderr=True)
-    work.prepare_code(code, asked.questions, console)
-    with work.kept_in(batch.out, asked.name, "sweep", folder=True) as folder:
-        given = {"questions": asked, **sizes, "rsa": method.given, "out": folder}
-        found = work.run(work.run_opened(asweep, model, settings, method.schedule, console, **given), folder)
-    print_result(found.to_dict(), lambda told: sweep_table(told, grid), as_json=batch.as_json)
+    found, folder = _run(asweep, options, asked, "sweep", **sizes, rsa=rsa)
+    print_result(found.to_dict(), lambda told: sweep_table(told, grid), as_json=options.batch.as_json)
     work.check_complete(found.missing, folder)
+
+
+def _run(
+    function: Callable[..., Awaitable[T]], options: ExperimentOptions, asked: QuestionSet, command: str, **given: Any
+) -> tuple[T, Path]:
+    """Run a function of the Python API that keeps its records in a folder; return its result and the folder."""
+    console, schedule = Console(stderr=True), options.method.schedule
+    work.prepare_code(options.code, asked.questions, console)
+    with work.kept_in(options.batch.out, asked.name, command, folder=True) as folder:
+        given |= {"questions": asked, "out": folder}
+        opened = work.run_opened(function, options.model, options.settings, schedule, console, **given)
+        return work.run(opened, folder), folder
 
 
 def _print_costs(costs: ExpectedCosts, note: str = "", *, as_json: bool) -> None:
