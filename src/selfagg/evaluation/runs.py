@@ -80,7 +80,7 @@ class Experiment:
         path = self.path(method, seed)
         others = [other for other in shared if other != path]
         with Record(path) as record:
-            settings = MethodSettings(**{**self.settings, "seed": seed})  # type: ignore[typeddict-item]
+            settings = MethodSettings(**{**self.settings, "seed": seed})
             await run_method(method, self.model, self.asked, settings, record, shared=others)
         return path
 
