@@ -150,6 +150,17 @@ def test_solve_takes_what_asolve_takes() -> None:
     assert all(hasattr(selfagg, name) for name in selfagg.__all__)
 
 
+@pytest.mark.parametrize("name", ["solve", "evaluate", "compare", "sweep"])
+def test_help_shows_every_parameter(name: str) -> None:
+    function = getattr(selfagg, name)
+    parameters = inspect.signature(function).parameters
+    assert {"model", "sampling", "seed", "callback"} < set(parameters)
+    assert all(f"    {parameter}: " in function.__doc__ for parameter in parameters)
+    assert inspect.signature(getattr(selfagg, f"a{name}")) == inspect.signature(function)
+    with pytest.raises(TypeError, match="'colour'"):
+        function(["q"], colour=1)
+
+
 def test_importing_selfagg_loads_nothing_heavy() -> None:
     heavy = ("openai", "numpy", "scipy", "torch", "sympy", "pyarrow", "reasoning_gym", "rich", "typer", "aiohttp")
     code = f"import sys, selfagg; print([name for name in {heavy!r} if name in sys.modules])"

@@ -14,7 +14,7 @@ from selfagg.analysis.statistics import interval, mean
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory
 from selfagg.errors import SelfaggError
-from selfagg.evaluation.shared_samples import share_first_samples
+from selfagg.evaluation.runs import share_first_samples
 from selfagg.methods import RSA, Majority
 from selfagg.methods.base import Method
 from selfagg.models.transformers.model import HFModel

@@ -13,18 +13,20 @@ A name is loaded when it is first used, so that importing selfagg stays quick.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from selfagg._internal.extras import extras_named
+
 if TYPE_CHECKING:
     from selfagg.analysis.overview import Analysis
     from selfagg.api import Population, Result, asolve, solve
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
-    from selfagg.evaluation.advise import Advice
-    from selfagg.evaluation.compare import acompare, compare
-    from selfagg.evaluation.compared import Compared
+    from selfagg.evaluation.advise import Advice, advise
+    from selfagg.evaluation.compare import Compared, acompare, compare
     from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import Replay, advise, analyze, merge, plot, replay, report
+    from selfagg.evaluation.records import analyze, merge, plot, report
+    from selfagg.evaluation.replay import Replay, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, connect
@@ -50,17 +52,17 @@ _MODULES = {
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
     "models": "Access Model connect",
-    "evaluation.advise": "Advice",
-    "evaluation.compared": "Compared",
+    "evaluation.advise": "Advice advise",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
     "analysis.overview": "Analysis",
-    "evaluation.compare": "acompare compare",
+    "evaluation.compare": "Compared acompare compare",
     "evaluation.estimate": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
     "progress_bar": "ProgressBar",
-    "evaluation.records": "Replay advise analyze merge plot replay report",
+    "evaluation.records": "analyze merge plot report",
+    "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",
     "server.batch": "BatchResult abatch batch",
     "types": "Member Question Reply Request Sampling Stop Usage",
@@ -131,7 +133,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'selfagg' has no attribute {name!r}")
-    module = import_module(f"selfagg.{_HOMES[name]}")
+    with extras_named():
+        module = import_module(f"selfagg.{_HOMES[name]}")
     found = globals()[name] = getattr(module, name)
     return found
 

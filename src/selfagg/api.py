@@ -1,26 +1,181 @@
-"""`solve` and `asolve`: one question in, one better answer out."""
+"""`solve` and `asolve`: one question in, one better answer out; and the settings that all such functions share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args
 
-from selfagg._internal.arguments import RunArguments, check_amounts, check_times, check_whole, check_words
-from selfagg._internal.blocking import blocking
+from selfagg._internal.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg._internal.blocking import synchronous
+from selfagg._internal.extras import extras_named
+from selfagg.analysis.missing import Missing, usage_json
 from selfagg.errors import UsageError
+from selfagg.methods import Method, method_given
+from selfagg.models import Access, Model, opened
+from selfagg.prompts.prompt import candidate_format_named
+from selfagg.prompts.wording import Wording
+from selfagg.record.configuration import about, configuration
+from selfagg.record.record import Record
+from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.question_run import QuestionRun
+from selfagg.run.runner import Choice, Schedule, check_comparable, default_answer
+from selfagg.run.runner import answer as answer_question
+from selfagg.scoring.given import GivenScorer, scorer_given
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
 
 if TYPE_CHECKING:
-    from selfagg.analysis.missing import Missing
-    from selfagg.methods import Method
-    from selfagg.models import Model
-    from selfagg.prompts.wording import Wording
-    from selfagg.run.engine import Callback
-    from selfagg.run.question_run import QuestionRun
-    from selfagg.run.runner import Choice, Schedule
-    from selfagg.scoring.given import GivenScorer
+    from selfagg.benchmarks.base import Size
+    from selfagg.benchmarks.given import Questions, QuestionSet
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RunSettings(TypedDict, total=False):
+    """The settings that `solve`, `evaluate`, `compare` and `sweep` share.
+
+    Attributes:
+        model: A model's name (``local``, ``openai:NAME``, ...) or an open connection, which stays open.
+        candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
+        sampling: Temperature (1.0 by default), token limit and the like.
+        seed: Decides the aggregation sets, and the seeds sent to the model.
+        schedule: ``free``, or ``stepwise`` to wait for whole populations.
+        scorer: A function ``(question, text) -> score``, async or not, that returns a number from 0 to 1, a bool or a
+            `Verdict`; or an object with ``answer``, ``same`` and, where it likes, ``score``; or a registered name.
+            None: by the question's kind.
+        wording: The words of the prompts; None: `selfagg.Wording`, our own.
+        base_url: Base URL of the model's server. For a model's name, as the next three.
+        api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
+        timeout_s: Longest wait for one reply, in seconds; None: an hour.
+        patience_s: Seconds to wait for an ``openai:`` server that limits the rate, loads or is gone, while it answers
+            nobody; None: 300.
+        concurrency: Most calls at once; None: what the connection serves well.
+        callback: Told of each member as it comes; see `selfagg.Callback`.
+        about: Further facts that the record keeps and does not compare.
+    """
+
+    model: str | Model
+    candidate: str
+    sampling: Sampling | None
+    seed: int
+    schedule: Schedule
+    scorer: GivenScorer | None
+    wording: Wording | None
+    base_url: str | None
+    api_key: str | None
+    timeout_s: float | None
+    patience_s: float | None
+    concurrency: int | None
+    callback: Callback | None
+    about: Mapping[str, Any] | None
+
+
+class MethodSettings(RunSettings, total=False):
+    """The settings that `solve` and `evaluate` share.
+
+    Attributes:
+        method: A method with its sizes, as ``selfagg.RSA(n=8, k=4, t=3)``, or a name: ``rsa``, ``single``,
+            ``majority``, ``self-refine``, ...
+        n: Members of a population; None: the method's own default, 16 for RSA. For a method's name, as the next five.
+        k: Candidates of an aggregation set; None: 4.
+        t: Populations, the first included; None: 10.
+        order: ``random`` or ``prefix``; see `selfagg.RSA`.
+        stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
+            question is done early; see `selfagg.RSA`.
+        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
+        answer: ``sample``: a member of the last population, drawn uniformly; `solve` computes only its ancestors.
+            ``majority``: the last population votes. None: the method's own; else `solve` votes where answers compare
+            and draws a member for free text and programs.
+    """
+
+    method: str | Method
+    n: int | None
+    k: int | None
+    t: int | None
+    order: str | None
+    stop: str | None
+    copy: bool | None
+    answer: Choice | None
+
+
+DEFAULTS = MethodSettings(model="local", candidate="response", seed=1234, schedule="free", method="rsa")
+
+
+def settings_named(kind: Any) -> Callable[[F], F]:
+    """Write the settings that a function takes as ``**settings`` into its signature and its docstring, for ``help``."""
+    kinds = dict.fromkeys((RunSettings, kind))
+    told = "".join(inspect.cleandoc(one.__doc__ or "").partition("Attributes:")[2].rstrip() for one in kinds)
+
+    def name(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS.get(key), annotation=hint.__forward_arg__
+            )
+            for key, hint in kind.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        entries = indent(told.strip("\n"), "    ")
+        function.__doc__ = re.sub(r" +\*\*settings: .*", lambda _: entries, function.__doc__ or "")
+        return function
+
+    return name
+
+
+def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings:
+    """Return settings with their defaults; raise TypeError for an unknown one, UsageError if one cannot work."""
+    if unknown := [name for name in given if name not in kind.__annotations__]:
+        raise TypeError(f"there is no argument {unknown[0]!r}")
+    run = MethodSettings(**{**DEFAULTS, **given})  # type: ignore[typeddict-item]
+    check_words({"schedule": (run["schedule"], get_args(Schedule))})
+    check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed", "concurrency")})
+    check_amounts(concurrency=run.get("concurrency"))
+    seconds = {name: given.get(name) for name in ("timeout_s", "patience_s")}
+    check_times(run.get("sampling") or Sampling(), **seconds)
+    check_model(run["model"], base_url=run.get("base_url"), api_key=run.get("api_key"), **seconds)
+    candidate_format_named(run["candidate"])
+    return run
+
+
+def chosen_method(run: MethodSettings, *, answer: Choice | None = None) -> Method:
+    """Return the method of checked settings, without the choice of the answer but for ``answer``."""
+    sizes = {name: run.get(name) for name in ("n", "k", "t", "order", "stop", "copy")}
+    return method_given(run["method"], **sizes, answer=answer)
+
+
+def engine_settings(run: RunSettings) -> Settings:
+    """Return the sampling and the scoring of checked settings; raise UsageError if the scorer is unknown."""
+    sampling, wording = run.get("sampling") or Sampling(), run.get("wording") or Wording()
+    return Settings(sampling, run["seed"], run["candidate"], wording, scorer_given(run.get("scorer")))
+
+
+def opened_model(run: RunSettings) -> AbstractAsyncContextManager[Model]:
+    """Give the model of checked settings, ready to sample."""
+    urls = tuple(filter(None, [run.get("base_url")]))
+    keys = ("api_key", "concurrency", "timeout_s", "patience_s")
+    return opened(run["model"], Access(urls, **{key: run.get(key) for key in keys}))  # type: ignore[arg-type]
+
+
+def checked_questions(run: RunSettings, questions: Questions, size: Size = None) -> QuestionSet:
+    """Return the questions, before a token is paid for, or UsageError: packages and a sandbox are there."""
+    with extras_named():
+        import numpy  # noqa: F401
+        import scipy  # noqa: F401
+
+        from selfagg.benchmarks.given import question_set
+
+        asked = question_set(questions, size=size)
+    if run.get("scorer") is None and any(question.kind == "code" for question in asked.questions):
+        from selfagg.scoring.code import find_sandbox
+
+        find_sandbox()
+    return asked
 
 
 @dataclass(frozen=True)
@@ -82,8 +237,6 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg solve --json`` prints."""
-        from selfagg.analysis.missing import usage_json
-
         return {
             "answer": self.answer,
             "text": self.text,
@@ -102,71 +255,26 @@ class Result:
         }
 
 
+@settings_named(MethodSettings)
 async def asolve(
     question: str | Question,
     *,
-    model: str | Model = "local",
-    method: str | Method = "rsa",
-    n: int | None = None,
-    k: int | None = None,
-    t: int | None = None,
-    order: str | None = None,
-    stop: str | None = None,
-    copy: bool | None = None,
-    answer: Choice | None = None,
     kind: Kind = "text",
-    candidate: str = "response",
-    sampling: Sampling | None = None,
-    seed: int = 1234,
-    schedule: Schedule = "free",
-    concurrency: int | None = None,
     max_total_tokens: int | None = None,
     deadline_s: float | None = None,
-    patience_s: float | None = None,
     record: str | Path | None = None,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    timeout_s: float | None = None,
-    scorer: GivenScorer | None = None,
-    wording: Wording | None = None,
-    callback: Callback | None = None,
-    about: Mapping[str, Any] | None = None,
+    **settings: Unpack[MethodSettings],
 ) -> Result:
     r"""Answer one question by Recursive Self-Aggregation or another method (arXiv 2509.26626).
 
     Args:
         question: The problem's text, or a `Question` with more to say.
-        model: A model's name (``local``, ``openai:NAME``, ...) or an open connection, which stays open.
-        method: A method with its sizes, as ``selfagg.RSA(n=8, k=4, t=3)``, or a name: ``rsa``, ``single``,
-            ``majority``, ``self-refine``, ...
-        n: Members of a population; None: the method's own default, 16 for RSA.
-        k: Candidates of an aggregation set; None: 4.
-        t: Populations, the first included; None: 10.
-        order: ``random`` or ``prefix``; see `selfagg.methods.RSA`.
-        stop: ``never``, ``unanimous`` or ``share:X``: when a population is the last; see `selfagg.RSA`.
-        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
-        answer: ``sample``: a member of the last population, drawn uniformly; only its ancestors are computed.
-            ``majority``: the last population votes. None: the method's own; else a vote where answers compare, a
-            drawn member for free text and programs.
         kind: The kind of the question, which decides wording and reading of the answer: ``math`` and ``choice``
             in ``\boxed{}``, ``reasoning_gym`` in <answer> tags, ``code`` in a code block, ``text`` the whole response.
-        candidate: The part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
-        sampling: Temperature (1.0 by default), token limit and the like.
-        seed: Decides the aggregation sets, and the seeds sent to the model.
-        schedule: ``free``, or ``stepwise`` to wait for whole populations.
-        concurrency: Most calls at once; None: what the connection serves well.
         max_total_tokens: Prompt and completion tokens after which the best answer at hand is taken.
         deadline_s: Seconds after which the best answer at hand is taken.
-        patience_s: Seconds to wait for an ``openai:`` server that limits the rate, loads or is gone, while it answers
-            nobody. 300 by default. For a model's name; an open connection has its own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Base URL of the model's server. For a model's name, as the next two.
-        api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
-        timeout_s: Longest wait for one reply, in seconds; None: an hour.
-        scorer: Reads, scores and compares answers; see `selfagg.evaluate`. None: by the question's kind.
-        wording: The words of the prompts; None: `selfagg.Wording`, our own.
-        callback: Told of each member as it comes; see `selfagg.Callback`.
-        about: Further facts that the record keeps and does not compare.
+        **settings: See `MethodSettings` and `RunSettings`.
 
     Returns:
         Answer, text, and how they came about.
@@ -175,55 +283,33 @@ async def asolve(
         UsageError: A setting cannot work, or the model cannot be reached.
         ModelError: No call gave a reply.
     """
-    from selfagg.methods import method_given
-    from selfagg.record.configuration import about as circumstances
-    from selfagg.record.configuration import configuration
-    from selfagg.record.record import Record
-    from selfagg.run.engine import Engine
-    from selfagg.run.question_run import QuestionRun
-    from selfagg.run.runner import Choice, check_comparable, default_answer
-    from selfagg.run.runner import answer as answer_trial
-
-    check_words({"kind": (kind, KINDS)} | ({"answer": (answer, get_args(Choice))} if answer is not None else {}))
-    check_whole(n=n, k=k, t=t, max_total_tokens=max_total_tokens)
+    run = checked(settings, MethodSettings)
+    own = run.get("answer")
+    check_words({"kind": (kind, KINDS)} | ({"answer": (own, get_args(Choice))} if own is not None else {}))
+    check_whole(max_total_tokens=max_total_tokens)
     check_amounts(max_total_tokens=max_total_tokens)
-    check_times(sampling or Sampling(), deadline_s=deadline_s)
-    run = RunArguments(
-        model=model,
-        candidate=candidate,
-        sampling=sampling,
-        seed=seed,
-        schedule=schedule,
-        scorer=scorer,
-        wording=wording,
-        base_url=base_url,
-        api_key=api_key,
-        timeout_s=timeout_s,
-        patience_s=patience_s,
-        concurrency=concurrency,
-    )
+    check_times(Sampling(), deadline_s=deadline_s)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
-    chosen = method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy)
-    settings = run.settings()
-    check_comparable(chosen, asked, settings)
-    choice = answer or default_answer(chosen, asked, settings)
-    async with run.opened() as connection:
+    method, sampled = chosen_method(run), engine_settings(run)
+    check_comparable(method, asked, sampled)
+    choice = own or default_answer(method, asked, sampled)
+    async with opened_model(run) as model:
         with Record(Path(record) if record is not None else None) as written:
-            known = circumstances(context=connection.context, **(about or {}))
-            written.begin(configuration(chosen, connection.name, settings, "solve"), [asked], known)
-            engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
-            question_run = QuestionRun(engine, asked, 0, chosen, max_total_tokens=max_total_tokens)
+            known = about(context=model.context, **(run.get("about") or {}))
+            written.begin(configuration(method, model.name, sampled, "solve"), [asked], known)
+            engine = Engine(model, sampled, written, concurrency=run.get("concurrency"), callback=run.get("callback"))
+            work = QuestionRun(engine, asked, 0, method, max_total_tokens=max_total_tokens)
             engine.callback.started(written)
             try:
-                await question_run.load()
-                outcome = await answer_trial(question_run, choice=choice, schedule=schedule, deadline_s=deadline_s)
-                await question_run.scored()
+                await work.load()
+                found = await answer_question(work, choice=choice, schedule=run["schedule"], deadline_s=deadline_s)
+                await work.scored()
                 engine.callback.finished(0)
             finally:
                 engine.callback.ended()
-                await question_run.close()
+                await work.close()
                 await engine.close()
-            return _result(question_run, chosen, outcome.member, outcome.cut_short, written.path)
+            return _result(work, method, found.member, found.cut_short, written.path)
 
 
 def _text(question: object) -> str:
@@ -234,36 +320,26 @@ def _text(question: object) -> str:
     return question
 
 
-def _result(question_run: QuestionRun, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
-    from selfagg.analysis.missing import Missing
-
-    member = question_run.members[member.t, member.i]
-    made = question_run.members.values()
-    failed = sum(one.reply is None for one in made)
-    missing = Missing(len(made), failed, replies=question_run.replies, without_usage=question_run.usage.unknown)
-    populations = [
-        Population(t, {i: question_run.members[t, i] for i in range(method.size(t)) if (t, i) in question_run.members})
-        for t in range(1, method.t + 1)
-    ]
+def _result(work: QuestionRun, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
+    members = work.members
+    member, failed = members[member.t, member.i], sum(one.reply is None for one in members.values())
     return Result(
         answer=member.answer,
         text=member.text,
         member=member,
-        populations=populations,
+        populations=[
+            Population(t, {i: members[t, i] for i in range(method.size(t)) if (t, i) in members})
+            for t in range(1, method.t + 1)
+        ],
         method=method,
-        calls=question_run.calls,
-        copies=question_run.copies,
-        stopped=question_run.stopped.done() and not cut_short,
-        usage=question_run.usage,
+        calls=work.calls,
+        copies=work.copies,
+        stopped=work.stopped.done() and not cut_short,
+        usage=work.usage,
         cut_short=cut_short,
         record=record,
-        missing=missing,
+        missing=Missing(len(members), failed, replies=work.replies, without_usage=work.usage.unknown),
     )
 
 
-def solve(question: str | Question, **settings: Any) -> Result:
-    """Answer one question, as `asolve` does, in code that is not asynchronous; a notebook too.
-
-    Takes the arguments of `asolve`, returns and raises the same.
-    """
-    return blocking(lambda: asolve(question, **settings))
+solve = synchronous(asolve)

@@ -4,9 +4,14 @@
 class SelfaggError(Exception):
     """Base of every error that selfagg raises on purpose; its text is one sentence for a person."""
 
+    exit_code = 1
+    """The exit code of the command line."""
+
 
 class UsageError(SelfaggError):
-    """Something the user gave cannot work: the text says what and where. The command line exits with code 2."""
+    """Something the user gave cannot work: the text says what and where."""
+
+    exit_code = 2
 
 
 class TooLong(UsageError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,21 +19,12 @@ from selfagg.types import Member
 WINDOW_S = 60.0
 """Seconds over which the tokens per second are averaged: replies come in bursts."""
 
-_FINISHED = f"""
-SELECT g.t, count(*), coalesce(sum(s.score >= 1), 0), coalesce(sum(s.score < 1 AND s.answer IS NOT NULL), 0),
-    coalesce(sum(s.answer IS NULL), 0)
-FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
-WHERE g.role = 'candidate' AND q.weights IS NOT NULL
-    AND g.question NOT IN ({INCOMPLETE})
-GROUP BY g.t
-"""  # noqa: S608 - constants
-
-_LAST = f"""
-SELECT g.t, coalesce(sum(s.score >= 1), 0), count(s.score)
+_DONE = f"""
+SELECT g.question, g.t, count(*), coalesce(sum(s.score >= 1), 0),
+    coalesce(sum(s.score < 1 AND s.answer IS NOT NULL), 0), coalesce(sum(s.answer IS NULL), 0), count(s.score)
 FROM generations g JOIN scores s USING (question, t, i) JOIN questions q ON q.position = g.question
 WHERE g.role = 'candidate' AND q.weights IS NOT NULL AND g.question NOT IN ({INCOMPLETE})
-    AND g.t = (SELECT max(t) FROM generations WHERE question = g.question AND role = 'candidate')
-GROUP BY g.t
+GROUP BY g.question, g.t
 """  # noqa: S608 - constants
 
 
@@ -101,66 +92,62 @@ class Progress(Callback):
     def _reset(self, sizes: Sequence[int], questions: int) -> None:
         self.tallies = [ProgressCounts(size * questions) for size in sizes]
         self._each = sizes
-        self._made: Counter[tuple[int, int]] = Counter()
-        self._right: Counter[tuple[int, int]] = Counter()
-        self._judged: Counter[tuple[int, int]] = Counter()
+        # Of a question that is not done, by population: members that are there, that are right, that are scored.
+        self._open: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0]))
         self.questions = questions
         self.finished_questions = self.failures = self.calls = self.tokens = self.untold = 0
         self.obstacle: str | None = None
         self._fresh_members = 0
         self.begin()
 
-    def resume(self, record: Store) -> None:
-        """Count the questions that a record has done already: the engine passes over them in silence."""
-        for t, done, right, wrong, unanswered in record.query(_FINISHED):
-            tally = self.tallies[t - 1]
-            tally.done, tally.right, tally.wrong, tally.unanswered = done, right, wrong, unanswered
-            tally.carried_right = tally.carried_judged = 0
-        for t, right, judged in record.query(_LAST):
-            self._carry(t, right, judged)
-        ((self.finished_questions,),) = record.query(
-            f"SELECT count(*) FROM questions WHERE weights IS NOT NULL AND position NOT IN ({INCOMPLETE})"  # noqa: S608
-        )
-        for size, tally in zip(self._each, self.tallies, strict=True):  # what stopped early will have no more
-            tally.size = size * (self.questions - self.finished_questions) + tally.done
-
     def begin(self) -> None:
         """Start the clock: loading a model is not the run's time."""
         self._begun = self._heard = self._clock()
         self._past = deque([(self._begun, self.tokens)])
 
+    def resume(self, record: Store) -> None:
+        """Count the questions that a record has done already: the engine passes over them in silence."""
+        done = set()
+        for question, t, made, right, wrong, unanswered, scored in record.query(_DONE):
+            tally = self.tallies[t - 1]
+            tally.done += made
+            tally.right += right
+            tally.wrong += wrong
+            tally.unanswered += unanswered
+            self._open[question][t] = [made, right, scored]
+            done.add(question)
+        for question in done:
+            self.finished(question)
+
     # -- told by the engine
 
     def started(self, record: Store) -> None:
         ((questions,),) = record.query("SELECT count(*) FROM questions")
-        configuration: Mapping[str, Any] = getattr(record, "configuration", {})
-        if self._sizes is None or self._questions is None:
-            sizes = _sizes(configuration.get("method", {})) if self._sizes is None else self._sizes
-            self._reset(sizes, self._questions or questions)
+        settings = getattr(record, "configuration", {}).get("method", {})
+        self._reset(_sizes(settings) if self._sizes is None else self._sizes, self._questions or questions)
         self.resume(record)
 
     def generated(self, question: int, member: Member, role: str, *, fresh: bool) -> None:
         if role == CANDIDATE:
             tally = self.tallies[member.t - 1]
             tally.done += 1
-            self._made[question, member.t] += 1
+            self._open[question][member.t][0] += 1
             tally.size = max(tally.size, tally.done)  # where one answer's ancestors failed, others are computed
             self._fresh_members += fresh
         if fresh:
             self._heard = self._clock()
             self.calls += not member.copied
+            self.failures += member.reply is None
             if member.reply:
                 self.tokens += member.reply.usage.completion
                 self.untold += member.reply.usage.unknown
-            else:
-                self.failures += 1
 
     def scored(self, question: int, member: Member) -> None:
         tally = self.tallies[member.t - 1]
         if self.questions == 1 and member.answer is not None:
             tally.answers[member.answer] += 1
-        self._right[question, member.t] += member.right
-        self._judged[question, member.t] += member.score is not None
+        self._open[question][member.t][1] += member.right
+        self._open[question][member.t][2] += member.score is not None
         if member.right:
             tally.right += 1
         elif member.answer is None:
@@ -170,18 +157,13 @@ class Progress(Callback):
 
     def finished(self, question: int) -> None:
         self.finished_questions += 1
-        last = max((t for t in range(1, len(self.tallies) + 1) if self._made[question, t]), default=0)
-        self._carry(last, self._right[question, last], self._judged[question, last])
+        counts = self._open.pop(question, {})
+        last = max((t for t, (made, *_) in counts.items() if made), default=0)
         for t, (size, tally) in enumerate(zip(self._each, self.tallies, strict=True), start=1):
-            tally.size -= max(size - self._made.pop((question, t), 0), 0)
-            self._right.pop((question, t), None)
-            self._judged.pop((question, t), None)
-
-    def _carry(self, last: int, right: int, judged: int) -> None:
-        """Count the last members of a question that is done in the populations that it did not reach."""
-        for tally in self.tallies[last:]:
-            tally.carried_right += right
-            tally.carried_judged += judged
+            if t > last:  # what stopped early: its last members count in the accuracy of populations it did not reach
+                tally.carried_right += counts[last][1] if last else 0
+                tally.carried_judged += counts[last][2] if last else 0
+            tally.size -= max(size - (counts[t][0] if t in counts else 0), 0)
 
     def waiting(self, why: str | None) -> None:
         self.obstacle = why

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -30,11 +31,10 @@ WAIT_EVERY_S = 5.0
 SILENT_S = 30.0
 """After so long without any reply, the view says how long."""
 
-_RIGHT, _WRONG, _UNANSWERED, _DONE, _TO_COME = range(5)
-_STYLES = [Style.parse(style) for style in ("green", "red", "yellow", "cyan", "bright_black")]
+_STATES = {"right": "green", "wrong": "red", "no answer": "yellow", "done": "cyan", "to come": "bright_black"}
+"""The parts of a bar, and their colours."""
 _BLOCKS = "█▓▒█·"
 _ASCII_BLOCKS = "#x?=."
-_NAMES = ("right", "wrong", "no answer", "done", "to come")
 
 
 class ProgressBar(Progress):
@@ -85,67 +85,21 @@ class ProgressBar(Progress):
         self._view.close()
 
 
-def shown(progress: Progress, title: Text, console: Console) -> AbstractContextManager[None]:
-    """Show a run on a console for the length of the ``with`` block.
-
-    Args:
-        progress: The counts; their clock starts now.
-        title: The headline.
-        console: The console; the shape of the view depends on whether it is a terminal.
-    """
+@contextmanager
+def shown(progress: Progress, title: Text, console: Console) -> Iterator[None]:
+    """Show a run for the length of the ``with`` block: live on a terminal and in a notebook, else in lines."""
     progress.begin()
-    live = console.is_terminal or console.is_jupyter
-    return _live(progress, title, console) if live else _lines(progress, console)
-
-
-def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
-    """Return the name of the run, in two lines; a simulated model is called one.
-
-    Args:
-        settings: The method's, as a record has them.
-        source: The origin of the questions.
-        model: The model's name.
-    """
-    return Text.assemble(
-        (named(settings), "bold"),
-        f": {source}\n",
-        (described_model(model), "bright_black"),
-        no_wrap=True,
-        overflow="ellipsis",
-    )
-
-
-def described_model(name: str) -> str:
-    """Return a model's name; a simulated model is called simulated."""
-    return f"{name} (SIMULATED: no language model was asked)" if name.startswith("simulated") else name
-
-
-@contextmanager
-def _live(progress: Progress, title: Text, console: Console) -> Iterator[None]:
-    with Live(
-        console=console,
-        refresh_per_second=4,
-        redirect_stdout=False,
-        get_renderable=lambda: render(progress, title, console),
-    ):
-        yield
-
-
-@contextmanager
-def _lines(progress: Progress, console: Console) -> Iterator[None]:
+    if console.is_terminal or console.is_jupyter:
+        with Live(
+            console=console,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            get_renderable=lambda: render(progress, title, console),
+        ):
+            yield
+        return
     over = threading.Event()
-
-    def watch() -> None:
-        shown_at, shown_share, told, told_at = 0.0, _share(progress), None, -WAIT_EVERY_S
-        while not over.wait(0.5):
-            elapsed, share, obstacle = progress.elapsed_s, _share(progress), progress.obstacle
-            due = elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE
-            if due or (obstacle not in (None, told) and elapsed - told_at >= WAIT_EVERY_S):
-                say(line(progress), console)
-                shown_at, shown_share, told = elapsed, share, obstacle
-                told_at = elapsed if obstacle else told_at
-
-    thread = threading.Thread(target=watch, name="selfagg-progress", daemon=True)
+    thread = threading.Thread(target=_lines, args=(progress, console, over), name="selfagg-progress", daemon=True)
     thread.start()
     try:
         yield
@@ -154,6 +108,30 @@ def _lines(progress: Progress, console: Console) -> Iterator[None]:
         thread.join()
         if progress.done:
             say(line(progress), console)
+
+
+def _lines(progress: Progress, console: Console, over: threading.Event) -> None:
+    """Print a line now and then, and each new reason to wait, until it is over."""
+    shown_at, shown_share, told, told_at = 0.0, _share(progress), None, -WAIT_EVERY_S
+    while not over.wait(0.5):
+        elapsed, share, obstacle = progress.elapsed_s, _share(progress), progress.obstacle
+        due = elapsed - shown_at >= LINE_EVERY_S or share - shown_share >= LINE_EVERY_SHARE
+        if due or (obstacle not in (None, told) and elapsed - told_at >= WAIT_EVERY_S):
+            say(line(progress), console)
+            shown_at, shown_share, told = elapsed, share, obstacle
+            told_at = elapsed if obstacle else told_at
+
+
+def headline(settings: Mapping[str, Any], source: str, model: str) -> Text:
+    """Return the name of the run: method and source, and below them the model; a simulated one is called one."""
+    name = Text.assemble((named(settings), "bold"), f": {source}\n", (described_model(model), "bright_black"))
+    name.no_wrap, name.overflow = True, "ellipsis"
+    return name
+
+
+def described_model(name: str) -> str:
+    """Return a model's name; a simulated model is called simulated."""
+    return f"{name} (SIMULATED: no language model was asked)" if name.startswith("simulated") else name
 
 
 def line(progress: Progress) -> str:
@@ -165,7 +143,7 @@ def line(progress: Progress) -> str:
         f"members {progress.done:,}/{progress.size:,}",
         *([f"accuracy {' '.join(scores)}"] if set(scores) != {"-"} else []),
         *_pace(progress),
-        *_obstacle(progress),
+        *([one_line(progress.obstacle, 300)] if progress.obstacle is not None else []),
     ]
     return " | ".join(parts)
 
@@ -189,18 +167,15 @@ def render(progress: Progress, title: Text, console: Console) -> Group:
         )
     state = [f"{progress.finished_questions:,} of {progress.questions:,} questions"] if progress.questions > 1 else []
     footer = Text((" | " if ascii_only else " · ").join(state + _pace(progress)), no_wrap=True, overflow="ellipsis")
-    below = [footer, *(Text(words, "yellow") for words in _obstacle(progress))]
-    return Group(title, table, _legend(progress, blocks), *below)
+    below = [] if progress.obstacle is None else [Text(one_line(progress.obstacle, 300), "yellow")]
+    return Group(title, table, _legend(progress, blocks), footer, *below)
 
 
 def _verdict(tally: ProgressCounts) -> str:
     """Return a population's accuracy; without gold answers, the most frequent answer and its number of times."""
     if tally.accuracy is not None:
         return f"{tally.accuracy:.1%}"
-    if common := tally.answers.most_common(1):
-        ((answer, times),) = common
-        return f"{one_line(answer, 20)} ×{times}"
-    return ""
+    return "".join(f"{one_line(answer, 20)} ×{times}" for answer, times in tally.answers.most_common(1))
 
 
 def rows(tallies: list[ProgressCounts], room: int) -> range:
@@ -209,6 +184,11 @@ def rows(tallies: list[ProgressCounts], room: int) -> range:
     deepest = max((t for t, tally in enumerate(tallies, 1) if tally.done), default=1)
     first = max(1, min(deepest - room // 2, len(tallies) - room + 1))
     return range(first, first + room)
+
+
+def _parts(tally: ProgressCounts) -> tuple[int, int, int, int]:
+    """Return the members in each state but the last."""
+    return tally.right, tally.wrong, tally.unanswered, max(0, tally.done - tally.judged)
 
 
 class Bar:
@@ -222,31 +202,21 @@ class Bar:
         return Measurement(4, options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        tally, position = self._tally, 0
-        unjudged = max(0, tally.done - tally.judged)
-        parts = (tally.right, tally.wrong, tally.unanswered, unjudged)
-        total = 0
-        for which, part in enumerate(parts):
-            total += part
-            end = min(options.max_width, total * options.max_width // max(1, tally.size))
-            yield Segment(self._blocks[which] * (end - position), _STYLES[which])
+        position, width = 0, options.max_width
+        shares = [total * width // max(1, self._tally.size) for total in accumulate(_parts(self._tally))]
+        for block, style, share in zip(self._blocks, _STATES.values(), [*shares, width], strict=True):
+            end = min(width, share)
+            yield Segment(block * (end - position), Style.parse(style))
             position = end
-        yield Segment(self._blocks[_TO_COME] * (options.max_width - position), _STYLES[_TO_COME])
 
 
 def _legend(progress: Progress, blocks: str) -> Text:
-    tallies = progress.tallies
-    seen = {
-        _RIGHT: any(tally.right for tally in tallies),
-        _WRONG: any(tally.wrong for tally in tallies),
-        _UNANSWERED: any(tally.unanswered for tally in tallies),
-        _DONE: any(tally.done > tally.judged for tally in tallies),
-        _TO_COME: progress.done < progress.size,
-    }
+    seen = [*map(any, zip(*map(_parts, progress.tallies), strict=True)), progress.done < progress.size]
     legend = Text(no_wrap=True, overflow="ellipsis")
-    for which in (which for which, there in seen.items() if there):
-        legend.append(blocks[which], _STYLES[which])
-        legend.append(f" {_NAMES[which]}   ", "bright_black")
+    for (name, style), block, there in zip(_STATES.items(), blocks, seen, strict=True):
+        if there:
+            legend.append(block, style)
+            legend.append(f" {name}   ", "bright_black")
     return legend
 
 
@@ -259,12 +229,6 @@ def _pace(progress: Progress) -> list[str]:
         *([f"{progress.failures:,} failed"] if progress.failures else []),
         *([f"no reply for {clock(progress.silent_s)}"] if progress.silent_s >= SILENT_S else []),
     ]
-
-
-def _obstacle(progress: Progress) -> list[str]:
-    if progress.obstacle is None:
-        return []
-    return [one_line(progress.obstacle, 300)]
 
 
 def clock(seconds: float) -> str:

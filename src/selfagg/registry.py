@@ -31,13 +31,7 @@ def registered(group: Group) -> Mapping[str, EntryPoint]:
 def load(group: Group, name: str, kind: type[T]) -> T | None:
     """Return the object that a package registers under a name; None if no package does.
 
-    Args:
-        group: The group of entry points.
-        name: Its name.
-        kind: The type that the object must have.
-
-    Raises:
-        UsageError: It cannot be loaded, or is of another type; the message names the package.
+    UsageError, which names the package, is raised if it cannot be loaded or is not of the type ``kind``.
     """
     entry = registered(group).get(name)
     if entry is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -42,13 +42,7 @@ class Usage:
     unknown: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prompt + other.prompt,
-            self.cached + other.cached,
-            self.completion + other.completion,
-            self.reasoning + other.reasoning,
-            self.unknown + other.unknown,
-        )
+        return Usage(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def total(self) -> int:
@@ -107,8 +101,7 @@ class Question:
         text: The problem as the benchmark states it.
         kind: Kind of the question, which decides wording and scoring.
         gold: The right answer, or None where nobody knows it.
-        instruction: The form of the final answer. None: the form of its kind; ``""``: the text
-            says it already.
+        instruction: The form of the final answer. None: the form of its kind; ``""``: the text says it already.
         context: Messages before the question: a system prompt, earlier turns.
         examples: Worked examples, shown after a system prompt; in an aggregation prompt with candidates of their own.
         data: Data for scoring beyond ``gold`` (a Reasoning Gym entry, a program's tests). JSON values only.
@@ -142,8 +135,8 @@ class Request:
             is true (a simulated one). A real connection sends nothing but ``messages``.
         parents: The members shown in the prompt.
         verbatim: True if ``Reply.choice`` and ``Delta.choice`` are wanted.
-        run_seed: The run's seed, and
-        place: the member's place in its population. Both are there for recorded samples alone.
+        run_seed: The run's seed; for recorded samples alone, as the next.
+        place: The member's place in its population.
     """
 
     messages: tuple[Message, ...]
@@ -158,13 +151,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of a reply as it is written: of its text or of its reasoning section.
-
-    Attributes:
-        text: Of the response.
-        reasoning: Of its reasoning section.
-        choice: The choice of the server's event as it came, where asked for: tool calls, log-probabilities.
-    """
+    """A piece of a reply as it is written: of its text or of its reasoning section; ``choice`` as in `Reply`."""
 
     text: str = ""
     reasoning: str = ""
@@ -179,8 +166,6 @@ class Reply:
         text: The response without its reasoning section; may be empty where a reply was cut while reasoning.
         reasoning: The reasoning section where the model separates one (``reasoning``, ``reasoning_content``
             or <think> tags), else ``""``.
-        stop: The reason for its end.
-        usage: Tokens of this call.
         logprobs: Log-probability of each token, where asked for and given.
         tries: Number of tries of the call; 0: there was no call, the reply is a copy.
         seconds: From sending the successful try to its last token.

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from selfagg import cli
 from selfagg._internal.arguments import pairs
-from selfagg.cli import stopping
-from selfagg.cli.generate import command
+from selfagg.cli import work
+from selfagg.cli.generate import FLAGS, command, json_object, request_fields, size_read
 from selfagg.cli.options import MethodChoice
-from selfagg.cli.values import json_object, numbers, request_fields, size, utf8
+from selfagg.cli.runs import numbers, utf8
 from selfagg.errors import UsageError
 from selfagg.methods import METHODS
 from selfagg.models import Access
@@ -117,9 +117,22 @@ def test_every_option_of_every_command_has_its_help() -> None:
             assert Emoji.replace(told or "") == (told or ""), "a word between two colons is drawn as a picture"
 
 
+def test_every_flag_that_is_not_a_name_is_an_option_of_a_command() -> None:
+    group = typer.main.get_command(cli.app)
+    commands = {**group.commands, **group.commands["train"].commands}  # type: ignore[attr-defined]
+    known = {flag for one in commands.values() for parameter in one.params for flag in parameter.opts}
+    assert {flag for flags in FLAGS.values() for flag in flags} <= known
+
+
+@pytest.mark.parametrize("option", ["--max-n", "--max-body-mb", "--n"])
+def test_a_field_that_two_classes_have_is_named_by_its_own_flag(option: str) -> None:
+    outcome = CliRunner().invoke(cli.app, ["serve", "--model", "simulated:", option, "0"])
+    assert str(outcome.exception) == f"{option} is 0, but it must be at least 1"
+
+
 def test_values() -> None:
     assert pairs("--set", ["a=1", "b=x=y"]) == {"a": "1", "b": "x=y"}
-    assert [size("--size", "all"), size("--size", "12")] == ["all", 12]
+    assert [size_read("--size", "all"), size_read("--size", "12")] == ["all", 12]
     assert numbers("--n", "4, 8") == [4, 8]
 
 
@@ -137,7 +150,7 @@ def test_a_setting_given_twice() -> None:
 @pytest.mark.parametrize("text", ["few", "1.5", "²", ""])
 def test_sizes_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="--size"):
-        size("--size", text)
+        size_read("--size", text)
 
 
 def test_text_that_is_not_utf8() -> None:
@@ -166,12 +179,12 @@ def test_the_command_to_go_on_with_names_the_record_once_and_no_secret(monkeypat
     words = ["/bin/selfagg", "eval", "my file.jsonl", "--base-url", "http://me:pw@host/v1?key=secret"]
     monkeypatch.setattr("sys.argv", words)
     said = "selfagg eval 'my file.jsonl' --base-url 'http://***host/v1?***' --record runs/a.sqlite"
-    assert stopping.command_line(Path("runs/a.sqlite")) == said
+    assert work.command_line(Path("runs/a.sqlite")) == said
     headers = ["--header", "X-A=secret", "--header=X-B: secret", "--header", "X-C=@token"]
     monkeypatch.setattr("sys.argv", [*words[:2], *headers])
-    assert stopping.command_line() == "selfagg eval --header 'X-A=***' '--header=X-B:***' --header X-C=@token"
+    assert work.command_line() == "selfagg eval --header 'X-A=***' '--header=X-B:***' --header X-C=@token"
     monkeypatch.setattr("sys.argv", [*words[:3], "--record=b.sqlite"])
-    assert stopping.command_line(Path("b.sqlite")) == "selfagg eval 'my file.jsonl' --record=b.sqlite"
+    assert work.command_line(Path("b.sqlite")) == "selfagg eval 'my file.jsonl' --record=b.sqlite"
 
 
 def test_model_text_cannot_steer_the_terminal() -> None:

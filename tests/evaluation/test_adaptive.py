@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.evaluation.budget import measured_calls
+from selfagg.evaluation.contenders import measured_calls_and_tokens
 from selfagg.evaluation.evaluate import evaluate
-from selfagg.evaluation.records import replay
+from selfagg.evaluation.replay import replay
 from selfagg.methods import RSA
 from selfagg.record.record import Record
 from selfagg.types import Question
@@ -54,4 +54,4 @@ def test_a_stopped_record_serves_votes_over_its_first_samples(path: Path) -> Non
 def test_calls_are_those_that_were_made(path: Path) -> None:
     with Record(path, read_only=True) as record:
         ((calls,),) = record.query("SELECT sum(tries > 0) FROM generations")
-        assert measured_calls(record) == round(calls / len(QUESTIONS)) < METHOD.calls
+        assert measured_calls_and_tokens(record)[0] == round(calls / len(QUESTIONS)) < METHOD.calls

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.evaluation.budget import Lengths
-from selfagg.evaluation.contenders import contenders, matched
+from selfagg.evaluation.contenders import Lengths, contenders, matched
 from selfagg.methods import RSA, Majority
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from selfagg.analysis.costs import costs_by_question
-from selfagg.evaluation.budget import at_tokens
-from selfagg.evaluation.estimate import expected_cost, expected_lengths
+from selfagg.api import DEFAULTS
+from selfagg.benchmarks.given import QuestionSet
+from selfagg.evaluation.contenders import at_tokens
+from selfagg.evaluation.estimate import expected_lengths, run_cost
 from selfagg.evaluation.runs import Experiment
 from selfagg.methods import RSA, BestOfN, Majority, Method, MixtureOfAgents, Rejection, SelfRefine
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
-from selfagg.run.engine import Settings
 from selfagg.types import Question
 
 QUESTIONS = [Question(f"q{i}", f"Simulated question {i}? " * (i + 1), "text", gold=f"right {i}") for i in range(3)]
@@ -24,10 +25,10 @@ QUESTIONS = [Question(f"q{i}", f"Simulated question {i}? " * (i + 1), "text", go
 )
 async def test_calls_are_exact_and_tokens_near(method: Method, tmp_path: Path) -> None:
     model = SimulatedModel(Simulation(tokens=10, cv=0))  # its prompts show texts of about 13 tokens
-    path = await Experiment(model, Settings(), QUESTIONS, "test", tmp_path).run(method, 1)
+    path = await Experiment(model, QuestionSet(QUESTIONS, "test", "test"), DEFAULTS, tmp_path).run(method, 1)
     with Record(path, read_only=True) as record:
         taken = costs_by_question(record).values()
-    expected = expected_cost(method, QUESTIONS, 10)
+    expected = run_cost(method, QUESTIONS, 10)
     assert expected.calls == sum(cost.calls for cost in taken)
     assert expected.completion == sum(cost.completion for cost in taken)
     assert expected.prompt == pytest.approx(sum(cost.prompt for cost in taken), rel=0.15)
@@ -44,7 +45,7 @@ class Checked(RSA):
 
 
 def test_calls_of_a_methods_own_are_counted() -> None:
-    plain, checked = (expected_cost(kind(n=4, k=2, t=2), QUESTIONS, 10) for kind in (RSA, Checked))
+    plain, checked = (run_cost(kind(n=4, k=2, t=2), QUESTIONS, 10) for kind in (RSA, Checked))
     assert checked.calls - plain.calls == len(QUESTIONS)
     assert checked.completion - plain.completion == 10 * len(QUESTIONS)
     assert checked.prompt > plain.prompt
@@ -53,8 +54,8 @@ def test_calls_of_a_methods_own_are_counted() -> None:
 
 
 def test_first_samples_that_another_run_has_cost_nothing() -> None:
-    whole, later = (expected_cost(RSA(n=4, k=2, t=3), QUESTIONS, 10, firsts=firsts) for firsts in (None, 0))
-    first = expected_cost(Majority(n=4), QUESTIONS, 10)
+    whole, later = (run_cost(RSA(n=4, k=2, t=3), QUESTIONS, 10, firsts=firsts) for firsts in (None, 0))
+    first = run_cost(Majority(n=4), QUESTIONS, 10)
     assert (whole.calls - later.calls, whole.prompt - later.prompt) == (first.calls, first.prompt)
     assert whole.completion - later.completion == first.completion
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfagg.api import DEFAULTS
+from selfagg.benchmarks.given import QuestionSet
 from selfagg.errors import UsageError
-from selfagg.evaluation.budget import Lengths, at_calls, at_tokens, expected_tokens, measured_lengths
-from selfagg.evaluation.replay import replay, replayed_method
+from selfagg.evaluation.contenders import Lengths, at_calls, at_tokens, expected_tokens
+from selfagg.evaluation.replay import replay_record, replayed_method
 from selfagg.evaluation.runs import Experiment
 from selfagg.methods import METHODS, RSA, BestOfN, Majority, Method, OneStep, Rejection, SelfRefine
 from selfagg.models.simulated import SimulatedModel, Simulation
@@ -34,7 +36,7 @@ class Counting(SimulatedModel):
 
 
 def experiment(folder: Path, model: SimulatedModel) -> Experiment:
-    return Experiment(model, Settings(), QUESTIONS, "test", folder)
+    return Experiment(model, QuestionSet(QUESTIONS, "test", "test"), DEFAULTS, folder)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ async def test_expected_tokens_are_those_of_a_run(tmp_path: Path) -> None:
     for method in (RSA(n=6, k=3, t=4), Majority(n=9), SelfRefine(n=2, t=5)):
         with Record(await work.run(method, 1), read_only=True) as record:
             ((spent,),) = record.query("SELECT sum(completion_tokens) FROM generations")
-            lengths = measured_lengths(record)
+            lengths = Lengths.measured(record)
             assert lengths.reply == 300
             prompt_free = Lengths(0, lengths.reply)
             aggregations = method.calls - method.size(1)
@@ -110,7 +112,12 @@ async def test_methods_share_first_samples_and_pay_for_them_once(tmp_path: Path)
 async def test_other_settings_share_nothing(tmp_path: Path) -> None:
     work = experiment(tmp_path, SimulatedModel(Simulation()))
     model = Counting()
-    other = Experiment(model, Settings(candidate="answer"), QUESTIONS, "other source", tmp_path / "other")
+    other = Experiment(
+        model,
+        QuestionSet(QUESTIONS, "other source", "test"),
+        {**DEFAULTS, "candidate": "answer"},
+        tmp_path / "other",
+    )
     await other.run(Majority(n=3), 1, shared=[await work.run(Majority(n=6), 1)])
     assert model.calls == 3 * len(QUESTIONS)
 
@@ -120,12 +127,15 @@ async def test_a_replay_reads_a_smaller_run_out_of_a_larger_one(tmp_path: Path) 
     with Record(await work.run(RSA(n=6, k=2, t=5), 7), read_only=True) as source:
         method = replayed_method(source.configuration["method"], t=2)
         direct = experiment(tmp_path / "direct", SimulatedModel(Simulation()))
-        with await replay(source, method) as shorter, Record(await direct.run(method, 7), read_only=True) as short:
+        with (
+            await replay_record(source, method) as shorter,
+            Record(await direct.run(method, 7), read_only=True) as short,
+        ):
             for position in range(len(QUESTIONS)):
                 assert shorter.members(position) == short.members(position)
                 assert shorter.weights(position) == short.weights(position)
         vote = replayed_method(source.configuration["method"], "majority", n=5)
-        with await replay(source, vote, tmp_path / "vote.sqlite") as voted:
+        with await replay_record(source, vote, tmp_path / "vote.sqlite") as voted:
             for position in range(len(QUESTIONS)):
                 weights = voted.weights(position)
                 assert weights is not None
@@ -138,7 +148,7 @@ async def test_a_replay_of_a_run_with_failures_keeps_them(tmp_path: Path) -> Non
         source.begin(configuration(method, "simulated:", Settings(), "test"), QUESTIONS)
         await evaluate(Engine(SimulatedModel(Simulation(fail=0.3)), Settings(), source), method, QUESTIONS)
         failed = source.query("SELECT count(*) FROM generations WHERE error IS NOT NULL")
-        with await replay(source, method) as replayed:
+        with await replay_record(source, method) as replayed:
             assert replayed.query("SELECT count(*) FROM generations WHERE error IS NOT NULL") == failed != [(0,)]
 
 
@@ -147,7 +157,7 @@ async def test_a_replay_scores_anew(tmp_path: Path) -> None:
     path = await work.run(Majority(n=4), 1)
     with Record(path) as source:
         source.query("UPDATE scores SET score = 0.5, answer = 'stale'")
-        with await replay(source, replayed_method(source.configuration["method"])) as replayed:
+        with await replay_record(source, replayed_method(source.configuration["method"])) as replayed:
             assert {score for (score,) in replayed.query("SELECT score FROM scores")} <= {0.0, 1.0}
         assert source.query("SELECT DISTINCT answer FROM scores") == [("stale",)]
 
@@ -174,8 +184,8 @@ async def test_an_unfinished_record_replays_its_finished_questions(tmp_path: Pat
     with Record(tmp_path / "run.sqlite") as source:
         source.begin(configuration(method, "simulated:", Settings(), "test"), QUESTIONS)
         with pytest.raises(UsageError, match="no question whose members are all there"):
-            await replay(source, method)
+            await replay_record(source, method)
         engine = Engine(SimulatedModel(Simulation()), Settings(), source)
         await evaluate(engine, method, QUESTIONS, only=[1, 3])
-        with await replay(source, method) as replayed:
+        with await replay_record(source, method) as replayed:
             assert replayed.query("SELECT position FROM questions WHERE weights IS NOT NULL") == [(1,), (3,)]

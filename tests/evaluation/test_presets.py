@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfagg.evaluation.presets import Preset, preset_sampling, sized_method
+from selfagg.evaluation.contenders import Preset, preset_sampling, sized_method
 from selfagg.types import Sampling
 
 

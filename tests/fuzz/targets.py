@@ -22,7 +22,7 @@ from aiohttp import web
 
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.file import load_file
-from selfagg.cli.values import json_object
+from selfagg.cli.generate import json_object
 from selfagg.errors import ModelError, SelfaggError
 from selfagg.html_report.markup import nodes
 from selfagg.models import Access, simulated

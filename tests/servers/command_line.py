@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 PRELOADED = (
-    "selfagg.cli", "numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "pyarrow.parquet",
-    "statsmodels.stats.multitest", "statsmodels.stats.power", "pydantic", "rich.live", "rich.table", "rich.markup",
-    "typer.rich_utils", "selfagg.progress_bar", "selfagg.evaluation.compare", "selfagg.html_report.build",
-    "selfagg.benchmarks", "selfagg.models.simulated",
+    "selfagg.cli.runs", "selfagg.cli.records", "selfagg.cli.serving", "numpy", "scipy.stats", "scipy.special",
+    "statsmodels.stats.proportion", "pyarrow.parquet", "statsmodels.stats.multitest", "statsmodels.stats.power",
+    "pydantic", "rich.live", "rich.table", "rich.markup", "typer.rich_utils", "selfagg.progress_bar",
+    "selfagg.evaluation.compare",
+    "selfagg.html_report.build", "selfagg.benchmarks", "selfagg.models.simulated",
 )  # fmt: skip
 
 

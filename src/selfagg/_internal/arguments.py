@@ -5,23 +5,9 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
 
 from selfagg.errors import UsageError
 from selfagg.types import Sampling
-
-if TYPE_CHECKING:
-    from selfagg.benchmarks.base import Size
-    from selfagg.benchmarks.given import Questions, QuestionSet
-    from selfagg.models import Model
-    from selfagg.prompts.wording import Wording
-    from selfagg.run.engine import Callback as Callback
-    from selfagg.run.engine import Settings
-    from selfagg.run.runner import Schedule
-    from selfagg.scoring.given import GivenScorer
-
 
 _LISTED = 20
 """More names than these are counted rather than listed."""
@@ -114,80 +100,3 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{option}: {key} is given twice")
         found[key] = value
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunArguments:
-    """The arguments that `solve`, `evaluate`, `compare` and `sweep` share; `selfagg.aevaluate` describes each."""
-
-    model: str | Model = "local"
-    candidate: str = "response"
-    sampling: Sampling | None = None
-    seed: int = 1234
-    schedule: Schedule = "free"
-    scorer: GivenScorer | None = None
-    wording: Wording | None = None
-    base_url: str | None = None
-    api_key: str | None = None
-    timeout_s: float | None = None
-    patience_s: float | None = None
-    concurrency: int | None = None
-    callback: Callback | None = None
-    about: Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        from selfagg.run.runner import Schedule
-
-        check_words({"schedule": (self.schedule, get_args(Schedule))})
-        check_whole(seed=self.seed, concurrency=self.concurrency)
-        check_amounts(concurrency=self.concurrency)
-        check_times(self.sampling or Sampling(), timeout_s=self.timeout_s, patience_s=self.patience_s)
-        access = {name: getattr(self, name) for name in ("base_url", "api_key", "timeout_s", "patience_s")}
-        check_model(self.model, **access)
-
-    def settings(self) -> Settings:
-        """Return the settings of sampling and scoring; raise UsageError if scorer or candidate format is unknown."""
-        from selfagg.prompts.prompt import candidate_format_named
-        from selfagg.prompts.wording import Wording
-        from selfagg.run.engine import Settings
-        from selfagg.scoring.given import scorer_given
-
-        candidate_format_named(self.candidate)
-        sampling, wording = self.sampling or Sampling(), self.wording or Wording()
-        return Settings(sampling, self.seed, self.candidate, wording, scorer_given(self.scorer))
-
-    def opened(self) -> AbstractAsyncContextManager[Model]:
-        """Give the model, ready to sample."""
-        from selfagg.models import Access, opened
-
-        return opened(
-            self.model,
-            Access(
-                (self.base_url,) if self.base_url else (),
-                api_key=self.api_key,
-                concurrency=self.concurrency,
-                timeout_s=self.timeout_s,
-                patience_s=self.patience_s,
-            ),
-        )
-
-    def questions(self, questions: Questions, size: Size = None) -> QuestionSet:
-        """Return the questions, checked, before a token is paid for: packages and a sandbox are there.
-
-        Raises:
-            UsageError: A question cannot be read, a package is missing, or no sandbox works here.
-        """
-        from selfagg._internal.extras import extras_named
-
-        with extras_named():
-            import numpy  # noqa: F401
-            import scipy  # noqa: F401
-
-            from selfagg.benchmarks.given import question_set
-
-            asked = question_set(questions, size=size)
-        if self.scorer is None and any(question.kind == "code" for question in asked.questions):
-            from selfagg.scoring.code import find_sandbox
-
-            find_sandbox()
-        return asked

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Given = TypeVarTuple("Given")
 
@@ -54,6 +56,17 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         raise
     finally:
         thread.join()
+
+
+def synchronous(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return an asynchronous function as one for code that is not, a notebook too; its name loses the leading ``a``."""
+
+    @functools.wraps(work)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        return blocking(lambda: work(*args, **kwargs))
+
+    called.__name__ = called.__qualname__ = work.__name__.removeprefix("a")
+    return called
 
 
 async def in_thread_if_large(function: Callable[[*Given], T], *given: *Given, size: int) -> T:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from selfagg.errors import UsageError
 
@@ -23,6 +25,17 @@ _MODULES = {
 
 EXTRAS = {module: extra for extra, modules in _MODULES.items() for module in modules.split()}
 """Top-level module -> extra."""
+
+
+class Optional:
+    """A module that is imported at its first use, so that modules which use it can be imported without its extra."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        with extras_named():
+            return getattr(import_module(self._name), name)
 
 
 def need(extra: str) -> None:

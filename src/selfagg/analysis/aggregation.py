@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from selfagg._internal.extras import Optional
 from selfagg.analysis.member_outcomes import Population, QuestionOutcome, answered, elected
 from selfagg.analysis.statistics import Counts, Estimate, Floats, interval, mean, share
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Optional("numpy")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

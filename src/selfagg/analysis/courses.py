@@ -14,16 +14,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from selfagg._internal.extras import Optional
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import UNTOLD
 from selfagg.analysis.statistics import Counts, Floats
 from selfagg.record.record import Record
 from selfagg.run.stopping import is_copied
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = Optional("numpy")
 
 NOBODY = -1
 """The answer of a member that gives none."""

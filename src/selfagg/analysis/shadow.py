@@ -10,11 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from selfagg._internal.extras import Optional
 from selfagg.analysis.courses import NOBODY, Courses, Drawn, Recorded, read
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.statistics import (
@@ -34,6 +32,12 @@ from selfagg.methods.base import ADAPTIVE, Method
 from selfagg.methods.majority import Majority
 from selfagg.record.record import Record
 from selfagg.run.stopping import Rule, next_wave
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+else:
+    np = Optional("numpy")
 
 DRAWS = 2000
 """Courses drawn over all questions, at least eight a question."""

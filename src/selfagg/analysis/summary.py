@@ -8,16 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from selfagg._internal.extras import Optional
 from selfagg.analysis.member_outcomes import Population, QuestionOutcome, answered, elected, votes
 from selfagg.analysis.missing import Missing, usage_json
 from selfagg.analysis.statistics import Estimate, for_json, interval, mean, mean_interval, pass_at_k
 from selfagg.methods.base import ADAPTIVE
 from selfagg.record.record import Record
 from selfagg.types import Usage
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Optional("numpy")
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -18,14 +18,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from selfagg._internal.extras import Optional
 from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.statistics import Counts, Floats, wilson
 from selfagg.record.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Optional("numpy")
 
 FURTHER = 10
 """Populations predicted beyond the measured ones."""

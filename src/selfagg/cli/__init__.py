@@ -1,6 +1,6 @@
-"""The command line: a thin layer over the Python API, one file for each command; a new one adds a line to ``COMMANDS``.
+"""The command line: a thin layer over the Python API. A new command adds its name to ``COMMANDS``.
 
-Command files import nothing heavy before they run, so that ``--help`` and ``--version`` are quick.
+A file of commands is imported when one of them is asked for, so that the command starts quickly.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -20,45 +21,53 @@ from typer.core import TyperGroup
 
 from selfagg._internal.blocking import heard_by
 from selfagg._internal.extras import missing_extra
-from selfagg.cli.advise import advise
-from selfagg.cli.analyze import analyze
-from selfagg.cli.batch import batch
-from selfagg.cli.compare import compare
-from selfagg.cli.eval import evaluate
-from selfagg.cli.mcp import mcp
-from selfagg.cli.merge import merge
-from selfagg.cli.models import models
-from selfagg.cli.replay import replay
-from selfagg.cli.report import plot, report
-from selfagg.cli.serve import serve
-from selfagg.cli.solve import solve
-from selfagg.cli.stopping import Stopped
-from selfagg.cli.sweep import sweep
-from selfagg.cli.train import train
-from selfagg.cli.validate import validate
-from selfagg.errors import SelfaggError, UsageError
+from selfagg.errors import SelfaggError
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "solve": solve,
-    "eval": evaluate,
-    "compare": compare,
-    "sweep": sweep,
-    "analyze": analyze,
-    "advise": advise,
-    "merge": merge,
-    "replay": replay,
-    "report": report,
-    "plot": plot,
-    "validate": validate,
-    "models": models,
-    "serve": serve,
-    "batch": batch,
-    "mcp": mcp,
+COMMANDS: Mapping[str, str] = {
+    "runs": "solve eval compare sweep",
+    "records": "analyze analyse advise merge replay report plot",
+    "serving": "validate models serve batch mcp",
+    "training": "train",
 }
+"""The files of this package, and the commands in them."""
+
+_FUNCTIONS = {"eval": "evaluate", "analyse": "analyze"}
+_SETTINGS: Any = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,  # its tracebacks show local variables, keys among them
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by their names, each imported when it is looked up."""
+
+    def __init__(self) -> None:
+        self._files = {name: file for file, names in COMMANDS.items() for name in names.split()}
+
+    def __getitem__(self, name: str) -> Any:
+        found = getattr(import_module(f"selfagg.cli.{self._files[name]}"), _FUNCTIONS.get(name, name))
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(**_SETTINGS)
+            single.command(name, hidden=name == "analyse")(found)
+            found = single
+        made = typer.main.get_command(found)
+        made.name = name
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 class _Group(TyperGroup):
     """A group of commands whose help also lists what other packages add."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands()  # type: ignore[assignment]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from selfagg.registry import GROUPS, registered
@@ -73,9 +82,7 @@ app = typer.Typer(
     cls=_Group,
     help="Recursive Self-Aggregation (arXiv 2509.26626): deeper thinking from the language model you already have.",
     no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,  # its tracebacks show local variables, keys among them
-    context_settings={"help_option_names": ["-h", "--help"]},
+    **{**_SETTINGS, "add_completion": True},
 )
 
 
@@ -94,12 +101,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-app.command("analyse", hidden=True)(analyze)
-app.add_typer(train, name="train", no_args_is_help=True)
 
 
 def main() -> None:
@@ -123,12 +124,8 @@ def run_app(app: typer.Typer) -> NoReturn:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
         _leave(error.format_message(), error.exit_code)
-    except Stopped as error:
-        _leave(str(error), error.exit_code)
-    except UsageError as error:
-        _leave(str(error), 2)
     except SelfaggError as error:
-        _leave(str(error), 1)
+        _leave(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         if (missing := missing_extra(error)) is None:
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from selfagg._internal.arguments import pairs
+from selfagg._internal.arguments import check_amounts, pairs
 from selfagg.benchmarks.base import Size
-from selfagg.cli import values
 from selfagg.errors import UsageError
 from selfagg.prompts.wording import Wording
 from selfagg.scoring.base import Scorer
@@ -32,11 +32,11 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "server_defaults": ("--sampling",),
     "routes": ("--route",),
     "allow_origins": ("--allow-origin",),
-    "Limits.n": ("--max-n",),
-    "Limits.k": ("--max-k",),
-    "Limits.t": ("--max-t",),
-    "Limits.open_requests": ("--max-requests",),
-    "Limits.body_bytes": ("--max-body-mb",),
+    "ServerLimits.n": ("--max-n",),
+    "ServerLimits.k": ("--max-k",),
+    "ServerLimits.t": ("--max-t",),
+    "ServerLimits.open_requests": ("--max-requests",),
+    "ServerLimits.body_bytes": ("--max-body-mb",),
     "RLSettings.learning_rate": ("--lr",),
     "out": ("--out", "-o"),
     "as_json": ("--json",),
@@ -46,7 +46,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
 
 PANELS: Mapping[str, str] = {
     "Access": "Model",
-    "Limits": "Limits",
+    "ServerLimits": "Limits",
     "MethodChoice": "Method",
     "MethodSettings": "Method",
     "ModelChoice": "Model",
@@ -62,20 +62,69 @@ PANELS: Mapping[str, str] = {
 """Heading under which ``--help`` lists the options of a class; ``Run`` for all others."""
 
 NO_OPTIONS = frozenset(
-    {"RLSettings.repeats", "Access.whole_s", "Access.retries", "Limits.bodies_at_once", "ServeSettings.keep_alive_s"}
+    {
+        "RLSettings.repeats",
+        "Access.whole_s",
+        "Access.retries",
+        "ServerLimits.bodies_at_once",
+        "ServeSettings.keep_alive_s",
+    }
 )
 """Fields that the command line does not set. A field that `repr` hides, as a key, is none either."""
+
+
+def json_object(option: str, text: str) -> Mapping[str, Any]:
+    """Return a JSON object; raise UsageError if the text is none."""
+
+    def no_number(word: str) -> float:
+        raise UsageError(f"{word} is no JSON number")
+
+    try:
+        value = json.loads(text, parse_constant=no_number)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{option}, column {error.pos + 1}: not valid JSON ({error.msg})") from None
+    except RecursionError:
+        raise UsageError(f"{option}: the JSON is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{option} must be a JSON object such as '{{\"top_k\": 20}}'")
+    return value
+
+
+def request_fields(option: str, text: str) -> Mapping[str, Any]:
+    """Return a JSON object of fields for a request's body; raise UsageError for one that selfagg writes itself."""
+    fields = json_object(option, text)
+    for name in ("messages", "model", "n", "stream"):
+        if name in fields:
+            raise UsageError(f"{option}: {name} is not yours to set, it differs from call to call or is selfagg's own")
+    return fields
+
+
+def size_read(option: str, text: str) -> int | Literal["all"]:
+    """Return a number of questions, or ``all``."""
+    if text == "all":
+        return "all"
+    if not text.isascii() or not text.removeprefix("-").isdigit():
+        raise UsageError(f"{option} {text!r}: it must be a whole number or all")
+    return int(text)
+
+
+def _scorer(_: str, name: str) -> Scorer | None:
+    from selfagg.scoring.given import scorer_given
+
+    return scorer_given(name)
+
+
+def _megabytes(_: str, number: int) -> int:
+    check_amounts(body_bytes=number)
+    return number * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The reading of an option whose type no command line has.
 
-    Attributes:
-        hint: The type that typer reads.
-        read: Makes the value of what typer read, for the flag that errors name; None stands for the default.
-        metavar: The placeholder of the value in ``--help``.
-        shown: Makes what ``--help`` shows of the default.
+    ``hint`` is the type that typer reads; ``read(flag, given)`` makes the value of it, None stands for the default;
+    ``metavar`` is the placeholder in ``--help``, and ``shown`` makes what it shows of the default.
     """
 
     hint: Any
@@ -87,31 +136,21 @@ class Reader:
 READERS: Mapping[Any, Reader] = {
     tuple[str, ...]: Reader(list[str], lambda _, given: tuple(given)),
     Mapping[str, str]: Reader(list[str], pairs, "KEY=VALUE"),
-    Mapping[str, Any]: Reader(str, values.request_fields, "JSON"),
-    Size: Reader(str, values.size, "N|all"),
+    Mapping[str, Any]: Reader(str, request_fields, "JSON"),
+    Size: Reader(str, size_read, "N|all"),
     Wording: Reader(Path, lambda _, given: Wording.read(given), "FILE"),
-    Scorer | None: Reader(str, values.scorer, "NAME"),
+    Scorer | None: Reader(str, _scorer, "NAME"),
     "server_defaults": Reader(
         Literal["neutral", "server"], lambda _, given: given == "server", shown=lambda given: "neutral"
     ),
-    "Limits.body_bytes": Reader(
-        int, lambda flag, given: values.at_least_1(flag, given) * 2**20, shown=lambda given: given // 2**20
-    ),
+    "ServerLimits.body_bytes": Reader(int, _megabytes, shown=lambda given: given // 2**20),
 }
 """The readers of options, by type or by ``Class.field``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The place where a setting is declared.
-
-    Attributes:
-        name: Its name.
-        hint: Its type.
-        default: Its value where the user gives none; ``inspect.Parameter.empty``: it must be given.
-        help: Its help.
-        owner: The class that declares it; ``""``: the command itself.
-    """
+    """The place where a setting is declared; ``owner`` is the class, or ``""`` for the command itself."""
 
     name: str
     hint: Any
@@ -150,9 +189,8 @@ class _Options:
         made = typer.Argument if positional else typer.Option
         flags = () if positional else source.flags
         panel: Any = {} if positional else {"rich_help_panel": PANELS.get(source.owner, "Run")}
-        metavar = reader.metavar if reader else None
         both = [f"{flag}/--no-{flag[2:]}" if default is True else flag for flag in flags]
-        about = made(*both, help=source.help.replace("[", "\\["), metavar=metavar, **panel)
+        about = made(*both, help=source.help.replace("[", "\\["), metavar=reader.metavar if reader else None, **panel)
         name = source.key.replace(".", "_")
         self.taken |= set(flags)
         self.flags |= {source.name: flags[0]} if flags else {}
@@ -166,34 +204,38 @@ class _Options:
 
     def group(self, cls: type[Any]) -> Callable[[Mapping[str, Any]], Any]:
         """Add the fields of a dataclass, nested ones too; return what makes an object of it."""
-        parts = {}
-        for source, hint, of in _fields(cls):
+        parts: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+        own = {source.name: source.flags[0] for source, _ in _fields(cls)}
+        for source, of in _fields(cls):
             if of is not None:
                 parts[source.name] = self._any_of(of)
-            elif _is_group(hint):
-                parts[source.name] = self.group(hint)
+            elif _is_group(source.hint):
+                parts[source.name] = self.group(source.hint)
             elif not set(source.flags) & self.taken:  # an option of the command itself comes before a class's
                 parts[source.name] = self.add(source)
-        return lambda given: cls(**{name: part(given) for name, part in parts.items()})
+
+        def made(given: Mapping[str, Any]) -> Any:
+            try:
+                return cls(**{name: part(given) for name, part in parts.items()})
+            except UsageError as error:  # of two classes that have a field of one name
+                raise UsageError(_with_flag(str(error), own)) from None
+
+        return made
 
     def _any_of(self, classes: Iterable[type[Any]]) -> Callable[[Mapping[str, Any]], Any]:
         """Add each field that some of these classes has; return what gives those that the user names."""
         parts: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
-        for cls in classes:
-            for source, hint, _ in _fields(cls):
-                if source.name not in parts and not set(source.flags) & self.taken:
-                    told = f"{source.help.rstrip('.')} ({source.default})."
-                    any_of = Source(source.name, hint | None, None, told, "MethodChoice")
-                    parts[source.name] = self.add(any_of)
+        for source, _ in (one for cls in classes for one in _fields(cls)):
+            if source.name not in parts and not set(source.flags) & self.taken:
+                told = f"{source.help.rstrip('.')} ({source.default})."
+                parts[source.name] = self.add(Source(source.name, source.hint | None, None, told, "MethodChoice"))
         return lambda given: {name: value for name, part in parts.items() if (value := part(given)) is not None}
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Return a function that typer makes a command of, with each setting as an option of its own.
 
-    Args:
-        function: Its positional parameters are arguments, those after ``*`` are options. A parameter whose type is a
-            dataclass stands for the fields of it.
+    Positional parameters are arguments, those after ``*`` options; one whose type is a dataclass stands for its fields.
     """
     text, told = described(function)
     hints, options, parts = get_type_hints(function), _Options(), {}
@@ -239,19 +281,18 @@ def _with_flag(sentence: str, flags: Mapping[str, str]) -> str:
     return flags[named[1]] + sentence[named.end() :] if named and named[1] in flags else sentence
 
 
-def _fields(cls: type[Any]) -> Iterable[tuple[Source, Any, Iterable[type[Any]] | None]]:
-    """Yield the fields that are options, each with its type, and the classes whose fields it stands for, if any."""
+def _fields(cls: type[Any]) -> Iterable[tuple[Source, Iterable[type[Any]] | None]]:
+    """Yield the fields that are options, each with the classes whose fields it stands for, if any."""
     told: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         told |= described(base)[1]
     hints = get_type_hints(cls)
     for one in dataclasses.fields(cls):
-        made = one.default_factory
-        default = made() if callable(made) else one.default
+        default = one.default_factory() if callable(one.default_factory) else one.default
         empty = inspect.Parameter.empty if default is dataclasses.MISSING else default
         source = Source(one.name, hints[one.name], empty, told.get(one.name, ""), cls.__name__)
         if one.repr and source.key not in NO_OPTIONS:
-            yield source, hints[one.name], one.metadata.get("any_of")
+            yield source, one.metadata.get("any_of")
 
 
 def _is_group(hint: Any) -> bool:

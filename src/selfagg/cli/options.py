@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfagg._internal.arguments import check_amounts, check_times
-from selfagg.evaluation.presets import Preset, preset_sampling, sized_method
-from selfagg.methods import METHODS, Method
+from selfagg.benchmarks.base import Selection
+from selfagg.errors import UsageError
+from selfagg.evaluation.contenders import Preset, preset_sampling, sized_method
+from selfagg.methods import METHODS, RSA, Method
 from selfagg.models import Access
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
 from selfagg.prompts.prompt import candidate_format_named
@@ -50,7 +52,7 @@ class MethodChoice(MethodSettings):
         method: rsa, single, majority, self-refine, ...
     """
 
-    method: str = "rsa"
+    method: str = RSA.name
 
     def build(self, preset: Preset | None = None) -> Method:
         """Return the method; raise UsageError if its settings are impossible."""
@@ -58,11 +60,7 @@ class MethodChoice(MethodSettings):
 
 
 def preset_settings(preset: Preset | None, settings: Settings, model: str) -> Settings:
-    """Return the settings with the preset's sampling, checked.
-
-    Raises:
-        UsageError: A number of the sampling is impossible.
-    """
+    """Return the settings with the preset's sampling; raise UsageError if a number of it is impossible."""
     check_times(settings.sampling)
     candidate_format_named(settings.candidate)
     return replace(settings, sampling=preset_sampling(preset, settings.sampling, model))
@@ -124,3 +122,46 @@ class CodeOptions:
 
     sandbox: Literal["bubblewrap", "docker", "podman"] | None = None
     unprotected: bool = False
+
+
+@dataclass(frozen=True)
+class ExperimentOptions:
+    """Everything that compare and sweep have in common."""
+
+    questions: Selection
+    method: MethodSettings
+    model: ModelChoice
+    settings: Settings
+    batch: BatchOptions
+    code: CodeOptions
+    dry: DryRunOptions
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """The options to split a run over many machines.
+
+    Attributes:
+        ray: Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).
+        workers: Number of workers (default: one a machine, at least two; one a GPU if the model runs in the worker).
+        shard: Only every Nth question, from the Ith on (I/N): one job of N, each with its own --record; then merge.
+    """
+
+    ray: str | None = None
+    workers: int | None = None
+    shard: str | None = None
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """Return the shard and the number of shards; raise UsageError if options do not go together."""
+        if self.workers is not None and self.ray is None:
+            raise UsageError("--workers needs --ray ADDRESS (local: on this machine)")
+        check_amounts(workers=self.workers)
+        if self.shard is None:
+            return None
+        if self.ray is not None:
+            raise UsageError("--shard does not go with --ray, which shares the questions out itself")
+        i, _, n = self.shard.partition("/")
+        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+            raise UsageError(f"--shard {self.shard}: write I/N, I from 1 to N, such as 2/8")
+        return int(i), int(n)

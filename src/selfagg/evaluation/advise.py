@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.arguments import check_numbers
+from selfagg._internal.extras import extras_named
+from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 from selfagg.errors import UsageError
+from selfagg.evaluation.contenders import applicable
+from selfagg.evaluation.records import RecordPath, opened_record
 from selfagg.methods import RSA
 from selfagg.methods.base import Method
 from selfagg.methods.majority import Majority
@@ -60,6 +64,10 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg advise --json`` prints."""
+
+        def told(shadow: Shadow) -> dict[str, Any]:
+            return {**shadow.to_dict(), "flags": flags(shadow.method)}
+
         return {
             "recorded": {
                 "method": dict(self.recorded.settings()),
@@ -67,68 +75,70 @@ class Advice:
                 "accuracy": self.recorded_accuracy,
             },
             "tried": self.tried,
-            "front": [_told(shadow) for shadow in self.front],
-            "plain": [_told(shadow) for shadow in self.plain],
-            "chosen": self.chosen and _told(self.chosen),
+            "front": [told(shadow) for shadow in self.front],
+            "plain": [told(shadow) for shadow in self.plain],
+            "chosen": self.chosen and told(self.chosen),
         }
 
 
-def _told(shadow: Shadow) -> dict[str, Any]:
-    return {**shadow.to_dict(), "flags": flags(shadow.method)}
-
-
 def flags(method: Method) -> str:
-    """Return the flags of ``selfagg eval`` for the chosen settings."""
+    """Return what to type after ``selfagg eval`` for a method with its settings."""
     settings = dict(method.settings())
-    parts = [f"--method {settings['name']}"] if settings["name"] != "rsa" else []
-    parts += [f"-{name} {settings[name]}" for name in ("n", "k", "t") if name in settings and name in _sizes(method)]
+    sizes = applicable(type(method), {name: settings[name] for name in ("n", "k", "t") if name in settings})
+    parts = [f"--method {settings['name']}"] if settings["name"] != RSA.name else []
+    parts += [f"-{name} {value}" for name, value in sizes.items()]
     if settings.get("order", "random") != "random":
         parts.append(f"--order {settings['order']}")
-    if "stop" in settings:
-        parts.append(f"--stop {settings['stop']}")
-    if settings.get("copy"):
-        parts.append("--copy")
-    if settings.get("answer"):
-        parts.append(f"--answer {settings['answer']}")
+    parts += [f"--stop {settings['stop']}"] if "stop" in settings else []
+    parts += ["--copy"] if settings.get("copy") else []
+    parts += [f"--answer {settings['answer']}"] if settings.get("answer") else []
     return " ".join(parts)
 
 
-def _sizes(method: Method) -> tuple[str, ...]:
-    return ("n", "k", "t") if isinstance(method, RSA) else ("n",)
-
-
 def advise(
-    record: Record, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
+    record: RecordPath, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
 ) -> Advice:
-    """Search the settings; see `selfagg.advise`."""
-    from selfagg.analysis.shadow import Shadows
+    """Search settings that would have been cheaper on a record: fewer members, populations, stop, copy, vote.
 
+    Args:
+        record: The record of an RSA run without stop and copy, or of a vote, with gold answers.
+        calls: Most calls a question, in the mean.
+        depth: Most populations a question, one after the other, in the mean.
+        loss: Points of accuracy that may be lost against the recorded run; None: 1 where nothing else is asked for.
+
+    Returns:
+        The settings that no other beats in calls and accuracy, and of those that keep to what is asked: with ``loss``
+        the one of fewest calls, else the most accurate.
+
+    Raises:
+        UsageError: The record cannot be read, or has no gold answers, or an amount is no number from 0.
+    """
     check_numbers(math.inf, calls=calls, depth=depth, loss=loss)
     if calls is None and depth is None and loss is None:
         loss = LOSS
-    shadows = Shadows(record)
-    scored = [question for question in shadows.questions if question.scored and question.worth]
-    if not scored:
-        raise UsageError(f"record {record.path} has no gold answers, so nobody knows what cheaper settings cost")
-    own = shadows.outcomes(shadows.recorded)
-    tried = [shadows.outcomes(method) for method in candidates(shadows)]
-    possible = [
-        one
-        for one in tried
-        if (calls is None or one.calls.mean() <= calls)
-        and (depth is None or one.depth.mean() <= depth)
-        and (loss is None or _accuracy(one) >= _accuracy(own) - loss / 100 - 1e-9)
-    ]
-    chosen = min(possible, key=_cheapest if loss is not None else _best, default=None)
-    return Advice(
-        recorded=shadows.recorded,
-        recorded_calls=float(own.calls.mean()),
-        recorded_accuracy=_accuracy(own),
-        tried=len(tried),
-        front=[shadows.of(one.method) for one in front(tried)],
-        plain=[shadows.of(one.method) for one in front([one for one in tried if not one.method.compares])],
-        chosen=shadows.of(chosen.method) if chosen else None,
-    )
+    with extras_named(), opened_record(record) as opened:
+        shadows = Shadows(opened)
+        if not any(question.scored and question.worth for question in shadows.questions):
+            raise UsageError(f"record {record} has no gold answers, so nobody knows what cheaper settings cost")
+        own = shadows.outcomes(shadows.recorded)
+        tried = [shadows.outcomes(method) for method in candidates(shadows)]
+        possible = [
+            one
+            for one in tried
+            if (calls is None or one.calls.mean() <= calls)
+            and (depth is None or one.depth.mean() <= depth)
+            and (loss is None or _accuracy(one) >= _accuracy(own) - loss / 100 - 1e-9)
+        ]
+        chosen = min(possible, key=_cheapest if loss is not None else _best, default=None)
+        return Advice(
+            recorded=shadows.recorded,
+            recorded_calls=float(own.calls.mean()),
+            recorded_accuracy=_accuracy(own),
+            tried=len(tried),
+            front=[shadows.of(one.method) for one in front(tried)],
+            plain=[shadows.of(one.method) for one in front([one for one in tried if not one.method.compares])],
+            chosen=shadows.of(chosen.method) if chosen else None,
+        )
 
 
 def candidates(shadows: Shadows) -> Iterator[Method]:
@@ -149,13 +159,9 @@ def candidates(shadows: Shadows) -> Iterator[Method]:
 
 
 def front_of(records: Sequence[Record]) -> list[Shadow]:
-    """Return the front over several records: settings that they tell of exactly, and that no other beats.
+    """Return the settings of which several runs of RSA tell exactly and that no other beats, the cheapest first.
 
-    Args:
-        records: RSA runs on the same questions, without stop and copy.
-
-    Returns:
-        The front, the cheapest first; empty without gold answers.
+    The runs are on the same questions, without stop and copy; without gold answers there is none.
     """
     from selfagg.analysis.shadow import Shadows
 

@@ -4,66 +4,105 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, Unpack, get_args
 
-from selfagg._internal.arguments import RunArguments, check_amounts, check_whole, check_words
-from selfagg._internal.blocking import blocking
+from selfagg._internal.arguments import check_amounts, check_whole, check_words
+from selfagg._internal.blocking import synchronous
+from selfagg._internal.extras import extras_named
+from selfagg.analysis.compare import Comparison, MethodResult
+from selfagg.analysis.compare import compare as compare_open_records
+from selfagg.analysis.missing import Missing
+from selfagg.api import RunSettings, checked, checked_questions, opened_model, settings_named
+from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.given import Questions
 from selfagg.errors import UsageError
-from selfagg.evaluation.compared import Compared
-from selfagg.evaluation.contenders import Contender, Match, contenders, matched
-from selfagg.evaluation.folder import folder_for
-from selfagg.evaluation.presets import Preset, preset_sampling
-from selfagg.evaluation.records import compare as compare_records
-from selfagg.evaluation.records import is_record
+from selfagg.evaluation.contenders import (
+    METHODS,
+    Contender,
+    Lengths,
+    Match,
+    Preset,
+    contenders,
+    matched,
+    measured_calls_and_tokens,
+    preset_sampling,
+)
+from selfagg.evaluation.records import RecordPath, is_record, opened_record, records_of
+from selfagg.evaluation.runs import Experiment, folder_for
+from selfagg.methods import Method
+from selfagg.record.record import Record
 from selfagg.types import Sampling
-
-if TYPE_CHECKING:
-    from selfagg.benchmarks.base import Size
-    from selfagg.benchmarks.given import Questions
-    from selfagg.evaluation.records import RecordPath
-    from selfagg.evaluation.runs import Experiment
-    from selfagg.methods import Method
-
-METHODS = ("rsa", "majority", "self-refine")
-"""The methods that are compared where none is named."""
 
 _LOGGER = logging.getLogger("selfagg.experiments")
 
 
-def compare(
-    questions: Questions | RecordPath | Sequence[RecordPath],
-    methods: Sequence[str | Method] | None = None,
-    *,
-    reference: str | None = None,
-    **settings: Any,
-) -> Compared:
-    """Set methods side by side: accuracy, cost, and whether a difference is more than noise.
+@dataclass(frozen=True)
+class Compared:
+    """Methods side by side on the same questions.
 
-    Args:
-        questions: Questions as `evaluate` takes them, to run the methods on. Or records of the same questions, or
-            folders of records, which are only read.
-        methods: The methods to run; see `acompare`. None for records.
-        reference: The method to set the others against; None: RSA, or that of the first record.
-        **settings: Further arguments of `acompare`, which is the same for asynchronous code.
-
-    Raises:
-        UsageError: A setting cannot work, a record cannot be read, or the records do not share their questions.
-        RunStopped: The model is gone; what was finished is kept in ``out``.
+    Attributes:
+        comparison: Accuracies, costs and differences.
+        models: The models that answered, each once.
+        failures: Calls that failed for good.
+        shortened: Candidates that were shortened to fit a model's context.
+        records: The records' files.
     """
-    if methods is None and (records := records_among(questions)):
-        if settings:
-            raise UsageError(f"these are records: {', '.join(settings)} is for runs to come")
-        return compare_records(records, reference=reference)
-    return blocking(lambda: acompare(questions, methods or METHODS, reference=reference, **settings))  # type: ignore[arg-type]
+
+    comparison: Comparison
+    models: Sequence[str]
+    failures: int
+    shortened: int
+    records: Sequence[Path | None]
+
+    @property
+    def entries(self) -> Sequence[MethodResult]:
+        """Return one entry for each method with its settings, over all its seeds."""
+        return self.comparison.entries
+
+    @property
+    def missing(self) -> Missing:
+        """Return the missing parts of all runs together."""
+        return sum((entry.missing for entry in self.entries), Missing())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``selfagg compare --json`` prints, but for ``where``, which the user named."""
+        return {
+            **self.comparison.as_json(),
+            "models": list(self.models),
+            "simulated": any(model.startswith("simulated") for model in self.models),
+            "failures": self.failures,
+            "shortened": self.shortened,
+            "records": [None if path is None else str(path) for path in self.records],
+        }
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with one row for each method; raise UsageError if pandas is not installed."""
+        with extras_named():
+            return import_module("pandas").json_normalize(self.to_dict()["entries"])
+
+
+def compare_records(records: RecordPath | Sequence[RecordPath], *, reference: str | None = None) -> Compared:
+    """Set the methods of several records of the same questions side by side; see `acompare`."""
+    with ExitStack() as stack:
+        stack.enter_context(extras_named())
+        opened = [stack.enter_context(opened_record(path)) for path in records_of(records)]
+        counted = "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"
+        counts = [record.query(counted)[0] for record in opened]
+        return Compared(
+            comparison=compare_open_records(opened, reference=reference),
+            models=list(dict.fromkeys(str(record.configuration["model"]) for record in opened)),
+            failures=sum(failures for failures, _ in counts),
+            shortened=sum(shortened for _, shortened in counts),
+            records=[record.path for record in opened],
+        )
 
 
 def records_among(given: object) -> list[RecordPath]:
-    """Return the given values, if all of them are records or folders of records; else nothing.
-
-    Raises:
-        UsageError: Only some of several are.
-    """
+    """Return the given values if all are records or folders of records, else nothing; UsageError for a mixture."""
     paths = [given] if isinstance(given, str | Path) else given
     if not isinstance(paths, Sequence) or not paths or not all(isinstance(path, str | Path) for path in paths):
         return []
@@ -73,9 +112,10 @@ def records_among(given: object) -> list[RecordPath]:
     return [] if others else list(paths)
 
 
+@settings_named(RunSettings)
 async def acompare(
-    questions: Questions,
-    methods: Sequence[str | Method] = METHODS,
+    questions: Questions | RecordPath | Sequence[RecordPath],
+    methods: str | Sequence[str | Method] | None = None,
     *,
     sizes: Mapping[str, Any] | None = None,
     preset: Preset | None = None,
@@ -84,47 +124,54 @@ async def acompare(
     reference: str | None = None,
     size: Size = None,
     out: str | Path | None = None,
-    **settings: Any,
+    **settings: Unpack[RunSettings],
 ) -> Compared:
-    """Run methods on the same questions at the same budget, and set them side by side.
+    """Set methods side by side: accuracy, cost, and whether a difference is more than noise.
 
-    The methods share their first samples, and the same call with the same ``out`` goes on where it stopped.
+    Methods that are run now share their budget and their first samples, and the same call with the same ``out`` goes
+    on where it stopped.
 
     Args:
-        questions: A source, or the questions; see `selfagg.aevaluate`.
+        questions: A source, or the questions, to run the methods on; see `selfagg.aevaluate`. Or records of the same
+            questions, or folders of records, which are only read.
         methods: Names, ``NAME:n=8:k=2`` to spell settings out, or methods, which keep their own sizes. RSA is the
-            reference if it is among them, else the first is.
+            reference if it is among them, else the first is. None: RSA, a vote and self-refine.
         sizes: Settings for every method that is named and has them, as ``{"n": 8, "k": 2, "t": 3}``.
         preset: ``paper`` or ``quick``: sizes, and the paper's token limit, where nothing else is given.
         match: The budget of a question that the methods share with the reference: ``calls``, ``tokens`` or ``none``.
         seeds: Runs of each method: with the seed and those after it.
-        reference: The method to set the others against; None: the reference of the budget.
+        reference: The method to set the others against; None: the reference of the budget, or the first record's.
         size: Number of questions to take.
         out: A folder that keeps the records; None: they are gone when this returns.
-        **settings: Further arguments of `selfagg.aevaluate`: ``model``, ``sampling``, ``seed``, ``callback``, ...
+        **settings: See `RunSettings`.
 
     Raises:
-        UsageError: A setting cannot work, or the model cannot be reached.
+        UsageError: A setting cannot work, the model cannot be reached, a record cannot be read, or the records do not
+            share their questions.
         RunStopped: The model is gone; what was finished is kept in ``out``.
     """
+    if methods is None and (records := records_among(questions)):
+        more = {"sizes": sizes, "preset": preset, "size": size, "out": out}
+        named = [*settings, *(name for name, value in more.items() if value is not None), *["seeds"] * (seeds != 1)]
+        if named:
+            raise UsageError(f"these are records: {', '.join(named)} is for runs to come")
+        return compare_records(records, reference=reference)
     check_words({"match": (match, get_args(Match))})
     check_whole(seeds=seeds)
     check_amounts(seeds=seeds)
-    run = RunArguments(**settings)
-    found = contenders([methods] if isinstance(methods, str) else methods, sizes, preset)
+    run = checked(settings)
+    found = contenders([methods] if isinstance(methods, str) else methods or METHODS, sizes, preset)
     check_reference(reference, found)
-    asked = run.questions(questions, size)
-    name = run.model if isinstance(run.model, str) else run.model.name
-    sampling = preset_sampling(preset, run.sampling or Sampling(), name)
+    asked = checked_questions(run, questions, size)  # type: ignore[arg-type]
+    name = run["model"] if isinstance(run["model"], str) else run["model"].name
+    run["sampling"] = preset_sampling(preset, run.get("sampling") or Sampling(), name)
     with folder_for(out) as folder:
-        async with run.opened() as model:
-            from selfagg.evaluation.runs import Experiment
-
-            experiment = Experiment.of(run, model, asked, folder, sampling)
-            every_seed = range(run.seed, run.seed + seeds)
+        async with opened_model(run) as model:
+            experiment = Experiment(model, asked, run, folder)
+            every_seed = range(run["seed"], run["seed"] + seeds)
             paths = await experiment.run_all(await _at_budget(experiment, found, match), every_seed)
         compared = compare_records(paths, reference=reference)
-        return compared if out is not None else compared.without_records()
+    return compared if out is not None else replace(compared, records=[None] * len(paths))
 
 
 def check_reference(reference: str | None, found: Sequence[Contender]) -> None:
@@ -135,21 +182,18 @@ def check_reference(reference: str | None, found: Sequence[Contender]) -> None:
 
 
 async def _at_budget(experiment: Experiment, found: Sequence[Contender], match: Match) -> list[Method]:
-    """Return the methods at one budget.
-
-    How many tokens the reference takes, or calls where it stops or copies, its first run tells.
-    """
-    from selfagg.analysis.missing import Missing
-    from selfagg.evaluation.budget import measured_calls, measured_lengths, measured_tokens
-    from selfagg.record.record import Record
-
-    if match == "none" or (match == "calls" and not found[0].method.compares):
+    """Return the methods at one budget: a first run tells the reference's tokens, or calls where it stops or copies."""
+    reference = found[0].method
+    if match == "none" or (match == "calls" and not reference.compares):
         return matched(found, match)
-    first = await experiment.run(found[0].method, experiment.settings.seed)
-    with Record(first, read_only=True) as record:
+    with Record(await experiment.run(reference, experiment.settings["seed"]), read_only=True) as record:
+        calls, tokens = measured_calls_and_tokens(record)
         if match == "calls":
-            return matched(found, match, calls=measured_calls(record))
-        tokens, lengths = measured_tokens(record), measured_lengths(record)
+            return matched(found, match, calls=calls)
+        lengths = Lengths.measured(record)
         if words := dict(Missing.of(record).lines()).get("tokens"):
             _LOGGER.warning("tokens were %s; each is taken to be like the others", words)
     return matched(found, match, tokens, lengths)
+
+
+compare = synchronous(acompare)

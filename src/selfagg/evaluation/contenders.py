@@ -1,31 +1,77 @@
-"""The methods that a comparison sets side by side, at the same budget."""
+"""The methods that a comparison sets side by side, with the sizes that give them the same budget."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from selfagg._internal.arguments import pairs
+from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
+from selfagg.analysis.missing import UNTOLD, Missing
 from selfagg.errors import UsageError
-from selfagg.evaluation.budget import Lengths, at_calls, at_tokens
-from selfagg.evaluation.presets import Preset, applicable, preset_sizes
-from selfagg.methods import Method, method_class, method_given, method_named
+from selfagg.methods import RSA, Majority, Method, SelfRefine, method_class, method_given, method_named
+from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
+from selfagg.record.record import Record
 from selfagg.run.stopping import rule_named
+from selfagg.types import Sampling
 
 Match = Literal["calls", "tokens", "none"]
+Preset = Literal["paper", "quick"]
+"""Settings by one word: the paper's, or small ones to try a thing out. Settings that the user names come first."""
+
+METHODS = (RSA.name, Majority.name, SelfRefine.name)
+"""The methods that are compared where none is named."""
+
+SIZES: Mapping[Preset, Mapping[str, int]] = {"paper": {"n": 16, "k": 4, "t": 10}, "quick": {"n": 4, "k": 2, "t": 3}}
+PAPER_EFFORT = "medium"
+"""Reasoning effort that the paper asks gpt-oss for."""
+
+LARGEST = 1_000_000
+"""A size beyond any budget, to search below."""
+
+JUDGEMENT_TOKENS = 10
+"""Most tokens of a verdict or a grade."""
+
+
+def applicable(method: type[Method], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of some settings, meant for several methods, that a method can take."""
+    if method.own_sizes:
+        return {}
+    known = {field.name for field in dataclasses.fields(method)} - ({"t"} if method.grows != "t" else set())
+    return {key: value for key, value in settings.items() if key in known}
+
+
+def preset_sizes(preset: Preset | None, method: type[Method]) -> dict[str, Any]:
+    """Return a method's sizes; one that chooses among samples of one population gets all N x T, as in the paper."""
+    if preset is None:
+        return {}
+    sizes = SIZES[preset]
+    return {"n": sizes["n"] * sizes["t"]} if method.grows == "n" and not method.uniform else applicable(method, sizes)
+
+
+def sized_method(name: str, preset: Preset | None = None, given: Mapping[str, Any] | None = None) -> Method:
+    """Return a method with a preset's sizes where no other is given; raise UsageError if that cannot be."""
+    return method_named(name, **{**preset_sizes(preset, method_class(name)), **(given or {})})
+
+
+def preset_sampling(preset: Preset | None, sampling: Sampling, model: str) -> Sampling:
+    """Return a sampling with the preset's token limit and effort where none is given; all else is the paper's."""
+    if preset != "paper":
+        return sampling
+    return dataclasses.replace(
+        sampling,
+        max_tokens=sampling.max_tokens or DEFAULT_MAX_TOKENS,
+        reasoning_effort=sampling.reasoning_effort or (PAPER_EFFORT if "gpt-oss" in model.lower() else None),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A method of a comparison.
-
-    Attributes:
-        method: The method, with the sizes that it has before budgets are matched.
-        fixed: True if the user has said how large it is.
-    """
+    """A method of a comparison, with its sizes before budgets are matched; ``fixed`` if the user has said its size."""
 
     method: Method
     fixed: bool
@@ -36,13 +82,8 @@ def contenders(
 ) -> list[Contender]:
     """Return the methods, the reference first: RSA if it is among them, else the first.
 
-    Args:
-        methods: Names, ``NAME:n=8:k=2`` to spell a method's own settings out, or methods, which keep their sizes.
-        given: Settings for every method that is named and has them.
-        preset: Sizes for the methods that are named, where nothing else is given.
-
-    Raises:
-        UsageError: There is no such method or setting, a value is impossible, or one method is named twice.
+    A name takes those of the given settings that it has, else the preset's, but ``NAME:n=8:k=2`` spells its own out; a
+    method keeps its sizes. UsageError is raised where that cannot be, or one method is named twice.
     """
     found = [_contender(one, given or {}, preset) for one in methods]
     if not found:
@@ -50,7 +91,7 @@ def contenders(
     for place, one in enumerate(found):
         if any(one.method == other.method for other in found[:place]):
             raise UsageError(f"--methods names {one.method.name} twice with the same settings")
-    reference = next((one for one in found if one.method.name == "rsa"), found[0])
+    reference = next((one for one in found if one.method.name == RSA.name), found[0])
     return [reference, *(one for one in found if one is not reference)]
 
 
@@ -59,9 +100,12 @@ def _contender(spelled: str | Method, given: Mapping[str, Any], preset: Preset |
         return Contender(method_given(spelled), fixed=True)
     name, _, rest = spelled.strip().partition(":")
     words = re.split(r":(?=[^:=]*=)", rest) if rest else []  # a value may have a colon, as stop=share:0.875
-    kind, option = method_class(name), f"--methods {name}"
+    kind = method_class(name)
     hints = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    own = {key: _value(option, key, value, hints.get(key, "")) for key, value in pairs("--methods", words).items()}
+    own = {
+        key: _value(f"--methods {name}", key, value, hints.get(key, ""))
+        for key, value in pairs("--methods", words).items()
+    }
     shared = dict(given)
     if (rule := shared.get("stop")) and not isinstance(rule_named(rule), kind.rules):
         del shared["stop"]  # a rule for populations is none for votes
@@ -102,9 +146,6 @@ def matched(
         tokens: The reference's for a question, to match tokens.
         lengths: Lengths to expect, to match tokens.
         calls: Calls that a question of the reference really took; None: as many as it has members.
-
-    Raises:
-        UsageError: Two methods come to the same.
     """
     reference = found[0].method
     methods = [reference]
@@ -119,3 +160,85 @@ def matched(
             raise UsageError(f"matching {match} makes two of the methods the same: {dict(method.settings())}")
         methods.append(method)
     return methods
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Mean lengths in tokens.
+
+    Attributes:
+        prompt: Prompt of a first sample.
+        reply: A reply.
+        aggregation: Prompt of an aggregation without its candidates; None: as long as that of a first sample.
+        judgement: Prompt of a verdict without its candidate; None likewise.
+    """
+
+    prompt: float
+    reply: float
+    aggregation: float | None = None
+    judgement: float | None = None
+
+    @classmethod
+    def measured(cls, record: Record) -> Lengths:
+        """Return those of a record's calls whose server told their tokens; raise UsageError if there are none."""
+        ((prompt, reply),) = record.query(
+            "SELECT avg(CASE WHEN t = 1 THEN prompt_tokens END), avg(completion_tokens) "  # noqa: S608 - constants
+            f"FROM generations WHERE role = 'candidate' AND error IS NULL AND tries > 0 AND NOT {UNTOLD}"
+        )
+        if prompt is None or reply is None:
+            untold = dict(Missing.of(record).lines()).get("tokens")
+            why = f"they are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
+            raise UsageError(f"record {record.path}: tokens cannot be matched, since {why}")
+        return cls(prompt, reply)
+
+
+def expected_cost(method: Method, lengths: Lengths, firsts: int | None = None) -> Cost:
+    """Return the calls and tokens of a method for one question; stopping and copying need fewer.
+
+    Calls of its own, beyond members and verdicts, are taken to be like aggregations; every candidate is shown whole.
+    ``firsts`` first samples have to be asked for; None: all, none comes from another run.
+    """
+    firsts = method.size(1) if firsts is None else firsts
+    judged = method.judgements * method.size(method.t)
+    later = method.calls - method.size(1) - judged
+    aggregation = lengths.prompt if lengths.aggregation is None else lengths.aggregation
+    judgement = lengths.prompt if lengths.judgement is None else lengths.judgement
+    return Cost(
+        calls=firsts + later + judged,
+        prompt=firsts * lengths.prompt
+        + later * (aggregation + method.parents * lengths.reply)
+        + judged * (judgement + lengths.reply),
+        completion=(firsts + later) * lengths.reply + judged * JUDGEMENT_TOKENS,
+    )
+
+
+def expected_tokens(method: Method, lengths: Lengths) -> float:
+    """Return the prompt and completion tokens of a method for one question; stopping and copying need fewer."""
+    cost = expected_cost(method, lengths)
+    return cost.prompt + cost.completion
+
+
+def measured_calls_and_tokens(record: Record) -> tuple[int, float]:
+    """Return the mean calls (rounded) and tokens that a question took; untold tokens are taken to be as others."""
+    cost = mean_cost(costs_by_question(record).values())
+    told = cost.calls - cost.without_usage
+    return round(cost.calls), (cost.tokens or 0.0) * cost.calls / told if told else 0.0
+
+
+def at_calls(method: Method, calls: int) -> Method:
+    """Return the method, as large as it can be without making more than ``calls`` calls."""
+    return _largest(method, lambda resized: resized.calls, calls)
+
+
+def at_tokens(method: Method, tokens: float, lengths: Lengths) -> Method:
+    """Return the method, as large as it can be with at most ``tokens`` expected tokens a question."""
+    return _largest(method, lambda resized: expected_tokens(resized, lengths), tokens)
+
+
+def _largest(method: Method, cost: Callable[[Method], float], budget: float) -> Method:
+    def resized(size: int) -> Method:
+        return dataclasses.replace(method, **{method.grows: size})
+
+    sizes = range(method.parents if method.grows == "n" else 1, LARGEST)  # a population holds an aggregation set
+    fitting = bisect_right(sizes, budget, key=lambda size: cost(resized(size)))
+    return resized(sizes[max(fitting - 1, 0)])

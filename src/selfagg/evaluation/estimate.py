@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfagg.analysis.costs import Cost
-from selfagg.evaluation.budget import JUDGEMENT_TOKENS, Lengths, expected_tokens
-from selfagg.evaluation.contenders import Contender, Match, contenders, matched
-from selfagg.evaluation.presets import Preset
+from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.given import Questions, QuestionSet, question_set
+from selfagg.evaluation.contenders import (
+    Contender,
+    Lengths,
+    Match,
+    Preset,
+    contenders,
+    expected_cost,
+    expected_tokens,
+    matched,
+)
+from selfagg.methods import RSA
 from selfagg.methods.base import Method
 from selfagg.models.base import text_bytes
 from selfagg.prompts import aggregation, first, verification
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
 from selfagg.prompts.prompt import Prompt
 from selfagg.types import Member, Question
-
-if TYPE_CHECKING:
-    from selfagg.benchmarks.base import Size
-    from selfagg.benchmarks.given import Questions, QuestionSet
 
 BYTES_PER_TOKEN = 4
 """The assumed bytes of a token of a prompt, as English text has it in common vocabularies."""
@@ -55,11 +61,10 @@ class ExpectedCosts:
         """Return the costs of methods that are run as they are; the largest first population serves all."""
         total = Cost()
         for place, method in enumerate(sorted(methods, key=lambda method: -method.size(1))):
-            total += expected_cost(method, asked.questions, reply_tokens, firsts=0 if place else None)
-        costs = [_times(expected_cost(method, asked.questions, reply_tokens), seeds) for method in methods]
-        prompt = expected_lengths(asked.questions, reply_tokens).prompt
-        total = _times(total, seeds)
-        return cls(methods, costs, total, asked.source, len(asked.questions), seeds, reply_tokens, prompt)
+            total += run_cost(method, asked.questions, reply_tokens, firsts=0 if place else None)
+        costs = [_times(run_cost(method, asked.questions, reply_tokens), seeds) for method in methods]
+        prompt, number = expected_lengths(asked.questions, reply_tokens).prompt, len(asked.questions)
+        return cls(methods, costs, _times(total, seeds), asked.source, number, seeds, reply_tokens, prompt)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``--dry-run --json`` prints."""
@@ -79,7 +84,7 @@ class ExpectedCosts:
 
 def estimate_costs(
     questions: Questions,
-    methods: str | Method | Sequence[str | Method] = "rsa",
+    methods: str | Method | Sequence[str | Method] = RSA.name,
     *,
     sizes: Mapping[str, Any] | None = None,
     preset: Preset | None = None,
@@ -103,8 +108,6 @@ def estimate_costs(
     Raises:
         UsageError: There is no such method or source, or a setting cannot work.
     """
-    from selfagg.benchmarks.given import question_set
-
     asked = question_set(questions, size=size)
     found = contenders([methods] if isinstance(methods, str | Method) else methods, sizes, preset)
     return ExpectedCosts.of(asked, matched_by_estimate(asked, found, match, reply_tokens), reply_tokens, seeds)
@@ -116,51 +119,33 @@ def matched_by_estimate(asked: QuestionSet, found: Sequence[Contender], match: M
     return matched(found, match, expected_tokens(found[0].method, lengths), lengths)
 
 
+def expected_lengths(questions: Sequence[Question], reply: float) -> Lengths:
+    """Return the mean prompt of a first sample, measured on the questions, and the given length of a reply."""
+    return Lengths(fmean(_tokens(first(question)) for question in questions), reply)
+
+
+def run_cost(method: Method, questions: Iterable[Question], reply: float, firsts: int | None = None) -> Cost:
+    """Return calls and tokens of a run over all questions, whose own prompts are measured; see `expected_cost`."""
+    total, member = Cost(), Member(1, 0)
+    for question in questions:
+        lengths = Lengths(
+            _tokens(first(question)),
+            reply,
+            _tokens(aggregation(question, [member] * method.parents)),
+            _tokens(verification(question, member)),
+        )
+        total += expected_cost(method, lengths, firsts)
+    return total
+
+
+def _tokens(prompt: Prompt) -> float:
+    """Return tokens of a prompt without what its candidates say."""
+    return text_bytes(prompt.messages([""] * len(prompt.candidates))) / BYTES_PER_TOKEN
+
+
 def _times(cost: Cost, seeds: int) -> Cost:
     return replace(cost, calls=cost.calls * seeds, prompt=cost.prompt * seeds, completion=cost.completion * seeds)
 
 
 def _rounded(cost: Cost) -> dict[str, int]:
     return {"calls": round(cost.calls), "prompt": round(cost.prompt), "completion": round(cost.completion)}
-
-
-def expected_lengths(questions: Sequence[Question], reply: float) -> Lengths:
-    """Return the mean prompt of a first sample, measured on the questions, and the given length of a reply."""
-    return Lengths(fmean(_tokens(first(question)) for question in questions), reply)
-
-
-def expected_cost(method: Method, questions: Iterable[Question], reply: float, firsts: int | None = None) -> Cost:
-    """Return calls and tokens of a run over all questions.
-
-    Args:
-        method: The method; every member is computed, each candidate shown whole.
-        questions: The questions; their own prompts are measured.
-        reply: Tokens of a reply.
-        firsts: First samples of a question that have to be asked for; None: all, none comes from another run.
-    """
-    total = Cost()
-    for question in questions:
-        total += _question(method, question, reply, method.size(1) if firsts is None else firsts)
-    return total
-
-
-def _question(method: Method, question: Question, reply: float, firsts: int) -> Cost:
-    candidate = Member(1, 0)
-    judged = method.judgements * method.size(method.t)
-    later = method.calls - method.size(1) - judged  # calls of the method's own are taken to be like aggregations
-    prompt = firsts * _tokens(first(question))
-    if later:
-        candidates = [candidate] * method.parents
-        prompt += later * (_tokens(aggregation(question, candidates)) + method.parents * reply)
-    if judged:
-        prompt += judged * (_tokens(verification(question, candidate)) + reply)
-    return Cost(
-        calls=firsts + later + judged,
-        prompt=prompt,
-        completion=(firsts + later) * reply + judged * JUDGEMENT_TOKENS,
-    )
-
-
-def _tokens(prompt: Prompt) -> float:
-    """Return tokens of a prompt without what its candidates say."""
-    return text_bytes(prompt.messages([""] * len(prompt.candidates))) / BYTES_PER_TOKEN

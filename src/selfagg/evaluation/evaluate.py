@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
-from selfagg._internal.arguments import RunArguments, check_whole
-from selfagg._internal.blocking import blocking
+from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
-from selfagg.api import Population
+from selfagg.analysis.costs import Cost
+from selfagg.analysis.member_outcomes import QuestionOutcome
+from selfagg.analysis.missing import Missing
+from selfagg.analysis.statistics import Estimate
+from selfagg.analysis.summary import PopulationSummary, Summary
+from selfagg.api import (
+    MethodSettings,
+    Population,
+    checked,
+    checked_questions,
+    chosen_method,
+    opened_model,
+    settings_named,
+)
+from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.given import Questions
 from selfagg.errors import UsageError
-from selfagg.types import Question, Sampling, Usage
-
-if TYPE_CHECKING:
-    from selfagg.analysis.costs import Cost
-    from selfagg.analysis.member_outcomes import QuestionOutcome
-    from selfagg.analysis.missing import Missing
-    from selfagg.analysis.statistics import Estimate
-    from selfagg.analysis.summary import PopulationSummary, Summary
-    from selfagg.benchmarks.base import Size
-    from selfagg.benchmarks.given import Questions
-    from selfagg.methods import Method
-    from selfagg.models import Model
-    from selfagg.prompts.wording import Wording
-    from selfagg.record.record import Record
-    from selfagg.run.engine import Callback
-    from selfagg.run.runner import Choice, Schedule
-    from selfagg.scoring.given import GivenScorer
+from selfagg.evaluation.runs import run_method
+from selfagg.record.record import Record
+from selfagg.types import Question, Usage
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,7 @@ class Evaluation:
     def of(cls, record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Evaluation:
         """Return the evaluation that an open record holds; texts of a file are read when they are asked for.
 
-        Args:
-            record: The record.
-            questions: `answered` of it, where that is there already.
-
-        Raises:
-            UsageError: A package of the extra ``eval`` is missing.
+        ``questions`` is `answered` of it, where that is there already.
         """
         with extras_named():
             from selfagg.analysis.costs import costs_by_population
@@ -107,8 +102,6 @@ class Evaluation:
         """Return every question with its members; read from the record's file at first use."""
         if self._kept is not None:
             return self._kept
-        from selfagg.record.record import Record
-
         with Record(self.record, read_only=True) as record:
             return list(_evaluated(record))
 
@@ -117,11 +110,7 @@ class Evaluation:
         return self.summary.as_json()
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each member.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
+        """Return a ``pandas.DataFrame`` with one row for each member; raise UsageError if pandas is not installed."""
         with extras_named():
             pandas = import_module("pandas")
         return pandas.DataFrame([row for question in self.questions for row in _rows(question)])
@@ -164,34 +153,14 @@ def _rows(evaluated: EvaluatedQuestion) -> Iterator[Mapping[str, Any]]:
             }
 
 
+@settings_named(MethodSettings)
 async def aevaluate(
     questions: Questions,
     *,
-    model: str | Model = "local",
-    method: str | Method = "rsa",
-    n: int | None = None,
-    k: int | None = None,
-    t: int | None = None,
-    order: str | None = None,
-    stop: str | None = None,
-    copy: bool | None = None,
-    answer: Choice | None = None,
-    candidate: str = "response",
-    sampling: Sampling | None = None,
-    seed: int = 1234,
-    schedule: Schedule = "free",
     size: Size = None,
-    scorer: GivenScorer | None = None,
-    wording: Wording | None = None,
     record: str | Path | None = None,
-    base_url: str | None = None,
-    api_key: str | None = None,
-    timeout_s: float | None = None,
-    patience_s: float | None = None,
-    concurrency: int | None = None,
-    callback: Callback | None = None,
     shard: tuple[int, int] | None = None,
-    about: Mapping[str, Any] | None = None,
+    **settings: Unpack[MethodSettings],
 ) -> Evaluation:
     """Evaluate a method on questions: compute and score every member of every population.
 
@@ -200,35 +169,11 @@ async def aevaluate(
     Args:
         questions: A source (``aime25``, ``reasoning_gym:TASK``, a file), or a list of `Question`, of dictionaries with
             the columns of a file (``question``, ``answer``, ``kind``, ...), or of texts.
-        model: A model's name (``local``, ``openai:NAME``, ...) or an open connection, which stays open.
-        method: A method with its sizes, as ``selfagg.RSA(n=8, k=4, t=3)``, or a method's name.
-        n: Members of a population; None: the method's default, 16 for RSA. For a method's name, as the next three.
-        k: Candidates of an aggregation set; None: 4.
-        t: Populations, the first included; None: 10.
-        order: ``random`` or ``prefix``; see `selfagg.RSA`.
-        stop: ``never`` (the default), ``unanimous`` or ``share:X``; for ``majority`` ``decided`` or ``asc:X``: when a
-            question is done early; see `selfagg.RSA`.
-        copy: True if a set whose candidates all give one answer is copied instead of aggregated.
-        answer: ``sample`` or ``majority``: which member of the last population is RSA's answer; None: ``sample``.
-        candidate: Part of a candidate that is shown: ``response``, ``reasoning``, ``answer`` or ``tail:TOKENS``.
-        sampling: Temperature (1.0 by default), token limit and the like.
-        seed: Decides the aggregation sets, and the seeds sent to the model.
-        schedule: ``free``, or ``stepwise`` to wait for whole populations.
         size: Number of questions to take; None: the source's own default, or all of a list.
-        scorer: A function ``(question, text) -> score``, async or not, that returns a number from 0 to 1, a bool or a
-            `Verdict`; or an object with ``answer``, ``same`` and, where it likes, ``score``; or a registered name.
-            None: by kind.
-        wording: The words of the prompts; None: our own.
         record: A file that keeps every generation, so that the same call goes on where it stopped; None: memory.
-        base_url: Base URL of the model's server. For a model's name, as the next three.
-        api_key: The key for the server; None: the environment's ``OPENAI_API_KEY``.
-        timeout_s: Longest wait for one reply, in seconds; None: an hour.
-        patience_s: Seconds to wait for a server that answers nobody; None: 300.
-        concurrency: Most calls at once; None: what the connection serves well.
-        callback: Told of each member as it comes; see `Callback`.
         shard: ``(i, n)``: only every n-th question, from the i-th (from 1) on, for a run split into n jobs; `merge`
             makes their records one. None: all.
-        about: Further facts that the record keeps and does not compare.
+        **settings: See `MethodSettings` and `RunSettings`.
 
     Returns:
         Populations, the method's own answer, costs, and every question with its members.
@@ -237,49 +182,16 @@ async def aevaluate(
         UsageError: A setting cannot work, a package is missing, or the model cannot be reached.
         RunStopped: The model is gone; what was finished is in the record.
     """
-    from selfagg.methods import method_given
-    from selfagg.record.configuration import about as circumstances
-    from selfagg.record.configuration import configuration
-    from selfagg.record.record import Record
-    from selfagg.run.engine import Engine
-    from selfagg.run.runner import evaluate as evaluate_all
-
-    check_whole(n=n, k=k, t=t)
+    run = checked(settings, MethodSettings)
     i, jobs = shard or (1, 1)
     if not 1 <= i <= jobs:
         raise UsageError(f"shard = {shard}, but it is (i, n) with i from 1 to n")
-    run = RunArguments(
-        model=model,
-        candidate=candidate,
-        sampling=sampling,
-        seed=seed,
-        schedule=schedule,
-        scorer=scorer,
-        wording=wording,
-        base_url=base_url,
-        api_key=api_key,
-        timeout_s=timeout_s,
-        patience_s=patience_s,
-        concurrency=concurrency,
-    )
-    chosen, settings = (
-        method_given(method, n=n, k=k, t=t, order=order, stop=stop, copy=copy, answer=answer),
-        run.settings(),
-    )
-    asked = run.questions(questions, size)
-    async with run.opened() as connection:
+    method = chosen_method(run, answer=run.get("answer"))
+    asked = checked_questions(run, questions, size)
+    async with opened_model(run) as model:
         with Record(Path(record) if record is not None else None) as written:
-            known = circumstances(context=connection.context, **(about or {}))
-            written.begin(configuration(chosen, connection.name, settings, asked.source), asked.questions, known)
-            engine = Engine(connection, settings, written, concurrency=concurrency, callback=callback)
-            only = range(i - 1, len(asked.questions), jobs)
-            await evaluate_all(engine, chosen, asked.questions, schedule=schedule, only=only)
+            await run_method(method, model, asked, run, written, only=range(i - 1, len(asked.questions), jobs))
             return Evaluation.of(written)
 
 
-def evaluate(questions: Questions, **settings: Any) -> Evaluation:
-    """Evaluate a method on questions, as `aevaluate` does, in code that is not asynchronous; a notebook too.
-
-    Takes the arguments of `aevaluate`, returns and raises the same.
-    """
-    return blocking(lambda: aevaluate(questions, **settings))
+evaluate = synchronous(aevaluate)

@@ -1,31 +1,22 @@
-"""Work on records that are there: analyze, advise, replay, compare and report; no model is asked."""
+"""Work on records that are there: merge, analyze, report and plot; no model is asked."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from selfagg._internal.blocking import blocking
 from selfagg._internal.extras import extras_named
 from selfagg._internal.files import kind_of
+from selfagg.analysis.labels import PanelName
+from selfagg.analysis.missing import Missing
+from selfagg.analysis.overview import Analysis
+from selfagg.analysis.shadow import Shadows
 from selfagg.errors import UsageError
-from selfagg.evaluation.evaluate import Evaluation
-
-if TYPE_CHECKING:
-    from selfagg.analysis.labels import PanelName
-    from selfagg.analysis.missing import Missing
-    from selfagg.analysis.overview import Analysis
-    from selfagg.analysis.shadow import Shadow
-    from selfagg.evaluation.advise import Advice
-    from selfagg.evaluation.compared import Compared
-    from selfagg.evaluation.replay import Change
-    from selfagg.methods import Method
-    from selfagg.record.record import Record
-    from selfagg.scoring.given import GivenScorer
+from selfagg.methods import RSA, method_named
+from selfagg.record.merge import merge_records
+from selfagg.record.record import Record
 
 RecordPath = str | Path
 
@@ -46,14 +37,10 @@ def is_record(path: Path) -> bool:
 
 
 def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
-    """Return the records that are named; those of a folder in the order of their names, RSA's first.
-
-    Raises:
-        UsageError: A folder has none.
-    """
+    """Return the records that are named, or UsageError; those of a folder in the order of their names, RSA's first."""
     found: list[Path] = []
     for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
-        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith("rsa-"), file.name))
+        inside = sorted(path.glob("*.sqlite"), key=lambda file: (not file.name.startswith(f"{RSA.name}-"), file.name))
         if path.is_dir() and not inside:
             raise UsageError(f"the folder {path} holds no record (*.sqlite)")
         found += inside if path.is_dir() else [path]
@@ -62,13 +49,7 @@ def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
 
 @contextmanager
 def opened_record(path: RecordPath) -> Iterator[Record]:
-    """Open a record that holds a run, for reading.
-
-    Raises:
-        UsageError: There is none, or no run was begun in it.
-    """
-    from selfagg.record.record import Record
-
+    """Open a record for reading; raise UsageError if there is none, or no run was begun in it."""
     with Record(Path(path), read_only=True) as record:
         record.check_run()
         yield record
@@ -87,9 +68,6 @@ def merge(records: Sequence[RecordPath], out: RecordPath) -> int:
     Raises:
         UsageError: A record cannot be read or written, or is of another run.
     """
-    from selfagg.record.merge import merge_records
-    from selfagg.record.record import Record
-
     target = Path(out)
     sources = [path for path in records_of(records) if path.resolve() != target.resolve()]
     with ExitStack() as stack:
@@ -129,126 +107,11 @@ def analyze(
         analysis = Analysis.of(opened)
         if not analysis.evaluation.summary.questions:
             raise UsageError(f"record {record} holds no question that is done")
-        return replace(analysis, shadow=_shadow(opened, asked)) if asked else analysis
-
-
-def _shadow(record: Record, asked: dict[str, Any]) -> Shadow:
-    from selfagg.analysis.shadow import Shadows
-    from selfagg.methods import method_named
-
-    shadows = Shadows(record)
-    settings = dict(shadows.recorded.settings())
-    return shadows.of(method_named(settings.pop("name"), **(settings | asked)))
-
-
-def advise(
-    record: RecordPath, *, calls: float | None = None, depth: float | None = None, loss: float | None = None
-) -> Advice:
-    """Search settings that would have been cheaper on a record: fewer members, populations, stop, copy, vote.
-
-    Args:
-        record: The record of an RSA run without stop and copy, or of a vote, with gold answers.
-        calls: Most calls a question, in the mean.
-        depth: Most populations a question, one after the other, in the mean.
-        loss: Points of accuracy that may be lost against the recorded run; None: 1 where nothing else is asked for.
-
-    Returns:
-        The settings that no other beats in calls and accuracy, and of those that keep to what is asked: with ``loss``
-        the one of fewest calls, else the most accurate.
-
-    Raises:
-        UsageError: The record cannot be read, or has no gold answers, or an amount is no number from 0.
-    """
-    with extras_named(), opened_record(record) as opened:
-        from selfagg.evaluation.advise import advise as search
-
-        return search(opened, calls=calls, depth=depth, loss=loss)
-
-
-@dataclass(frozen=True)
-class Replay:
-    """A record, and its replay.
-
-    Attributes:
-        recorded: The evaluation as recorded.
-        replayed: The evaluation with new scores, another vote, or fewer members.
-        changed: The members whose answer or score changed.
-    """
-
-    recorded: Evaluation
-    replayed: Evaluation
-    changed: Sequence[Change] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that ``selfagg replay --json`` prints."""
-        recorded = self.recorded.to_dict()
-        kept = ("method", "answer_accuracy", "answer_interval")
-        return {
-            "recorded": {name: recorded[name] for name in kept},
-            "replayed": self.replayed.to_dict(),
-            "changed": [change.as_json() for change in self.changed],
-        }
-
-
-def replay(
-    record: RecordPath,
-    *,
-    method: str | Method | None = None,
-    n: int | None = None,
-    k: int | None = None,
-    t: int | None = None,
-    scorer: GivenScorer | None = None,
-    out: RecordPath | None = None,
-) -> Replay:
-    """Score, vote or select anew from what a record holds, without a model.
-
-    Args:
-        record: The record; it is not changed.
-        method: Another way to choose: a name or a `Method`; None: the recorded method.
-        n: Fewer members. For a method's name, as the next two.
-        k: The recorded one.
-        t: Fewer populations.
-        scorer: Scores in place of the recorded scorer; see `selfagg.evaluate`.
-        out: A new file that keeps the replay as a record; None: memory.
-
-    Raises:
-        UsageError: The recorded members cannot serve the method, or ``out`` exists.
-    """
-    from selfagg.evaluation.replay import changes, replayed_method
-    from selfagg.evaluation.replay import replay as replayed
-    from selfagg.scoring.given import scorer_given
-
-    target = None if out is None else Path(out)
-    files = [] if target is None else [target.with_name(target.name + ending) for ending in ("", "-wal", "-shm")]
-    for file in files:  # SQLite would take a journal beside the new file for its own
-        if os.path.lexists(file):
-            raise UsageError(f"{file} exists already: a replay is written to a new file")
-    with extras_named(), opened_record(record) as source:
-        chosen = replayed_method(source.configuration["method"], method, n=n, k=k, t=t)
-        try:
-            with blocking(lambda: replayed(source, chosen, target, scorer=scorer_given(scorer))) as made:
-                return Replay(Evaluation.of(source), Evaluation.of(made), list(changes(source, made)))
-        except BaseException:
-            for file in files:
-                file.unlink(missing_ok=True)
-            raise
-
-
-def compare(records: RecordPath | Sequence[RecordPath], *, reference: str | None = None) -> Compared:
-    """Set the methods of several records side by side: accuracy, cost, and whether a difference is more than noise.
-
-    Args:
-        records: Records of the same questions, or folders of records.
-        reference: The method to set the others against; None: that of the first record.
-
-    Raises:
-        UsageError: A record cannot be read, or the records do not share their questions.
-    """
-    with ExitStack() as opened:
-        opened.enter_context(extras_named())
-        from selfagg.evaluation.compared import compared
-
-        return compared([opened.enter_context(opened_record(path)) for path in records_of(records)], reference)
+        if not asked:
+            return analysis
+        shadows = Shadows(opened)
+        recorded = dict(shadows.recorded.settings())
+        return replace(analysis, shadow=shadows.of(method_named(recorded.pop("name"), **(recorded | asked))))
 
 
 def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:
@@ -289,7 +152,6 @@ def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath, panel: Pan
     """
     with ExitStack() as opened:
         opened.enter_context(extras_named())
-        from selfagg.analysis.missing import Missing
         from selfagg.analysis.plots import plot as draw
 
         given = [opened.enter_context(opened_record(path)) for path in records_of(records)]

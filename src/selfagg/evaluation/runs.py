@@ -2,74 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
-from selfagg._internal.arguments import RunArguments
+from selfagg.api import MethodSettings, engine_settings
 from selfagg.benchmarks.given import QuestionSet
-from selfagg.evaluation.shared_samples import share_first_samples
+from selfagg.errors import UsageError
 from selfagg.methods.base import Method
 from selfagg.models import Model
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
-from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.runner import Schedule, evaluate
-from selfagg.types import Question, Sampling
+from selfagg.run.engine import Engine
+from selfagg.run.runner import evaluate
+
+COMPARABLE = ("model", "sampling", "seed", "source", "wording")
+"""The settings that must be equal for a first sample of one run to be a first sample of another."""
+
+
+async def run_method(
+    method: Method,
+    model: Model,
+    asked: QuestionSet,
+    run: MethodSettings,
+    record: Record,
+    *,
+    shared: Sequence[Path] = (),
+    only: Collection[int] | None = None,
+) -> None:
+    """Compute and score every member of a method on all questions, or on those positions only, or go on with that.
+
+    The settings ``run`` are checked. Records in ``shared`` give this run their first samples, where it can use them.
+    """
+    settings = engine_settings(run)
+    known = about(context=model.context, **(run.get("about") or {}))
+    record.begin(configuration(method, model.name, settings, asked.source), asked.questions, known)
+    for path in shared:
+        with Record(path, read_only=True) as source:
+            share_first_samples(source, record, method)
+    engine = Engine(model, settings, record, concurrency=run.get("concurrency"), callback=run.get("callback"))
+    await evaluate(engine, method, asked.questions, schedule=run["schedule"], only=only)
+
+
+def share_first_samples(source: Record, target: Record, method: Method) -> int:
+    """Copy the first samples that ``method`` needs from one record into another that has begun; return their number.
+
+    A first sample's seed and prompt do not depend on the method, so a copied one is the very one that the target's
+    run would ask for. It counts among the target's calls and tokens like any other. None is copied where the runs are
+    not comparable, or where a vote may end before it needs them all.
+    """
+    theirs, ours = source.configuration, target.configuration
+    if method.vote_rule or any(theirs.get(key) != ours.get(key) for key in COMPARABLE):
+        return 0
+    return target.copy_from(
+        source, where="t = 1 AND i < ? AND role = 'candidate' AND error IS NULL", values=(method.n,)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """The settings that all runs of a comparison or a sweep share.
-
-    Attributes:
-        model: The open model.
-        settings: The sampling; each run's seed takes the place of theirs.
-        questions: The questions.
-        source: The origin of the questions, for the records.
-        folder: Folder for the records, one file a run.
-        schedule: As for `selfagg.run.runner.evaluate`.
-        concurrency: Most calls at once.
-        told: Facts that each record notes besides versions.
-        callback: Told of each run as it begins, goes on and ends.
-    """
+    """Runs of several methods on the same questions with one open model, each kept in one file of a folder."""
 
     model: Model
-    settings: Settings
-    questions: Sequence[Question]
-    source: str
+    asked: QuestionSet
+    settings: MethodSettings
     folder: Path
-    schedule: Schedule = "free"
-    concurrency: int | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
-    callback: Callback | None = None
-
-    @classmethod
-    def of(
-        cls, run: RunArguments, model: Model, asked: QuestionSet, folder: Path, sampling: Sampling | None = None
-    ) -> Experiment:
-        """Return the experiment that a caller's arguments describe.
-
-        Args:
-            run: The arguments.
-            model: The open model.
-            asked: The questions.
-            folder: Folder for the records.
-            sampling: The sampling of members, in place of the arguments' sampling.
-        """
-        settings = run.settings()
-        return cls(
-            model,
-            replace(settings, sampling=sampling or settings.sampling),
-            asked.questions,
-            asked.source,
-            folder,
-            run.schedule,
-            run.concurrency,
-            run.about or {},
-            run.callback,
-        )
 
     def path(self, method: Method, seed: int) -> Path:
         """Return the record of one run, named after all that tells it from the others."""
@@ -77,29 +76,12 @@ class Experiment:
         return self.folder / f"{method.name}-{sizes.replace(':', '')}-seed{seed}.sqlite"
 
     async def run(self, method: Method, seed: int, shared: Sequence[Path] = ()) -> Path:
-        """Run one method with one seed, or go on with it.
-
-        Args:
-            method: The method.
-            seed: Decides sets and samples.
-            shared: Records whose first samples serve this run too, where it can use them.
-
-        Returns:
-            The run's record.
-        """
-        path, settings = self.path(method, seed), replace(self.settings, seed=seed)
+        """Run one method with one seed, or go on with it; return its record."""
+        path = self.path(method, seed)
+        others = [other for other in shared if other != path]
         with Record(path) as record:
-            record.begin(
-                configuration(method, self.model.name, settings, self.source),
-                self.questions,
-                about(context=self.model.context, **self.told),
-            )
-            for other in shared:
-                if other != path:
-                    with Record(other, read_only=True) as source:
-                        share_first_samples(source, record, method)
-            engine = Engine(self.model, settings, record, concurrency=self.concurrency, callback=self.callback)
-            await evaluate(engine, method, self.questions, schedule=self.schedule)
+            settings = MethodSettings(**{**self.settings, "seed": seed})
+            await run_method(method, self.model, self.asked, settings, record, shared=others)
         return path
 
     async def run_all(self, methods: Sequence[Method], seeds: Sequence[int]) -> list[Path]:
@@ -114,3 +96,17 @@ class Experiment:
                 paths[place, seed] = await self.run(method, seed, done)
                 done.append(paths[place, seed])
         return [paths[place, seed] for place in range(len(methods)) for seed in seeds]
+
+
+@contextmanager
+def folder_for(out: str | Path | None) -> Iterator[Path]:
+    """Give the folder for the records, made if it is not there; None: one that is gone after the block."""
+    if out is None:
+        with TemporaryDirectory(prefix="selfagg-") as folder:
+            yield Path(folder)
+        return
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out}: {error.strerror or error}") from None
+    yield Path(out)

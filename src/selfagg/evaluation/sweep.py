@@ -7,21 +7,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
-from selfagg._internal.arguments import RunArguments
-from selfagg._internal.blocking import blocking
+from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
+from selfagg.analysis.costs import Cost, costs_by_population
+from selfagg.analysis.missing import Missing
+from selfagg.analysis.summary import PopulationSummary, summarise
+from selfagg.api import RunSettings, checked, checked_questions, opened_model, settings_named
+from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.given import Questions
 from selfagg.errors import UsageError
-from selfagg.evaluation.folder import folder_for
-from selfagg.methods import Method, method_named
-
-if TYPE_CHECKING:
-    from selfagg.analysis.costs import Cost
-    from selfagg.analysis.missing import Missing
-    from selfagg.analysis.summary import PopulationSummary
-    from selfagg.benchmarks.base import Size
-    from selfagg.benchmarks.given import Questions
+from selfagg.evaluation.advise import flags, front_of
+from selfagg.evaluation.runs import Experiment, folder_for
+from selfagg.methods import RSA, Method, method_named
+from selfagg.record.record import Record
 
 NS, KS, TS = (4, 8, 16), (1, 2, 4), (1, 2, 3, 5, 10)
 
@@ -41,19 +41,13 @@ class Grid:
     left_out: Sequence[tuple[int, int]]
 
     @classmethod
-    def of(cls, ns: Sequence[int], ks: Sequence[int], ts: Sequence[int]) -> Grid:
-        """Return the grid of these numbers; where nothing is aggregated, one K stands for all.
-
-        Raises:
-            UsageError: A number is below 1, or every combination is impossible.
-        """
-        for name, numbers in (("n", ns), ("k", ks), ("t", ts)):
+    def of(cls, n: Sequence[int], k: Sequence[int], t: Sequence[int]) -> Grid:
+        """Return the grid of these numbers, all from 1; where nothing is aggregated, one K stands for all."""
+        for name, numbers in (("n", n), ("k", k), ("t", t)):
             if not numbers or not all(isinstance(number, int) and number >= 1 for number in numbers):
                 raise UsageError(f"{name} is {list(numbers)}, but it must be whole numbers from 1")
-        ns, ks, ts = sorted(set(ns)), sorted(set(ks)), sorted(set(ts))
-        if ts == [1]:
-            ks = ks[:1]
-        every = [(n, k) for n in ns for k in ks]
+        ns, ks, ts = (sorted(set(numbers)) for numbers in (n, k, t))
+        every = [(n, k) for n in ns for k in (ks[:1] if ts == [1] else ks)]
         possible = [(n, k) for n, k in every if k <= n]
         if not possible:
             raise UsageError(f"the smallest --k {ks[0]} is larger than the largest --n {ns[-1]}: nothing to run")
@@ -61,13 +55,12 @@ class Grid:
 
     def methods(self, settings: Mapping[str, Any] | None = None) -> list[Method]:
         """Return one run for each N and K, as long as the largest T, with further settings of RSA."""
-        return [method_named("rsa", **{**(settings or {}), "n": n, "k": k, "t": self.ts[-1]}) for n, k in self.pairs]
+        return [method_named(RSA.name, **{**(settings or {}), "n": n, "k": k, "t": self.ts[-1]}) for n, k in self.pairs]
 
     def left_out_words(self) -> str:
         """Return a sentence on the combinations that were left out; ``""`` if there are none."""
-        if not self.left_out:
-            return ""
-        return f"Left out, because K is larger than N: {', '.join(f'n={n} k={k}' for n, k in self.left_out)}."
+        pairs = ", ".join(f"n={n} k={k}" for n, k in self.left_out)
+        return f"Left out, because K is larger than N: {pairs}." if pairs else ""
 
 
 @dataclass(frozen=True)
@@ -131,15 +124,12 @@ class Sweep:
         }
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each cell.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
+        """Return a ``pandas.DataFrame`` with one row for each cell; raise UsageError if pandas is not installed."""
         with extras_named():
             return import_module("pandas").json_normalize([cell.to_dict() for cell in self.cells])
 
 
+@settings_named(RunSettings)
 async def asweep(
     questions: Questions,
     *,
@@ -149,7 +139,7 @@ async def asweep(
     rsa: Mapping[str, Any] | None = None,
     size: Size = None,
     out: str | Path | None = None,
-    **settings: Any,
+    **settings: Unpack[RunSettings],
 ) -> Sweep:
     """Run RSA over a grid of N, K and T.
 
@@ -164,62 +154,34 @@ async def asweep(
         rsa: Further settings of `selfagg.RSA`, as ``{"order": "prefix"}``.
         size: Number of questions to take.
         out: A folder that keeps the records; None: they are gone when this returns.
-        **settings: Further arguments of `selfagg.aevaluate`: ``model``, ``sampling``, ``seed``, ``callback``, ...
+        **settings: See `RunSettings`.
 
     Raises:
         UsageError: A setting cannot work, or the model cannot be reached.
         RunStopped: The model is gone; what was finished is kept in ``out``.
     """
-    return await run_grid(questions, Grid.of(n, k, t), rsa=rsa, size=size, out=out, **settings)
-
-
-async def run_grid(
-    questions: Questions,
-    grid: Grid,
-    *,
-    rsa: Mapping[str, Any] | None = None,
-    size: Size = None,
-    out: str | Path | None = None,
-    **settings: Any,
-) -> Sweep:
-    """Run RSA over a grid that is made already; the arguments are those of `asweep`."""
-    from selfagg.evaluation.runs import Experiment
-
-    run = RunArguments(**settings)
-    methods, asked = grid.methods(rsa), run.questions(questions, size)
+    grid, run = Grid.of(n, k, t), checked(settings)
+    methods, asked = grid.methods(rsa), checked_questions(run, questions, size)
     with folder_for(out) as folder:
-        async with run.opened() as model:
-            paths = await Experiment.of(run, model, asked, folder).run_all(methods, [run.seed])
+        async with opened_model(run) as model:
+            paths = await Experiment(model, asked, run, folder).run_all(methods, [run["seed"]])
         return _found(grid, paths, asked.source, None if out is None else folder)
 
 
-def sweep(questions: Questions, **settings: Any) -> Sweep:
-    """Run RSA over a grid of N, K and T, as `asweep` does, in code that is not asynchronous; a notebook too.
-
-    Takes the arguments of `asweep`, returns and raises the same.
-    """
-    return blocking(lambda: asweep(questions, **settings))
-
-
 def _found(grid: Grid, paths: Sequence[Path], source: str, folder: Path | None) -> Sweep:
-    from selfagg.analysis.costs import costs_by_population
-    from selfagg.analysis.missing import Missing
-    from selfagg.analysis.summary import summarise
-    from selfagg.evaluation.advise import flags, front_of
-    from selfagg.record.record import Record
-
     cells: list[Cell] = []
     missing, model = Missing(), ""
-    for (n, k), path in zip(grid.pairs, paths, strict=True):
-        with Record(path, read_only=True) as record:
-            summary, costs = summarise(record), costs_by_population(record)
-        model, missing = summary.model, missing + summary.missing
-        for t in grid.ts:
-            if t == 1 and any(cell.n == n for cell in cells):
-                continue  # the first population is the same for every K
-            population, kept = summary.populations[t - 1], path if folder else None
-            cells.append(Cell(n, None if t == 1 else k, population, costs[t - 1], kept))
     with ExitStack() as stack:
         records = [stack.enter_context(Record(path, read_only=True)) for path in paths]
+        for (n, k), record in zip(grid.pairs, records, strict=True):
+            summary, costs = summarise(record), costs_by_population(record)
+            model, missing = summary.model, missing + summary.missing
+            for t in grid.ts:
+                if t > 1 or all(cell.n != n for cell in cells):  # the first population is the same for every K
+                    population, kept = summary.populations[t - 1], record.path if folder else None
+                    cells.append(Cell(n, None if t == 1 else k, population, costs[t - 1], kept))
         best = [{**shadow.to_dict(), "flags": flags(shadow.method)} for shadow in front_of(records)]
     return Sweep(cells, model, missing, grid, source, folder, best)
+
+
+sweep = synchronous(asweep)

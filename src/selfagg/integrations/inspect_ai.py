@@ -51,15 +51,11 @@ class InspectModel(selfagg.AlwaysOpen):
         output = await self.model.generate(list[ChatMessage](turns), config=config)
         if output.error:
             raise selfagg.ModelError(output.error)
-        usage = output.usage
-        told = (
-            selfagg.Usage(usage.total_tokens - usage.output_tokens, completion=usage.output_tokens) if usage else None
-        )
-        return selfagg.Reply(
-            output.completion,
-            stop=_STOPS.get(output.stop_reason, selfagg.Stop.UNKNOWN),
-            usage=told or selfagg.Usage(unknown=1),
-        )
+        usage = selfagg.Usage(unknown=1)
+        if told := output.usage:
+            usage = selfagg.Usage(told.total_tokens - told.output_tokens, completion=told.output_tokens)
+        stop = _STOPS.get(output.stop_reason, selfagg.Stop.UNKNOWN)
+        return selfagg.Reply(output.completion, stop=stop, usage=usage)
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Count UTF-8 bytes: no byte-level tokenizer makes more tokens of a text."""

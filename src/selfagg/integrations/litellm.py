@@ -28,20 +28,18 @@ class SelfaggLLM(CustomLLM):
 
     def completion(self, *args: Any, **call: Any) -> ModelResponse:
         """Answer in code that is not asynchronous."""
-        model, messages, settings = self._read(args, call)
-        return _filled(call["model_response"], selfagg.solve(conversation(messages), model=model, **settings))
+        return _filled(call["model_response"], selfagg.solve(conversation(call["messages"]), **self._settings(call)))
 
     async def acompletion(self, *args: Any, **call: Any) -> ModelResponse:
         """Answer in asynchronous code."""
-        model, messages, settings = self._read(args, call)
-        return _filled(call["model_response"], await selfagg.asolve(conversation(messages), model=model, **settings))
+        result = await selfagg.asolve(conversation(call["messages"]), **self._settings(call))
+        return _filled(call["model_response"], result)
 
-    def _read(self, args: tuple[Any, ...], call: dict[str, Any]) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+    def _settings(self, call: dict[str, Any]) -> dict[str, Any]:
         told = call.get("optional_params") or {}
         sampling = selfagg.Sampling(temperature=told.get("temperature", 1.0), max_tokens=told.get("max_tokens"))
         where = {"base_url": call.get("api_base") or None, "api_key": call.get("api_key") or None}
-        settings = {"sampling": sampling, **{key: value for key, value in where.items() if value}, **self.settings}
-        return call["model"], call["messages"], settings
+        return {"model": call["model"], "sampling": sampling, **where, **self.settings}
 
 
 def _filled(response: ModelResponse, result: selfagg.Result) -> ModelResponse:

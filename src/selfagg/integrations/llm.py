@@ -45,15 +45,15 @@ class SelfaggModel(llm.Model):
                 {"role": "user", "content": earlier.prompt.prompt},
                 {"role": "assistant", "content": earlier.text()},
             ]
-        sizes = {"k": told.k, "t": told.t} if told.method == "rsa" else {}
         result = selfagg.solve(
             conversation([*turns, {"role": "user", "content": prompt.prompt}]),
             model=told.model,
             base_url=told.base_url,
             method=told.method,
             n=told.n,
+            k=told.k,
+            t=told.t,
             sampling=selfagg.Sampling(max_tokens=told.max_tokens),
-            **sizes,
         )
         response.set_usage(input=result.usage.prompt, output=result.usage.completion, details={"calls": result.calls})
         yield result.text

@@ -15,7 +15,7 @@ from typing import Any
 
 from selfagg._internal.files import sha256, write_whole
 from selfagg.errors import UsageError
-from selfagg.evaluation.shared_samples import COMPARABLE, share_first_samples
+from selfagg.evaluation.runs import COMPARABLE, share_first_samples
 from selfagg.methods import Majority
 from selfagg.models import Model
 from selfagg.record.configuration import about, configuration

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from selfagg.cli.opening import notes_printed
+from selfagg.cli.work import notes_printed
 
 LOGGER = logging.getLogger("selfagg.models.some")
 
