@@ -117,7 +117,7 @@ def job_of(
         UsageError: The API key's file cannot be read.
     """
     from selfagg.cluster.worker import Job
-    from selfagg.models.openai.credentials import NO_KEY, read_header, read_key
+    from selfagg.models.openai.address import NO_KEY, read_header, read_key
 
     access = model.access
     urls = access.base_urls or tuple(filter(None, [os.environ.get("OPENAI_BASE_URL")]))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
-from selfagg.models.openai.bodies import error_status, refusal_of
+from selfagg.models.openai.refusal import error_status, refusal
 from selfagg.run.fair_limiter import FairLimiter
 from selfagg.server.disconnect import Stream, opened
 from selfagg.server.errors import APIError, api_error
@@ -115,14 +115,14 @@ def _checked(answer: Forwarded, body: bytes, call: Call, asked: str) -> bytes:
     if call.path != _CHAT and answer.status < 400 and (told is None or not isinstance(told, Mapping)):
         return body  # a list of scores, sound, text
     status = answer.status if answer.status >= 400 else error_status(told) or answer.status
-    refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
-    if status in (404, 405, 501) and call.path != _CHAT and not refusal.no_model:
-        raise NoRoute(asked, refusal.message if status == 501 else "")
+    found = refusal(status, told, answer.headers)
+    if status in (404, 405, 501) and call.path != _CHAT and not found.no_model:
+        raise NoRoute(asked, found.message if status == 501 else "")
     if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
-    words = f": {refusal.message}" if refusal.message else ""
+    words = f": {found.message}" if found.message else ""
     if status in (401, 403):
         raise APIError(502, f"the model's server refused this server's key ({status})", code="backend_error")
     if status >= 500 or not isinstance(told, Mapping):
         status = max(status, 502)
-    raise api_error(ModelError(f"the model's server answered {refusal.status}{words}", status=status))
+    raise api_error(ModelError(f"the model's server answered {found.status}{words}", status=status))
