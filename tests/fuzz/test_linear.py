@@ -14,8 +14,8 @@ from tests.fuzz.targets import TARGETS
 
 from selfagg.html_report.markup import nodes
 from selfagg.models.openai.refusal import asked_wait, refusal, tidy
-from selfagg.models.openai.wire import Thinking, read_reply
-from selfagg.models.reasoning import split_reasoning
+from selfagg.models.openai.wire import read_reply
+from selfagg.models.reasoning import Thinking, split_reasoning
 from selfagg.scoring import scorer_for
 from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.text import text_key

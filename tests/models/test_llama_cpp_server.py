@@ -89,8 +89,6 @@ def test_nobody_else_sees_the_openmp_setting(monkeypatch: pytest.MonkeyPatch) ->
     assert os.environ["OMP_WAIT_POLICY"] == "active"
 
 
-
-
 @pytest.mark.parametrize(
     ("spec", "name"),
     [

@@ -65,10 +65,7 @@ class Limiter(Generic[S]):
     """A queue of calls to one or several servers of the same model, which tries failed calls again.
 
     Each call goes to the server with the fewest calls in flight among those that take calls now. Where none takes
-    calls, the calls wait in order of arrival.
-
-    Attributes:
-        listeners: They are told of waits. Held weakly.
+    calls, the calls wait in order of arrival. Listeners are told of waits; they are held weakly.
     """
 
     def __init__(
@@ -89,11 +86,7 @@ class Limiter(Generic[S]):
         return sum(server.pace.limit for server in self.servers) if self.servers else math.inf
 
     def least_busy(self) -> S:
-        """Return the server that is best asked now.
-
-        Raises:
-            RuntimeError: The connection is closed.
-        """
+        """Return the server that is best asked now."""
         if not self.servers:
             raise RuntimeError("the connection is used outside of its `async with`")
         now = _now()

@@ -15,7 +15,6 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path, PurePath
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -90,11 +89,7 @@ class LocalModel:
         return f"LocalModel({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Find (or fetch) the weights and load them.
-
-        Raises:
-            UsageError: Something is not installed, or the weights cannot be found or loaded.
-        """
+        """Find (or fetch) the weights and load them, or raise `UsageError`."""
         llama = await asyncio.to_thread(self._load)
         # llama.cpp closes after each stream without having said so: so each call has a connection of its own
         settings: dict[str, Any] = {"headers": ["Connection=close"], "timeout_s": _PATIENCE_S}
@@ -116,9 +111,7 @@ class LocalModel:
         weights = find_weights(self._weights)
         return Llama(weights, adapter=adapter, slots=self._given_concurrency, context=self._given_context)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Free the model; calls still running are cancelled."""
         llama, self._llama = self._llama, None
         if llama is None:
@@ -127,7 +120,7 @@ class LocalModel:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        await self._server.__aexit__(None, None, None)
+        await self._server.__aexit__()
         await asyncio.to_thread(llama.close)
 
     async def sample(self, request: Request) -> Reply:
@@ -144,12 +137,7 @@ class LocalModel:
         return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`.
-
-        Raises:
-            ModelError: The call failed.
-            ContextOverflow: The prompt does not fit the model's context.
-        """
+        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`."""
         sampling = request.sampling
         # llama.cpp sees that nobody listens when it writes: so it also tells how far it has read the prompt
         fields: dict[str, Any] = {"return_progress": True}
@@ -211,12 +199,6 @@ class Llama:
 
     def __init__(self, weights: Path, *, slots: int | None, context: int | None, adapter: Path | None = None) -> None:
         """Load the weights; block until that is done.
-
-        Args:
-            weights: A GGUF file.
-            slots: Most calls at once; fewer where memory does not hold the cache of so many.
-            context: Tokens of prompt and reply of one call; each slot has memory for that many.
-            adapter: The GGUF file of a LoRA adapter, or None.
 
         Raises:
             UsageError: xllamacpp is not installed, or the file or the context cannot be used.
@@ -296,11 +278,7 @@ def fitting_slots(wanted: int, *, cache: int, weights: int) -> int:
 
 
 def import_xllamacpp() -> Any:
-    """Return the package `xllamacpp`.
-
-    Raises:
-        UsageError: It is not installed, or does not run on this system.
-    """
+    """Return the package `xllamacpp`, or raise `UsageError`."""
     # OpenMP's threads spin between two steps unless told not to, which slows everything else on a busy machine.
     # It reads the variable once, when it is loaded; nobody else needs to see it.
     added = "OMP_WAIT_POLICY" not in os.environ

@@ -25,13 +25,7 @@ SHORTEST_GAP_S, LONGEST_GAP_S = 0.01, 10.0
 
 
 class TransientError(Exception):
-    """A failure that may pass, so that another try makes sense.
-
-    Attributes:
-        wait_s: Seconds that the server asked to be left alone.
-        unreachable: True if no connection came about at all.
-        status: As `ModelError.status`.
-    """
+    """A failure that may pass, so that another try makes sense; ``unreachable``: no connection came about at all."""
 
     def __init__(
         self, message: str, *, wait_s: float = 0.0, unreachable: bool = False, status: int | None = None
@@ -87,22 +81,15 @@ class Pace:
     full rounds of answers raise it by 1, 2, 4, ... A refusal also pauses all calls, unless it is rare; after the pause
     one call after the other tries, until one is answered. A server that goes on to refuse calls although it works on
     none limits the rate: its answers per second, pauses included, are the rate to keep.
-
-    Attributes:
-        limit: Most calls in flight; infinite until the server refuses one.
-        flights: Start of each call in flight, earliest first.
-        closed_until: No call begins before this time.
-        error: The failure that closed the server last, or None.
-        closings: Closings of the server in a row, without an answer between.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self.limit = math.inf
-        self.flights: dict[object, float] = {}
-        self.closed_until = 0.0
-        self.error: TransientError | None = None
+        self.limit = math.inf  # most calls in flight; infinite until the server refuses one
+        self.flights: dict[object, float] = {}  # start of each call in flight, earliest first
+        self.closed_until = 0.0  # no call begins before this time
+        self.error: TransientError | None = None  # the failure that closed the server last
+        self.closings = 0  # in a row, without an answer between
         self._policy = policy
-        self.closings = 0
         self._closed = self._probing = self._limits_rate = False
         self._closed_at = -math.inf
         self._next_at = self._gap_s = self._refused = 0.0

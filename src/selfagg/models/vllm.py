@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
@@ -91,18 +90,14 @@ class VLLMModel:
         return f"VLLMModel({self._model!r}, {self._settings!r})"
 
     async def __aenter__(self) -> Self:
-        """Load the model and start the engine.
-
-        Raises:
-            UsageError: vLLM is not installed, cannot load the model or refuses a setting.
-        """
+        """Load the model and start the engine, or raise `UsageError`."""
         await asyncio.to_thread(self._load)
         engine = self._engine
         try:
             self._tokenizer: Any = engine.get_tokenizer()
             require_chat_template(self._tokenizer, self._model)
         except BaseException:
-            await self.__aexit__(None, None, None)
+            await self.__aexit__()
             raise
         self.context = engine.model_config.max_model_len
         config = engine.vllm_config
@@ -110,9 +105,7 @@ class VLLMModel:
         self.concurrency = self._given_concurrency or calls
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """End the engine and its processes; calls still running fail."""
         engine, self._engine = self._engine, None
         if engine is not None:
@@ -216,14 +209,7 @@ class VLLMModel:
 
 
 def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: int) -> Any:
-    """Return a request in vLLM's terms.
-
-    Args:
-        request: Its ``extra_body`` may hold any sampling parameter that selfagg does not set itself.
-        kind: The form in which the engine hands the reply out.
-        own: The checkpoint's recommendations, for settings that the request leaves open.
-        room: Most tokens of the reply.
-    """
+    """Return a request in vLLM's terms; settings that it leaves open are the checkpoint's ``own``."""
     vllm = import_module("vllm")
     sampling = request.sampling
     extra = {name: value for name, value in sampling.extra_body.items() if name != FIELD}

@@ -196,16 +196,13 @@ _STRING, _ARRAY = 8, 9
 class Gguf:
     """The parts of a GGUF file's header that decide how a model is loaded.
 
-    Attributes:
-        context: Tokens the model was trained on at once.
-        cache_bytes: Bytes of memory that one token takes in a 16-bit key-value cache. Models that keep less
-            than every token in every layer (sliding windows, state spaces) take less.
-        size: Bytes of the file.
+    A token takes ``cache_bytes`` in a 16-bit key-value cache. Models that keep less than every token in every layer
+    (sliding windows, state spaces) take less.
     """
 
-    context: int
+    context: int  # tokens the model was trained on at once
     cache_bytes: int
-    size: int
+    size: int  # bytes of the file
 
 
 def read_gguf(path: Path) -> Gguf:

@@ -16,17 +16,16 @@ from selfagg.models.openai import OpenAIModel
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import (
     DONE,
-    Delta,
     EventReader,
     ReplyAssembly,
-    Thinking,
     Unfinished,
     plain,
     read_reply,
     read_usage,
 )
 from selfagg.models.pace import RetryPolicy, TransientError
-from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
+from selfagg.models.reasoning import Thinking
+from selfagg.types import Delta, Question, Reply, Request, Sampling, Stop, Usage
 
 
 def answer(message: object, **choice: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import math
 import os
@@ -36,14 +35,7 @@ class TooLarge(Exception):
 
 
 class Server:
-    """One base URL.
-
-    Attributes:
-        address: The address; changes where it redirects or where ``/v1`` was missing.
-        given: The address that the user gave.
-        pace: The pace of calls to the server.
-        credentials: Key and headers.
-    """
+    """One base URL."""
 
     def __init__(
         self,
@@ -57,7 +49,7 @@ class Server:
         """Name the server; nothing is reached yet.
 
         Args:
-            address: The address of the server.
+            address: Changes where the server redirects, or where ``/v1`` was missing.
             credentials: Key and headers.
             timeout_s: Longest silence: of a whole answer, or between two events of a stream.
             whole_s: Longest time of a whole reply, however it comes.
@@ -87,10 +79,7 @@ class Server:
     async def ask(self, path: str, body: Mapping[str, Any] | None = None, *, timeout_s: float | None = None) -> object:
         """Return the answer to ``POST path``, as JSON; without a body to ``GET path``.
 
-        Args:
-            path: Below the base URL, or absolute.
-            body: JSON values.
-            timeout_s: Longest wait for the whole answer; None: the server's own limit, and `ASK_S` without a body.
+        The path is below the base URL, or absolute; without a time limit the server's own holds, and `ASK_S` for GET.
 
         Raises:
             Refusal: The server answered with an error.
@@ -116,12 +105,8 @@ class Server:
         """Yield the stream of ``POST path``, one JSON value an event, and `DONE`; raise as `ask` does.
 
         A server that does not stream gives one value. The time limit is one between events: a stream that moves is
-        not hanging, one that sends nothing but comments is.
-
-        Args:
-            path: Below the base URL.
-            body: JSON values.
-            ended: Tells whether the reply is whole, after which little is waited for what may follow.
+        not hanging, one that sends nothing but comments is. Once the reply has ``ended``, little is waited for what
+        may follow.
         """
         limit = _Limit(self._timeout_s, self._whole_s)
         with self._failures(limit):
@@ -159,11 +144,7 @@ class Server:
         method: str = "POST",
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Forwarded]:
-        """Send a request once, and open its answer as it comes, errors included; arguments as for `Forwards.forward`.
-
-        Raises:
-            TransientError: No answer, or one that breaks off.
-        """
+        """Send a request once, and open its answer as it comes, errors included; see `Forwards.forward`."""
         limit = _Limit(self._timeout_s, self._whole_s)
         path = f"{self.address.root}{path}" if path.startswith("/") else path
         with self._failures(limit):
@@ -205,10 +186,11 @@ class Server:
             content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         url = self.address.at(path)
         for _ in range(5):
+            written = url.isascii() and " " not in url  # then left as it is, since a gateway may sign or compare it
             async with limit.running():
                 response = await session.request(
                     method,
-                    _parsed(url),
+                    URL(url, encoded=written),
                     data=content,
                     headers=headers,
                     allow_redirects=False,
@@ -308,12 +290,6 @@ async def _chunks(response: aiohttp.ClientResponse, limit: _Limit) -> AsyncItera
 
 async def _whole(response: aiohttp.ClientResponse, limit: _Limit) -> bytes:
     return b"".join([chunk async for chunk in _chunks(response, limit)])
-
-
-@functools.lru_cache(64)
-def _parsed(url: str) -> URL:
-    """Return a URL; one that is written out already is left as it is, since a gateway may sign or compare it."""
-    return URL(url, encoded=url.isascii() and " " not in url)
 
 
 def _why_unconnected(error: Exception) -> str:

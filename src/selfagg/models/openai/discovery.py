@@ -39,42 +39,23 @@ Counter = Callable[[Server, Sequence[Message]], Awaitable[int]]
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that a server lists.
-
-    Attributes:
-        id: Its name there.
-        context: Tokens that prompt and reply may have together, or None where the list does not say.
-        owner: The program that serves it (``vllm``, ``llamacpp``, ``sglang``, ``library`` for Ollama) or whoever
-            the list names; ``openrouter`` where it tells which parameters a model supports.
-        supported: Those parameters.
-    """
+    """A model that a server lists."""
 
     id: str
-    context: int | None = None
-    owner: str = ""
-    supported: tuple[str, ...] = ()
+    context: int | None = None  # tokens that prompt and reply may have together
+    owner: str = ""  # the program that serves it: vllm, llamacpp, sglang, library (Ollama), openrouter, or another
+    supported: tuple[str, ...] = ()  # the parameters that OpenRouter names
 
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """The facts that a server gave about one model.
-
-    Attributes:
-        listed: True if it lists the model.
-        note: A note on an odd list, or ``""``.
-        hint: A hint for the case that the model is not there.
-        context: Tokens that prompt and reply may have together, or None where it did not say.
-        slots: Calls it works on at once, or None where it did not say.
-        counter: Its counter of tokens, or None if it has none.
-        owner: As `ServedModel.owner`.
-        supported: As `ServedModel.supported`.
-    """
+    """The facts that a server gave about one model; those that it did not give are empty or None."""
 
     listed: bool = False
-    note: str = ""
-    hint: str = ""
+    note: str = ""  # on an odd list
+    hint: str = ""  # for the case that the model is not there
     context: int | None = None
-    slots: int | None = None
+    slots: int | None = None  # calls it works on at once
     counter: Counter | None = None
     owner: str = ""
     supported: tuple[str, ...] = ()

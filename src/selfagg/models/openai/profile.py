@@ -66,21 +66,14 @@ _NOTES = {
 
 
 class Profile:
-    """The facts learnt about a server; one for a connection, whatever the number of its replicas.
-
-    Attributes:
-        program: The program that serves (``vllm``, ``sglang``, ``llamacpp``, ...), or ``""``.
-        fields: The neutral sampling fields that this program is known to take.
-        context: Tokens that prompt and reply may have together, as the server or a cut prompt told; or None.
-        proven: True if a call was answered.
-    """
+    """The facts learnt about a server; one for a connection, whatever the number of its replicas."""
 
     def __init__(self, where: str = "") -> None:
         """Start without any facts; ``where`` names the server in notes to a person."""
-        self.program = ""
-        self.fields: Mapping[str, float] = {}
-        self.context: int | None = None
-        self.proven = False
+        self.program = ""  # that serves: vllm, sglang, llamacpp, ...
+        self.fields: Mapping[str, float] = {}  # the neutral sampling fields that it is known to take
+        self.context: int | None = None  # tokens of prompt and reply together, as the server or a cut prompt told
+        self.proven = False  # a call was answered
         self._where = where
         self._refused: set[str] = set()
         self._most: int | None = None

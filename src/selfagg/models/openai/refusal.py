@@ -72,27 +72,16 @@ _REQUESTED = re.compile(rf"(?:request(?:ed|ing)?|current length is)[^\d]{{0,12}}
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """An answer of status 400 or above, or an error in an answer of 200.
+    """An answer of status 400 or above, or an error in an answer of 200."""
 
-    Attributes:
-        status: The HTTP status, or the status that the body names.
-        message: The server's own words, shortened and scrubbed.
-        code: Its error codes and types, for comparison.
-        param: The parameter it complains of, or ``""``.
-        wait_s: Seconds it asks to be left alone.
-        numbers: Numbers in fields of its body (llama.cpp's ``n_ctx``, ``n_prompt_tokens``).
-        page: True if the answer was a web page.
-        words: As ``message``, at greater length.
-    """
-
-    status: int
-    message: str
-    code: frozenset[str] = frozenset()
-    param: str = ""
-    wait_s: float = 0.0
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    page: bool = False
-    words: str = ""
+    status: int  # of HTTP, or the one that the body names
+    message: str  # the server's own words, shortened and scrubbed
+    code: frozenset[str] = frozenset()  # error codes and types, for comparison
+    param: str = ""  # the parameter it complains of
+    wait_s: float = 0.0  # seconds it asks to be left alone
+    numbers: Mapping[str, int] = field(default_factory=dict)  # llama.cpp's n_ctx and n_prompt_tokens
+    page: bool = False  # the answer was a web page
+    words: str = ""  # as the message, at greater length
 
     def __post_init__(self) -> None:
         self.words = self.words or self.message
@@ -211,14 +200,7 @@ _TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL)
 def refusal(
     status: int, body: object, headers: Mapping[str, str] | None = None, secrets: Sequence[str] = ()
 ) -> Refusal:
-    """Read a refusal from an answer.
-
-    Args:
-        status: HTTP status.
-        body: The answer: text, which may be JSON or a web page, or the value that JSON gave.
-        headers: The answer's headers.
-        secrets: Texts that must never be repeated.
-    """
+    """Read a refusal from an answer: text, which may be JSON or a web page, or a value; never repeat ``secrets``."""
     data = _loaded(body, body) if isinstance(body, str) else body
     texts: list[str] = []
     codes, waits, numbers, param = set[str](), dict[str, object](), dict[str, int](), ""
@@ -326,13 +308,7 @@ _EPOCH: Final = 1e9
 
 
 def asked_wait(headers: Mapping[str, str], fields: Mapping[str, object], words: str) -> float:
-    """Return the seconds that a refusal asks to wait; 0.0 where it asks nothing.
-
-    Args:
-        headers: Of the answer, names in any case.
-        fields: Waits in its body, by name: ``retryDelay``, ``estimated_time``, ``retry_after``.
-        words: Its message.
-    """
+    """Return the seconds that a refusal's headers, fields (``retryDelay``) or words ask to wait; 0.0 for nothing."""
     known = {name.lower(): value for name, value in headers.items()}
     now = _date(known.get("date", "")) or datetime.now(UTC)  # the server's clock, which may be wrong, sets its dates
     hints = [_seconds(f"{known.get('retry-after-ms', '')}ms", now), _seconds(known.get("retry-after", ""), now)]

@@ -83,7 +83,6 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
 
 
 def _without_reply(answer: object) -> Exception:
-    """Return the exception for an answer of 200 without a reply: what it says of its reasons, if anything."""
     found = refusal(502, answer)
     return found if found.message else TransientError("the server sent an answer without a reply in it")
 
@@ -113,12 +112,7 @@ def plain(value: object) -> str:
 
 
 def read_usage(value: object, written: str = "") -> Usage:
-    """Return the tokens as the server counted them, or one unknown call where it counted none.
-
-    Args:
-        value: Its ``usage``.
-        written: The text of the model: a count of no tokens at all beside a text is none.
-    """
+    """Return the tokens as a server counted them; a count of none at all beside a text that it wrote is unknown."""
     usage = mapping(value)
     prompt = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))
     completion = _count(usage.get("completion_tokens")) or _count(usage.get("output_tokens"))
@@ -176,7 +170,7 @@ class EventReader:
             if not start or b"\xef\xbb\xbf".startswith(start):
                 self._held = start  # white space and a byte order mark before the first line say nothing
                 return
-            self._held, self._begun, self._plain = start, True, start[:1] in (b"{", b"[", b"<")
+            self._held, self._begun, self._plain = start, True, start.startswith((b"{", b"[", b"<"))
         if self._plain or not (b"\n" in chunk or b"\r" in chunk or last == b"\r"):
             return
         lines = self._held.splitlines(keepends=True)
@@ -188,11 +182,10 @@ class EventReader:
         if self._plain:
             yield from _values(bytes(self._held))
         else:
-            yield from self._read([*self._held.splitlines(), b""])
+            yield from self._read([*self._held.splitlines(), bytearray()])
 
-    def _read(self, lines: list[bytearray] | list[bytes]) -> Iterator[object]:
-        for line in map(bytes, lines):
-            line = line.rstrip(b"\r\n")
+    def _read(self, lines: list[bytearray]) -> Iterator[object]:
+        for line in (bytes(line).rstrip(b"\r\n") for line in lines):
             name, _, value = line.partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
@@ -226,8 +219,7 @@ class Unfinished(TransientError):
 class ReplyAssembly:
     """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
 
-    Args:
-        verbatim: True if deltas and reply hold the events' choices as they came.
+    Where it is verbatim, deltas and reply hold the events' choices as they came.
     """
 
     def __init__(self, *, verbatim: bool = False) -> None:

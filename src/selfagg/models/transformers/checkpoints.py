@@ -30,12 +30,9 @@ _CONFIG, _ADAPTER = "config.json", "adapter_config.json"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model and what belongs to it, ready to write: in evaluation mode, on its device.
+    """A model that is ready to write: in evaluation mode, on its device, not quantised, its tokenizer with a template.
 
-    Attributes:
-        model: The weights; not quantised, whatever they were loaded from.
-        tokenizer: With a chat template.
-        name: The source of the weights: a hub id, or the last part of a path.
+    Its name is a hub id, or the last part of a path.
     """
 
     model: PreTrainedModel
@@ -178,11 +175,7 @@ def short_name(name: str) -> str:
 
 
 def must_be_cached(name: str) -> bool:
-    """Ask the hub for a model; return whether only what was fetched earlier can be had.
-
-    Raises:
-        UsageError: There is no such model, or the hub is out of reach and nothing was fetched earlier.
-    """
+    """Ask the hub for a model; return whether only what was fetched earlier can be had; `UsageError` for nothing."""
     from huggingface_hub import snapshot_download
 
     if hub_files(name) is not None:
@@ -267,7 +260,7 @@ def _text(content: object) -> str:
     """Return a message's text; parts are joined as they stand."""
     if content is None or isinstance(content, str):
         return content or ""
-    parts = content if isinstance(content, list) else [content]
+    parts: list[Any] = content if isinstance(content, list) else [content]
     if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in parts):
         raise ModelError("a model in the process reads text only, and a message holds something else")
     return "".join(str(part["text"]) for part in parts)

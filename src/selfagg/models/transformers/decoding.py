@@ -30,49 +30,28 @@ _FREE_SHARE = 2
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The settings by which the tokens of a row are chosen.
+    """The settings by which the tokens of a row are chosen."""
 
-    Attributes:
-        temperature: 0 takes the likeliest token.
-        top_p: Nucleus mass.
-        top_k: Only so many of the likeliest tokens; 0 for all.
-        min_p: Only tokens with at least this share of the likeliest token's probability.
-    """
-
-    temperature: float = 1.0
+    temperature: float = 1.0  # 0 takes the likeliest token
     top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
+    top_k: int = 0  # only so many of the likeliest tokens; 0 for all
+    min_p: float = 0.0  # only tokens with at least this share of the likeliest token's probability
 
 
 @dataclass(eq=False, slots=True)
 class DecodingRow:
-    """One reply in the making.
-
-    Attributes:
-        prompt: Tokens.
-        limit: Most new tokens.
-        choice: The choice of tokens, and
-        chance: by which random numbers.
-        stops: Strings that end it.
-        logprobs: True if to note each token's log-probability.
-        tokens: The tokens written so far; the token that ends a reply included.
-        noted: Log-probabilities of the tokens, by the model at a temperature of 1.
-        ended: True if the model ended it, by a token of its own or a stop string.
-        cancelled: Set by whoever gave up waiting.
-        start: Time of the call, by `time.perf_counter`.
-    """
+    """One reply in the making."""
 
     prompt: list[int]
-    limit: int
+    limit: int  # most new tokens
     choice: Choice
     chance: random.Random
     stops: tuple[str, ...] = ()
     logprobs: bool = False
-    tokens: list[int] = field(default_factory=list)
-    noted: list[float] = field(default_factory=list)
-    ended: bool = False
-    cancelled: bool = False
+    tokens: list[int] = field(default_factory=list)  # written so far; the token that ends a reply included
+    noted: list[float] = field(default_factory=list)  # their log-probabilities, at a temperature of 1
+    ended: bool = False  # by a token of the model's own or a stop string
+    cancelled: bool = False  # set by whoever gave up waiting
     start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -94,13 +73,7 @@ class Decoding:
     """
 
     def __init__(self, model: PreTrainedModel, decode: Callable[[list[int]], str], ends: frozenset[int]) -> None:
-        """Create an empty batch.
-
-        Args:
-            model: In evaluation mode.
-            decode: Turns tokens into text, for stop strings.
-            ends: Tokens that end a reply.
-        """
+        """Create an empty batch; ``decode`` turns tokens into text, for stop strings, and ``ends`` end a reply."""
         self._model, self._decode, self._ends = model, decode, ends
         self.rows: list[DecodingRow] = []
         self._places: list[DecodingRow | None]  # the rows of the tensors; None: done, and not taken out yet
@@ -110,11 +83,7 @@ class Decoding:
         self.clear()
 
     def join(self, rows: Sequence[DecodingRow]) -> list[DecodingRow]:
-        """Read the prompts of further rows, and the tokens already written of them, and write one token of each row.
-
-        Returns:
-            Those that are done now.
-        """
+        """Read the prompts of further rows, and what is written of them; write a token each; return those done now."""
         import torch
         from transformers import DynamicCache
 
@@ -213,15 +182,7 @@ class Decoding:
 def draw(logits: torch.Tensor, choices: Sequence[Choice], numbers: Sequence[float]) -> torch.Tensor:
     """Draw the next token of each row: the one at which the summed probabilities pass the row's random number.
 
-    So a row needs one number a token, and its choice hangs on nothing but its own logits and number.
-
-    Args:
-        logits: Of shape (rows, vocabulary), float32.
-        choices: One for each row.
-        numbers: One of [0, 1) for each row.
-
-    Returns:
-        Tokens of shape (rows,).
+    So its choice hangs on nothing but its own logits, of shape (rows, vocabulary), and its own number of [0, 1).
     """
     import torch
 
@@ -274,27 +235,17 @@ Outcome = tuple[DecodingRow, Exception | None]
 
 
 class Queue:
-    """Rows that wait to be written, as many at once as memory holds, alike in length.
-
-    Attributes:
-        most: Most rows at once.
-        room: Tokens that the cache has room for; falls when memory ran out.
-        arrived: Rows that were not looked at yet; any thread may append, the one that runs empties it.
-    """
+    """Rows that wait to be written, as many at once as memory holds, alike in length."""
 
     def __init__(self, decoding: Decoding, *, most: int, room: int) -> None:
-        self.most, self.room = most, room
-        self.arrived: deque[DecodingRow] = deque()
+        self._most, self._room = most, room  # rows at once, and tokens in the cache: falls when memory ran out
+        self.arrived: deque[DecodingRow] = deque()  # any thread may append, the one that runs empties it
         self._decoding = decoding
         self._waiting: list[DecodingRow] = []
         self._steps = 0
 
     def run(self, deliver: Callable[[Sequence[Outcome]], None]) -> None:
-        """Write until nothing waits; block until then.
-
-        Args:
-            deliver: Given the rows that are done, as soon as they are, each with the failure if it failed.
-        """
+        """Write until nothing waits; hand out the rows that are done, each with the failure if it failed."""
         running = self._decoding
         while True:
             while self.arrived:
@@ -326,7 +277,7 @@ class Queue:
         for row in sorted(self._waiting, key=lambda row: abs(row.most - first.most)):
             longest, prompt = max(longest, row.most), max(prompt, len(row.prompt) + len(row.tokens))
             rows = len(running) + len(chosen) + 1
-            fits = rows <= self.most and rows * longest <= self.room and (len(chosen) + 1) * prompt <= _PREFILL
+            fits = rows <= self._most and rows * longest <= self._room and (len(chosen) + 1) * prompt <= _PREFILL
             if not fits and (chosen or running):
                 break
             chosen.append(row)
@@ -343,7 +294,7 @@ class Queue:
             return [(row, error) for row in rows]
         if torch.accelerator.is_available():
             torch.accelerator.empty_cache()  # fragments of what torch keeps in reserve may be missing
-        self.room = min(self.room, len(rows) * max(row.most for row in rows)) // 2
+        self._room = min(self._room, len(rows) * max(row.most for row in rows)) // 2
         self._waiting = rows + self._waiting
         return []
 

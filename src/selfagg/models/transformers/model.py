@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
@@ -114,9 +113,7 @@ class HFModel:
         self._worker = asyncio.create_task(self._work(self._queue))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """End the thread with its next token; cancel calls that still run."""
         queue, self._queue = self._queue, None
         if queue is None:
@@ -146,7 +143,8 @@ class HFModel:
             limits.append(self.context - len(prompt))
         choice, chance = _choice(sampling, self._model), random.Random(request.seed)
         row = DecodingRow(prompt, min(limits), choice, chance, stops=sampling.stop, logprobs=sampling.logprobs)
-        future = self._calls[row] = self._loop.create_future()
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self._calls[row] = future
         self._queue.arrived.append(row)
         self._arrival.set()
         try:
@@ -214,20 +212,14 @@ class HFCheckpoint(HFModel):
         return f"HFCheckpoint({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Find or fetch the weights, and load them.
-
-        Raises:
-            UsageError: Something is not installed, or the weights cannot be found or loaded.
-        """
+        """Find or fetch the weights, and load them, or raise `UsageError`."""
         checkpoint = await asyncio.to_thread(load, self._spec)
         self._take(checkpoint.model, checkpoint.tokenizer)
         return await super().__aenter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Free the model; cancel calls that still run."""
-        await super().__aexit__(kind, error, trace)
+        await super().__aexit__(*exception)
         vars(self).pop("_model", None)
 
 
