@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.printing import show
 from selfagg.models import Access, Model, connect
-from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.address import Credentials
 from selfagg.models.openai.discovery import served_models
 from selfagg.prompts import aggregation
 from selfagg.run.subsets import Set, address_random, along_prefix_tree, draw_sets

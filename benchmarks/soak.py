@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.printing import show
 from selfagg.methods import RSA
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Callback, Engine, Settings

@@ -45,7 +45,6 @@ TESTS = {
     "engine/run": "engine/test_answer.py engine/test_run.py engine/test_finale.py",
     "engine/configuration": "engine/test_configuration.py",
     "models/pace": "models/test_pace.py models/test_limiter.py",
-    "models/retries": "models/test_retries.py models/test_limiter.py",
     "prompts/*": "prompts engine/test_run.py",
     "scoring/vote": "scoring/test_vote.py",
     "scoring/extract": "scoring/test_extract.py",

@@ -26,15 +26,12 @@ from selfagg.cli.generate import json_object
 from selfagg.errors import ModelError, SelfaggError
 from selfagg.html_report.markup import nodes
 from selfagg.models import Access, simulated
-from selfagg.models.openai.address import read_address
-from selfagg.models.openai.assembly import ReplyAssembly
-from selfagg.models.openai.bodies import refusal
+from selfagg.models.openai.address import Credentials, read_address
 from selfagg.models.openai.client import Server
-from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.refusal import Refusal
-from selfagg.models.openai.wire import read_reply
+from selfagg.models.openai.refusal import Refusal, refusal
+from selfagg.models.openai.wire import ReplyAssembly, read_reply
+from selfagg.models.pace import TransientError
 from selfagg.models.reasoning import split_reasoning
-from selfagg.models.retries import TransientError
 from selfagg.record.migrations import SCHEMA
 from selfagg.record.record import Record
 from selfagg.record.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
@@ -100,7 +97,7 @@ def reply(data: bytes) -> None:
     answers["it"] = ((200, 200, 200, 400, 429, 500)[data[0] % 6] if data else 200, "application/json", data[1:])
     with suppress(TransientError, ModelError):
         try:
-            answer = _LOOP.run_until_complete(server.post("chat/completions", {}))
+            answer = _LOOP.run_until_complete(server.ask("chat/completions", {}))
             _keep_reply(read_reply(answer, seconds=1.0, verbatim=True))
         except Refusal as refused:
             raise refused.error("host", proven=True) from None

@@ -13,11 +13,9 @@ import pytest
 from tests.fuzz.targets import TARGETS
 
 from selfagg.html_report.markup import nodes
-from selfagg.models.openai.assembly import Thinking
-from selfagg.models.openai.bodies import refusal, tidy
-from selfagg.models.openai.waits import asked_wait
+from selfagg.models.openai.refusal import asked_wait, refusal, tidy
 from selfagg.models.openai.wire import read_reply
-from selfagg.models.reasoning import split_reasoning
+from selfagg.models.reasoning import Thinking, split_reasoning
 from selfagg.scoring import scorer_for
 from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
 from selfagg.scoring.text import text_key

@@ -14,8 +14,7 @@ import pytest
 
 from selfagg.errors import ModelError
 from selfagg.models.limiter import Limiter, seconds
-from selfagg.models.pace import Pace
-from selfagg.models.retries import RetryPolicy, TransientError
+from selfagg.models.pace import Pace, RetryPolicy, TransientError
 
 T = TypeVar("T")
 Rule = Callable[["Simulated", float], Exception | None]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.models.pace import FAULTS_IN_A_ROW, Pace
-from selfagg.models.retries import RetryPolicy, TransientError
+from selfagg.models.openai import OpenAIModel
+from selfagg.models.pace import FAULTS_IN_A_ROW, Pace, RetryPolicy, TransientError
 
 LIMIT = TransientError("too many", status=429)
 FAULT = TransientError("fault", status=500)
@@ -179,3 +179,34 @@ def test_there_is_always_room_for_one(events: list[tuple[int, TransientError | N
         one.start(call, now)
     assert one.limit >= 1
     assert one.closed_until <= now + 30.0
+
+
+@pytest.mark.parametrize(
+    ("error", "busy", "away"),
+    [
+        (TransientError("limit", status=429), True, False),
+        (TransientError("loading", status=503), True, False),
+        (TransientError("overloaded", status=529), True, False),
+        (TransientError("a fault that names a wait", status=500, wait_s=3.0), True, False),
+        (TransientError("refused", status=503, unreachable=True), False, True),
+        (TransientError("bad gateway", status=502), False, True),
+        (TransientError("fault", status=500), False, False),
+        (TransientError("broken off"), False, False),
+    ],
+)
+def test_a_server_is_busy_or_away_or_fails(error: TransientError, busy: bool, away: bool) -> None:
+    assert (error.busy, error.away) == (busy, away)
+
+
+@given(st.integers(1, 2000), st.floats(0, 100))
+def test_pauses_double_within_bounds(failures: int, gap_s: float) -> None:
+    longest = min(30.0, max(1.0, gap_s) * 2.0 ** min(failures - 1, 30))
+    assert longest / 2 <= RetryPolicy().backoff(failures, at_least_s=gap_s) <= longest
+
+
+def test_patience_has_a_default() -> None:
+    def policy(patience_s: float | None) -> RetryPolicy:
+        return OpenAIModel("m", base_urls=["http://host"], patience_s=patience_s).limiter.policy
+
+    assert policy(None) == RetryPolicy()
+    assert policy(0.0) == RetryPolicy(patience_s=0.0)

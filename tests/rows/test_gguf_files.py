@@ -17,7 +17,7 @@ from examples.rows.lessons import Mix, lesson  # noqa: E402
 from tests.rows.small_model import HEADS, WIDTH, make_model, make_tokenizer, write_model  # noqa: E402
 
 from selfagg.models.base import Model  # noqa: E402
-from selfagg.models.llama_cpp.model import LocalModel  # noqa: E402
+from selfagg.models.llama_cpp import LocalModel  # noqa: E402
 from selfagg.models.transformers.model import HFModel  # noqa: E402
 from selfagg.prompts.wording import Wording  # noqa: E402
 from selfagg.types import Question, Request, Sampling  # noqa: E402

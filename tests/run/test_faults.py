@@ -14,7 +14,7 @@ from selfagg.analysis.summary import Summary, summarise
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models.openai import OpenAIModel, client
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Callback, Engine, Settings

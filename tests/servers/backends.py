@@ -11,7 +11,7 @@ from aiohttp import web
 from openai_faults import Fault, completion
 
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 2, "b": 2}'}}
 

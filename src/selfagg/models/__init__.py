@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,7 +13,7 @@ from selfagg import registry
 from selfagg._internal.arguments import check_amounts, check_seconds, check_whole, did_you_mean
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 from selfagg.models.transformers.checkpoints import is_checkpoint
 
 __all__ = ["CONNECTIONS", "Access", "Model", "Streams", "connect", "opened"]
@@ -56,15 +56,13 @@ class Access:
 
 CONNECTIONS: dict[str, str] = {
     "hf": "selfagg.models.transformers.model",
-    "local": "selfagg.models.llama_cpp.model",
+    "local": "selfagg.models.llama_cpp",
     "openai": "selfagg.models.openai",
     "recorded": "selfagg.models.recorded",
     "simulated": "selfagg.models.simulated",
     "vllm": "selfagg.models.vllm",
 }
 """Prefix of a model's name -> module with a function ``connect(name, access) -> Model``."""
-
-_IN_PROCESS = frozenset({"hf", "local", "recorded", "simulated", "vllm"})
 
 
 def connect(name: str, access: Access | None = None) -> Model:
@@ -81,32 +79,28 @@ def connect(name: str, access: Access | None = None) -> Model:
         UsageError: There is no such kind of model, its name cannot be read, or it is not behind a base URL.
     """
     kind, _, rest = name.partition(":")
-    foreign = registry.load("models", kind, object) if kind not in CONNECTIONS else None
-    if foreign is not None:
-        return _foreign(kind, foreign, rest, access or Access())
-    if kind not in CONNECTIONS and is_checkpoint(Path(name).expanduser()):
-        kind, rest = "hf", name
+    access = access or Access()
     if kind not in CONNECTIONS:
-        kinds = [*CONNECTIONS, *registry.registered("models")]
-        if Path(name).expanduser().is_dir():
-            hint = "that folder holds no model (no config.json)"
-        else:
-            forms = f"a name begins with {', '.join(kinds)}, or is a folder that holds a model"
-            hint = did_you_mean(kind, kinds) or forms
-        raise UsageError(f"there is no model {name!r}; {hint}")
-    if access and kind in _IN_PROCESS and (access.base_urls or access.api_key or access.api_key_file or access.headers):
+        if (registered := registry.load("models", kind, object)) is not None:
+            make = getattr(registered, "connect", registered)
+            model = make(rest, access) if callable(make) else make
+            if not isinstance(model, Model):
+                raise UsageError(f"{kind}: the package that registers it must give a Model, not {type(model).__name__}")
+            return model
+        folder, kinds = Path(name).expanduser(), [*CONNECTIONS, *registry.registered("models")]
+        if not is_checkpoint(folder):
+            hint = did_you_mean(kind, kinds) or (
+                f"a name begins with {', '.join(kinds)}, or is a folder that holds a model"
+            )
+            if folder.is_dir():
+                hint = "that folder holds no model (no config.json)"
+            raise UsageError(f"there is no model {name!r}; {hint}")
+        kind, rest = "hf", name
+    if kind != "openai" and (access.base_urls or access.api_key or access.api_key_file or access.headers):
         given = "base URL" if access.base_urls else "header" if access.headers else "API key"
         raise UsageError(f"{kind}: takes no {given}, as it runs in this process; openai:NAME is a model behind a URL")
-    make: Callable[[str, Access], Model] = import_module(CONNECTIONS[kind]).connect
-    return make(rest, access or Access())
-
-
-def _foreign(kind: str, registered: object, name: str, access: Access) -> Model:
-    make = getattr(registered, "connect", registered)
-    model = make(name, access) if callable(make) else make
-    if not isinstance(model, Model):
-        raise UsageError(f"{kind}: the package that registers it must give a Model, not {type(model).__name__}")
-    return model
+    connection: Model = import_module(CONNECTIONS[kind]).connect(rest, access)
+    return connection
 
 
 @asynccontextmanager

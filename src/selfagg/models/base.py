@@ -51,7 +51,7 @@ class Model(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
 
@@ -61,9 +61,7 @@ class AlwaysOpen:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         return None
 
 
@@ -97,9 +95,7 @@ class Forwarded:
     """A server's answer as it came.
 
     Attributes:
-        status: HTTP status.
-        headers: Its headers.
-        body: Its body in pieces as they arrive; raises `ModelError` where it breaks off.
+        body: Pieces as they arrive; raises `ModelError` where it breaks off.
     """
 
     status: int
@@ -127,7 +123,7 @@ class Forwards(Protocol):
         Args:
             body: JSON values, with the model's name at the server; None: no body.
             key: An API key in the place of the connection's own.
-            path: The route, below ``/v1``; absolute where it begins with a slash.
+            path: The route, below ``/v1``; below the server's root where it begins with a slash.
             method: HTTP's.
             headers: Further headers.
 

@@ -13,15 +13,12 @@ from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from selfagg.errors import ModelError
-from selfagg.models.pace import Pace
-from selfagg.models.retries import RetryPolicy, TransientError
+from selfagg.models.pace import Pace, RetryPolicy, TransientError
 
 TELL_S = 3.0
 """The shortest wait, in seconds, of which a person is told."""
-
 LOOK_S = 1.0
 """Seconds until the next look at the servers while all are full."""
-
 SLACK_S = 0.001
 """The time that a timer may come too early: clocks have a limited resolution."""
 
@@ -68,11 +65,7 @@ class Limiter(Generic[S]):
     """A queue of calls to one or several servers of the same model, which tries failed calls again.
 
     Each call goes to the server with the fewest calls in flight among those that take calls now. Where none takes
-    calls, the calls wait in order of arrival.
-
-    Attributes:
-        servers: The servers.
-        listeners: They are told of waits. Held weakly.
+    calls, the calls wait in order of arrival. Listeners are told of waits; they are held weakly.
     """
 
     def __init__(
@@ -93,24 +86,17 @@ class Limiter(Generic[S]):
         return sum(server.pace.limit for server in self.servers) if self.servers else math.inf
 
     def least_busy(self) -> S:
-        """Return the server that is best asked now.
-
-        Raises:
-            RuntimeError: The connection is closed.
-        """
+        """Return the server that is best asked now."""
         if not self.servers:
             raise RuntimeError("the connection is used outside of its `async with`")
         now = _now()
         return min(self.servers, key=lambda server: (server.pace.opens_at > now, len(server.pace.flights)))
 
     async def run(self, call: Callable[[S], Awaitable[T]]) -> tuple[T, int]:
-        """Call until the call succeeds.
+        """Call until the call succeeds; return the result and the number of tries.
 
         Args:
             call: Asks the server that it is given. Raises `TransientError` for a failure that may pass.
-
-        Returns:
-            The result and the number of tries.
 
         Raises:
             ModelError: The call failed for good, or tries or patience ran out.
@@ -134,56 +120,55 @@ class Limiter(Generic[S]):
             raise
 
     async def _try(self, server: S, flight: object, call: Callable[[S], Awaitable[T]]) -> T:
+        pace = server.pace
+        refused: ModelError | None = None
         try:
-            result = await call(server)
-        except TransientError as error:
-            self._failed(server, flight, error)
-            raise
-        except ModelError:  # a refusal for good is an answer too
-            self._answered(server, flight)
-            raise
-        else:
-            self._answered(server, flight)
+            try:
+                result = await call(server)
+            except TransientError as error:
+                self._failed(pace, flight, error)
+                raise
+            except ModelError as error:  # a refusal for good is an answer too
+                refused = error
+            self._taken_at = max(self._taken_at or 0.0, pace.flights[flight])
+            self._trouble_since = None
+            pace.answered(flight)
+            self._wait_is_over()
+            if refused:
+                raise refused
             return result
         finally:
-            server.pace.drop(flight)
+            pace.drop(flight)
             self._dispatch()
 
-    def _answered(self, server: S, flight: object) -> None:
-        self._taken_at = max(self._taken_at or 0.0, server.pace.flights[flight])
-        self._trouble_since = None
-        server.pace.answered(flight)
-        self._wait_is_over()
-
-    def _failed(self, server: S, flight: object, error: TransientError) -> None:
-        now, pace = _now(), server.pace
-        if self._trouble_since is None or self._others_at_work(pace.flights[flight]):
+    def _failed(self, pace: Pace, flight: object, error: TransientError) -> None:
+        now, since = _now(), pace.flights[flight]
+        others = any(start < since for server in self.servers for start in server.pace.flights.values())
+        if self._trouble_since is None or others:  # a server still works on a call that began before
             self._trouble_since = now
-        if pace.failed(flight, error, now):
-            if not error.wait_s:  # the last try comes when patience ends
-                end = max(now, self._trouble_since + self.policy.patience_s)
-                pace.closed_until = min(pace.closed_until, end)
-            log.info("waiting %.3g s: %s", pace.closed_until - now, error)
-        else:
+        if not pace.failed(flight, error, now):
             log.info("trying again: %s", error)
-
-    def _others_at_work(self, since: float) -> bool:
-        """Return True if a server still works on a call that began before this time."""
-        return any(start < since for server in self.servers for start in server.pace.flights.values())
+            return
+        if not error.wait_s:  # the last try comes when patience ends
+            end = max(now, self._trouble_since + self.policy.patience_s)
+            pace.closed_until = min(pace.closed_until, end)
+        log.info("waiting %.3g s: %s", pace.closed_until - now, error)
 
     # -- patience
 
     def _give_up_or_not(self, error: TransientError, state: _PacedCall) -> None:
-        """Count a failed try; raise `ModelError` if the call is not to be tried again."""
+        """Count a failed try; raise `ModelError` if the call is not to be tried again.
+
+        A try counts if the server took calls since the last one: else the server failed, and not the call.
+        """
         now, policy = _now(), self.policy
-        self._count(error, state, now)
+        if not error.busy and (self._taken_at is None or self._taken_at > state.failed_at):
+            state.counted += 1
+        state.failed_at = now
         if state.counted >= policy.tries:
             raise error.final(f" (given up after {_often(state.tries)})")
-        if (
-            self._taken_at is None
-            and not error.busy
-            and min(server.pace.closings for server in self.servers) > policy.tries
-        ):
+        closings = min(server.pace.closings for server in self.servers)
+        if self._taken_at is None and not error.busy and closings > policy.tries:
             raise self._gone(error, f" (given up after {_often(policy.tries)})", 0.0)
         opens_in = self._opens_in(now)
         left = policy.patience_s - (0.0 if self._trouble_since is None else now - self._trouble_since)
@@ -194,12 +179,6 @@ class Limiter(Generic[S]):
             raise self._gone(error, self._too_long(error.wait_s), opens_in)
         if now + opens_in > state.begun + policy.overall_s:
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
-
-    def _count(self, error: TransientError, state: _PacedCall, now: float) -> None:
-        """Count a try, if the server took calls since the last one: else the server failed, and not the call."""
-        if not error.busy and (self._taken_at is None or self._taken_at > state.failed_at):
-            state.counted += 1
-        state.failed_at = now
 
     def _opens_in(self, now: float) -> float:
         """Return the seconds until the first server opens again."""
@@ -223,16 +202,12 @@ class Limiter(Generic[S]):
 
     @property
     def _line(self) -> _Line[S]:
-        loop = asyncio.get_running_loop()
-        if loop not in self._lines:
-            self._lines[loop] = _Line()
-        return self._lines[loop]
+        return self._lines.setdefault(asyncio.get_running_loop(), _Line())
 
     async def _turn(self, state: _PacedCall) -> tuple[S, object]:
         """Wait until a server takes a call; return the server, and the call's mark among those in flight."""
         self.least_busy()
-        now = _now()
-        line = self._line
+        now, line = _now(), self._line
         if not line.waiting and (server := self._free(now)):
             flight = object()
             server.pace.start(flight, now)

@@ -20,18 +20,12 @@ _TAG = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})|(?P<frame>{_FRAME})",
 
 gpt-oss's marks lose their angle brackets where a server leaves special tokens out: ``analysisWe ...assistantfinal5``.
 """
-
-
-_FIRST_WORDS = ("<", "[", "◁", "analysis", "assistantfinal")
+_FIRST = re.compile(r"[<\[◁]|analysis|assistantfinal")
 """The beginnings of marks: far quicker to look for than the marks."""
-
-_FIRST = re.compile("|".join(map(re.escape, _FIRST_WORDS)))
 
 
 def _tags(text: str) -> Iterator[re.Match[str]]:
     """Yield the marks of a text in order."""
-    if not any(word in text for word in _FIRST_WORDS):
-        return
     end = 0
     for first in _FIRST.finditer(text):
         if first.start() >= end and (tag := _TAG.match(text, first.start())):
@@ -85,12 +79,7 @@ class Splitter:
         self._held = ""
 
     def feed(self, piece: str, *, last: bool = False) -> Iterator[tuple[Mark, str]]:
-        """Take a piece of text; yield what is certain.
-
-        Args:
-            piece: The next characters.
-            last: No more will come, so all that was held back is decided.
-        """
+        """Take a piece of text, after the ``last`` of which none comes; yield what is certain."""
         text, start = self._held + piece, 0
         end = len(text)
         for tag in _tags(text):
@@ -98,15 +87,25 @@ class Splitter:
             if not last and len(after) < _AFTER and "\n" not in after:
                 end = tag.start()
                 break
-            if (mark := self._meaning(tag, self._window(text, tag.start()), after)) is not None:
-                yield self._kind(), text[start : tag.start()]
-                start = tag.end()
-                yield self._turn(mark, tag), ""
+            mark = self._meaning(tag, self._window(text, tag.start()), after)
+            if mark is None:
+                continue
+            yield self._kind, text[start : tag.start()]
+            start = tag.end()
+            if tag.lastgroup == "open":
+                self._unclosed += 1
+                self._inside, self._bare = True, tag[0] == "analysis"
+            elif tag.lastgroup == "close":
+                self._unclosed = max(0, self._unclosed - 1)
+                self._sections += 1
+                self._inside = False
+            yield mark, ""
         if not last and (begun := _BEGUN.search(text, start, end)):
             end = begun.start()
-        yield self._kind(), text[start:end]
+        yield self._kind, text[start:end]
         self._before, self._held = self._window(text, end), text[end:]
 
+    @property
     def _kind(self) -> Mark:
         return Mark.REASONING if self._inside else Mark.RESPONSE
 
@@ -133,27 +132,12 @@ class Splitter:
             return Mark.LATE
         return Mark.BOUNDARY
 
-    def _turn(self, mark: Mark, tag: re.Match[str]) -> Mark:
-        """Go on behind a tag: inside or outside a section."""
-        if tag.lastgroup == "open":
-            self._unclosed += 1
-            self._inside, self._bare = True, tag[0] == "analysis"
-        elif tag.lastgroup == "close":
-            self._unclosed = max(0, self._unclosed - 1)
-            self._sections += 1
-            self._inside = False
-        return mark
-
 
 def split_reasoning(text: str) -> tuple[str, str]:
     """Split what a model wrote into its reasoning and the response, by the rule of `Splitter`.
 
-    Args:
-        text: The reply as it came.
-
-    Returns:
-        The reasoning (sections joined by an empty line) and the response, both without white space around them; a
-        text without tags is returned as it is, with no reasoning.
+    Sections of reasoning are joined by an empty line; both are without white space around them. A text without tags
+    is returned as it is, with no reasoning.
     """
     sections: list[list[str]] = [[]]
     response: list[str] = []
@@ -195,21 +179,16 @@ class Thinking:
             yield Delta(text="".join(self._space))
 
     def _shown(self, pieces: Iterable[tuple[Mark, str]]) -> Iterator[Delta]:
+        """Pass text on; the response of a reply with reasoning without the white space before its first word."""
         for mark, text in pieces:
-            if mark is Mark.RESPONSE:
-                yield from self._response(text)
-            elif mark is not Mark.REASONING:
+            if mark is Mark.REASONING:
+                yield from [Delta(reasoning=text)] if text else []
+            elif mark is not Mark.RESPONSE:
                 self._split = True
-            elif text:
-                yield Delta(reasoning=text)
-
-    def _response(self, text: str) -> Iterator[Delta]:
-        """Pass text on; of a reply with reasoning without the white space before its first word."""
-        if self._blank:
-            if not text.strip():
+            elif self._blank and not text.strip():
                 self._space += [text] if text else []
-                return
-            text = "".join([*self._space, text])
-            text, self._blank = text.lstrip() if self._split else text, False
-        if text:
-            yield Delta(text=text)
+            elif text:
+                if self._blank:
+                    text = "".join([*self._space, text])
+                    text, self._blank = text.lstrip() if self._split else text, False
+                yield Delta(text=text)

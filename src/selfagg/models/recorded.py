@@ -18,7 +18,7 @@ from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen
 from selfagg.run.subsets import address_random
 from selfagg.scoring import stated
-from selfagg.types import Message, Question, Reply, Request, Usage
+from selfagg.types import Message, Reply, Request, Usage
 
 
 def connect(name: str, access: Access) -> RecordedModel:
@@ -73,7 +73,12 @@ class RecordedModel(AlwaysOpen):
                 f"{self.name} holds first samples alone, and nobody to aggregate or judge them: use --method majority "
                 "or single (RSA of one population is -t 1)"
             )
-        samples = self._samples(question)
+        samples = self._by_id.get(question.id) or self._by_text.get(question.text.strip())
+        if samples is None:
+            raise UsageError(
+                f"{self.name} has no question {question.id!r}, neither by its id nor by its text; "
+                f"selfagg eval {self._path.name} -m {self.name} asks the file's own questions"
+            )
         there = len(samples.answers)
         if request.place >= there:
             raise UsageError(f"{self.name} has {there} samples of question {question.id}: ask for -n {there} or fewer")
@@ -82,12 +87,3 @@ class RecordedModel(AlwaysOpen):
         text = None if answer is None else stated(replace(question, gold=answer))
         usage = Usage(unknown=1) if samples.tokens is None else Usage(completion=samples.tokens[place])
         return Reply(text or "Recorded reply without an answer.", usage=usage)
-
-    def _samples(self, question: Question) -> Samples:
-        found = self._by_id.get(question.id) or self._by_text.get(question.text.strip())
-        if found is None:
-            raise UsageError(
-                f"{self.name} has no question {question.id!r}, neither by its id nor by its text; "
-                f"selfagg eval {self._path.name} -m {self.name} asks the file's own questions"
-            )
-        return found

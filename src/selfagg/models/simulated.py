@@ -20,7 +20,6 @@ import random
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from selfagg._internal.arguments import suggest
@@ -29,23 +28,16 @@ from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen, text_bytes
 from selfagg.types import Delta, Member, Message, Question, Reply, Request, Stop, Usage
 
-BYTES_PER_TOKEN = 4
-
 UNANSWERED = "Simulated reply without an answer."
 CUT_OFF = "Simulated reply, cut off before its answer"
-
 SLIP = 0.02
 """Chance that an aggregation of the law of skill is wrong whatever its candidates say."""
-
 LARGEST = 20
 """Largest ``skill`` and ``herd``: beyond it a weight is as good as infinite."""
-
 EASY = 0.98
 """Chance of a right first sample for an easy question."""
-
 LONGER = 1.6
 """The ratio of a wrong reply's length to a right one's in the law of skill; 1.6 to 2.3 in replies of Qwen3."""
-
 UNLIKE = 0.14
 """Spread of ``agree`` over questions, fitted to recorded replies of Qwen3."""
 
@@ -96,20 +88,19 @@ class Simulation:
     context: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("p", "spread", "easy", "hopeless", "rescue", "keep", "unanswered", "agree", "fail", "untold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is a share from 0 to 1")
+        for name, value in dataclasses.asdict(self).items():
+            lowest = 1 if name in ("wrong", "tokens", "slots") else 0
+            if name in ("p", "spread", "easy", "hopeless", "rescue", "keep", "unanswered", "agree", "fail", "untold"):
+                if not 0 <= value <= 1:
+                    raise UsageError(f"simulated: {name} = {value}, but it is a share from 0 to 1")
+            elif not lowest <= value < math.inf:
+                raise UsageError(f"simulated: {name} = {value}, but it is at least {lowest}")
+            elif name in ("skill", "herd") and value > LARGEST:
+                raise UsageError(f"simulated: {name} = {value}, but it is at most {LARGEST}")
         if self.easy + self.hopeless > 1:
             raise UsageError(
                 f"simulated: easy = {self.easy} and hopeless = {self.hopeless} are more than all questions"
             )
-        least = {"wrong": 1, "tokens": 1, "slots": 1} | dict.fromkeys(("skill", "herd", "cv", "speed", "context"), 0)
-        for name, lowest in least.items():
-            if not lowest <= getattr(self, name) < math.inf:
-                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is at least {lowest}")
-        for name in ("skill", "herd"):
-            if getattr(self, name) > LARGEST:
-                raise UsageError(f"simulated: {name} = {getattr(self, name)}, but it is at most {LARGEST}")
 
 
 _CONTEST = Simulation(wrong=20, tokens=1500, cv=0.5)
@@ -157,28 +148,30 @@ class SimulatedModel(AlwaysOpen):
 
     def __init__(self, simulation: Simulation, name: str = "simulated:", access: Access | None = None) -> None:
         access = access or Access()
-        self.simulation = simulation
-        self.name = name
+        self.simulation, self.name = simulation, name
         self.concurrency = access.concurrency or simulation.slots
         self.context: int | None = access.context or simulation.context or None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Count a token for every four bytes."""
-        return -(-text_bytes(messages) // BYTES_PER_TOKEN)
+        return -(-text_bytes(messages) // 4)
 
     async def sample(self, request: Request) -> Reply:
         """Return a reply, right or wrong, short or long, that follows from the simulation and the seed."""
-        async with aclosing(self._pieces(request, whole=True)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Reply):
-                    return piece
-        raise AssertionError("the last piece is the reply")
+        reply = await self._reply(request)
+        await asyncio.sleep(reply.seconds)
+        return reply
 
-    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Yield the reply of `sample` word by word, over the time that it takes."""
-        return self._pieces(request, whole=False)
+        reply = await self._reply(request)
+        words = re.findall(r"\S+\s*", reply.text)
+        for word in words:
+            await asyncio.sleep(reply.seconds / len(words))
+            yield Delta(word)
+        yield reply
 
-    async def _pieces(self, request: Request, *, whole: bool) -> AsyncGenerator[Delta | Reply, None]:
+    async def _reply(self, request: Request) -> Reply:
         simulation, chance = self.simulation, random.Random(request.seed)
         prompt_tokens = await self.count_tokens(request.messages)
         limit = request.sampling.max_tokens or simulation.tokens
@@ -192,15 +185,9 @@ class SimulatedModel(AlwaysOpen):
         if luck < simulation.fail:
             await asyncio.sleep(seconds)
             raise ModelError("simulated failure")
-        stop = Stop.FINISHED
-        if length > limit:
-            text, stop = CUT_OFF, Stop.LENGTH
-        words = [text] if whole else re.findall(r"\S+\s*", text)
-        for word in words:
-            await asyncio.sleep(seconds / len(words))
-            yield Delta(word)
         told = Usage(unknown=1) if chance.random() < simulation.untold else Usage(prompt_tokens, 0, min(length, limit))
-        yield Reply(text, stop=stop, usage=told, seconds=seconds)
+        text, stop = (CUT_OFF, Stop.LENGTH) if length > limit else (text, Stop.FINISHED)
+        return Reply(text, stop=stop, usage=told, seconds=seconds)
 
     def _length(self, chance: random.Random) -> int:
         variance = 2 * math.log(math.hypot(1, self.simulation.cv))

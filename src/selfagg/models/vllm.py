@@ -12,17 +12,21 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
 
 from selfagg._internal.arguments import suggest
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
-from selfagg.models.chat_template import FIELD, encoded, template_settings
-from selfagg.models.openai.assembly import Thinking
-from selfagg.models.reasoning import split_reasoning
-from selfagg.models.transformers.checkpoints import must_be_cached, require_chat_template, short_name
+from selfagg.models.reasoning import Thinking, split_reasoning
+from selfagg.models.transformers.checkpoints import (
+    FIELD,
+    encoded,
+    must_be_cached,
+    require_chat_template,
+    short_name,
+    template_settings,
+)
 from selfagg.types import Delta, Message, Reply, Request, Stop, Usage
 
 _OWN: Final = ("n", "seed", "stop", "output_kind", "prompt_logprobs")
@@ -78,8 +82,7 @@ class VLLMModel:
         self.name = f"vllm:{short_name(name)}"
         self.concurrency = concurrency or 256
         self.context = context
-        self._model = name
-        self._settings = dict(settings or {})
+        self._model, self._settings = name, dict(settings or {})
         self._given_concurrency, self._given_context = concurrency, context
         self._engine: Any = None
 
@@ -87,18 +90,14 @@ class VLLMModel:
         return f"VLLMModel({self._model!r}, {self._settings!r})"
 
     async def __aenter__(self) -> Self:
-        """Load the model and start the engine.
-
-        Raises:
-            UsageError: vLLM is not installed, cannot load the model or refuses a setting.
-        """
+        """Load the model and start the engine, or raise `UsageError`."""
         await asyncio.to_thread(self._load)
         engine = self._engine
         try:
             self._tokenizer: Any = engine.get_tokenizer()
             require_chat_template(self._tokenizer, self._model)
         except BaseException:
-            await self.__aexit__(None, None, None)
+            await self.__aexit__()
             raise
         self.context = engine.model_config.max_model_len
         config = engine.vllm_config
@@ -106,9 +105,7 @@ class VLLMModel:
         self.concurrency = self._given_concurrency or calls
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """End the engine and its processes; calls still running fail."""
         engine, self._engine = self._engine, None
         if engine is not None:
@@ -146,31 +143,51 @@ class VLLMModel:
 
         Log-probabilities are the model's own, at a temperature of 1, one for each token that ``usage`` counts.
         """
-        written = _PartialReply()
-        async with aclosing(self._outputs(request, "FINAL_ONLY")) as outputs:
-            async for output in outputs:
-                written.add(output)
-        return written.reply()
+        async with aclosing(self._replies(request, "FINAL_ONLY")) as items:
+            reply = [item async for item in items][-1]
+        assert isinstance(reply, Reply)  # noqa: S101 - the last item
+        return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Sample one reply and hand it out as it is written; the last item is the whole `Reply`."""
-        written, thinking = _PartialReply(), Thinking()
-        async with aclosing(self._outputs(request, "DELTA")) as outputs:
-            async for output in outputs:
-                for delta in thinking.feed(written.add(output)):
+        thinking = Thinking()
+        async with aclosing(self._replies(request, "DELTA")) as items:
+            async for item in items:
+                for delta in thinking.feed(item) if isinstance(item, str) else thinking.rest():
                     yield delta
-        for delta in thinking.rest():
-            yield delta
-        yield written.reply()
+                if isinstance(item, Reply):
+                    yield item
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
         return len(await encoded(self._tokenizer, messages, {}))
 
-    async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
-        """Yield the engine's outputs for a request."""
+    async def _replies(self, request: Request, kind: str) -> AsyncGenerator[str | Reply, None]:
+        """Yield the pieces of a reply's text as the engine gives them, and the whole at the end."""
         if self._engine is None:
             raise RuntimeError("the model is used outside of its `async with`")
+        start, texts, tokens, finish = time.perf_counter(), list[str](), 0, None
+        logprobs: list[float] = []
+        usage = Usage()
+        async with aclosing(self._outputs(request, kind)) as outputs:
+            async for output in outputs:
+                part = output.outputs[0]
+                texts.append(part.text)
+                tokens += len(part.token_ids)
+                finish = part.finish_reason or finish
+                usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, tokens)
+                if part.logprobs is not None:
+                    logprobs += [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
+                yield str(part.text)
+        if finish not in ("stop", "length"):
+            raise ModelError(f"vLLM broke the call off ({finish or 'without a word'})")
+        reasoning, text = split_reasoning("".join(texts))
+        stop = Stop.LENGTH if finish == "length" else Stop.FINISHED
+        noted = tuple(logprobs) if request.sampling.logprobs else None
+        yield Reply(text, reasoning, stop, usage, noted, seconds=time.perf_counter() - start)
+
+    async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
+        """Yield the engine's outputs for a request."""
         prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
         if self.context is not None and len(prompt) >= self.context:
             raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
@@ -178,10 +195,9 @@ class VLLMModel:
         parameters = _parameters(request, kind, own, room=(self.context or 0) - len(prompt))
         dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
         refused = import_module("vllm.exceptions").VLLMClientError
+        given = {"prompt_token_ids": prompt}
         try:
-            async with aclosing(
-                self._engine.generate({"prompt_token_ids": prompt}, parameters, uuid4().hex)
-            ) as outputs:
+            async with aclosing(self._engine.generate(given, parameters, uuid4().hex)) as outputs:
                 async for output in outputs:
                     yield output
         except dead:
@@ -192,48 +208,8 @@ class VLLMModel:
             raise ModelError(f"vLLM broke the call off: {_reason(error)}") from None
 
 
-@dataclasses.dataclass(slots=True)
-class _PartialReply:
-    """The part of a reply that the engine has given so far."""
-
-    text: str = ""
-    tokens: int = 0
-    logprobs: list[float] | None = None
-    finish: str | None = None
-    usage: Usage = dataclasses.field(default_factory=Usage)
-    start: float = dataclasses.field(default_factory=time.perf_counter)
-
-    def add(self, output: Any) -> str:
-        """Take an output; return the text that is new."""
-        part = output.outputs[0]
-        self.text += part.text
-        self.tokens += len(part.token_ids)
-        self.finish = part.finish_reason or self.finish
-        if part.logprobs is not None:
-            chosen = [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
-            self.logprobs = [*(self.logprobs or []), *chosen]
-        self.usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, self.tokens)
-        return str(part.text)
-
-    def reply(self) -> Reply:
-        """Return the whole reply; raise `ModelError` if the engine gave up within it."""
-        if self.finish not in ("stop", "length"):
-            raise ModelError(f"vLLM broke the call off ({self.finish or 'without a word'})")
-        reasoning, text = split_reasoning(self.text)
-        stop = Stop.LENGTH if self.finish == "length" else Stop.FINISHED
-        logprobs = None if self.logprobs is None else tuple(self.logprobs)
-        return Reply(text, reasoning, stop, self.usage, logprobs, seconds=time.perf_counter() - self.start)
-
-
 def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: int) -> Any:
-    """Return a request in vLLM's terms.
-
-    Args:
-        request: Its ``extra_body`` may hold any sampling parameter that selfagg does not set itself.
-        kind: The form in which the engine hands the reply out.
-        own: The checkpoint's recommendations, for settings that the request leaves open.
-        room: Most tokens of the reply.
-    """
+    """Return a request in vLLM's terms; settings that it leaves open are the checkpoint's ``own``."""
     vllm = import_module("vllm")
     sampling = request.sampling
     extra = {name: value for name, value in sampling.extra_body.items() if name != FIELD}

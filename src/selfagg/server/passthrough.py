@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from selfagg.errors import ModelError
 from selfagg.models.base import Forwarded, Forwards
-from selfagg.models.openai.bodies import error_status, refusal_of
+from selfagg.models.openai.refusal import error_status, refusal
 from selfagg.server.access import key_of
 from selfagg.server.disconnect import Pieces, Stream, opened
 from selfagg.server.errors import MESSAGES, APIError, Json, api_error, renamed
@@ -118,17 +118,17 @@ def _checked(answer: Forwarded, body: bytes, path: str, asked: str) -> bytes:
     if path != _CHAT and answer.status < 400 and not isinstance(told, Mapping):
         return body  # a list of scores, sound, text
     status = answer.status if answer.status >= 400 else error_status(told) or answer.status
-    refusal = refusal_of(status, told if told is not None else "", (), answer.headers)
-    if status in (404, 405, 501) and path != _CHAT and not refusal.no_model:
-        raise NoRoute(asked, refusal.message if status == 501 else "")
+    found = refusal(status, told, answer.headers)
+    if status in (404, 405, 501) and path != _CHAT and not found.no_model:
+        raise NoRoute(asked, found.message if status == 501 else "")
     if isinstance(told, Mapping) and status == answer.status < 500 and status not in (401, 403):
         return body
-    words = f": {refusal.message}" if refusal.message else ""
+    words = f": {found.message}" if found.message else ""
     if status in (401, 403):
         raise APIError(502, f"the model's server refused this server's key ({status})", code="backend_error")
     if status >= 500 or not isinstance(told, Mapping):
         status = max(status, 502)
-    raise api_error(ModelError(f"the model's server answered {refusal.status}{words}", status=status))
+    raise api_error(ModelError(f"the model's server answered {found.status}{words}", status=status))
 
 
 async def relayed(service: Service, request: Request) -> Response:

@@ -19,7 +19,7 @@ from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model
 from selfagg.models.openai.network import allow_many_connections
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
 from selfagg.server.settings import ServeSettings

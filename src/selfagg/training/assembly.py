@@ -15,7 +15,7 @@ from typing import Any
 
 from selfagg.errors import TooLong, UsageError
 from selfagg.models import Model
-from selfagg.models.openai.counting import estimate_tokens
+from selfagg.models.openai.discovery import estimate_tokens
 from selfagg.prompts import Prompt, aggregation, first
 from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
 from selfagg.prompts.prompt import candidate_format_named

@@ -14,12 +14,11 @@ from openai_faults import Fault, FaultServer, completion, fine, refuse, send, st
 
 from selfagg.errors import UsageError
 from selfagg.models.openai import client
-from selfagg.models.openai.address import read_address
+from selfagg.models.openai.address import Credentials, read_address
 from selfagg.models.openai.client import Server
-from selfagg.models.openai.credentials import Credentials
 from selfagg.models.openai.refusal import Refusal
-from selfagg.models.openai.sse import DONE
-from selfagg.models.retries import TransientError
+from selfagg.models.openai.wire import DONE
+from selfagg.models.pace import TransientError
 
 CHAT = "chat/completions"
 LIVELY: list[bytes | float] = [b": keep-alive\n\n", 0.05] * 40
@@ -63,8 +62,8 @@ async def test_a_post_is_redirected_with_its_body(status: int) -> None:
     async with FaultServer() as there, FaultServer() as here:
         here.script = [send_moved(status, f"{there.url}/{CHAT}")]
         async with opened(here.url) as server:
-            assert await server.post(CHAT, {"a": 1}) == completion()
-            assert await server.post(CHAT, {"a": 2}) == completion()
+            assert await server.ask(CHAT, {"a": 1}) == completion()
+            assert await server.ask(CHAT, {"a": 2}) == completion()
             assert server.url == there.url
         assert there.bodies == [{"a": 1}, {"a": 2}]
         assert here.calls == 1
@@ -83,7 +82,7 @@ async def test_the_key_is_not_sent_to_another_host() -> None:
         here.script = [send_moved(308, f"{there.url.replace('127.0.0.1', 'localhost')}/{CHAT}")]
         async with opened(here.url) as server:
             with pytest.raises(UsageError, match="redirects to http://localhost"):
-                await server.post(CHAT, {})
+                await server.ask(CHAT, {})
         assert not there.calls
 
 
@@ -92,7 +91,7 @@ async def test_a_redirect_in_a_circle_ends() -> None:
         here.script = [send_moved(307, f"{here.url}/{CHAT}")] * 9
         async with opened(here.url) as server:
             with pytest.raises(UsageError, match="redirects without end"):
-                await server.post(CHAT, {})
+                await server.ask(CHAT, {})
 
 
 async def test_comments_are_no_sign_of_life() -> None:
@@ -139,7 +138,7 @@ async def test_a_server_that_does_not_stream() -> None:
 )
 async def test_an_error_within_an_answer_of_200(sent: object, status: int, words: str) -> None:
     async with FaultServer(send(sent), stream([{"choices": []}, sent])) as here, opened(here.url) as server:
-        for ask in (server.post(CHAT, {}), events(server)):
+        for ask in (server.ask(CHAT, {}), events(server)):
             with pytest.raises(Refusal) as refused:
                 await ask
             assert refused.value.status == status
@@ -149,7 +148,7 @@ async def test_an_error_within_an_answer_of_200(sent: object, status: int, words
 async def test_a_web_page_is_told_as_one() -> None:
     page = "<!DOCTYPE html><html><head><title>x</title></head><body>Sign  in</body></html>"
     async with FaultServer(send(page), send(page)) as here, opened(here.url) as server:
-        for ask in (server.post(CHAT, {}), events(server)):
+        for ask in (server.ask(CHAT, {}), events(server)):
             with pytest.raises(Refusal) as refused:
                 await ask
             assert refused.value.message == "a web page instead of JSON (Sign in)"
@@ -162,7 +161,7 @@ async def test_a_secret_of_the_address_is_scrubbed() -> None:
         url = here.url.replace("://", "://me:pass-word@") + "?key=hidden-value"
         async with opened(url) as server:
             with pytest.raises(Refusal) as refused:
-                await server.post(CHAT, {})
+                await server.ask(CHAT, {})
         assert refused.value.message == "key=*** of me:*** is bad"
 
 
@@ -173,7 +172,7 @@ async def test_a_dead_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://me:word@127.0.0.1:9")
     async with opened("http://127.0.0.1:8/v1") as server:
         with pytest.raises(TransientError, match=r"by the proxy http://127.0.0.1:9 ") as lost:
-            await server.get("models")
+            await server.ask("models")
     assert lost.value.unreachable
 
 
@@ -183,15 +182,15 @@ async def test_a_connection_serves_each_event_loop() -> None:
         async def elsewhere() -> object:
             server.open()
             try:
-                return await server.post(CHAT, {})
+                return await server.ask(CHAT, {})
             finally:
                 await server.close()
 
         assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) == completion()
-        assert json.dumps(await server.post(CHAT, {}))
+        assert json.dumps(await server.ask(CHAT, {}))
 
 
 async def test_used_outside_of_its_block() -> None:
     server = Server(read_address("http://host/v1"), Credentials("k", None), timeout_s=1.0)
     with pytest.raises(RuntimeError, match="outside"):
-        await server.get("models")
+        await server.ask("models")

@@ -10,9 +10,9 @@ from aiohttp import web
 from openai_faults import Fault, FaultServer, refuse, send
 
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai.credentials import Credentials
+from selfagg.models.openai.address import Credentials
 from selfagg.models.openai.discovery import ServedModel, served_models
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.pace import RetryPolicy
 from selfagg.types import Question, Request, Sampling
 
 KEYS = Credentials("key", None)

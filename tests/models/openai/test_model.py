@@ -41,14 +41,15 @@ from selfagg.models import Access
 from selfagg.models import connect as connect_by_name
 from selfagg.models.base import Model
 from selfagg.models.openai import OpenAIModel, client, discovery
-from selfagg.models.openai.counting import estimate_tokens
-from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.discovery import ServedModel, served_models
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.openai.address import Credentials
+from selfagg.models.openai.discovery import ServedModel, estimate_tokens, served_models
+from selfagg.models.pace import RetryPolicy
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
 KEY = "sk-test-0123456789abcdef"
 QUICK = RetryPolicy(tries=4, first_s=0.01, longest_s=0.02, patience_s=5.0)
+SLOW = RetryPolicy(first_s=30.0)
+"""Pauses that no busy machine outlasts."""
 
 
 def connect(server: FaultServer, **options: Any) -> OpenAIModel:
@@ -412,7 +413,7 @@ class TestLearning:
     async def test_a_dead_replica_is_no_reason_to_stop(
         self, server: FaultServer, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with connect(server, base_urls=["http://127.0.0.1:9/v1", server.url]) as model:
+        async with connect(server, base_urls=["http://127.0.0.1:9/v1", server.url], retries=SLOW) as model:
             assert (await model.sample(ask())).tries == 1
         assert "cannot connect to http://127.0.0.1:9/v1" in caplog.text
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from selfagg.models.openai.bodies import refusal
-from selfagg.models.openai.counting import estimate_tokens
+from selfagg.models.openai.discovery import estimate_tokens
 from selfagg.models.openai.profile import NEUTRAL, Profile
-from selfagg.models.openai.refusal import Refusal
+from selfagg.models.openai.refusal import Refusal, refusal
 from selfagg.types import Question, Reply, Request, Sampling, Stop, Usage
 
 ENGINE = NEUTRAL["vllm"]

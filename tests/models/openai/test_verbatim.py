@@ -12,8 +12,8 @@ from openai_faults import FaultServer, completion, hang, refuse, reset, send, st
 
 from selfagg.errors import ModelError
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai.counting import IMAGE_TOKENS, estimate_tokens
-from selfagg.models.retries import RetryPolicy
+from selfagg.models.openai.discovery import IMAGE_TOKENS, estimate_tokens
+from selfagg.models.pace import RetryPolicy
 from selfagg.types import Delta, Question, Reply, Request, Sampling
 
 REQUEST = Request(

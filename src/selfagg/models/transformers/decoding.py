@@ -1,15 +1,16 @@
-"""Rows of a transformers model that are written together; finished ones leave and others join at any token."""
+"""Replies that a transformers model writes together: finished ones leave and others join at any token."""
 
 from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from selfagg._internal.machine import memory
 from selfagg.errors import UsageError
-from selfagg.models.transformers.sampling import Choice, Sampler
 
 if TYPE_CHECKING:
     import torch
@@ -19,36 +20,38 @@ _SHARE_GONE = 8
 """The batch's tensors shrink when one row in so many is done: each time, the cache is copied."""
 _BYTES = 4
 """Most tokens that a character may be spread over."""
+_PREFILL = 16_384
+"""Most tokens of prompts that are read at once: more need memory and gain nothing."""
+_JOIN_SHARE, _JOIN_STEPS = 4, 16
+"""Rows join a running batch once they are a quarter of it, or after so many tokens: each join costs a step."""
+_FREE_SHARE = 2
+"""Of what is free on the device, the cache may take half: the other half is for what a step needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The settings by which the tokens of a row are chosen."""
+
+    temperature: float = 1.0  # 0 takes the likeliest token
+    top_p: float = 1.0
+    top_k: int = 0  # only so many of the likeliest tokens; 0 for all
+    min_p: float = 0.0  # only tokens with at least this share of the likeliest token's probability
 
 
 @dataclass(eq=False, slots=True)
 class DecodingRow:
-    """One reply in the making.
-
-    Attributes:
-        prompt: Tokens.
-        limit: Most new tokens.
-        choice: The choice of tokens, and
-        chance: by which random numbers.
-        stops: Strings that end it.
-        logprobs: True if to note each token's log-probability.
-        tokens: The tokens written so far; the token that ends a reply included.
-        noted: Log-probabilities of the tokens, by the model at a temperature of 1.
-        ended: True if the model ended it, by a token of its own or a stop string.
-        cancelled: Set by whoever gave up waiting.
-        start: Time of the call, by `time.perf_counter`.
-    """
+    """One reply in the making."""
 
     prompt: list[int]
-    limit: int
+    limit: int  # most new tokens
     choice: Choice
     chance: random.Random
     stops: tuple[str, ...] = ()
     logprobs: bool = False
-    tokens: list[int] = field(default_factory=list)
-    noted: list[float] = field(default_factory=list)
-    ended: bool = False
-    cancelled: bool = False
+    tokens: list[int] = field(default_factory=list)  # written so far; the token that ends a reply included
+    noted: list[float] = field(default_factory=list)  # their log-probabilities, at a temperature of 1
+    ended: bool = False  # by a token of the model's own or a stop string
+    cancelled: bool = False  # set by whoever gave up waiting
     start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -67,36 +70,20 @@ class Decoding:
 
     The rows' keys and values lie flush right in one cache, so that all rows write at its end; what is left of a
     shorter row is masked. Layers with a sliding window keep all tokens, and mask those out of it.
-
-    Attributes:
-        rows: Those that are being written.
     """
 
     def __init__(self, model: PreTrainedModel, decode: Callable[[list[int]], str], ends: frozenset[int]) -> None:
-        """Create an empty batch.
-
-        Args:
-            model: In evaluation mode.
-            decode: Turns tokens into text, for stop strings.
-            ends: Tokens that end a reply.
-        """
-        self._model = model
-        self._decode = decode
-        self._ends = ends
+        """Create an empty batch; ``decode`` turns tokens into text, for stop strings, and ``ends`` end a reply."""
+        self._model, self._decode, self._ends = model, decode, ends
         self.rows: list[DecodingRow] = []
         self._places: list[DecodingRow | None]  # the rows of the tensors; None: done, and not taken out yet
         self._cache: DynamicCache
         self._lengths: torch.Tensor  # of each place: tokens in the cache
         self._last: torch.Tensor  # of each place: the token written last, which is not in the cache yet
-        self._sampler: Sampler
         self.clear()
 
     def join(self, rows: Sequence[DecodingRow]) -> list[DecodingRow]:
-        """Read the prompts of further rows, and the tokens already written of them, and write one token of each row.
-
-        Returns:
-            Those that are done now.
-        """
+        """Read the prompts of further rows, and what is written of them; write a token each; return those done now."""
         import torch
         from transformers import DynamicCache
 
@@ -105,8 +92,7 @@ class Decoding:
         padded = torch.tensor([[0] * (longest - len(text)) + text for text in texts], device=device)
         lengths = torch.tensor([len(text) for text in texts], device=device)
         cache = DynamicCache()
-        logits = self._forward(padded, lengths, cache)
-        last = self._write(rows, logits, Sampler([row.choice for row in rows], device))
+        last = self._write(rows, self._forward(padded, lengths, cache))
         if self.rows:
             self._compact()
             _widen(self._cache, cache)
@@ -115,18 +101,12 @@ class Decoding:
             self._cache, self._lengths, self._last = cache, lengths, last
         self.rows += rows
         self._places += rows
-        self._sampler = Sampler([row.choice for row in self.rows], device)
         return self._leave()
 
     def step(self) -> list[DecodingRow]:
-        """Write one token of each row.
-
-        Returns:
-            Those that are done now.
-        """
+        """Write one token of each row; return those that are done now."""
         self._lengths = self._lengths + 1
-        logits = self._forward(self._last.unsqueeze(-1), self._lengths, self._cache)
-        self._last = self._write(self._places, logits, self._sampler)
+        self._last = self._write(self._places, self._forward(self._last.unsqueeze(-1), self._lengths, self._cache))
         return self._leave()
 
     def clear(self) -> list[DecodingRow]:
@@ -155,9 +135,9 @@ class Decoding:
             ).logits
         return logits[:, -1].float()
 
-    def _write(self, places: Sequence[DecodingRow | None], logits: torch.Tensor, sampler: Sampler) -> torch.Tensor:
+    def _write(self, places: Sequence[DecodingRow | None], logits: torch.Tensor) -> torch.Tensor:
         numbers = [0.0 if row is None else row.chance.random() for row in places]
-        drawn = sampler.draw(logits, numbers)
+        drawn = draw(logits, [row.choice if row else Choice(0.0) for row in places], numbers)
         noted: list[Any] = [None] * len(places)
         if any(row is not None and row.logprobs for row in places):
             noted = logits.log_softmax(-1).gather(-1, drawn.unsqueeze(-1)).squeeze(-1).tolist()
@@ -165,15 +145,12 @@ class Decoding:
             if row is None:
                 continue
             row.tokens.append(token)
-            if row.logprobs:
-                row.noted.append(logprob)
-            row.ended = token in self._ends or (bool(row.stops) and self._is_stopped(row))
+            row.noted += [logprob] if row.logprobs else []
+            row.ended = token in self._ends
+            if row.stops and not row.ended:  # in the last characters: earlier calls have looked at the ones before
+                tail = self._decode(row.tokens[-_BYTES * max(map(len, row.stops)) - _BYTES :])
+                row.ended = any(stop in tail for stop in row.stops)
         return drawn
-
-    def _is_stopped(self, row: DecodingRow) -> bool:
-        """Return True if a stop string is in the last characters; earlier calls have looked at the ones before."""
-        tail = self._decode(row.tokens[-_BYTES * max(map(len, row.stops)) - _BYTES :])
-        return any(stop in tail for stop in row.stops)
 
     def _leave(self) -> list[DecodingRow]:
         """Remove the rows that are done, and return them."""
@@ -200,7 +177,40 @@ class Decoding:
             layer.keys, layer.values = layer.keys[kept, :, -longest:], layer.values[kept, :, -longest:]
         self._lengths, self._last = self._lengths[kept], self._last[kept]
         self._places = list(self.rows)
-        self._sampler = Sampler([row.choice for row in self.rows], device)
+
+
+def draw(logits: torch.Tensor, choices: Sequence[Choice], numbers: Sequence[float]) -> torch.Tensor:
+    """Draw the next token of each row: the one at which the summed probabilities pass the row's random number.
+
+    So its choice hangs on nothing but its own logits, of shape (rows, vocabulary), and its own number of [0, 1).
+    """
+    import torch
+
+    likeliest = logits.argmax(-1)
+    if all(choice.temperature == 0 for choice in choices):
+        return likeliest
+
+    def column(values: Sequence[float], dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.tensor(values, dtype=dtype, device=logits.device).unsqueeze(-1)
+
+    temperatures = column([choice.temperature for choice in choices])
+    probabilities = (logits / temperatures.clamp(min=1e-6)).softmax(-1)
+    cut = [place for place, one in enumerate(choices) if one.temperature and (one.top_p < 1 or one.top_k or one.min_p)]
+    if cut:  # the cut tokens get 0; the likeliest token always stays
+        ordered, tokens = probabilities[cut].sort(dim=-1, descending=True, stable=True)
+        size = ordered.shape[-1]
+        keep = (ordered.cumsum(-1) - ordered) < column([choices[place].top_p for place in cut])
+        keep &= torch.arange(size, device=logits.device) < column(
+            [float(choices[place].top_k or size) for place in cut]
+        )
+        keep &= ordered >= column([choices[place].min_p for place in cut]) * ordered[:, :1]
+        keep[:, 0] = True
+        probabilities[cut] = torch.zeros_like(ordered).scatter(-1, tokens, ordered * keep)
+    precise = torch.float32 if logits.device.type == "mps" else torch.float64  # MPS has none of 64 bits
+    summed = probabilities.cumsum(-1, dtype=precise)
+    marks = column(numbers, precise) * summed[:, -1:]
+    drawn = torch.searchsorted(summed, marks, right=True).squeeze(-1).clamp(max=logits.shape[-1] - 1)
+    return torch.where(temperatures.squeeze(-1) == 0, likeliest, drawn)
 
 
 def _filled(cache: DynamicCache) -> list[Any]:
@@ -221,6 +231,89 @@ def _widen(cache: DynamicCache, other: DynamicCache) -> None:
             setattr(layer, name, torch.cat([pad(part, (0, 0, longest - part.shape[-2], 0)) for part in parts]))
 
 
+Outcome = tuple[DecodingRow, Exception | None]
+
+
+class Queue:
+    """Rows that wait to be written, as many at once as memory holds, alike in length."""
+
+    def __init__(self, decoding: Decoding, *, most: int, room: int) -> None:
+        self._most, self._room = most, room  # rows at once, and tokens in the cache: falls when memory ran out
+        self.arrived: deque[DecodingRow] = deque()  # any thread may append, the one that runs empties it
+        self._decoding = decoding
+        self._waiting: list[DecodingRow] = []
+        self._steps = 0
+
+    def run(self, deliver: Callable[[Sequence[Outcome]], None]) -> None:
+        """Write until nothing waits; hand out the rows that are done, each with the failure if it failed."""
+        running = self._decoding
+        while True:
+            while self.arrived:
+                self._waiting.append(self.arrived.popleft())
+            self._waiting = [row for row in self._waiting if not row.cancelled]
+            joining = self._joining()
+            if not joining and not running.rows:
+                return
+            try:
+                done = running.join(joining) if joining else running.step()
+            except Exception as error:
+                deliver(self._failed(error, [*running.clear(), *joining]))
+                continue
+            self._steps = 0 if joining else self._steps + 1
+            if done:
+                deliver([(row, None) for row in done])
+
+    def _joining(self) -> list[DecodingRow]:
+        """Return the rows that join the batch now: the one that waits longest and those most like it."""
+        running = self._decoding.rows
+        if not self._waiting:
+            return []
+        if running and len(self._waiting) * _JOIN_SHARE < len(running) and self._steps < _JOIN_STEPS:
+            return []
+        first = self._waiting[0]
+        chosen: list[DecodingRow] = []
+        longest = max((row.most for row in running), default=0)
+        prompt = 0
+        for row in sorted(self._waiting, key=lambda row: abs(row.most - first.most)):
+            longest, prompt = max(longest, row.most), max(prompt, len(row.prompt) + len(row.tokens))
+            rows = len(running) + len(chosen) + 1
+            fits = rows <= self._most and rows * longest <= self._room and (len(chosen) + 1) * prompt <= _PREFILL
+            if not fits and (chosen or running):
+                break
+            chosen.append(row)
+        taken = set(chosen)
+        self._waiting = [row for row in self._waiting if row not in taken]
+        return chosen
+
+    def _failed(self, error: Exception, rows: list[DecodingRow]) -> list[Outcome]:
+        """Return the outcomes of a batch that could not be written; out of memory, try half as much at once instead."""
+        import torch
+
+        full = isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+        if not full or len(rows) == 1:
+            return [(row, error) for row in rows]
+        if torch.accelerator.is_available():
+            torch.accelerator.empty_cache()  # fragments of what torch keeps in reserve may be missing
+        self._room = min(self._room, len(rows) * max(row.most for row in rows)) // 2
+        self._waiting = rows + self._waiting
+        return []
+
+
+def cache_room(model: PreTrainedModel) -> int:
+    """Return the tokens of a model's key-value cache that fit into half of the memory that is free now."""
+    import torch
+
+    text: Any = model.config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    token: int = 2 * text.num_hidden_layers * heads * width * model.dtype.itemsize
+    if model.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(model.device)
+    else:
+        free = memory() // _FREE_SHARE
+    return max(1, free // _FREE_SHARE // token)
+
+
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Return the tokens that end a reply, by the model's generation settings and by its tokenizer."""
     given = model.generation_config.eos_token_id if model.generation_config else None
@@ -233,10 +326,7 @@ def require_batchable(model: PreTrainedModel, name: str) -> None:
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    if any(
-        type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer)
-        for layer in DynamicCache(config=model.config).layers
-    ):
-        raise UsageError(
-            f"{name} is of a kind ({model.config.model_type}) that cannot be batched here; vLLM may serve it"
-        )
+    known = (DynamicLayer, DynamicSlidingWindowLayer)
+    if any(type(layer) not in known for layer in DynamicCache(config=model.config).layers):
+        kind = model.config.model_type
+        raise UsageError(f"{name} is of a kind ({kind}) that cannot be batched here; vLLM may serve it")

