@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.training.metrics import MetricsFile, flat, summary
-from selfagg.training.rollouts import Rollout, read_rollouts, write_rollouts
+from selfagg.training.run_folder import MetricsFile, Rollout, read_rollouts, step_metrics, write_rollouts
+from selfagg.training.trainer import flat
 
 
 def rollout(
@@ -23,14 +23,14 @@ def test_plain_and_aggregation_prompts_are_counted_apart() -> None:
         rollout(0.0, c=0),
         rollout(1.0, c=0),
     ]
-    metrics = summary(rollouts)
+    metrics = step_metrics(rollouts)
     assert metrics["plain"] == {"n": 2, "unscored": 0, "reward": 0.5, "length": 4, "cut": 0.5, "entropy": 1.5}
     assert metrics["aggregation"]["reward"] == pytest.approx(2 / 3)
     assert metrics["aggregation"]["by_c"] == {"0": {"n": 2, "reward": 0.5}, "2": {"n": 1, "reward": 1.0}}
 
 
 def test_what_could_not_be_scored_is_counted_and_in_no_mean() -> None:
-    metrics = summary([rollout(1.0), rollout(None), rollout(None, c=1, entropy=None)])
+    metrics = step_metrics([rollout(1.0), rollout(None), rollout(None, c=1, entropy=None)])
     assert metrics["plain"]["unscored"] == 1
     assert metrics["plain"]["reward"] == 1.0
     assert metrics["aggregation"]["reward"] is None

@@ -51,8 +51,7 @@ def data(
     from selfagg.cli.code import prepare_code
     from selfagg.cli.options import preset_settings
     from selfagg.models import connect
-    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
-    from selfagg.training.problems import load_problems
+    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set, load_problems
 
     settings = preset_settings(None, settings, model.model)
     sizes = [None] if size is None else [values.size("--size", one.strip()) for one in size.split(",")]

@@ -13,7 +13,7 @@ from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions
 from selfagg.methods import RSA
 from selfagg.terminal import print_result, say
-from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rl import RLSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +51,7 @@ def rl(
 
     from selfagg._internal.arguments import check_amounts, check_seconds
     from selfagg.cli.code import prepare_code
-    from selfagg.training.on_set import evaluation_on_set, train_on_set
+    from selfagg.training.rl import evaluation_on_set, train_on_set
     from selfagg.training.rows import question_of, read_rows
 
     check_seconds(save_every=save_every, eval_every=eval_every)
@@ -91,7 +91,7 @@ class _Table:
 
 
 def _line(line: dict[str, Any]) -> str:
-    from selfagg.training.model_card import accuracy
+    from selfagg.training.cards import accuracy
 
     if "evaluation" in line:
         populations = line["evaluation"]["populations"]
