@@ -327,11 +327,9 @@ def _loaded(text: str) -> Any:
     if text.count("{") + text.count("[") > _DEEPEST:
         level = [value]
         for _ in range(_DEEPEST):  # without recursion of its own
-            inner = [
-                item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)
-            ]
-            level = [*chain.from_iterable(inner)]
-        if any(isinstance(item, dict | list) for item in level):
+            holders = [item.values() if isinstance(item, dict) else item for item in level if _holds(item)]
+            level = [*chain.from_iterable(holders)]
+        if any(map(_holds, level)):
             raise RecursionError("nested too deeply")
     if _SURROGATE.search(text):
         try:
@@ -339,6 +337,10 @@ def _loaded(text: str) -> Any:
         except UnicodeEncodeError:
             raise ValueError("half a surrogate pair is no character") from None
     return value
+
+
+def _holds(value: object) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _object(value: object, place: str) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """A benchmark's files: the user's own copy, the Hugging Face hub or its cache, or the files of the paper's authors.
 
-The authors' repository (arXiv 2509.26626, https://github.com/HyperPotatoNeo/RSA) holds a folder of parquet files for each
-benchmark. For ``--data paper`` one archive of it is fetched, at a fixed commit, and its question files are kept in the
-user's cache. A clone of the repository serves as well: ``--data CLONE``.
+The authors' repository (arXiv 2509.26626, https://github.com/HyperPotatoNeo/RSA) holds a folder of parquet files for
+each benchmark. For ``--data paper`` one archive of it is fetched, at a fixed commit, and its question files are kept in
+the user's cache. A clone of the repository serves as well: ``--data CLONE``.
 """
 
 from __future__ import annotations
