@@ -280,7 +280,7 @@ def _parquet(path: Path) -> _Rows:
                 if (left := left - batch.nbytes) < 0:
                     raise _too_large(path)
                 for values in batch.to_pylist():
-                    known = {name: None if value != value else value for name, value in values.items()}
+                    known: dict[str, Any] = {name: None if value != value else value for name, value in values.items()}
                     known |= {name: int(known[name]) for name in whole if known[name] is not None}
                     yield f"{path.name}, row {number + 1}", number, known
                     number += 1

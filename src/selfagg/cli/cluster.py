@@ -74,8 +74,7 @@ class ClusterOptions:
 
         from selfagg.analysis.summary import summarise
         from selfagg.cli.stopping import command_line
-        from selfagg.cluster.connection import connected
-        from selfagg.cluster.run import RunSplit
+        from selfagg.cluster.run import RunSplit, connected
         from selfagg.progress_bar import ProgressBar
         from selfagg.record.configuration import about, configuration
         from selfagg.record.record import Record
