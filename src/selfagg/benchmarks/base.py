@@ -84,15 +84,10 @@ class Benchmark:
 def choose(
     questions: list[Question], selection: Selection, *, source: str, default: int | None = None
 ) -> list[Question]:
-    """Return the questions to ask out of all that a file or benchmark has.
+    """Return the questions to ask out of all that a file or benchmark has, in their fixed order.
 
-    Worked examples are taken off the end and are not asked; of the others the first are asked.
-
-    Args:
-        questions: All there are, in their fixed order.
-        selection: Number of questions, and of worked examples before each.
-        source: Name of the source in messages.
-        default: Number of questions if the selection names none (all); fewer if there are fewer.
+    Worked examples are taken off the end and are not asked; of the others the first are asked, ``default`` of them
+    (all) if the selection names no number.
 
     Raises:
         UsageError: There are too few, or the last ones have no answer to show.

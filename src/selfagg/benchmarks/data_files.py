@@ -116,11 +116,7 @@ class DataRow:
 
 
 def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
-    """Return the rows of one file, by its suffix (see `READERS`).
-
-    Args:
-        path: The file.
-        most: Number of rows that are wanted; None: all. No more of the file is read than these take.
+    """Return the rows of one file, by its suffix; with ``most``, read no more of it than so many rows take.
 
     Raises:
         UsageError: The file is missing, empty, broken, too large or of another type; the message says where.
@@ -146,11 +142,9 @@ def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
 def data_files(path: Path, name: str | None = None) -> list[Path]:
     """Return the file itself, or a folder's data files in the order of their names.
 
-    Args:
-        path: A file or a folder.
-        name: A benchmark: files of the folder whose names begin with it (``supergpqa_1.parquet``; ``-`` and
-            ``_`` count as the same) are taken alone, if there are any. So are the files of folders called so, there
-            or below ``data``, as in the paper's repository; of these the files called ``train`` where there are such.
+    Of a named benchmark, files whose names begin with it (``supergpqa_1.parquet``; ``-`` and ``_`` count as the same)
+    are taken alone, if there are any. So are the files of folders called so, there or below ``data``, as in the
+    paper's repository; of these the files called ``train`` where there are such.
 
     Raises:
         UsageError: There is no such path, or the folder holds no data files.
@@ -319,9 +313,7 @@ def _parsed(text: str, place: str) -> Any:
 def _loaded(text: str) -> Any:
     """Return the value of a JSON text, NaN too, since a column that nobody reads may hold it.
 
-    Raises:
-        ValueError: It is not JSON, or holds half a surrogate pair.
-        RecursionError: It is nested too deeply.
+    Raise `ValueError` for half a surrogate pair too, `RecursionError` if it is nested too deeply.
     """
     value = json.loads(text)
     if text.count("{") + text.count("[") > _DEEPEST:

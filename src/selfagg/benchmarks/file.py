@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
+from types import NoneType
 from typing import Any, NamedTuple
 
 from selfagg._internal.suggest import suggest
@@ -38,7 +39,7 @@ _CLOSINGS: Mapping[Kind, str] = {
 
 
 def load_file(path: Path, selection: Selection) -> list[Question]:
-    """Return the questions of one file, or of all data files in a folder: all, unless the selection says fewer.
+    """Return the questions of one file, or of all data files in a folder.
 
     Raises:
         UsageError: Something is missing or broken; the message names file, line or row, and column.
@@ -65,11 +66,7 @@ def list_options(question: str, options: list[str]) -> str:
 
 
 def question_of_row(row: DataRow, *, name: str) -> Question:
-    """Return the question in a row; one without an id gets ``NAME-NUMBER``.
-
-    Raises:
-        UsageError: A column is missing or holds what it must not; the message names row and column.
-    """
+    """Return the question in a row of any form; one without an id gets ``NAME-NUMBER``."""
     if is_recorded(row):
         return recorded_question(row, name=name)
     if is_verl(row):
@@ -138,19 +135,14 @@ def verl_question(row: DataRow, *, name: str, benchmark: str | None = None, keep
     """Return the question of one row in the form of verl.
 
     The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
-    its kind.
+    its kind. The text stays whole, and ``instruction`` is empty since the text asks for the form already.
 
     Args:
         row: The row.
         name: Prefix of the ids of rows without an id.
-        benchmark: The ``data_source`` of the benchmark that the row must be of, or None for any. For a
-            benchmark, the sentence that asks for the answer's form is taken off the end of the text, so that
-            the question is the one that the hub's own files give. Otherwise the text stays whole, and
-            ``instruction`` is empty since the text asks for the form already.
+        benchmark: The ``data_source`` of the benchmark that the row must be of. Of its text the sentence that asks for
+            the answer's form is taken off the end, so that the question is the one that the hub's own files give.
         keep_closing: Leave the text of a benchmark's question whole too.
-
-    Raises:
-        UsageError: A column is missing or wrong; the message names row and column.
     """
     kind = _verl_kind(row)
     if benchmark is not None and row.values["data_source"] != benchmark:
@@ -239,25 +231,16 @@ def recorded_question(row: DataRow, *, name: str) -> Question:
 
 
 def samples_of(row: DataRow) -> Samples:
-    """Return the recorded samples in a row.
-
-    Raises:
-        UsageError: The columns ``answers`` and ``tokens`` are not as they must be; the message names the row.
-    """
-    answers = row.value("answers")
-    if (
-        not isinstance(answers, list)
-        or not answers
-        or not all(one is None or type(one) in (str, int, float) for one in answers)
-    ):
+    """Return the recorded samples in a row."""
+    answers, known = row.value("answers"), (str, int, float, NoneType)
+    if not isinstance(answers, list) or not answers or not all(type(one) in known for one in answers):
         raise row.wrong("answers", "a list of texts, numbers and nulls", answers)
     tokens = row.value("tokens") if row.has("tokens") else None
     if tokens is not None:
         if not isinstance(tokens, list) or not all(type(one) is int and one >= 0 for one in tokens):
             raise row.wrong("tokens", "a list of whole numbers", tokens)
         if len(tokens) != len(answers):
-            raise UsageError(
-                f"{row.place}: {len(answers)} answers and {len(tokens)} tokens: one is wanted for each answer"
-            )
+            counted = f"{len(answers)} answers and {len(tokens)} tokens"
+            raise UsageError(f"{row.place}: {counted}: one is wanted for each answer")
     single = [None if one is None else replace(row, values={"answers": one}).answer("answers") for one in answers]
     return Samples(single, tokens)

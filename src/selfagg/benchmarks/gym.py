@@ -45,15 +45,9 @@ def task_names() -> list[str]:
 def make(
     names: str, typed: Mapping[str, str], size: int, seed: int, examples: int, example_seed: int
 ) -> dict[str, tuple[list[Entry], list[Entry]]]:
-    """Return the entries of each task to ask, and those to show as worked examples.
+    """Return for each task the entries to ask, and ``examples`` others to show, from data sets of their own seed.
 
-    Args:
-        names: The tasks' names, separated by commas.
-        typed: Settings as typed.
-        size: Number of entries to ask, of all tasks together; the first tasks get those that are left over.
-        seed: Seed of the data sets.
-        examples: Number of entries to show for each task; none of them is asked.
-        example_seed: Seed of the data sets that these come from.
+    Names are separated by commas. ``size`` counts the entries of all tasks; the first tasks get those left over.
 
     Raises:
         UsageError: An unknown task or setting, or a value that the task refuses.

@@ -7,13 +7,12 @@ the user's cache. A clone of the repository serves as well: ``--data CLONE``.
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import shutil
 import tarfile
-import urllib.request
-from pathlib import Path, PurePosixPath
+import zlib
+from pathlib import Path
+from urllib.request import urlopen
 
 from selfagg.benchmarks.base import HubSource
 from selfagg.benchmarks.data_files import data_files
@@ -30,8 +29,7 @@ HELD = ("aime25", "hmmt25", "rg-games", "rg-cognition", "supergpqa")
 
 COMMIT = "7a201268b71d0cbee20b9f93b00b62d5d5446e28"
 ARCHIVE = f"https://codeload.github.com/HyperPotatoNeo/RSA/tar.gz/{COMMIT}"
-_MOST_BYTES = 1 << 28
-_NAME = re.compile(r"\w[\w.-]*")
+_MOST_BYTES = 1 << 30
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
@@ -104,38 +102,23 @@ def paper_data(name: str, data: Path | None) -> Path | None:
 def _fetch(name: str, cache: Path) -> None:
     """Keep the question files of all benchmarks in the cache: all of them or, if anything fails, none."""
     partial = cache.with_name(f"{cache.name}.partial-{os.getpid()}")
+    left = _MOST_BYTES
     try:
-        with urllib.request.urlopen(ARCHIVE, timeout=TIMEOUT) as reply:
-            files = _question_files(reply.read(_MOST_BYTES + 1))
-        for path, content in files.items():
-            (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            (partial / path).write_bytes(content)
-        if files and not cache.exists():
+        with urlopen(ARCHIVE, timeout=TIMEOUT) as reply, tarfile.open(fileobj=reply, mode="r|gz") as archive:
+            for member in archive:
+                inside = Path(member.name.partition("/")[2])  # without the archive's own folder
+                wanted = inside.parts[:1] == ("data",) and inside.suffix == ".parquet" and ".." not in inside.parts
+                if member.isreg() and wanted:
+                    if (left := left - member.size) < 0:
+                        raise OSError("its files unpack to too much")
+                    (partial / inside).parent.mkdir(parents=True, exist_ok=True)
+                    (partial / inside).write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
+        if partial.exists() and not cache.exists():
             partial.rename(cache)
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise UsageError(
             f"the authors' files of {name} can be had neither from {ARCHIVE} nor from the cache ({error}); "
             "name a clone of their repository, or a folder of such files, with --data PATH"
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _question_files(packed: bytes) -> dict[str, bytes]:
-    """Return the parquet files below ``data/`` in an archive, by their paths: regular files of plain names alone."""
-    if len(packed) > _MOST_BYTES:
-        raise OSError(f"it has more than {_MOST_BYTES >> 20} MiB")
-    found: dict[str, bytes] = {}
-    left = 4 * _MOST_BYTES
-    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-        for member in archive:
-            parts = PurePosixPath(member.name).parts[1:]  # without the archive's own folder
-            plain = all(map(_NAME.fullmatch, parts)) and member.name.endswith(".parquet")
-            if not member.isreg() or parts[:1] != ("data",) or not plain:
-                continue
-            if (left := left - member.size) < 0:
-                raise OSError("its files unpack to too much")
-            content = archive.extractfile(member)
-            assert content is not None  # noqa: S101 - a regular file has some
-            found["/".join(parts)] = content.read()
-    return found

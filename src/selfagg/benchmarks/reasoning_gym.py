@@ -50,12 +50,7 @@ def task_names() -> list[str]:
 def load_tasks(names: str, selection: Selection) -> list[Question]:
     """Return questions of one or several tasks, spread evenly: a round over the tasks, then the next round.
 
-    They are the same in every process.
-
-    Args:
-        names: The tasks' names, separated by commas.
-        selection: The questions (100 of them if it does not say), seed, settings, and number of worked examples
-            before each question (of the question's own task).
+    They are the same in every process, 100 if the selection does not say; worked examples are of a question's own task.
 
     Raises:
         UsageError: An unknown task or setting, a value that the task refuses, or a selection that a generated

@@ -57,17 +57,13 @@ def described_pool(record: Record, recipe: Recipe) -> dict[str, Any]:
 
 def data_card(facts: Mapping[str, Any]) -> str:
     """Return the card of a training set, from the facts that ``data.json`` holds."""
-    rows, pool, by_c = facts["rows"], facts["candidates"], facts["by_c"]
+    rows, pool = facts["rows"], facts["candidates"]
     if pool is None:
         opening = "Plain problems alone, for standard reinforcement learning; no model was asked."
     elif pool["simulated"]:
         opening = "The candidates are SIMULATED: no language model was asked. For tests of software, not for training."
     else:
-        opening = (
-            "Made by `selfagg train data` after arXiv 2509.26626: plain problems, and problems with a model's "
-            "candidates."
-        )
-    shares = [[c, f"{number:,}", f"{number / rows['aggregation']:.1%}"] for c, number in by_c.items()]
+        opening = "Made by `selfagg train data` after arXiv 2509.26626, with candidates that a model wrote."
     parts = [
         _SPLITS.format(test="  - split: test\n    path: test.parquet\n" if rows["test"] else ""),
         "# Training prompts for recursive self-aggregation",
@@ -75,12 +71,11 @@ def data_card(facts: Mapping[str, Any]) -> str:
         f"{rows['plain'] + rows['aggregation']:,} training prompts: {rows['plain']:,} plain, {rows['aggregation']:,} "
         f"with {facts['settings']['training_set']['k']} candidates. {rows['test']:,} test prompts, all plain, of "
         "problems that are not trained on.",
-        _table(["right among the candidates", "prompts", "share"], shares) if shares else "",
-        "## Facts\n\nAs in `data.json`; what is 0 or empty is left out.",
-        "\n".join(_listed({name: fact for name, fact in facts.items() if name not in ("rows", "by_c")})),
+        "## Facts\n\nAs in `data.json`; what is 0 or empty is left out. `by_c`: prompts by right candidates.",
+        "\n".join(_listed(facts)),
         _COLUMNS,
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def _listed(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:

@@ -54,13 +54,7 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """The problems of a set.
-
-    Attributes:
-        questions: In their order, ids unique.
-        origins: For each the name of its source.
-        source: The problems' origin, in words.
-    """
+    """The problems of a set, with unique ids; for each the name of its source, and for all their origin in words."""
 
     questions: Sequence[Question]
     origins: Sequence[str]
@@ -83,13 +77,10 @@ class Problems:
 
 
 def load_problems(sources: Sequence[str], selection: Selection, sizes: Sequence[Size] = (None,)) -> Problems:
-    """Return the problems of all sources, one source after the other.
+    """Return the problems of all sources (benchmarks, ``reasoning_gym:TASK``, files), one source after the other.
 
-    Args:
-        sources: Benchmarks, ``reasoning_gym:TASK``, files.
-        selection: The problems to take. Of several sources, ``settings`` goes to Reasoning Gym's and ``data`` to the
-            benchmarks.
-        sizes: Number of problems of each source, or one number for all.
+    Of several sources, the selection's ``settings`` go to Reasoning Gym's and ``data`` to the benchmarks; ``sizes``
+    has a number for each, or one for all.
 
     Raises:
         UsageError: There is no such source, it cannot give what is asked, or two give problems of one id.
@@ -120,8 +111,8 @@ class DataPlan:
 
     Attributes:
         problems: The problems.
-        recipe: The recipe of the set.
-        settings: The sampling of candidates; the seed decides all draws, and what of a candidate is shown is shown.
+        recipe: The composition of the set.
+        settings: The sampling of candidates, and the part of them that prompts show; the seed decides all draws.
         model: The name of the model.
         told: Facts that the record notes besides versions.
     """
@@ -141,14 +132,9 @@ class DataPlan:
         return split(self.problems.questions, self.recipe.held_out, self.settings.seed)
 
     @property
-    def method(self) -> Majority:
-        """Return the method that samples the candidates."""
-        return Majority(n=self.recipe.pool, t=1)
-
-    @property
     def configuration(self) -> dict[str, Any]:
         """Return the settings that a rerun is compared by."""
-        recorded = configuration(self.method, self.model, self.settings, self.problems.source)
+        recorded = configuration(Majority(n=self.recipe.pool), self.model, self.settings, self.problems.source)
         return recorded | {"training_set": asdict(self.recipe)}
 
 
@@ -194,7 +180,7 @@ async def make_set(
     """Make the set or go on with an unfinished one; sample nothing again that is recorded.
 
     Args:
-        folder: The folder; a new one, or one that holds an unfinished set of this plan.
+        folder: A new folder, or one that holds an unfinished set of this plan.
         plan: The plan; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once.
@@ -210,19 +196,20 @@ async def make_set(
     """
     _check_folder(folder)
     questions, recipe = plan.problems.questions, plan.recipe
+    method = Majority(n=recipe.pool)
     with Record(folder / CANDIDATES) as record:
         record.begin(plan.configuration, questions, about(context=model.context if model else None, **plan.told))
         assembly = _Assembly(record, plan, model)
         await assembly.measure()
         if recipe.fraction > 0 and model is not None:
             if reused is not None:
-                _share(reused, record, plan.method)
+                _share(reused, record, method)
             asked = 0
             for places in assembly.rounds():
                 asked += len(places)
                 callback = watching(asked) if watching else None
                 engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
-                await evaluate(engine, plan.method, questions, only=places)
+                await evaluate(engine, method, questions, only=places)
                 await assembly.draw(places)
         train, test = assembly.mixed(), [*assembly.test.values()]
         try:

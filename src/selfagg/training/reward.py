@@ -143,7 +143,7 @@ async def trl_reward(
             ``functools.partial``.
         log_metric: The trainer's.
         log_extra: The trainer's.
-        **columns: Other columns and what else the trainer hands over; not looked at.
+        **columns: What else the trainer hands over; not looked at.
 
     Returns:
         A reward for each completion; None where it could not be scored: TRL leaves it out of its group's baseline.

@@ -89,65 +89,26 @@ class RLSettings:
                 raise UsageError(f"{name} = {getattr(self, name)}, but it is a number above 0")
 
 
-def train_on_set(
-    model: str,
-    data: Path,
-    settings: RLSettings,
-    out: Path,
-    *,
-    evaluation: HeldOutEvaluation | None = None,
-    save_every: int = 10,
-    callback: Callback = lambda line: None,
-) -> RunFolder:
-    """Train a model by its name on the set that ``selfagg train data`` made, or go on with the training.
+def train_on_set(model: str, data: Path, settings: RLSettings, out: Path, **how: Any) -> RunFolder:
+    """Train a model by its name on the set that ``selfagg train data`` made, as `train` does.
 
-    Args:
-        model: A hub id, a folder, a .gguf file, or ``local``.
-        data: The set's folder.
-        settings: The settings of the training.
-        out: The folder of this training.
-        evaluation: RSA on held-out problems; see `evaluation_on_set`.
-        save_every: Steps between checkpoints; 0: at the end only.
-        callback: Told of each line that ``metrics.jsonl`` gets.
-
-    Returns:
-        The folder, ``final`` in it being the trained model.
-
-    Raises:
-        UsageError: Something given cannot work, or ``out`` belongs to another training or is damaged.
+    The name is a hub id, a folder, a .gguf file, or ``local``.
     """
     from selfagg.models.transformers.checkpoints import load, short_name
 
     name = model.removeprefix("hf:")
-    checkpoint = load(name, dtype=training_dtype(settings))
+    checkpoint, rows = load(name, dtype=training_dtype(settings)), read_rows(data)
     digest = sha256(data / "train.parquet")
-    return train(
-        checkpoint.model,
-        checkpoint.tokenizer,
-        read_rows(data),
-        settings,
-        out,
-        evaluation=evaluation,
-        save_every=save_every,
-        about={"model": short_name(name), "data": f"{data.resolve().name} (sha256 {digest[:16]})"},
-        callback=callback,
-    )
+    about = {"model": short_name(name), "data": f"{data.resolve().name} (sha256 {digest[:16]})"}
+    return train(checkpoint.model, checkpoint.tokenizer, rows, settings, out, about=about, **how)
 
 
 def evaluation_on_set(
     data: Path, settings: RLSettings, method: RSA, every: int, limit: int | None
 ) -> HeldOutEvaluation:
-    """Return an evaluation on a set's test split.
+    """Return an evaluation on a set's test split, its first ``limit`` problems.
 
-    Args:
-        data: The set's folder.
-        settings: Their temperature, token limit and seed are the evaluation's too.
-        method: RSA with its N, K and T.
-        every: Steps between evaluations; 0: before and after training alone.
-        limit: The first so many test problems; None: all.
-
-    Raises:
-        UsageError: The set has no test split.
+    Temperature, token limit and seed are those of the training. Raises `UsageError` if the set has no test split.
     """
     from selfagg.training.trainer import HeldOutEvaluation
 

@@ -105,13 +105,9 @@ def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
 
 
 def write_rows(folder: Path, split: Split, rows: Iterable[TrainingRow]) -> int:
-    """Write a split's file at once, with at most 256 rows in memory: a crash leaves the old file or none.
+    """Write a split's file at once; return how many rows there were.
 
-    Returns:
-        How many rows there were.
-
-    Raises:
-        OSError: It cannot be written.
+    At most 256 are in memory. A crash, or an `OSError` where it cannot be written, leaves the old file or none.
     """
     import pyarrow.parquet
 

@@ -25,20 +25,10 @@ _WHOLE = "whole"
 class Rollout:
     """One response that was sampled in training.
 
-    Attributes:
-        step: Of the training, from 1.
-        index: Place of its prompt in the training set.
-        id: Of its question.
-        aggregation: True if its prompt shows candidates.
-        k: Number of candidates.
-        c: Number of right candidates; -1 for a plain prompt.
-        t: Population in an end-to-end loop, else 1.
-        i: Member of it, else 0.
-        text: The response.
-        reward: Its reward; None where it could not be scored.
-        tokens: Its length.
-        cut: True if it ended at the length limit.
-        entropy: Mean over its tokens of the policy's entropy, in nats; None before the update.
+    It answers prompt ``index`` of the training set, which asks question ``id`` and shows ``k`` candidates, ``c`` of them
+    right (-1: a plain prompt). ``t`` and ``i`` are its place in an end-to-end loop, else 1 and 0. ``reward`` is None
+    where it could not be scored, ``cut`` True if it ended at the length limit, ``entropy`` the policy's mean over its
+    tokens, in nats, None before the update.
     """
 
     step: int
@@ -87,34 +77,29 @@ def step_metrics(rollouts: Sequence[Rollout]) -> dict[str, Any]:
     ``cut`` (share that ended at the limit) and ``entropy`` (mean over tokens, nats). A group without responses is
     left out, a mean of nothing is None.
     """
-    plain = [rollout for rollout in rollouts if not rollout.aggregation]
-    aggregation = [rollout for rollout in rollouts if rollout.aggregation]
-    result = {"plain": _means(plain)} if plain else {}
-    if aggregation:
-        by_c = {}
-        for c in sorted({rollout.c for rollout in aggregation}):
-            group = [rollout for rollout in aggregation if rollout.c == c]
-            by_c[str(c)] = {"n": len(group), "reward": _mean_reward(group)}
-        result["aggregation"] = {**_means(aggregation), "by_c": by_c}
+    result: dict[str, Any] = {}
+    for name, shown in (("plain", False), ("aggregation", True)):
+        if chosen := [rollout for rollout in rollouts if rollout.aggregation == shown]:
+            result[name] = _means(chosen)
+    if "aggregation" in result:
+        counts = sorted({rollout.c for rollout in rollouts if rollout.aggregation})
+        groups = {str(c): _means([one for one in rollouts if one.aggregation and one.c == c]) for c in counts}
+        result["aggregation"]["by_c"] = {c: {"n": g["n"], "reward": g["reward"]} for c, g in groups.items()}
     return result
 
 
 def _means(rollouts: Sequence[Rollout]) -> dict[str, Any]:
     known = [(rollout.entropy, rollout.tokens) for rollout in rollouts if rollout.entropy is not None]
+    scored = [rollout.reward for rollout in rollouts if rollout.reward is not None]
     tokens = sum(length for _, length in known)
     return {
         "n": len(rollouts),
-        "unscored": sum(rollout.reward is None for rollout in rollouts),
-        "reward": _mean_reward(rollouts),
+        "unscored": len(rollouts) - len(scored),
+        "reward": fmean(scored) if scored else None,
         "length": fmean(rollout.tokens for rollout in rollouts),
         "cut": fmean(rollout.cut for rollout in rollouts),
         "entropy": sum(entropy * length for entropy, length in known) / tokens if tokens else None,
     }
-
-
-def _mean_reward(rollouts: Sequence[Rollout]) -> float | None:
-    scored = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-    return fmean(scored) if scored else None
 
 
 class MetricsFile:
@@ -149,13 +134,6 @@ class RunFolder:
 
     ``settings.json``, ``metrics.jsonl``, ``rollouts/`` (a file a step), ``checkpoints/`` (the last whole one),
     ``evaluations/`` (a record each) and, in the end, ``final/``: the trained model.
-
-    Attributes:
-        path: The folder.
-        metrics: Its ``metrics.jsonl``.
-        final: The folder of the trained model.
-        rollouts: The folder of the sampled responses.
-        checkpoints: The folder of the checkpoints: weights and optimiser states to go on from.
     """
 
     def __init__(self, path: Path) -> None:
@@ -169,11 +147,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep a second training out of the folder for the length of the ``with`` block.
-
-        Raises:
-            UsageError: One is at work there, or the place cannot be written.
-        """
+        """Keep a second training out of the folder for the length of the ``with`` block, by a `UsageError`."""
         try:
             taken = lock(self.path)
         except Timeout:
@@ -186,11 +160,7 @@ class RunFolder:
             taken.release()
 
     def begin(self, settings: Mapping[str, Any], *, may_differ: Mapping[str, Any]) -> None:
-        """Write the settings into a new folder; compare them in a folder that a training has begun.
-
-        Args:
-            settings: Settings that decide the course of the training; JSON values.
-            may_differ: Settings that do not: the number of steps, versions.
+        """Write the settings into a new folder; compare those that decide in a folder that a training has begun.
 
         Raises:
             UsageError: The folder belongs to another training, or cannot be written.

@@ -44,7 +44,7 @@ T = TypeVar("T")
 Batch = dict[str, Any]
 
 SAMPLED_AT_ONCE = 16
-"""Micro-batches' worth of responses that transformers samples at once."""
+"""Micro-batches' worth of responses that transformers samples at once: more, since sampling needs no gradients."""
 
 RewardFunction = Callable[..., "Sequence[float | None] | Awaitable[Sequence[float | None]]"]
 """As TRL calls it: ``(prompts, completions, completion_ids, **columns)``, with the columns of `TrainingRow.columns`."""
@@ -72,11 +72,6 @@ class _Kept(_Trainer):
         self._sorted: list[Batch] = []
         self._started = time.monotonic()
         super().__init__(reward_funcs=self._rewarded, **trl)  # type: ignore[arg-type]  # TRL takes it async too
-
-    @property
-    def _at_once(self) -> int:
-        """Return the most responses to sample at once: more than an update takes, since sampling needs no gradients."""
-        return SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
 
     @property
     def _ends(self) -> set[int]:
@@ -132,6 +127,15 @@ class _Kept(_Trainer):
         """Return the rewards that TRL learns from."""
         return rewards
 
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kw: Any) -> Any:
+        sample: Any = super()._generate_single_turn
+        if self.use_vllm:
+            return sample(prompt_ids, *args, **kw)
+        at_once = SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
+        if isinstance(self, RLOOTrainer):
+            return in_parts(prompt_ids, at_once, lambda part: sample(part, *args, **kw))
+        return in_parts(prompt_ids, at_once, lambda part: sample(part, *args, **kw)[0]), None  # without logprobs
+
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         inputs = super()._prepare_inputs(generation_batch)
         buffered: Any = self._buffered_inputs
@@ -142,26 +146,27 @@ class _Kept(_Trainer):
         return inputs
 
     def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
-        self._inputs = inputs
-        loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
+        # GRPO's loss counts on responses as long as they were sampled.
+        self._inputs = narrowed(inputs, response=isinstance(self, RLOOTrainer))
+        loss: torch.Tensor = super()._compute_loss(model, self._inputs)  # type: ignore[no-untyped-call]
         return loss
 
-    def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        logits_to_keep: int,
-        *args: Any,
-        **kw: Any,
-    ) -> Any:
-        result = super()._get_per_token_logps_and_entropies(
-            model, input_ids, attention_mask, logits_to_keep, *args, **kw
-        )
-        if torch.is_grad_enabled() and result[1] is not None:
-            mask = attention_mask[:, -logits_to_keep:]
+    def _get_per_token_logps_and_entropies(self, model: Any, ids: Any, mask: Any, keep: int, *a: Any, **kw: Any) -> Any:
+        """Keep the entropies; for RLOO, compute log-probabilities once rather than twice.
+
+        TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
+        batch of samples that policy is the one being updated: they are those of the pass with the gradient.
+        """
+        rloo, training = isinstance(self, RLOOTrainer), torch.is_grad_enabled()
+        if rloo and not training:
+            return torch.zeros(len(ids), keep, device=ids.device), None, None
+        result = super()._get_per_token_logps_and_entropies(model, ids, mask, keep, *a, **kw)
+        mask = mask[:, -keep:]
+        if training and result[1] is not None:
             means = (result[1].detach() * mask).sum(1) / mask.sum(1).clamp(min=1)
             self._entropies.update(zip(self._inputs["rollout"].tolist(), means.tolist(), strict=True))
+        if rloo:
+            self._inputs["old_logps"] = (result[0].detach() * mask).sum(1)
         return result
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
@@ -191,50 +196,9 @@ class _Kept(_Trainer):
 class KeptRLOO(_Kept, RLOOTrainer):
     """RLOO (arXiv 2402.14740)."""
 
-    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any) -> Any:
-        sample = super()._generate_single_turn
-        if self.use_vllm:
-            return sample(prompt_ids, *args)  # type: ignore[no-untyped-call]
-        return in_parts(prompt_ids, self._at_once, lambda part: sample(part, *args))  # type: ignore[no-untyped-call]
-
-    def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
-        return super()._compute_loss(model, narrowed(inputs, response=True))
-
-    def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        logits_to_keep: int,
-        *args: Any,
-        **kw: Any,
-    ) -> Any:
-        """Compute log-probabilities once rather than twice.
-
-        TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
-        batch of samples that policy is the one being updated: they are those of the pass with the gradient.
-        """
-        if not torch.is_grad_enabled():
-            return torch.zeros(len(input_ids), logits_to_keep, device=input_ids.device), None, None
-        result = super()._get_per_token_logps_and_entropies(
-            model, input_ids, attention_mask, logits_to_keep, *args, **kw
-        )
-        self._inputs["old_logps"] = (result[0].detach() * attention_mask[:, -logits_to_keep:]).sum(1)
-        return result
-
 
 class KeptGRPO(_Kept, GRPOTrainer):
     """GRPO (arXiv 2402.03300)."""
-
-    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kw: Any) -> Any:
-        sample = super()._generate_single_turn
-        if self.use_vllm:
-            return sample(prompt_ids, *args, **kw)  # type: ignore[no-untyped-call]
-        without_logprobs = in_parts(prompt_ids, self._at_once, lambda part: sample(part, *args, **kw)[0])  # type: ignore[no-untyped-call]
-        return without_logprobs, None
-
-    def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
-        return super()._compute_loss(model, narrowed(inputs, response=False))
 
 
 def by_length(batches: Sequence[Batch]) -> list[Batch]:
@@ -301,14 +265,9 @@ def remember_randomness() -> Callable[[], None]:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvaluation:
-    """An evaluation on held-out problems: before the first step, after every so many steps, and after the last.
+    """An evaluation on held-out problems with gold answers, before and after training and every so many steps (0: none).
 
-    Attributes:
-        questions: Held-out problems, with gold answers.
-        every: Steps between evaluations; 0: before and after training alone.
-        method: RSA with its N, K and T (the paper's 16, 4, 10).
-        sampling: The sampling of members.
-        seed: Decides sets and members' seeds: the same at every step, so that steps are compared on equal terms.
+    The seed is the same at every step, so that steps are compared on equal terms.
     """
 
     questions: Sequence[Question]
@@ -338,7 +297,7 @@ class Evaluations(TrainerCallback):
             return
         record = self._folder.evaluation(step)
         put_back = remember_randomness()  # an evaluation changes nothing of what is sampled in training
-        result = blocking(lambda: evaluated(model, processing_class, self._evaluation, record, f"step {step}"))
+        result = blocking(lambda: _evaluated(model, processing_class, self._evaluation, record, f"step {step}"))
         put_back()
         self._done.add(step)
         line = {"step": step, "evaluation": result}
@@ -346,13 +305,10 @@ class Evaluations(TrainerCallback):
         self._watcher(line)
 
 
-async def evaluated(
+async def _evaluated(
     model: Any, tokenizer: Any, evaluation: HeldOutEvaluation, record: Path, name: str
 ) -> dict[str, Any]:
-    """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints.
-
-    What its record holds already is not sampled again.
-    """
+    """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints."""
     record.parent.mkdir(parents=True, exist_ok=True)
     settings = Settings(evaluation.sampling, evaluation.seed)
     async with HFModel(model, tokenizer, name=name) as connection:
