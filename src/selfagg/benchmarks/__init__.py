@@ -106,12 +106,11 @@ def load_selected(source: str, selection: Selection) -> list[Question]:
     """Return the questions of a source that a selection asks for; see `load_questions`."""
     if selection.examples < 0:
         raise UsageError(f"the number of worked examples cannot be negative ({selection.examples})")
-    looks_like_a_file = "/" in source or "\\" in source or bool(Path(source).suffix) or Path(source).exists()
     if source.startswith("reasoning_gym:"):
         from selfagg.benchmarks import reasoning_gym
 
         questions = reasoning_gym.load_tasks(source.removeprefix("reasoning_gym:"), selection)
-    elif looks_like_a_file and source not in benchmark_names():
+    elif source not in benchmark_names() and ({"/", "\\", "."} & {*source} or Path(source).exists()):
         from selfagg.benchmarks import file
 
         _check_settings(source, selection, known=())

@@ -73,8 +73,9 @@ def selected_set(source: str, selection: Selection) -> QuestionSet:
     if not source:
         raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
     questions, path = load_selected(source, selection), Path(source)
+    local = not source.startswith("reasoning_gym:") and path.exists()
     count = f"{len(questions)} questions" if len(questions) > 1 else "1 question"
-    parts = [path.name if path.exists() else source, count]
+    parts = [path.name if local else source, count]
     if selection.data_seed:
         parts.append(f"data seed {selection.data_seed}")
     parts += [f"{key}={value}" for key, value in sorted(selection.settings.items())]
@@ -82,7 +83,7 @@ def selected_set(source: str, selection: Selection) -> QuestionSet:
         parts.append(f"{selection.examples} examples")
     if selection.instruction == "file":
         parts.append("the file's instruction")
-    return QuestionSet(questions, ", ".join(parts), path.stem if path.is_file() else source)
+    return QuestionSet(questions, ", ".join(parts), path.stem if local and path.is_file() else source)
 
 
 def _question(item: object, place: int) -> Question:

@@ -110,9 +110,7 @@ def model_card(settings: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) 
         f"{settings['algorithm'].upper()}, {steps[-1]['step'] if steps else 0} steps, by `selfagg train rl` after "
         "arXiv 2509.26626: rewarded 1 where its answer was verified right, else 0.",
         "## Settings",
-        "\n".join(f"- {name}: {value}" for name, value in settings.items()),
-        "## Versions",
-        "\n".join(f"- {name} {version}" for name, version in versions().items()),
+        "\n".join(f"- {name}: {value}" for name, value in {**settings, **versions()}.items()),
         "## Curves",
         "Reward, length in tokens, share cut at the limit and entropy in nats; plain prompts / aggregation prompts.",
         _table(["step", "reward", "length", "cut", "entropy"], [_curve(line) for line in spread]),

@@ -211,10 +211,10 @@ async def make_set(
                 engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
                 await evaluate(engine, method, questions, only=places)
                 await assembly.draw(places)
-        train, test = assembly.mixed(), [*assembly.test.values()]
+        chosen: dict[Split, list[_Prompt]] = {"train": assembly.mixed(), "test": [*assembly.test.values()]}
         try:
             files = {}
-            for name, prompts in (("train", train), ("test", test)):
+            for name, prompts in chosen.items():
                 if prompts:
                     write_rows(folder, name, assembly.rows(name, prompts))
                 if (path := folder / f"{name}.parquet").is_file():
@@ -223,7 +223,7 @@ async def make_set(
                 "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "settings": record.configuration,
                 "about": record.about,
-                **assembly.facts(train, test),
+                **assembly.facts(chosen["train"], chosen["test"]),
                 "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
                 "files": files,
             }
@@ -460,7 +460,7 @@ class _Assembly:
 
 async def _each(places: Sequence[int], work: Callable[[int], Awaitable[T | None]]) -> dict[int, T]:
     """Do the work for every place, for 64 at once; return the results, but for those that are None or empty."""
-    found = {}
+    found: dict[int, T] = {}
     for start in range(0, len(places), _AT_ONCE):
         batch = places[start : start + _AT_ONCE]
         results = await asyncio.gather(*map(work, batch))

@@ -161,6 +161,7 @@ def train(
         UsageError: Something given cannot work, or ``out`` belongs to another training or is damaged.
         RewardFailed: The reward function raised; what was done until then is kept.
     """
+    from peft import LoraConfig
     from transformers.trainer_callback import PrinterCallback
 
     from selfagg.models.transformers.checkpoints import require_chat_template
@@ -168,7 +169,8 @@ def train(
 
     require_chat_template(tokenizer, "the model")
     _check_fit(model, tokenizer, rows, settings.max_tokens)
-    folder, processes = RunFolder(out), _processes()
+    folder, processes, rank = RunFolder(out), _processes(), settings.lora
+    lora = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     with folder.held() if processes.is_main_process else nullcontext():
         with processes.main_process_first():
             checkpoint, done = _begun(folder, settings, about or {})
@@ -186,7 +188,7 @@ def train(
                 processing_class=tokenizer,
                 train_dataset=_order(rows, settings),
                 args=arguments(settings, folder, save_every),
-                peft_config=_adapter(settings.lora),
+                peft_config=LoraConfig(**lora) if rank else None,
             )
             plugin = kept.accelerator.state.deepspeed_plugin
             if kept.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
@@ -196,7 +198,7 @@ def train(
             kept.remove_callback(PrinterCallback)
             if evaluation is not None:
                 kept.add_callback(Evaluations(evaluation, folder, callback))
-            kept.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+            kept.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             _save_final(kept, tokenizer, folder)
         return folder
 
@@ -312,15 +314,6 @@ def _order(rows: Sequence[TrainingRow], settings: RLSettings) -> Dataset:
     for time in range(-(-wanted // len(rows))):
         places += address_random(settings.seed, "training order", time).sample(range(len(rows)), len(rows))
     return Dataset.from_dict({"row": [place for place in places[:wanted] for _ in range(settings.repeats)]})
-
-
-def _adapter(rank: int) -> Any:
-    """Return a LoRA adapter on all linear layers but the last; None for rank 0."""
-    from peft import LoraConfig
-
-    if not rank:
-        return None
-    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
 def _own_reward(

@@ -25,10 +25,10 @@ _WHOLE = "whole"
 class Rollout:
     """One response that was sampled in training.
 
-    It answers prompt ``index`` of the training set, which asks question ``id`` and shows ``k`` candidates, ``c`` of them
-    right (-1: a plain prompt). ``t`` and ``i`` are its place in an end-to-end loop, else 1 and 0. ``reward`` is None
-    where it could not be scored, ``cut`` True if it ended at the length limit, ``entropy`` the policy's mean over its
-    tokens, in nats, None before the update.
+    It answers prompt ``index`` of the training set, which asks question ``id`` and shows ``k`` candidates, ``c`` of
+    them right (-1: a plain prompt). ``t`` and ``i`` are its place in an end-to-end loop, else 1 and 0. ``reward`` is
+    None where it could not be scored, ``cut`` True if it ended at the length limit, ``entropy`` the policy's mean over
+    its tokens, in nats, None before the update.
     """
 
     step: int

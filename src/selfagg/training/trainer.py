@@ -60,6 +60,8 @@ class RewardFailed(SelfaggError):
 class _Kept(_Trainer):
     """The methods that both trainers share."""
 
+    _rloo = True
+
     def __init__(
         self, *, rows: Sequence[TrainingRow], folder: RunFolder, reward: RewardFunction, callback: Callback, **trl: Any
     ) -> None:
@@ -132,7 +134,7 @@ class _Kept(_Trainer):
         if self.use_vllm:
             return sample(prompt_ids, *args, **kw)
         at_once = SAMPLED_AT_ONCE * self.args.per_device_train_batch_size
-        if isinstance(self, RLOOTrainer):
+        if self._rloo:
             return in_parts(prompt_ids, at_once, lambda part: sample(part, *args, **kw))
         return in_parts(prompt_ids, at_once, lambda part: sample(part, *args, **kw)[0]), None  # without logprobs
 
@@ -147,7 +149,7 @@ class _Kept(_Trainer):
 
     def _compute_loss(self, model: Any, inputs: Batch) -> torch.Tensor:
         # GRPO's loss counts on responses as long as they were sampled.
-        self._inputs = narrowed(inputs, response=isinstance(self, RLOOTrainer))
+        self._inputs = narrowed(inputs, response=self._rloo)
         loss: torch.Tensor = super()._compute_loss(model, self._inputs)  # type: ignore[no-untyped-call]
         return loss
 
@@ -157,7 +159,7 @@ class _Kept(_Trainer):
         TRL computes the log-probabilities of the sampling policy in a pass of their own. With one update for each
         batch of samples that policy is the one being updated: they are those of the pass with the gradient.
         """
-        rloo, training = isinstance(self, RLOOTrainer), torch.is_grad_enabled()
+        rloo, training = self._rloo, torch.is_grad_enabled()
         if rloo and not training:
             return torch.zeros(len(ids), keep, device=ids.device), None, None
         result = super()._get_per_token_logps_and_entropies(model, ids, mask, keep, *a, **kw)
@@ -170,20 +172,19 @@ class _Kept(_Trainer):
         return result
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """Add a step's own metrics to those that TRL logs; keep the metrics and the step's rollouts."""
+        """Keep a step's metrics and rollouts."""
         if "loss" in logs:  # and not the summary at the end of all
             for place, rollout in enumerate(self._rollouts):
                 rollout.entropy = self._entropies.get(place)
             self._entropies.clear()
             rollouts: list[Rollout] = gather_object(self._rollouts)
-            metrics, step = step_metrics(rollouts), self.state.global_step
             if self.accelerator.is_main_process:
-                seconds = round(time.monotonic() - self._started, 3)
-                line = {"step": step, **metrics, "grad_norm": logs.get("grad_norm"), "seconds": seconds}
+                step, seconds = self.state.global_step, round(time.monotonic() - self._started, 3)
+                own = {"grad_norm": logs.get("grad_norm"), "seconds": seconds}
                 write_rollouts(self._folder.rollouts, step, rollouts)
+                line = {"step": step, **step_metrics(rollouts), **own}
                 self._folder.metrics.add(line)
                 self._watcher(line)
-            logs = {**logs, **flat(metrics)}
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: Any, question_run: Any) -> None:
@@ -199,6 +200,8 @@ class KeptRLOO(_Kept, RLOOTrainer):
 
 class KeptGRPO(_Kept, GRPOTrainer):
     """GRPO (arXiv 2402.03300)."""
+
+    _rloo = False
 
 
 def by_length(batches: Sequence[Batch]) -> list[Batch]:
@@ -238,17 +241,6 @@ def in_parts(prompts: Sequence[list[int]], at_once: int, sample: Callable[[list[
     return [results[place] for place in range(len(prompts))]
 
 
-def flat(metrics: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return nested metrics under names like ``aggregation/by_c/2/reward``, as trainers log them; omit None."""
-    numbers: dict[str, float] = {}
-    for name, value in metrics.items():
-        if isinstance(value, dict):
-            numbers |= flat(value, f"{prefix}{name}/")
-        elif value is not None:
-            numbers[f"{prefix}{name}"] = value
-    return numbers
-
-
 def remember_randomness() -> Callable[[], None]:
     """Save the generators of python, numpy and torch (all devices); return a function to restore them."""
     python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
@@ -265,7 +257,7 @@ def remember_randomness() -> Callable[[], None]:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvaluation:
-    """An evaluation on held-out problems with gold answers, before and after training and every so many steps (0: none).
+    """An evaluation on held-out problems with gold answers: before, after and every so many steps of a training.
 
     The seed is the same at every step, so that steps are compared on equal terms.
     """
