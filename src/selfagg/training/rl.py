@@ -170,7 +170,7 @@ def train(
     require_chat_template(tokenizer, "the model")
     _check_fit(model, tokenizer, rows, settings.max_tokens)
     folder, processes, rank = RunFolder(out), _processes(), settings.lora
-    lora = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    lora: dict[str, Any] = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
     with folder.held() if processes.is_main_process else nullcontext():
         with processes.main_process_first():
             checkpoint, done = _begun(folder, settings, about or {})
