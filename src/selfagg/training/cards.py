@@ -57,13 +57,14 @@ def described_pool(record: Record, recipe: Recipe) -> dict[str, Any]:
 
 def data_card(facts: Mapping[str, Any]) -> str:
     """Return the card of a training set, from the facts that ``data.json`` holds."""
-    rows, pool = facts["rows"], facts["candidates"]
+    rows, pool, by_c = facts["rows"], facts["candidates"], facts["by_c"]
     if pool is None:
         opening = "Plain problems alone, for standard reinforcement learning; no model was asked."
     elif pool["simulated"]:
         opening = "The candidates are SIMULATED: no language model was asked. For tests of software, not for training."
     else:
         opening = "Made by `selfagg train data` after arXiv 2509.26626, with candidates that a model wrote."
+    shares = [[c, f"{number:,}", f"{number / rows['aggregation']:.1%}"] for c, number in by_c.items()]
     parts = [
         _SPLITS.format(test="  - split: test\n    path: test.parquet\n" if rows["test"] else ""),
         "# Training prompts for recursive self-aggregation",
@@ -71,11 +72,12 @@ def data_card(facts: Mapping[str, Any]) -> str:
         f"{rows['plain'] + rows['aggregation']:,} training prompts: {rows['plain']:,} plain, {rows['aggregation']:,} "
         f"with {facts['settings']['training_set']['k']} candidates. {rows['test']:,} test prompts, all plain, of "
         "problems that are not trained on.",
-        "## Facts\n\nAs in `data.json`; what is 0 or empty is left out. `by_c`: prompts by right candidates.",
-        "\n".join(_listed(facts)),
+        _table(["right among the candidates", "prompts", "share"], shares) if shares else "",
+        "## Facts\n\nAs in `data.json`; what is 0 or empty is left out.",
+        "\n".join(_listed({name: fact for name, fact in facts.items() if name not in ("rows", "by_c")})),
         _COLUMNS,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _listed(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
