@@ -34,8 +34,7 @@ from selfagg.prompts.fit import fit
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.subsets import Set, address_seed, draw_sets
 from selfagg.training.reward import reply_of
-from selfagg.training.rl import train, training_dtype
-from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rl import RLSettings, train, training_dtype
 from selfagg.training.rows import question_of, read_rows
 from selfagg.training.trainer import KeptGRPO
 from selfagg.types import Member, Message, Question, Reply

@@ -23,9 +23,8 @@ from selfagg.models.base import AlwaysOpen, text_bytes
 from selfagg.record.record import NullStore
 from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.runner import evaluate_question
-from selfagg.training.reward import REWARDS, reply_of
+from selfagg.training.reward import REWARDS, Unscorable, reply_of
 from selfagg.training.rows import Split, question_of, read_rows
-from selfagg.training.verl_reward import Unscorable
 from selfagg.types import Member, Message, Reply, Request
 
 __all__ = ["OneCall", "Prompts", "RSAEnv"]

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from selfagg.training.verl_reward import compute_score
+from selfagg.training.reward import compute_score
 
 __all__ = ["compute_score"]
 

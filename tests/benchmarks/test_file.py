@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selfagg.benchmarks import formats, load_questions
-from selfagg.benchmarks.formats import READERS
+from selfagg.benchmarks import data_files, load_questions
+from selfagg.benchmarks.data_files import READERS
 from selfagg.errors import UsageError
 
 ROWS: list[dict[str, Any]] = [
@@ -260,7 +260,7 @@ def test_what_is_no_regular_file_or_unpacks_to_too_much_is_refused(tmp_path: Pat
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(data_files, "_MOST_BYTES", 1 << 20)
     pq.write_table(pa.table({"question": ["x" * 4_000_000]}), tmp_path / "value.parquet", compression="zstd")
     pq.write_table(pa.table({"question": ["x" * 10_000] * 1000}), tmp_path / "rows.parquet", compression="zstd")
     (tmp_path / "line.jsonl.gz").write_bytes(gzip.compress(b" " * (2 << 20)))

@@ -136,7 +136,7 @@ def test_both_have_the_sizes_that_they_are_known_by() -> None:
     ("content", "message"),
     [
         ("", "is empty"),
-        ("{", "rows.jsonl, line 1: not valid JSON"),
+        ("{", "rows.jsonl, line 1, column 2: not valid JSON"),
         ("[1]", "rows.jsonl, line 1: each row must be an object"),
         ('{"question_id": "a"}', "rows.jsonl, line 1: there is no column"),
         (json.dumps(raw_row("a", public_test_cases="{")), "line 1: the column 'public_test_cases' is no JSON list"),

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import pytest
 
 from selfagg.benchmarks import load_questions
+from selfagg.benchmarks.base import Selection
+from selfagg.benchmarks.given import selected_set
 from selfagg.benchmarks.reasoning_gym import task_names, versions
 from selfagg.benchmarks.validate import validate
 from selfagg.errors import UsageError
@@ -111,6 +113,11 @@ def test_the_gold_answers_of_every_task_are_right_after_a_round_trip_through_jso
     tasks = task_names()
     assert len(tasks) > 100
     assert failures(",".join(tasks), 2 * len(tasks)) == []
+
+
+def test_more_names_of_tasks_than_a_path_may_have_letters() -> None:
+    source = f"reasoning_gym:{','.join(task_names())}"
+    assert selected_set(source, Selection(size=2)).source == f"{source}, 2 questions"
 
 
 def test_the_gold_answers_with_unsolved_integrals_and_fractions_are_right() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from selfagg.cluster.connection import gpus_of
-from selfagg.cluster.worker import Job, News, Worker
+from selfagg.cluster.run import gpus_of
+from selfagg.cluster.worker import Job, Worker
 from selfagg.errors import RunStopped, UsageError
 from selfagg.methods import RSA
 from selfagg.models import Access
@@ -27,8 +27,8 @@ def job(model: str = "simulated:", **changed: Any) -> Job:
     return dataclasses.replace(Job(model, Access(), RSA(n=4, k=2, t=3), Settings(), "test"), **changed)
 
 
-async def sent(news: AsyncIterator[News]) -> list[Part]:
-    return [one.part async for one in news]
+async def sent(news: AsyncIterator[tuple[Part, str | None]]) -> list[Part]:
+    return [part async for part, _ in news]
 
 
 async def test_a_question_comes_in_pieces_and_then_whole(monkeypatch: pytest.MonkeyPatch) -> None:

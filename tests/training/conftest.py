@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from selfagg.training.rows import TrainingRow, question_text
+from selfagg.record.rows import question_body
+from selfagg.training.rows import TrainingRow
 from selfagg.types import Question
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def rows() -> list[TrainingRow]:
                 place,
                 "train",
                 question.id,
-                question_text(question),
+                question_body(question),
                 aggregation=shown,
                 k=2 if shown else 0,
                 c=place % 3 if shown else -1,

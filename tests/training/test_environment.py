@@ -19,8 +19,9 @@ import pytest
 from aiohttp import web
 from openai_faults import FaultServer, completion
 
+from selfagg.record.rows import question_body
 from selfagg.training.reward import Rewards, reply_of
-from selfagg.training.rows import TrainingRow, question_text, write_rows
+from selfagg.training.rows import TrainingRow, write_rows
 from selfagg.types import Question
 
 PYTHON = os.environ.get("SELFAGG_VERIFIERS_PYTHON") or (sys.executable if importlib.util.find_spec("verifiers") else "")
@@ -31,7 +32,7 @@ def row(i: int, question: Question, *, shown: bool = False) -> TrainingRow:
     candidates = " One candidate says 1, another 2." if shown else ""
     prompt = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": question.text + candidates})
     counts = (True, 2, 1) if shown else (False, 0, -1)
-    return TrainingRow("selfagg/sums", prompt, "math", "", i, "train", question.id, question_text(question), *counts)
+    return TrainingRow("selfagg/sums", prompt, "math", "", i, "train", question.id, question_body(question), *counts)
 
 
 def sums(count: int) -> list[Question]:

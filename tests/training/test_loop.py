@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from selfagg.run.subsets import Set
 from selfagg.training.rl import train
-from selfagg.training.rollouts import read_rollouts
 from selfagg.training.rows import TrainingRow, question_of
+from selfagg.training.run_folder import read_rollouts
 from selfagg.types import Question
 
 if TYPE_CHECKING:

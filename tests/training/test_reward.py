@@ -25,9 +25,8 @@ from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Verdict
 from selfagg.training import reward as rewards
-from selfagg.training.reward import Rewards, reply_of, trl_reward, try_scoring
+from selfagg.training.reward import Rewards, Unscorable, compute_score, reply_of, trl_reward, try_scoring
 from selfagg.training.rows import TrainingRow
-from selfagg.training.verl_reward import Unscorable, compute_score
 from selfagg.types import Question, Reply, Request, Usage
 
 if TYPE_CHECKING:

@@ -13,11 +13,9 @@ import pytest
 from selfagg.errors import UsageError
 from selfagg.methods.rsa import RSA
 from selfagg.record.record import Record
-from selfagg.training.arguments import arguments
-from selfagg.training.rl import RLSettings, train
-from selfagg.training.rollouts import Rollout, read_rollouts
+from selfagg.training.rl import RLSettings, arguments, train
 from selfagg.training.rows import TrainingRow, question_of, write_rows
-from selfagg.training.run_folder import RunFolder
+from selfagg.training.run_folder import Rollout, RunFolder, read_rollouts
 from selfagg.types import Sampling
 
 if TYPE_CHECKING:
@@ -105,7 +103,6 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from selfagg.models.transformers.checkpoints import load
-from selfagg.training.arguments import arguments
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rows import read_rows
 base, out = Path(sys.argv[1]), Path(sys.argv[2])
@@ -229,7 +226,7 @@ def test_other_ways_to_train_give_a_model_that_loads(
 def test_an_evaluation_keeps_its_records_and_changes_nothing(
     tmp_path: Path, fresh_model: "Fresh", tokenizer: "PreTrainedTokenizerBase", rows: list[TrainingRow]
 ) -> None:
-    from selfagg.training.evaluation import HeldOutEvaluation
+    from selfagg.training.trainer import HeldOutEvaluation
 
     evaluation = HeldOutEvaluation(
         [question_of(row) for row in rows[:2]], 2, RSA(n=3, k=2, t=2), Sampling(max_tokens=5)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import UsageError
-from selfagg.training.rows import BATCH, TrainingRow, question_of, question_text, read_rows, schema, write_rows
+from selfagg.record.rows import question_body
+from selfagg.training.rows import BATCH, TrainingRow, question_of, read_rows, schema, write_rows
 from selfagg.types import Example, Question
 
 QUESTION = Question(
@@ -32,7 +33,7 @@ ROW = TrainingRow(
     index=0,
     split="train",
     id="q 1",
-    question=question_text(QUESTION),
+    question=question_body(QUESTION),
     aggregation=True,
     k=4,
     c=3,

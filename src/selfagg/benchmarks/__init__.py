@@ -14,7 +14,7 @@ from types import MappingProxyType
 from selfagg import registry
 from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.base import Benchmark, HubSource, InstructionFrom, Selection, Size
-from selfagg.benchmarks.paper import paper_data
+from selfagg.benchmarks.hub import paper_data
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -33,8 +33,8 @@ BENCHMARKS: Mapping[str, str] = MappingProxyType(
     {
         "aime25": "selfagg.benchmarks.matharena:AIME25",
         "hmmt25": "selfagg.benchmarks.matharena:HMMT25",
-        "rg-games": "selfagg.benchmarks.gym_sets:GAMES",
-        "rg-cognition": "selfagg.benchmarks.gym_sets:COGNITION",
+        "rg-games": "selfagg.benchmarks.reasoning_gym:GAMES",
+        "rg-cognition": "selfagg.benchmarks.reasoning_gym:COGNITION",
         "supergpqa": "selfagg.benchmarks.supergpqa:BENCHMARK",
         "livecodebench": "selfagg.benchmarks.livecodebench:RELEASE_V6",
         "livecodebench-v6-new": "selfagg.benchmarks.livecodebench:NEW_IN_V6",
@@ -55,17 +55,17 @@ def benchmark(name: str) -> Benchmark:
     Raises:
         UsageError: There is none; the message names the near ones.
     """
-    if found := registry.load("benchmarks", name, Benchmark) if name not in BENCHMARKS else None:
+    if name in BENCHMARKS:
+        own = resolve_name(BENCHMARKS[name])
+        assert isinstance(own, Benchmark)  # noqa: S101 - a wrong line in the table above
+        return own
+    if found := registry.load("benchmarks", name, Benchmark):
         return found
-    if name not in BENCHMARKS:
-        from selfagg.benchmarks.reasoning_gym import task_names
+    from selfagg.benchmarks.reasoning_gym import task_names
 
-        if name in task_names():
-            raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}")
-        raise UsageError(f"there is no benchmark {name!r}; {suggest(name, benchmark_names())}")
-    own = resolve_name(BENCHMARKS[name])
-    assert isinstance(own, Benchmark)  # noqa: S101 - a wrong line in the table above
-    return own
+    if name in task_names():
+        raise UsageError(f"{name} is a Reasoning Gym task: ask for reasoning_gym:{name}")
+    raise UsageError(f"there is no benchmark {name!r}; {suggest(name, benchmark_names())}")
 
 
 def benchmark_names() -> list[str]:
@@ -99,40 +99,37 @@ def load_questions(
     Raises:
         UsageError: There is no such source, or it cannot give what is asked.
     """
-    if examples < 0:
-        raise UsageError(f"the number of worked examples cannot be negative ({examples})")
-    selection = Selection(size, data, data_seed, settings, examples, instruction)
-    questions = _load(source, selection)
-    if instruction == "file" and (without := [question for question in questions if question.instruction is None]):
-        raise UsageError(f"{source}: question {without[0].id} comes without an instruction that could be kept")
-    return questions
+    return load_selected(source, Selection(size, data, data_seed, settings, examples, instruction))
 
 
-def _load(source: str, selection: Selection) -> list[Question]:
-    settings = selection.settings
+def load_selected(source: str, selection: Selection) -> list[Question]:
+    """Return the questions of a source that a selection asks for; see `load_questions`."""
+    if selection.examples < 0:
+        raise UsageError(f"the number of worked examples cannot be negative ({selection.examples})")
     if source.startswith("reasoning_gym:"):
         from selfagg.benchmarks import reasoning_gym
 
-        return reasoning_gym.load_tasks(source.removeprefix("reasoning_gym:"), selection)
-    if source not in benchmark_names() and _names_a_file(source):
+        questions = reasoning_gym.load_tasks(source.removeprefix("reasoning_gym:"), selection)
+    elif source not in benchmark_names() and ({"/", "\\", "."} & {*source} or Path(source).exists()):
         from selfagg.benchmarks import file
 
-        _refuse_settings(source, settings, known=())
-        return file.load_file(Path(source), selection)
-    found = benchmark(source)
-    if found.settings is not None:
-        _refuse_settings(source, settings, known=found.settings)
-    if selection.examples and found.kind == "code":
-        raise UsageError(f"{source} asks for programs, for which there are no worked examples")
-    return found.load(replace(selection, data=paper_data(source, selection.data)))
+        _check_settings(source, selection, known=())
+        questions = file.load_file(Path(source), selection)
+    else:
+        found = benchmark(source)
+        if found.settings is not None:
+            _check_settings(source, selection, known=found.settings)
+        if selection.examples and found.kind == "code":
+            raise UsageError(f"{source} asks for programs, for which there are no worked examples")
+        questions = found.load(replace(selection, data=paper_data(source, selection.data)))
+    for question in questions if selection.instruction == "file" else ():
+        if question.instruction is None:
+            raise UsageError(f"{source}: question {question.id} comes without an instruction that could be kept")
+    return questions
 
 
-def _names_a_file(source: str) -> bool:
-    return "/" in source or "\\" in source or bool(Path(source).suffix) or Path(source).exists()
-
-
-def _refuse_settings(source: str, settings: Mapping[str, str], *, known: tuple[str, ...]) -> None:
-    for name in settings:
+def _check_settings(source: str, selection: Selection, *, known: tuple[str, ...]) -> None:
+    for name in selection.settings:
         if name not in known:
             takes = f"no setting {name!r}; {suggest(name, known)}" if known else f"no settings (got {name!r})"
             raise UsageError(f"{source} takes {takes}")

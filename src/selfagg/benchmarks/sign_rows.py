@@ -16,18 +16,11 @@ from selfagg.errors import UsageError
 from selfagg.types import Question
 
 LETTERS = "ABCD"
-_SIZE = 60
-_TASK = "Put + or - between the numbers of each row."
 
 
 @dataclass(frozen=True)
 class Row:
-    """One puzzle.
-
-    Attributes:
-        numbers: The numbers, in their order.
-        target: The value that the expression must have.
-    """
+    """One puzzle: the numbers, in their order, and the value that the expression must have."""
 
     numbers: tuple[int, ...]
     target: int
@@ -59,16 +52,19 @@ def draw_row(drawn: random.Random) -> Row:
 
 def question_of(rows: list[Row], name: str) -> Question:
     """Return the rows as a question; its gold answer is the list of all solutions."""
-    parts = LETTERS[: len(rows)]
-    lines = [
-        f"{part}: {' '.join(map(str, row.numbers))} gives {row.target}" for part, row in zip(parts, rows, strict=True)
-    ]
-    gold = ", ".join(f"{part} {row.solution}" for part, row in zip(parts, rows, strict=True))
-    return Question(name, "\n".join([_TASK, *lines]), gold=gold, instruction="", data={"parts": list(parts)})
+    parts = [*zip(LETTERS, rows, strict=False)]
+    lines = [f"{part}: {' '.join(map(str, row.numbers))} gives {row.target}" for part, row in parts]
+    return Question(
+        name,
+        "\n".join(["Put + or - between the numbers of each row.", *lines]),
+        gold=", ".join(f"{part} {row.solution}" for part, row in parts),
+        instruction="",
+        data={"parts": [part for part, _ in parts]},
+    )
 
 
 def _load(selection: Selection) -> list[Question]:
-    size = _SIZE if selection.size is None else selection.size
+    size = BENCHMARK.size if selection.size is None else selection.size
     if not isinstance(size, int) or size < 1:
         raise UsageError(f"rows are generated: ask for a number of questions of at least 1, not {size}")
     drawn = random.Random(f"{selection.data_seed}/rows")
@@ -79,7 +75,7 @@ BENCHMARK = Benchmark(
     name="rows",
     title="Rows of signs",
     kind="text",
-    size=_SIZE,
+    size=60,
     load=_load,
     note="generated; selfagg's own, for the demo and its two small models",
 )

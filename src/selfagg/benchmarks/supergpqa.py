@@ -9,16 +9,13 @@ paper's questions is asked in that order too.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from importlib import resources
 from string import ascii_uppercase
 
-from selfagg.benchmarks.base import Benchmark, HubSource, Selection
-from selfagg.benchmarks.examples import choose
-from selfagg.benchmarks.file import list_options
+from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
+from selfagg.benchmarks.data_files import DataRow, read_rows
+from selfagg.benchmarks.file import is_verl, list_options, verl_question
 from selfagg.benchmarks.hub import benchmark_files
-from selfagg.benchmarks.rows import DataRow, read_all
-from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -26,28 +23,25 @@ _HUB = HubSource("m-a-p/SuperGPQA", "4430d4458112c7d4497fdcf94d7cc223313d6acf", 
 _SIZE = 1000
 
 
-def _load(selection: Selection) -> list[Question]:
-    rows = read_all(benchmark_files("supergpqa", _HUB, selection.data))
-    # By id: a question that stands in two files is asked once.
-    questions = {question.id: question for question in (_question(row, selection) for row in rows)}
-    return choose(sorted(questions.values(), key=_rank), selection, default=_SIZE, source="supergpqa")
-
-
-def _rank(question: Question) -> tuple[int, bytes]:
-    """Return the place among the paper's questions, or behind them a place that no other row decides."""
-    return paper_ids().get(question.id, _SIZE), hashlib.sha256(question.id.encode()).digest()
-
-
-@cache
 def paper_ids() -> dict[str, int]:
     """Return the ids of the paper's questions, each with its place from 0."""
     names = (resources.files(__package__) / "supergpqa_ids.txt").read_text("ascii").split()
     return {name: place for place, name in enumerate(names)}
 
 
+def _load(selection: Selection) -> list[Question]:
+    rows = [row for path in benchmark_files("supergpqa", _HUB, selection.data) for row in read_rows(path)]
+    # By id: a question that stands in two files is asked once.
+    questions = {question.id: question for question in (_question(row, selection) for row in rows)}
+    first = paper_ids()
+    order = sorted(questions, key=lambda name: (first.get(name, _SIZE), hashlib.sha256(name.encode()).digest()))
+    return choose([questions[name] for name in order], selection, default=_SIZE, source="supergpqa")
+
+
 def _question(row: DataRow, selection: Selection) -> Question:
     if is_verl(row):
-        return verl_question(row, name="supergpqa", benchmark=_HUB.repo, instruction_from=selection.instruction)
+        keep = selection.instruction == "file"
+        return verl_question(row, name="supergpqa", benchmark=_HUB.repo, keep_closing=keep)
     options, letter = row.texts("options"), row.text("answer_letter")
     if letter not in [*ascii_uppercase[: len(options)]]:
         raise UsageError(f"{row.place}: the column 'answer_letter' is {letter!r}, but there are {len(options)} options")

@@ -6,22 +6,14 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfagg.errors import UsageError
 from selfagg.types import Question, Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A gold answer that was not scored as right.
-
-    Attributes:
-        question: Its question.
-        response: The response that stated it.
-        score: Its score, or None.
-        note: The note of the scoring.
-    """
+class Failure(NamedTuple):
+    """A gold answer that was not scored as right, and the response that stated it."""
 
     question: Question
     response: str
@@ -71,62 +63,44 @@ class Validation:
 async def validate(questions: Sequence[Question]) -> Validation:
     """Score two responses to each question: one states its gold answer as it is, one in another spelling."""
     from selfagg.scoring import stated
-
-    known = [question for question in questions if stated(question) is not None]
-    failures = await asyncio.gather(*(_failure(question) for question in known))
-    found = tuple(failure for failure in failures if failure is not None)
-    worded = await asyncio.gather(*(_is_worded(question) for question in known))
-    unstated = tuple(question for question in questions if stated(question) is None)
-    tests, broken = _unpacked(unstated)
-    return Validation(
-        right=len(known) - len(found),
-        failures=(*found, *broken),
-        unstated=unstated,
-        worded=tuple(question for question, words in zip(known, worded, strict=True) if words),
-        tests=tests,
-    )
-
-
-def _unpacked(unstated: Sequence[Question]) -> tuple[tuple[int, ...], tuple[Failure, ...]]:
-    """Return the number of tests of each programming problem, and the problems whose tests are broken."""
     from selfagg.scoring.code_tests import Cases, read_tests
 
-    counts: list[int] = []
-    broken: list[Failure] = []
+    known = [question for question in questions if stated(question) is not None]
+    unstated = [question for question in questions if stated(question) is None]
+    checked = await asyncio.gather(*map(_checked, known))
+    failures = [failure for failure, _ in checked if failure]
+    right, tests = len(known) - len(failures), []
     for question in unstated:
         if question.kind == "code":
             try:
-                tests = read_tests(question.data)
+                found = read_tests(question.data)
             except UsageError as error:
-                broken.append(Failure(question, "", None, str(error)))
+                failures.append(Failure(question, "", None, str(error)))
             else:
-                counts.append(len(tests.cases) if isinstance(tests, Cases) else 1)
-    return tuple(counts), tuple(broken)
+                tests.append(len(found.cases) if isinstance(found, Cases) else 1)
+    worded = tuple(question for question, (_, words) in zip(known, checked, strict=True) if words)
+    return Validation(right, tuple(failures), tuple(unstated), worded, tuple(tests))
 
 
-async def _failure(question: Question) -> Failure | None:
+async def _checked(question: Question) -> tuple[Failure | None, bool]:
+    """Return what fails, and True if the gold answer is read as words."""
     from selfagg.scoring import stated
     from selfagg.scoring.gold import math_gold, respelled
+    from selfagg.scoring.math import MathScorer
     from selfagg.scoring.reply import score_reply
 
+    worded = False
+    if question.kind == "math" and question.gold:
+        found = await MathScorer().value(math_gold(question.gold))
+        worded = isinstance(found, str) or found.kind.startswith(("text", "list[text"))
     for response in filter(None, (stated(question), respelled(question))):
         verdict = await score_reply(question, Reply(response))
         if verdict.score is None or verdict.score < 1.0:
-            return Failure(question, response, verdict.score, verdict.note)
-    if await _is_worded(question) and not _is_words(math_gold(question.gold or "")):
+            return Failure(question, response, verdict.score, verdict.note), worded
+    if worded and not _is_words(math_gold(question.gold or "")):
         note = "its gold answer is read neither as mathematics nor as words: only the same text would be right"
-        return Failure(question, question.gold or "", None, note)
-    return None
-
-
-async def _is_worded(question: Question) -> bool:
-    from selfagg.scoring.gold import math_gold
-    from selfagg.scoring.math import MathScorer
-
-    if question.kind != "math" or not question.gold:
-        return False
-    found = await MathScorer().value(math_gold(question.gold))
-    return isinstance(found, str) or found.kind.startswith(("text", "list[text"))
+        return Failure(question, question.gold or "", None, note), worded
+    return None, worded
 
 
 def _is_words(gold: str) -> bool:

@@ -13,8 +13,7 @@ from selfagg.analysis.summary import Summary, summarise
 from selfagg.benchmarks.given import QuestionSet
 from selfagg.cli.options import CodeOptions, ModelChoice
 from selfagg.cli.work import command_line
-from selfagg.cluster.connection import connected
-from selfagg.cluster.run import RunSplit
+from selfagg.cluster.run import RunSplit, connected
 from selfagg.cluster.worker import Job
 from selfagg.methods import Method
 from selfagg.models import Access

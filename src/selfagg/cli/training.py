@@ -27,7 +27,7 @@ from selfagg.progress_bar import ProgressBar, described_model
 from selfagg.run.engine import Settings
 from selfagg.terminal import print_result, say
 from selfagg.training.recipe import Recipe
-from selfagg.training.rl_settings import RLSettings
+from selfagg.training.rl import RLSettings
 
 if TYPE_CHECKING:
     from selfagg.training.data import DataPlan
@@ -66,8 +66,7 @@ def data(
         reuse: Another set's folder, or a record, whose samples for the same problems serve here too.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
-    from selfagg.training.problems import load_problems
+    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set, load_problems
 
     settings = preset_settings(None, settings, model.model)
     sizes = [None] if size is None else [size_read("--size", one.strip()) for one in size.split(",")]
@@ -148,7 +147,7 @@ def rl(
         eval_limit: The first so many test problems.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.training.on_set import evaluation_on_set, train_on_set
+    from selfagg.training.rl import evaluation_on_set, train_on_set
     from selfagg.training.rows import question_of, read_rows
 
     check_seconds(save_every=save_every, eval_every=eval_every)
@@ -180,7 +179,7 @@ class _Table:
 
 
 def _line(line: dict[str, Any]) -> str:
-    from selfagg.training.model_card import accuracy
+    from selfagg.training.cards import accuracy
 
     if "evaluation" in line:
         populations = line["evaluation"]["populations"]

@@ -1,41 +1,109 @@
-"""Split a run's questions over workers and put their results into the run's record, whatever dies in between.
+"""One run on a Ray cluster: Ray places, starts and restarts the workers; here its questions are split over them.
 
-Ray places, starts and restarts the workers. A question belongs to one worker at a time; what that one generates comes
-at once and is merged in one transaction each. A worker that dies leaves nothing behind: another one is told what the
-record holds, and goes on from there.
+A question belongs to one worker at a time; what that one generates comes at once and is merged in one transaction
+each. A worker that dies leaves nothing behind: another one is told what the record holds, and goes on from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import logging
+import math
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Self
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
-from selfagg.cluster.connection import Cluster, WorkerLost
-from selfagg.cluster.worker import Facts, Job
-from selfagg.errors import RunStopped, UsageError
+from selfagg.cluster.worker import Facts, Job, Worker
+from selfagg.errors import RunStopped, SelfaggError, UsageError
 from selfagg.record.merge import Part, merge, part_of
 from selfagg.record.record import Record
 from selfagg.run.engine import Callback
 from selfagg.run.runner import finished_questions, first_error_only, questions_at_once
 from selfagg.types import Question
 
-DEATHS_IN_A_ROW = 5
-"""The number of workers' deaths, with no new generation between them, that ends the run: it is not chance."""
+RESTARTS = 50
+"""Most restarts of a worker by Ray before the worker is given up."""
+
+REACH_S = 5.0
+"""Longest wait for a cluster to take a connection: Ray itself waits for minutes, and not to be interrupted."""
+
+
+class WorkerLost(Exception):
+    """The process that was asked is no more, or out of reach."""
+
+
+class Cluster(NamedTuple):
+    """A Ray cluster that this process is connected to, the workers that a run gets there, and the GPUs of each."""
+
+    ray: Any
+    workers: int
+    gpus: int
+
+
+@contextmanager
+def connected(address: str, model: str, workers: int | None) -> Iterator[Cluster]:
+    """Connect to a cluster, or start one, for the length of the ``with`` block.
+
+    Args:
+        address: ``local``: one on this machine, started now and ended with the block. ``auto`` or ``HOST:PORT``: one
+            that runs and that this machine belongs to.
+        model: Name of the model that the workers will open.
+        workers: Number of workers; None: as many as the GPUs serve if workers hold the model, else one a machine, at
+            least two.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no cluster at the address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run tells nobody about itself
+    try:
+        ray = import_module("ray")
+    except ImportError as error:
+        raise UsageError(f"--ray needs Ray ({error}): pip install 'selfagg[ray]'") from None
+    if "://" in address:
+        raise UsageError(f"--ray {address}: not through Ray's client; start the command on a machine of the cluster")
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), REACH_S).close()
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"--ray {address}: nobody can be reached there ({why})") from None
+    start = {"num_cpus": workers or 2, "include_dashboard": False} if address == "local" else {}
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **start)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"--ray {address}: no Ray cluster there ({_last_line(error)})") from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # Ray's would end the process in the middle of a write
+    try:
+        there = int(ray.cluster_resources().get("GPU", 0))
+        gpus = gpus_of(model) if there else 0
+        machines = sum(bool(node["Alive"]) for node in ray.nodes())
+        yield Cluster(ray, workers or (max(1, there // gpus) if gpus else max(2, machines)), gpus)
+    finally:
+        ray.shutdown()
+
+
+def gpus_of(model: str) -> int:
+    """Return the GPUs that a worker needs to open this model; 0 for a model that a server runs."""
+    kind, _, rest = model.partition(":")
+    if kind != "vllm":
+        return int(kind == "hf" or Path(model).is_dir())
+    settings = dict(part.replace("-", "_").partition("=")[::2] for part in rest.split(",")[1:])
+    sizes = [settings.get(f"{name}_parallel_size", "1") for name in ("tensor", "pipeline", "data")]
+    return math.prod(int(size) for size in sizes if size.isdecimal())
 
 
 @dataclass(slots=True, eq=False)
-class Hand:
-    """A worker as this side sees it.
-
-    Attributes:
-        actor: The actor to call.
-        facts: The facts that it told; None while it does not run.
-        obstacle: Reason for which it makes no call now.
-        gone: True if it cannot get at a model any more.
-    """
+class _Hand:
+    """A worker as this side sees it: without facts while it does not run, gone if it cannot get at a model any more."""
 
     actor: Any
     facts: Facts | None = None
@@ -49,41 +117,36 @@ class RunSplit:
     def __init__(
         self, cluster: Cluster, job: Job, questions: Sequence[Question], callback: Callback, tell: Callable[[str], None]
     ) -> None:
-        """Prepare a run; nothing is started before entering.
+        """Prepare a run of questions in the record's order; nothing is started before entering.
 
-        Args:
-            cluster: The place in which it runs.
-            job: The job. The concurrency of its access is all workers' together; None: each worker's own is what
-                its connection serves well.
-            questions: In the record's order.
-            callback: Told of all that is generated anywhere.
-            tell: Told in words of deaths.
+        The concurrency of the job's access is all workers' together; None: each worker's own is what its connection
+        serves well. ``tell`` is told in words of deaths.
         """
         most = job.access.concurrency
         self._count = min(cluster.workers, most or cluster.workers, max(1, len(questions)))
         if most is not None:
             job = replace(job, access=replace(job.access, concurrency=most // self._count))
-        self._cluster = cluster
-        self._job = job
-        self._questions = questions
-        self._watcher = callback
-        self._tell = tell
-        self._hands: list[Hand] = []
-        self._deaths = 0
-        self._left: set[int] = set()
+        self._cluster, self._job, self._questions, self._watcher, self._tell = cluster, job, questions, callback, tell
+        self._hands: list[_Hand] = []
         self._begun: set[int] = set()
         self._waiting: asyncio.PriorityQueue[int] = asyncio.PriorityQueue()
-        self._finished = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._hands = [Hand(self._cluster.start_worker(self._job)) for _ in range(self._count)]
+        # Ray starts a worker again whenever its process ends, and repeats no call by itself.
+        actor = self._cluster.ray.remote(Worker).options(
+            num_cpus=1,
+            num_gpus=self._cluster.gpus,
+            max_restarts=RESTARTS,
+            max_task_retries=0,
+            max_concurrency=1_000_000,
+            scheduling_strategy="SPREAD",
+        )
+        self._hands = [_Hand(actor.remote(self._job)) for _ in range(self._count)]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for hand in self._hands:
-            self._cluster.end_worker(hand.actor)
+            self._cluster.ray.kill(hand.actor, no_restart=True)  # at once: the record is made for that
 
     async def first(self) -> Facts:
         """Wait until one worker has opened the model, and return what that worker knows.
@@ -106,78 +169,75 @@ class RunSplit:
         """Compute and score every member for every question, into a record that has begun.
 
         Raises:
-            RunStopped: The model is gone for every worker, or workers do nothing but die.
+            RunStopped: The model is gone for every worker, or all have died too often.
             UsageError: A question does not fit the model's context (found before the first call).
         """
         self._record = record
-        self._left = set(range(len(self._questions))) - finished_questions(record)
-        for position in self._left:
+        left = sorted(set(range(len(self._questions))) - finished_questions(record))
+        for position in left:
             self._waiting.put_nowait(position)
-        if self._left:
+        if left:
             opened = next(hand for hand in self._hands if hand.facts)
-            await self._ready(opened, [replace(self._questions[place], data={}) for place in sorted(self._left)])
+            await self._ready(opened, [replace(self._questions[place], data={}) for place in left])
             await first_error_only(self._everything())
 
     async def _everything(self) -> None:
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(self._serve(hand)) for hand in self._hands]
-            await self._finished.wait()
+            await self._waiting.join()
             for task in serving:
                 task.cancel()
 
-    async def _serve(self, hand: Hand) -> None:
+    async def _serve(self, hand: _Hand) -> None:
         """Keep one worker busy: as many questions at a time as it takes to fill its calls."""
-        facts = await self._opened(hand)
-        if facts is not None:
+        if facts := await self._opened(hand):
             async with asyncio.TaskGroup() as group:
                 for _ in range(questions_at_once(facts.concurrency, self._job.method.n)):
                     group.create_task(self._seat(hand))
 
-    async def _seat(self, hand: Hand) -> None:
+    async def _seat(self, hand: _Hand) -> None:
         """Hand one question after the other to a worker."""
-        while not hand.gone:
-            facts = hand.facts or await self._opened(hand)
+        while not hand.gone and (facts := hand.facts or await self._opened(hand)):
             position = await self._waiting.get()
-            if facts is None or hand.facts is not facts:  # dead by now, and not back yet: others may have the question
-                self._waiting.put_nowait(position)
-                continue
             try:
-                await self._answer(hand, position)
+                if hand.facts is facts:  # else dead by now, and not back yet: others may have the question
+                    await self._answer(hand, position)
             except WorkerLost:
-                self._died(hand, facts)
+                if hand.facts is facts:  # the first of its questions to find out
+                    hand.facts = None
+                    where = f"on {facts.machine} (process {facts.process})"
+                    self._tell(f"the worker {where} died; Ray starts another one in its place")
             except RunStopped as gone:
                 self._without(hand, gone)
             if self._record.weights(position) is None:
                 self._waiting.put_nowait(position)
-                continue
-            self._left.discard(position)
-            self._watcher.finished(position)
-            if not self._left:
-                self._finished.set()
+            else:
+                self._watcher.finished(position)
+            self._waiting.task_done()
 
-    async def _answer(self, hand: Hand, position: int) -> None:
-        if self._record.weights(position) is not None:  # calls that failed in an earlier session are made again
-            await self._record.save_weights(position, None)
-        known = part_of(self._record, position)
+    async def _answer(self, hand: _Hand, position: int) -> None:
+        record = self._record
+        if record.weights(position) is not None:  # calls that failed in an earlier session are made again
+            await record.save_weights(position, None)
+        known = part_of(record, position)
         if position not in self._begun:
             self._begun.add(position)
             self._announce(known, fresh=False)
-        async for news in self._cluster.answers(hand.actor.answer.remote(known)):
-            new = merge(self._record, news.part)
-            if new.generations:
-                self._deaths = 0
-            self._announce(new, fresh=True)
-            hand.obstacle = news.obstacle
-            obstacles = [other.obstacle for other in self._hands if other.facts and not other.gone]
-            self._watcher.waiting(obstacles[0] if all(obstacles) else None)
+        with self._rays_errors():
+            async for piece in hand.actor.answer.remote(known):
+                part, hand.obstacle = await piece
+                new = merge(record, part)
+                self._announce(new, fresh=True)
+                obstacles = [other.obstacle for other in self._hands if other.facts and not other.gone]
+                self._watcher.waiting(obstacles[0] if all(obstacles) else None)
 
-    async def _ready(self, hand: Hand, questions: Sequence[Question] = ()) -> Facts:
-        asked = hand.actor.ready.options(max_task_retries=-1).remote(questions)
-        facts: Facts = await self._cluster.answer(asked)
+    async def _ready(self, hand: _Hand, questions: Sequence[Question] = ()) -> Facts:
+        with self._rays_errors():
+            facts: Facts = await hand.actor.ready.options(max_task_retries=-1).remote(questions)
         hand.facts = facts
         return facts
 
-    async def _opened(self, hand: Hand) -> Facts | None:
+    async def _opened(self, hand: _Hand) -> Facts | None:
         """Wait for a worker as `_ready` does, but go on without one that cannot open the model or keeps dying."""
         try:
             return await self._ready(hand)
@@ -185,17 +245,20 @@ class RunSplit:
             self._without(hand, RunStopped(str(error)))
             return None
 
-    def _died(self, hand: Hand, facts: Facts) -> None:
-        if hand.facts is not facts:  # told already: each of its questions finds out
-            return
-        hand.facts = None
-        self._deaths += 1
-        where = f"on {facts.machine} (process {facts.process})"
-        if self._deaths >= DEATHS_IN_A_ROW:
-            raise RunStopped(f"{self._deaths} Ray workers died in a row, the last one {where}, and nothing came of it")
-        self._tell(f"the worker {where} died; Ray starts another one in its place")
+    @contextmanager
+    def _rays_errors(self) -> Iterator[None]:
+        """Raise `WorkerLost` where a worker's process or machine is no more, and a worker's own errors as they are."""
+        errors = self._cluster.ray.exceptions
+        try:
+            yield
+        except errors.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, SelfaggError) else error) from None
+        except (errors.RayActorError, errors.NodeDiedError, errors.TaskUnschedulableError) as error:
+            if "The actor died because of an error raised in its creation task" in str(error):
+                raise UsageError(f"no Ray worker can start: {_last_line(error)}") from None
+            raise WorkerLost(_last_line(error)) from None
 
-    def _without(self, hand: Hand, why: RunStopped) -> None:
+    def _without(self, hand: _Hand, why: RunStopped) -> None:
         """Go on without a worker whose model is gone, while another has one."""
         if not hand.gone:
             hand.gone = True
@@ -208,3 +271,8 @@ class RunSplit:
             self._watcher.generated(part.position, member, role, fresh=fresh)
         for member in part.scored():
             self._watcher.scored(part.position, member)
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

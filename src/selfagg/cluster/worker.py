@@ -28,20 +28,7 @@ NEWS_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run, without its questions.
-
-    Attributes:
-        model: Name of the model; every worker opens a connection of its own.
-        access: The access to it; its addresses are looked up where the worker runs.
-        method: The method.
-        settings: The sampling.
-        source: The origin of the questions, in words.
-        schedule: As for `selfagg.run.runner.evaluate`.
-        version: Of selfagg, the same everywhere.
-        folder: Folder where relative paths begin, on machines that have it.
-        programs: True if questions ask for programs.
-        sandbox: Sandbox for programs; None: the worker chooses.
-    """
+    """A run, without its questions; addresses and relative paths are looked up where the worker runs."""
 
     model: str
     access: Access
@@ -57,34 +44,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts that a worker knows once its model is open.
-
-    Attributes:
-        model: The model's name for the record.
-        context: Its context in tokens.
-        concurrency: Calls that it makes at once.
-        process: Process id.
-        machine: Name of its machine.
-    """
+    """The facts that a worker knows once its model is open; ``concurrency`` are the calls that it makes at once."""
 
     model: str
     context: int | None
     concurrency: int
     process: int
     machine: str
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """The new rows of a question that a worker has to report.
-
-    Attributes:
-        part: The new generations and scores; in the last news of a question all of them, with weights.
-        obstacle: Reason for which no call is made now.
-    """
-
-    part: Part
-    obstacle: str | None
 
 
 class Worker(Callback):
@@ -133,13 +99,13 @@ class Worker(Callback):
                 self._engine = Engine(model, job.settings, self._record, callback=self)
             return self._engine
 
-    async def answer(self, known: Part) -> AsyncIterator[News]:
-        """Compute and score every member for a question, and send each soon after it is there.
+    async def answer(self, known: Part) -> AsyncIterator[tuple[Part, str | None]]:
+        """Compute and score every member for a question, given what there is of it already; send each soon after.
 
         Asked again for a question at work, since the caller lost sight of this process, it works once and sends all.
 
-        Args:
-            known: The question, and what there is of it already.
+        Yields:
+            New rows, and the reason for which no call is made now; in the end all rows, with weights.
 
         Raises:
             RunStopped: The model is gone.
@@ -151,9 +117,9 @@ class Worker(Callback):
         while not work.done():
             await asyncio.wait({work}, timeout=NEWS_EVERY_S)
             part, read = await record.in_turn(lambda since=read: news_of(record, position, since))  # type: ignore[misc]
-            yield News(part, self._obstacle)
+            yield part, self._obstacle
         self._at_work.pop(position, None)
-        yield News(work.result(), None)
+        yield work.result(), None
 
     async def _whole(self, engine: Engine, known: Part) -> Part:
         record, position, schedule = self._record, known.position, self._job.schedule

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from selfagg.benchmarks.formats import stem
-from selfagg.benchmarks.recorded import Samples, is_recorded, recorded_question, samples_of
-from selfagg.benchmarks.rows import read_rows
+from selfagg.benchmarks.data_files import read_rows, stem
+from selfagg.benchmarks.file import Samples, is_recorded, recorded_question, samples_of
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen
@@ -22,7 +21,7 @@ from selfagg.types import Message, Reply, Request, Usage
 
 
 def connect(name: str, access: Access) -> RecordedModel:
-    """Return the connection to a file of recorded answers; its format is told in `selfagg.benchmarks.recorded`."""
+    """Return the connection to a file of recorded answers; its format is told in `selfagg.benchmarks.file`."""
     if not name:
         raise UsageError("recorded: names no file; type recorded:FILE, a file of recorded answers")
     return RecordedModel(Path(name), access)

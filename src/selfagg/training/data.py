@@ -6,27 +6,40 @@ problems ``test.parquet``, a card (``README.md``) and the same facts as JSON, wh
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import ceil, comb
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from selfagg._internal.files import sha256, write_whole
-from selfagg.errors import UsageError
+from selfagg.benchmarks import benchmark_names
+from selfagg.benchmarks.base import Selection, Size
+from selfagg.benchmarks.given import selected_set
+from selfagg.errors import TooLong, UsageError
 from selfagg.evaluation.runs import COMPARABLE, share_first_samples
 from selfagg.methods import Majority
 from selfagg.models import Model
+from selfagg.models.openai.discovery import estimate_tokens
+from selfagg.prompts import Prompt, aggregation, first
+from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
+from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.configuration import about, configuration
-from selfagg.record.record import Record
+from selfagg.record.record import CANDIDATE, Record
+from selfagg.record.rows import question_body
 from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.runner import INCOMPLETE, evaluate
-from selfagg.training.assembly import PromptAssembly
-from selfagg.training.card import card, described_pool
-from selfagg.training.recipe import Recipe, Split, split
-from selfagg.training.rows import rows_file, write_rows
-from selfagg.types import Question
+from selfagg.run.subsets import address_random
+from selfagg.training.cards import data_card, described_pool
+from selfagg.training.recipe import Parts, Recipe, draw_subsets, mixture, split
+from selfagg.training.rows import Split, TrainingRow, write_rows
+from selfagg.types import Member, Message, Question
+
+T = TypeVar("T")
 
 CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
 NO_MODEL = "none"
@@ -35,32 +48,61 @@ NO_MODEL = "none"
 Watching = Callable[[int], Callback]
 """A function that returns the callback of a round of sampling, for the number of problems sampled by its end."""
 
+_GYM = "reasoning_gym:"
+_AT_ONCE = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """The problems of a set.
-
-    Attributes:
-        questions: In their order, ids unique.
-        origins: For each the name of its source.
-        source: The problems' origin, in words.
-    """
+    """The problems of a set, with unique ids; for each the name of its source, and for all their origin in words."""
 
     questions: Sequence[Question]
     origins: Sequence[str]
     source: str
 
     def __post_init__(self) -> None:
-        ids = [question.id for question in self.questions]
-        if len(set(ids)) < len(ids):
-            twice = next(name for name in ids if ids.count(name) > 1)
-            raise UsageError(f"two problems have the id {twice!r}; ids must be unique over all sources")
-        unknown = [question.id for question in self.questions if not _scorable(question)]
+        ids = Counter(question.id for question in self.questions)
+        if twice := [name for name, times in ids.items() if times > 1]:
+            raise UsageError(f"two problems have the id {twice[0]!r}; ids must be unique over all sources")
+        unknown = [
+            question.id
+            for question in self.questions
+            if question.gold is None and not (question.kind in ("reasoning_gym", "code") and question.data)
+        ]
         if unknown:
             raise UsageError(
                 f"{len(unknown):,} of {len(ids):,} problems have no right answer to give a reward by; "
                 f"the first is {unknown[0]}"
             )
+
+
+def load_problems(sources: Sequence[str], selection: Selection, sizes: Sequence[Size] = (None,)) -> Problems:
+    """Return the problems of all sources (benchmarks, ``reasoning_gym:TASK``, files), one source after the other.
+
+    Of several sources, the selection's ``settings`` go to Reasoning Gym's and ``data`` to the benchmarks; ``sizes``
+    has a number for each, or one for all.
+
+    Raises:
+        UsageError: There is no such source, it cannot give what is asked, or two give problems of one id.
+    """
+    if len(sizes) == 1:
+        sizes = [*sizes] * len(sources)
+    if len(sizes) != len(sources):
+        listed = ",".join(map(str, sizes))
+        raise UsageError(f"--size {listed}: {len(sizes)} numbers for {len(sources)} sources of problems")
+    questions: list[Question] = []
+    origins, told = [], []
+    for source, size in zip(sources, sizes, strict=True):
+        own, gym = replace(selection, size=size), source.startswith(_GYM)
+        if len(sources) > 1:
+            data = selection.data if source in benchmark_names() else None
+            own = replace(own, data=data, settings=selection.settings if gym else {})
+        found = selected_set(source, own)
+        questions += found.questions
+        # With the task, so that trainers tell tasks apart.
+        origins += [f"{_GYM}{question.group}" if gym else found.name for question in found.questions]
+        told.append(found.source)
+    return Problems(questions, origins, "; ".join(told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +111,8 @@ class DataPlan:
 
     Attributes:
         problems: The problems.
-        recipe: The recipe of the set.
-        settings: The sampling of candidates; the seed decides all draws, and what of a candidate is shown is shown.
+        recipe: The composition of the set.
+        settings: The sampling of candidates, and the part of them that prompts show; the seed decides all draws.
         model: The name of the model.
         told: Facts that the record notes besides versions.
     """
@@ -85,19 +127,14 @@ class DataPlan:
         _ = self.parts  # raises where nothing would be left to train on
 
     @property
-    def parts(self) -> Split:
+    def parts(self) -> Parts:
         """Return the problems of the training split and of the test split."""
         return split(self.problems.questions, self.recipe.held_out, self.settings.seed)
 
     @property
-    def method(self) -> Majority:
-        """Return the method that samples the candidates."""
-        return Majority(n=self.recipe.pool, t=1)
-
-    @property
     def configuration(self) -> dict[str, Any]:
         """Return the settings that a rerun is compared by."""
-        recorded = configuration(self.method, self.model, self.settings, self.problems.source)
+        recorded = configuration(Majority(n=self.recipe.pool), self.model, self.settings, self.problems.source)
         return recorded | {"training_set": asdict(self.recipe)}
 
 
@@ -107,7 +144,7 @@ def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
     Raises:
         UsageError: It is another set; says what differs. Or the folder holds something else.
     """
-    check_folder(folder)
+    _check_folder(folder)
     if not (folder / CANDIDATES).exists():
         return None
     with Record(folder / CANDIDATES) as record:
@@ -121,12 +158,8 @@ def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
     return facts if whole and not incomplete else None
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a training set.
-
-    Raises:
-        UsageError: It does, or it is no folder.
-    """
+def _check_folder(folder: Path) -> None:
+    """Raise `UsageError` for a file, and for a folder that holds something else than a training set."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, and a training set is a folder")
     if (folder / CANDIDATES).exists() or not folder.exists():
@@ -147,7 +180,7 @@ async def make_set(
     """Make the set or go on with an unfinished one; sample nothing again that is recorded.
 
     Args:
-        folder: The folder; a new one, or one that holds an unfinished set of this plan.
+        folder: A new folder, or one that holds an unfinished set of this plan.
         plan: The plan; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once.
@@ -161,54 +194,48 @@ async def make_set(
         UsageError: The folder holds something else, problems or settings cannot work, or no prompt is left.
         RunStopped: The model is gone; what was sampled is kept.
     """
-    check_folder(folder)
+    _check_folder(folder)
     questions, recipe = plan.problems.questions, plan.recipe
+    method = Majority(n=recipe.pool)
     with Record(folder / CANDIDATES) as record:
-        told = about(context=model.context if model else None, **plan.told)
-        record.begin(plan.configuration, questions, told)
-        assembly = PromptAssembly(record, questions, plan.problems.origins, recipe, plan.settings, model)
-        await assembly.measure(plan.parts)
-        assembly.check_share()
+        record.begin(plan.configuration, questions, about(context=model.context if model else None, **plan.told))
+        assembly = _Assembly(record, plan, model)
+        await assembly.measure()
         if recipe.fraction > 0 and model is not None:
             if reused is not None:
-                _share(reused, record, plan.method)
+                _share(reused, record, method)
             asked = 0
             for places in assembly.rounds():
                 asked += len(places)
                 callback = watching(asked) if watching else None
                 engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
-                await evaluate(engine, plan.method, questions, only=places)
+                await evaluate(engine, method, questions, only=places)
                 await assembly.draw(places)
-        train, test = assembly.mixed(), assembly.held_out()
+        chosen: dict[Split, list[_Prompt]] = {"train": assembly.mixed(), "test": [*assembly.test.values()]}
         try:
-            write_rows(folder, "train", assembly.rows("train", train))
-            if test:
-                write_rows(folder, "test", assembly.rows("test", test))
-            files = {
-                path.name: sha256(path)
-                for path in (rows_file(folder, "train"), rows_file(folder, "test"))
-                if path.is_file()
-            }
+            files = {}
+            for name, prompts in chosen.items():
+                if prompts:
+                    write_rows(folder, name, assembly.rows(name, prompts))
+                if (path := folder / f"{name}.parquet").is_file():
+                    files[path.name] = sha256(path)
             facts = {
                 "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "settings": record.configuration,
                 "about": record.about,
-                **assembly.facts(train, test),
+                **assembly.facts(chosen["train"], chosen["test"]),
                 "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
                 "files": files,
             }
-            write_whole(folder / CARD, card(facts))
+            write_whole(folder / CARD, data_card(facts))
             write_whole(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UsageError(f"cannot write the training set {folder}: {error.strerror or error}") from None
     return facts
 
 
-def _scorable(question: Question) -> bool:
-    return question.gold is not None or (question.kind in ("reasoning_gym", "code") and bool(question.data))
-
-
 def _share(path: Path, record: Record, method: Majority) -> None:
+    """Copy another record's first samples for the same problems."""
     with Record(path, read_only=True) as source:
         bodies = "SELECT position, body FROM questions ORDER BY position"
         if source.query(bodies) != record.query(bodies):
@@ -217,3 +244,230 @@ def _share(path: Path, record: Record, method: Majority) -> None:
         if differing := [key for key in COMPARABLE if theirs.get(key) != ours.get(key)]:
             raise UsageError(f"record {path} differs in {', '.join(differing)}, so its candidates cannot serve here")
         share_first_samples(source, record, method)
+
+
+class _Prompt(NamedTuple):
+    """A prompt of the set to be; ``messages`` where candidates had to be shortened, else the members make them."""
+
+    position: int
+    tokens: int
+    members: tuple[int, ...] = ()
+    c: int = -1
+    cut: int = 0
+    messages: tuple[Message, ...] | None = None
+
+
+class _Assembly:
+    """The assembly of a set's prompts in two passes, so that no texts are held but those of the rows being written.
+
+    The first counts tokens and right candidates, the second reads the chosen candidates again.
+    """
+
+    def __init__(self, record: Record, plan: DataPlan, model: Model | None) -> None:
+        self.record, self.plan, self.model = record, plan, model  # without a model, tokens are estimated
+        self.questions, self.recipe, self.seed = plan.problems.questions, plan.recipe, plan.settings.seed
+        self.plain: dict[int, _Prompt] = {}
+        self.test: dict[int, _Prompt] = {}
+        self.drawn: dict[int, list[_Prompt]] = {}
+        self.counts: Counter[str] = Counter()
+        self._view = candidate_format_named(plan.settings.candidate)
+
+    async def measure(self) -> None:
+        """Find the plain prompts that fit; raise `UsageError` where none does, or too few for one aggregation."""
+        parts, share = self.plan.parts, self.recipe.fraction
+        self.counts["repeated"] = parts.repeated
+        self.plain, self.test = [
+            await _each(places, lambda place: self._measured(first(self.questions[place]), place))
+            for places in (parts.train, parts.test)
+        ]
+        plain = len(self.plain)
+        self.counts["plain_too_long"] = len(parts.train) + len(parts.test) - plain - len(self.test)
+        if not plain:
+            raise UsageError(
+                f"no problem is left to train on: the prompts of all {len(parts.train)} are longer than {self._bound()}"
+            )
+        if share > 0 and mixture(plain, plain * self.recipe.draws, share)[1] == 0:
+            raise UsageError(
+                f"fraction = {share} of {plain:,} problems is less than one aggregation prompt (0: plain problems "
+                "alone)"
+            )
+        self._order = [*self.plain]
+        address_random(self.seed, "training data", "order").shuffle(self._order)
+
+    def rounds(self) -> Iterator[Sequence[int]]:
+        """Yield the problems to sample candidates for: first as many as the share takes, then others for dropped ones.
+
+        They come in the set's order, so the set is the same as if all problems had candidates.
+        """
+        order, share = self._order, self.recipe.fraction
+        wanted = len(order) if share == 1 else min(len(order), ceil(len(order) * share / (1 - share)))
+        asked = 0
+        while asked < len(order) and len(self.drawn) < wanted:
+            kept = len(self.drawn) / asked if self.drawn else 1.0
+            batch = order[asked : asked + ceil((wanted - len(self.drawn)) / kept)]
+            asked += len(batch)
+            yield batch
+
+    async def draw(self, places: Sequence[int]) -> None:
+        """Draw aggregation prompts for these problems from the candidates that the record holds."""
+        self.drawn |= await _each(places, self._drawn)
+
+    async def _drawn(self, place: int) -> list[_Prompt]:
+        recipe, question, counts = self.recipe, self.questions[place], self.counts
+        members = self._members(place)
+        usable = [i for i, member in sorted(members.items()) if member.reply and member.score is not None]
+        if len(usable) < recipe.k:
+            counts["too_few_candidates"] += 1
+            return []
+        counts["sets_missing"] += max(0, recipe.draws - comb(len(usable), recipe.k))
+        prompts = []
+        for chosen in draw_subsets(self.seed, question.id, usable, k=recipe.k, draws=recipe.draws):
+            c = sum(members[i].right for i in chosen)
+            counts["drawn"] += 1
+            if not recipe.keeps(c):
+                counts["all_right" if c else "all_wrong"] += 1
+                continue
+            prompt = await self._measured(aggregation(question, [members[i] for i in chosen]), place, chosen, c)
+            if prompt is None or (prompt.cut and recipe.too_long == "drop"):
+                counts["aggregation_too_long"] += 1
+            else:
+                prompts.append(prompt)
+        return prompts
+
+    async def _measured(self, prompt: Prompt, place: int, members: tuple[int, ...] = (), c: int = -1) -> _Prompt | None:
+        """Return the prompt with its tokens, or None if it is too long even when it is shortened."""
+        model, bound = self.model, self.recipe.max_prompt_tokens
+        if model is None:
+            fitted = Fitted(prompt.messages(()), 0)
+        else:
+            context = model.context
+            room = reply_room(self.plan.settings.sampling.max_tokens, context)
+            if bound is not None and (context is None or bound < context - room):
+                room, context = LEAST_REPLY, bound + LEAST_REPLY  # shortens to the bound; a larger reply takes of it
+            try:
+                fitted = await fit(prompt, self._view, model, room, context)
+            except TooLong:
+                return None
+        for message in fitted.messages:
+            if set(message) - {"role", "content"} or not isinstance(message.get("content"), str):
+                raise UsageError(
+                    f"problem {prompt.question.id} has a message that is more than a role and a text (an image, a call "
+                    "of a tool), which a training set cannot hold"
+                )
+        tokens = await model.count_tokens(fitted.messages) if model else estimate_tokens(fitted.messages)
+        if bound is not None and tokens > bound:
+            return None
+        return _Prompt(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
+
+    def _bound(self) -> str:
+        if self.recipe.max_prompt_tokens is not None:
+            return f"--max-prompt-tokens {self.recipe.max_prompt_tokens}"
+        return f"the context of {self.model.context if self.model else None} tokens allows"
+
+    def _members(self, place: int) -> dict[int, Member]:
+        return {i: member for (role, t, i), member in self.record.members(place).items() if (role, t) == (CANDIDATE, 1)}
+
+    def mixed(self) -> list[_Prompt]:
+        """Return the training set in its order: no prompt twice, the first draw of every problem before any second one.
+
+        Raises:
+            UsageError: There is no aggregation prompt to take.
+        """
+        plain = [self.plain[place] for place in self._order]
+        draws = [self.drawn.get(place, []) for place in self._order]
+        drawn = [prompts[turn] for turn in range(self.recipe.draws) for prompts in draws if turn < len(prompts)]
+        if self.recipe.fraction > 0 and not drawn:
+            raise UsageError(self._nothing_drawn())
+        n_plain, n_drawn = mixture(len(plain), len(drawn), self.recipe.fraction)
+        prompts = plain[:n_plain] + drawn[:n_drawn]
+        address_random(self.seed, "training data", "mixture").shuffle(prompts)
+        return prompts
+
+    def _nothing_drawn(self) -> str:
+        reasons = {
+            "too_few_candidates": f"problems have fewer than {self.recipe.k} candidates",
+            "all_right": "draws had only right candidates and were dropped",
+            "all_wrong": "draws had only wrong candidates and were dropped",
+            "aggregation_too_long": f"draws were longer than {self._bound()}",
+        }
+        said = ", ".join(f"{self.counts[name]:,} {reason}" for name, reason in reasons.items() if self.counts[name])
+        errors = self.record.query(
+            "SELECT error FROM generations WHERE error IS NOT NULL ORDER BY started DESC LIMIT 1"
+        )
+        last = f"; the last call that failed: {errors[0][0]}" if errors else ""
+        return f"no aggregation prompt is left of {len(self.plain):,} problems: {said}{last}"
+
+    def rows(self, file: Split, prompts: Iterable[_Prompt]) -> Iterator[TrainingRow]:
+        """Yield the rows of these prompts, one at a time."""
+        for index, prompt in enumerate(prompts):
+            question, messages = self.questions[prompt.position], prompt.messages
+            if messages is None and not prompt.members:
+                messages = first(question).messages(())
+            elif messages is None:
+                members = self._members(prompt.position)
+                shown = [members[i] for i in prompt.members]
+                messages = aggregation(question, shown).messages([self._view(member) for member in shown])
+            yield TrainingRow(
+                data_source=f"selfagg/{self.plan.problems.origins[prompt.position]}",
+                prompt=messages,
+                ability=question.kind,
+                ground_truth=question.gold or "",
+                index=index,
+                split=file,
+                id=question.id,
+                question=question_body(question),
+                aggregation=bool(prompt.members),
+                k=len(prompt.members),
+                c=prompt.c,
+                prompt_tokens=prompt.tokens,
+            )
+
+    def facts(self, train: Sequence[_Prompt], test: Sequence[_Prompt]) -> dict[str, Any]:
+        """Return the numbers of prompts in the set and of prompts left out, by kind."""
+        drawn = [prompt for prompt in train if prompt.members]
+        plain = [prompt for prompt in train if not prompt.members]
+        counts, by_c = self.counts, Counter(prompt.c for prompt in drawn)
+        return {
+            "rows": {"plain": len(plain), "aggregation": len(drawn), "test": len(test)},
+            "by_c": {str(c): by_c[c] for c in range(self.recipe.k + 1)} if drawn else {},
+            "problems": {
+                "all": len(self.questions),
+                "trained_on": len({prompt.position for prompt in train}),
+                "repeat_a_held_out_one": counts["repeated"],
+                "too_long": counts["plain_too_long"],
+                "too_few_candidates": counts["too_few_candidates"],
+                "plain_left_over": len(self.plain) - len(plain),
+            },
+            "draws": {
+                "made": counts["drawn"],
+                "sets_missing": counts["sets_missing"],
+                "dropped_all_right": counts["all_right"],
+                "dropped_all_wrong": counts["all_wrong"],
+                "dropped_too_long": counts["aggregation_too_long"],
+                "left_over": sum(map(len, self.drawn.values())) - len(drawn),
+            },
+            "shortened": {
+                "prompts": sum(prompt.cut > 0 for prompt in drawn),
+                "candidates": sum(prompt.cut for prompt in drawn),
+            },
+            "prompt_tokens": {
+                "counted": self.model is not None,
+                "plain": _lengths(plain),
+                "aggregation": _lengths(drawn),
+            },
+        }
+
+
+async def _each(places: Sequence[int], work: Callable[[int], Awaitable[T | None]]) -> dict[int, T]:
+    """Do the work for every place, for 64 at once; return the results, but for those that are None or empty."""
+    found: dict[int, T] = {}
+    for start in range(0, len(places), _AT_ONCE):
+        batch = places[start : start + _AT_ONCE]
+        results = await asyncio.gather(*map(work, batch))
+        found |= {place: result for place, result in zip(batch, results, strict=True) if result}
+    return found
+
+
+def _lengths(prompts: Sequence[_Prompt]) -> dict[str, float] | None:
+    lengths = [prompt.tokens for prompt in prompts]
+    return {"mean": round(sum(lengths) / len(lengths), 1), "max": max(lengths)} if lengths else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import comb
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from selfagg.errors import UsageError
 from selfagg.run.subsets import address_random
@@ -65,22 +65,15 @@ class Recipe:
         return (c < self.k or self.all_right == "keep") and (c > 0 or self.all_wrong == "keep")
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Places of problems.
+class Parts(NamedTuple):
+    """Places of problems to train on and of those held out, and the number left out since one held out reads alike."""
 
-    Attributes:
-        train: To be trained on.
-        test: Held out.
-        repeated: Left out, since a problem that is held out reads the same.
-    """
-
-    train: tuple[int, ...]
-    test: tuple[int, ...]
+    train: list[int]
+    test: list[int]
     repeated: int
 
 
-def split(problems: Sequence[Question], held_out: int, seed: int) -> Split:
+def split(problems: Sequence[Question], held_out: int, seed: int) -> Parts:
     """Hold problems out, drawn by the seed; drop problems with the text of one held out: small generated tasks repeat.
 
     Raises:
@@ -90,11 +83,11 @@ def split(problems: Sequence[Question], held_out: int, seed: int) -> Split:
         raise UsageError(f"held_out = {held_out}, but there are {len(problems)} problems, and some must be left")
     test = sorted(address_random(seed, "training data", "held out").sample(range(len(problems)), held_out))
     texts = {problems[place].text for place in test}
-    others = [place for place in range(len(problems)) if place not in set(test)]
-    train = [place for place in others if problems[place].text not in texts]
+    train = [place for place, problem in enumerate(problems) if problem.text not in texts]
+    others = len(problems) - held_out
     if not train:
-        raise UsageError(f"each of the {len(others)} problems left to train on reads like one that is held out")
-    return Split(tuple(train), tuple(test), len(others) - len(train))
+        raise UsageError(f"each of the {others} problems left to train on reads like one that is held out")
+    return Parts(train, test, others - len(train))
 
 
 def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, draws: int) -> list[tuple[int, ...]]:
@@ -111,15 +104,9 @@ def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, dra
 
 
 def mixture(plain: int, aggregation: int, fraction: float) -> tuple[int, int]:
-    """Return the largest numbers of plain and aggregation prompts with this share of aggregation prompts, rounded.
+    """Return how many of the plain and aggregation prompts at hand to take so that ``fraction`` of them aggregate.
 
-    Args:
-        plain: Plain prompts at hand, and
-        aggregation: aggregation prompts at hand.
-        fraction: The share.
-
-    Returns:
-        How many plain and how many aggregation prompts are taken.
+    The numbers are the largest possible; the share is rounded to a prompt.
     """
     if fraction == 1:
         return 0, aggregation

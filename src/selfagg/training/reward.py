@@ -1,8 +1,8 @@
 """The reward of a response: 1 where it is verified right, else 0 (arXiv 2509.26626, section 5).
 
-One implementation for TRL (`trl_reward`), verl (`selfagg.training.verl_reward`) and verifiers
-(``examples/verifiers``). It scores as an evaluation does: with the same scorers, without the reasoning
-section, a cut reply as a cut reply, and with full score only counting as right.
+One implementation for TRL (`trl_reward`), verl (`compute_score`) and verifiers (``examples/verifiers``). It scores as
+an evaluation does: with the same scorers, without the reasoning section, a cut reply as a cut reply, and with full
+score only counting as right.
 
 Some responses cannot be scored at all: a sandbox that fails, a row without its question, a check that never comes
 back. They get no reward rather than 0, with a note that says why, and the run goes on: a 0 would teach the model
@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selfagg.errors import UsageError
+from selfagg.errors import SelfaggError, UsageError
 from selfagg.models.reasoning import split_reasoning
 from selfagg.record.rows import question_body, question_of
 from selfagg.scoring import stated
@@ -33,6 +33,10 @@ one check: of a thousand responses the last may have to wait longer than that fo
 """
 
 _logger = logging.getLogger(__name__)
+
+
+class Unscorable(SelfaggError):
+    """A response could not be scored. verl drops it from its group and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,7 @@ def reply_of(completion: str | Sequence[Mapping[str, Any]], *, cut: bool = False
         cut: True if it ended because it reached its length limit.
     """
     message = {"content": completion} if isinstance(completion, str) else completion[-1]
-    text = message.get("content") or ""
-    reasoning = message.get("reasoning_content") or ""
+    text, reasoning = message.get("content") or "", message.get("reasoning_content") or ""
     if not reasoning:
         reasoning, text = split_reasoning(text)
     return Reply(text, reasoning, Stop.LENGTH if cut else Stop.FINISHED)
@@ -140,7 +143,7 @@ async def trl_reward(
             ``functools.partial``.
         log_metric: The trainer's.
         log_extra: The trainer's.
-        **columns: Other columns and what else the trainer hands over; not looked at.
+        **columns: What else the trainer hands over; not looked at.
 
     Returns:
         A reward for each completion; None where it could not be scored: TRL leaves it out of its group's baseline.
@@ -158,6 +161,39 @@ async def trl_reward(
     if log_extra is not None:
         log_extra("note", [reward.note for reward in given])
     return [reward.value for reward in given]
+
+
+async def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str,
+    extra_info: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> dict[str, float]:
+    """Score one response for verl, whose ``reward.custom_reward_function`` names this function.
+
+    verl does not tell whether a response was cut at its length limit, so one to a question of kind ``text`` that
+    was cut before any ``</answer>`` is read as if it were whole; with every other kind that changes nothing.
+
+    Args:
+        data_source: Not looked at.
+        solution_str: The response, reasoning included.
+        ground_truth: Not looked at: the question in ``extra_info`` has all that scoring needs.
+        extra_info: The row's column of that name.
+        **kwargs: Further arguments that verl may hand over.
+
+    Returns:
+        ``score``: 1.0 verified right, else 0.0; and of the prompt, for verl's validation metrics: ``aggregation``
+        (1.0 where candidates were shown), ``k``, ``c``.
+
+    Raises:
+        Unscorable: The response could not be scored; the text says why.
+    """
+    info = extra_info or {}
+    reward = await REWARDS.reward(info, reply_of(solution_str))
+    if reward.value is None:
+        raise Unscorable(f"this response gets no reward: {reward.note}")
+    return {"score": reward.value, **{name: float(info.get(name, 0)) for name in ("aggregation", "k", "c")}}
 
 
 async def try_scoring(questions: Iterable[Question]) -> None:

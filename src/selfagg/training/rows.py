@@ -21,8 +21,7 @@ Split = Literal["train", "test"]
 BATCH = 256
 """Rows that are held in memory while a file is written."""
 
-PLAIN = -1
-"""``c`` of a row without candidates."""
+_INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class TrainingRow:
     question: str
     aggregation: bool = False
     k: int = 0
-    c: int = PLAIN
+    c: int = -1
     prompt_tokens: int = 0
 
     def columns(self) -> dict[str, Any]:
@@ -79,26 +78,9 @@ class TrainingRow:
         )
 
 
-_INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
-
-
 def question_of(row: TrainingRow | Mapping[str, Any]) -> Question:
-    """Return the whole question of a row, with all that scoring needs.
-
-    Args:
-        row: A row, or what its column ``extra_info`` holds: all that a reward function is given.
-    """
+    """Return the whole question of a row, or of its column ``extra_info``: all that a reward function is given."""
     return stored.question_of(row.question if isinstance(row, TrainingRow) else row["question"])
-
-
-def question_text(question: Question) -> str:
-    """Return the text for the field ``question`` of a row."""
-    return stored.question_body(question)
-
-
-def rows_file(folder: Path, split: Split) -> Path:
-    """Return the path of the rows of one split."""
-    return folder / f"{split}.parquet"
 
 
 def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
@@ -110,32 +92,30 @@ def read_rows(folder: Path, split: Split = "train") -> list[TrainingRow]:
     import pyarrow
     import pyarrow.parquet  # type: ignore[import-untyped]
 
-    path = rows_file(folder, split)
+    path = folder / f"{split}.parquet"
     if not path.is_file():
-        if split == "test" and rows_file(folder, "train").is_file():
+        if split == "test" and (folder / "train.parquet").is_file():
             return []
         raise UsageError(f"{folder} holds no training set: there is no {path.name} (selfagg train data makes one)")
     try:
-        columns = pyarrow.parquet.read_table(path).to_pylist()
-        return [TrainingRow.of(row) for row in columns]
+        return [TrainingRow.of(row) for row in pyarrow.parquet.read_table(path).to_pylist()]
     except (pyarrow.ArrowException, OSError, KeyError, TypeError) as error:
         reason = f"there is no column {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise UsageError(f"{path} is no training set as selfagg train data writes them: {reason}") from None
 
 
 def write_rows(folder: Path, split: Split, rows: Iterable[TrainingRow]) -> int:
-    """Write a split's file at once, with at most 256 rows in memory: a crash leaves the old file or none.
+    """Write a split's file at once; return how many rows there were.
 
-    Returns:
-        How many rows there were.
-
-    Raises:
-        OSError: It cannot be written.
+    At most 256 are in memory. A crash, or an `OSError` where it cannot be written, leaves the old file or none.
     """
     import pyarrow.parquet
 
-    path, remaining, count = rows_file(folder, split), iter(rows), 0
-    with whole(path) as partial, pyarrow.parquet.ParquetWriter(partial, schema()) as writer:
+    remaining, count = iter(rows), 0
+    with (
+        whole(folder / f"{split}.parquet") as partial,
+        pyarrow.parquet.ParquetWriter(partial, schema()) as writer,
+    ):
         while batch := [row.columns() for row in islice(remaining, BATCH)]:
             writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema()))
             count += len(batch)
@@ -146,17 +126,13 @@ def schema() -> pyarrow.Schema:
     """Return the columns and types of the files."""
     import pyarrow as pa
 
-    text, whole = pa.string(), pa.int64()
+    text = pa.string()
     info = {"aggregation": pa.bool_(), **dict.fromkeys(("split", "id", "question"), text)}
-    return cast(
-        "pyarrow.Schema",
-        pa.schema(
-            {
-                "data_source": text,
-                "prompt": pa.list_(pa.struct({"role": text, "content": text})),
-                "ability": text,
-                "reward_model": pa.struct({"style": text, "ground_truth": text}),
-                "extra_info": pa.struct({name: info.get(name, whole) for name in _INFO}),
-            }
-        ),
-    )
+    columns = {
+        "data_source": text,
+        "prompt": pa.list_(pa.struct({"role": text, "content": text})),
+        "ability": text,
+        "reward_model": pa.struct({"style": text, "ground_truth": text}),
+        "extra_info": pa.struct({name: info.get(name, pa.int64()) for name in _INFO}),
+    }
+    return cast("pyarrow.Schema", pa.schema(columns))

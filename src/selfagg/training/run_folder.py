@@ -1,23 +1,132 @@
-"""The folder of a training: its settings, its checkpoints, and the way to go on after a crash."""
+"""The folder of a training: its settings, metrics, sampled responses and checkpoints, and the way on after a crash."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from filelock import Timeout
 
-from selfagg._internal.files import lock, sha256, sync, write_whole
+from selfagg._internal.files import lock, sha256, sync, whole, write_whole
 from selfagg.errors import UsageError
 from selfagg.record.configuration import differences
-from selfagg.training.metrics import MetricsFile
 
 _WHOLE = "whole"
 """A file that a checkpoint gets when all else of it is on disk: the others' digests, by their names."""
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One response that was sampled in training.
+
+    It answers prompt ``index`` of the training set, which asks question ``id`` and shows ``k`` candidates, ``c`` of
+    them right (-1: a plain prompt). ``t`` and ``i`` are its place in an end-to-end loop, else 1 and 0. ``reward`` is
+    None where it could not be scored, ``cut`` True if it ended at the length limit, ``entropy`` the policy's mean over
+    its tokens, in nats, None before the update.
+    """
+
+    step: int
+    index: int
+    id: str
+    aggregation: bool
+    k: int
+    c: int
+    t: int
+    i: int
+    text: str
+    reward: float | None
+    tokens: int
+    cut: bool
+    entropy: float | None = None
+
+
+def write_rollouts(folder: Path, step: int, rollouts: Sequence[Rollout]) -> Path:
+    """Write a step's rollouts at once, in place of those of an earlier try at the same step."""
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet as parquet  # type: ignore[import-untyped]
+
+    types = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
+    schema = pa.schema([(field.name, types.get(str(field.type), pa.float64())) for field in fields(Rollout)])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{step:06d}.parquet"
+    with whole(path) as partial:
+        table = pa.Table.from_pylist([asdict(rollout) for rollout in rollouts], schema=schema)
+        parquet.write_table(table, partial, compression="zstd")
+    return path
+
+
+def read_rollouts(folder: Path) -> Iterator[Rollout]:
+    """Yield all rollouts of a training, step by step."""
+    import pyarrow.parquet as parquet
+
+    for path in sorted(folder.glob("step-*.parquet")):
+        for row in parquet.read_table(path).to_pylist():
+            yield Rollout(**row)
+
+
+def step_metrics(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    """Return a step's metrics of ``plain`` and of ``aggregation`` prompts, the latter also ``by_c`` right candidates.
+
+    Each group has ``n`` (responses), ``unscored``, ``reward`` (mean of those scored), ``length`` (mean tokens),
+    ``cut`` (share that ended at the limit) and ``entropy`` (mean over tokens, nats). A group without responses is
+    left out, a mean of nothing is None.
+    """
+    result: dict[str, Any] = {}
+    for name, shown in (("plain", False), ("aggregation", True)):
+        if chosen := [rollout for rollout in rollouts if rollout.aggregation == shown]:
+            result[name] = _means(chosen)
+    if "aggregation" in result:
+        counts = sorted({rollout.c for rollout in rollouts if rollout.aggregation})
+        groups = {str(c): _means([one for one in rollouts if one.aggregation and one.c == c]) for c in counts}
+        result["aggregation"]["by_c"] = {c: {"n": g["n"], "reward": g["reward"]} for c, g in groups.items()}
+    return result
+
+
+def _means(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    known = [(rollout.entropy, rollout.tokens) for rollout in rollouts if rollout.entropy is not None]
+    scored = [rollout.reward for rollout in rollouts if rollout.reward is not None]
+    tokens = sum(length for _, length in known)
+    return {
+        "n": len(rollouts),
+        "unscored": len(rollouts) - len(scored),
+        "reward": fmean(scored) if scored else None,
+        "length": fmean(rollout.tokens for rollout in rollouts),
+        "cut": fmean(rollout.cut for rollout in rollouts),
+        "entropy": sum(entropy * length for entropy, length in known) / tokens if tokens else None,
+    }
+
+
+class MetricsFile:
+    """``metrics.jsonl``: a line a step, and one for each evaluation."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines of the file; leave out a line that a crash has cut off."""
+        found = []
+        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Append one line to the file."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def go_back(self, step: int) -> None:
+        """Remove the lines of the steps after ``step``: these steps are taken again."""
+        kept = [line for line in self.lines() if line["step"] <= step]
+        write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 class RunFolder:
@@ -25,38 +134,20 @@ class RunFolder:
 
     ``settings.json``, ``metrics.jsonl``, ``rollouts/`` (a file a step), ``checkpoints/`` (the last whole one),
     ``evaluations/`` (a record each) and, in the end, ``final/``: the trained model.
-
-    Attributes:
-        path: The folder.
-        metrics: Its ``metrics.jsonl``.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metrics = MetricsFile(path / "metrics.jsonl")
+        self.final, self.rollouts, self.checkpoints = path / "final", path / "rollouts", path / "checkpoints"
 
-    @property
-    def final(self) -> Path:
-        """Return the folder of the trained model."""
-        return self.path / "final"
-
-    @property
-    def rollouts(self) -> Path:
-        """Return the folder of the sampled responses."""
-        return self.path / "rollouts"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Return the folder of the checkpoints: weights and optimiser states to go on from."""
-        return self.path / "checkpoints"
+    def evaluation(self, step: int) -> Path:
+        """Return the path of the record of the evaluation after step ``step``."""
+        return self.path / "evaluations" / f"step-{step:06d}.sqlite"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep a second training out of the folder for the length of the ``with`` block.
-
-        Raises:
-            UsageError: One is at work there, or the place cannot be written.
-        """
+        """Keep a second training out of the folder for the length of the ``with`` block, by a `UsageError`."""
         try:
             taken = lock(self.path)
         except Timeout:
@@ -68,16 +159,8 @@ class RunFolder:
         finally:
             taken.release()
 
-    def evaluation(self, step: int) -> Path:
-        """Return the path of the record of the evaluation after step ``step``."""
-        return self.path / "evaluations" / f"step-{step:06d}.sqlite"
-
     def begin(self, settings: Mapping[str, Any], *, may_differ: Mapping[str, Any]) -> None:
-        """Write the settings into a new folder; compare them in a folder that a training has begun.
-
-        Args:
-            settings: Settings that decide the course of the training; JSON values.
-            may_differ: Settings that do not: the number of steps, versions.
+        """Write the settings into a new folder; compare those that decide in a folder that a training has begun.
 
         Raises:
             UsageError: The folder belongs to another training, or cannot be written.
@@ -87,7 +170,9 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             asked = json.loads(json.dumps(settings))
             if file.exists():
-                self._compare(json.loads(file.read_text(encoding="utf-8"))["settings"], asked)
+                before = json.loads(file.read_text(encoding="utf-8"))["settings"]
+                if found := differences(before, asked, "there"):
+                    raise UsageError(f"{self.path} belongs to a training with other settings: {'; '.join(found)}")
             elif any(self.path.iterdir()):
                 raise UsageError(f"{self.path} holds something else than a training: name a new folder")
             write_whole(file, json.dumps({"settings": asked, "circumstances": dict(may_differ)}, indent=1) + "\n")
@@ -101,17 +186,10 @@ class RunFolder:
         file = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
         return {**file["settings"], "steps": file["circumstances"].get("steps")}
 
-    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        if found := differences(before, now, "there"):
-            raise UsageError(f"{self.path} belongs to a training with other settings: {'; '.join(found)}")
-
     def last_checkpoint(self) -> tuple[Path, int] | None:
         """Return the last whole checkpoint and its step."""
-        whole = {
-            int(path.parent.name.rpartition("-")[2]): path.parent
-            for path in self.checkpoints.glob(f"checkpoint-*/{_WHOLE}")
-        }
-        return (whole[max(whole)], max(whole)) if whole else None
+        steps = [int(path.parent.name.rpartition("-")[2]) for path in self.checkpoints.glob(f"checkpoint-*/{_WHOLE}")]
+        return (self.checkpoints / f"checkpoint-{max(steps)}", max(steps)) if steps else None
 
     def check(self, checkpoint: Path) -> None:
         """Compare a checkpoint with the digests written beside it.
@@ -133,7 +211,8 @@ class RunFolder:
         last = self.last_checkpoint()
         for path in self.checkpoints.glob("checkpoint-*"):
             if last is None or path != last[0]:
-                _remove(path)
+                (path / _WHOLE).unlink(missing_ok=True)
+                shutil.rmtree(path)
 
     def seal(self, step: int) -> None:
         """Mark a checkpoint as whole once it is on disk, and remove the checkpoints before it."""
@@ -144,11 +223,4 @@ class RunFolder:
         digests = {path.relative_to(folder).as_posix(): sha256(path) for path in written}
         write_whole(folder / _WHOLE, json.dumps(digests, indent=1) + "\n")
         sync(folder)
-        for path in self.checkpoints.glob("checkpoint-*"):
-            if path != folder:
-                _remove(path)
-
-
-def _remove(checkpoint: Path) -> None:
-    (checkpoint / _WHOLE).unlink(missing_ok=True)
-    shutil.rmtree(checkpoint)
+        self.clear()

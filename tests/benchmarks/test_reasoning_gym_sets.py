@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.benchmarks import load_questions
-from selfagg.benchmarks.gym_sets import COGNITION_TASKS, GAME_TASKS
+from selfagg.benchmarks.reasoning_gym import COGNITION_TASKS, GAME_TASKS
 from selfagg.benchmarks.validate import validate
 from selfagg.errors import UsageError
 

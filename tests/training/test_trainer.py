@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfagg.training.batches import by_length, in_parts, narrowed
+from selfagg.training.trainer import by_length, in_parts, narrowed
 
 lengths = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 5)), min_size=4, max_size=4)
 

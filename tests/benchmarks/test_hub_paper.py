@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from selfagg.benchmarks import load_questions, paper
+from selfagg.benchmarks import hub, load_questions
 from selfagg.benchmarks.supergpqa import paper_ids
 from selfagg.errors import UsageError
 
@@ -68,32 +68,32 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An archive in the place of the network's, and an empty cache; the working directory holds no ``paper``."""
     where = tmp_path / "archive.tar.gz"
     where.write_bytes(archive(FILES, {"data/aime25/more.parquet": "/etc/passwd"}))
-    monkeypatch.setattr(paper, "ARCHIVE", where.as_uri())
+    monkeypatch.setattr(hub, "ARCHIVE", where.as_uri())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return where
 
 
 def test_the_archive_is_fetched_once_for_all_benchmarks(published: Path) -> None:
-    assert [question.text for question in load_questions("aime25", data=paper.PAPER)] == ["Question 1?", "Question 2?"]
+    assert [question.text for question in load_questions("aime25", data=hub.PAPER)] == ["Question 1?", "Question 2?"]
     published.unlink()
-    assert [question.id for question in load_questions("supergpqa", data=paper.PAPER, size="all")] == ["two", "one"]
-    assert load_questions("rg-games", data=paper.PAPER)[0].data["task"] == "chain_sum"
+    assert [question.id for question in load_questions("supergpqa", data=hub.PAPER, size="all")] == ["two", "one"]
+    assert load_questions("rg-games", data=hub.PAPER)[0].data["task"] == "chain_sum"
     with pytest.raises(UsageError, match="holds no data files"):
-        load_questions("hmmt25", data=paper.PAPER)  # not in this archive
+        load_questions("hmmt25", data=hub.PAPER)  # not in this archive
 
 
 @pytest.mark.parametrize("broken", [b"no archive", archive(FILES)[:400], b""])
 def test_what_cannot_be_fetched_is_said_and_nothing_is_kept(published: Path, tmp_path: Path, broken: bytes) -> None:
     published.write_bytes(broken)
     with pytest.raises(UsageError, match=r"files of aime25 can be had neither from file.* nor from the cache"):
-        load_questions("aime25", data=paper.PAPER)
+        load_questions("aime25", data=hub.PAPER)
     assert not list((tmp_path / "cache").rglob("*.parquet"))
 
 
 def test_benchmarks_that_the_authors_do_not_publish(published: Path) -> None:
     with pytest.raises(UsageError, match="authors publish no questions of humaneval"):
-        load_questions("humaneval", data=paper.PAPER)
+        load_questions("humaneval", data=hub.PAPER)
 
 
 def test_a_clone_of_the_repository_serves_too(tmp_path: Path) -> None:
@@ -109,12 +109,12 @@ def test_a_folder_called_paper_comes_first(published: Path, tmp_path: Path) -> N
     own = tmp_path / "paper"
     own.mkdir()
     pq.write_table(pa.Table.from_pylist([row("MathArena/aime_2025", 9)]), own / "aime25.parquet")
-    assert [question.text for question in load_questions("aime25", data=paper.PAPER)] == ["Question 9?"]
+    assert [question.text for question in load_questions("aime25", data=hub.PAPER)] == ["Question 9?"]
 
 
 @pytest.mark.parametrize("name", ["aime25", "rg-games", "supergpqa"])
 def test_the_files_instruction_is_kept_when_asked(published: Path, name: str) -> None:
-    own, kept = (load_questions(name, data=paper.PAPER, instruction=which)[0] for which in ("own", "file"))
+    own, kept = (load_questions(name, data=hub.PAPER, instruction=which)[0] for which in ("own", "file"))
     assert own.instruction is None
     assert kept.instruction == ""
     assert kept.text.startswith(own.text)
