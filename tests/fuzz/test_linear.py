@@ -19,7 +19,7 @@ from selfagg.models.openai.waits import asked_wait
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import split_reasoning
 from selfagg.scoring import scorer_for
-from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
+from selfagg.scoring.answers.values import plain_number, text_value, unwrapped
 from selfagg.scoring.text import text_key
 from selfagg.types import Question
 

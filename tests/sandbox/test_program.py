@@ -10,8 +10,8 @@ import pytest
 
 from selfagg.errors import UsageError
 from selfagg.sandbox import Limits, ProgramResult, Sandbox, choose_sandbox, load_program
-from selfagg.sandbox.guest.values import decode, encode
-from selfagg.sandbox.unprotected import Unprotected
+from selfagg.sandbox.choose import Unprotected
+from selfagg.sandbox.guest.messages import decode, encode
 
 
 @pytest.fixture(params=["bubblewrap", "unprotected"])

@@ -9,7 +9,7 @@ import pytest
 
 from selfagg.sandbox import Limits, ProgramResult, SandboxFailedError, SessionLost, load_program, open_session
 from selfagg.sandbox.base import Command
-from selfagg.sandbox.guest.frames import pack
+from selfagg.sandbox.guest.messages import pack
 
 LIMITS = Limits(seconds=0.1, output=1_000)
 

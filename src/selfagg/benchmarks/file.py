@@ -23,7 +23,7 @@ from selfagg.benchmarks.recorded import is_recorded, recorded_question
 from selfagg.benchmarks.rows import DataRow, read_rows, unique
 from selfagg.benchmarks.verl import is_verl, verl_question
 from selfagg.errors import UsageError
-from selfagg.scoring.letters import stated_letter
+from selfagg.scoring.choice import stated_letter
 from selfagg.types import KINDS, Kind, Question
 
 

@@ -106,8 +106,7 @@ def _unpacked(unstated: Sequence[Question]) -> tuple[tuple[int, ...], tuple[Fail
 
 async def _failure(question: Question) -> Failure | None:
     from selfagg.scoring import stated
-    from selfagg.scoring.gold import math_gold, respelled
-    from selfagg.scoring.reply import score_reply
+    from selfagg.scoring.reply import math_gold, respelled, score_reply
 
     for response in filter(None, (stated(question), respelled(question))):
         verdict = await score_reply(question, Reply(response))
@@ -120,8 +119,8 @@ async def _failure(question: Question) -> Failure | None:
 
 
 async def _is_worded(question: Question) -> bool:
-    from selfagg.scoring.gold import math_gold
     from selfagg.scoring.math import MathScorer
+    from selfagg.scoring.reply import math_gold
 
     if question.kind != "math" or not question.gold:
         return False

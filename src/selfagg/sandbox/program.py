@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from selfagg._internal.machine import cores, processors
 from selfagg._internal.threads import in_thread_if_large
 from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.session import START_SECONDS, SandboxFailedError, Session, SessionLost, open_session
 
 _GRACE_SECONDS = 5.0
 """Seconds that a worker may take beside the run itself: to empty the folder, to hand in a large output."""
+
+_FREE: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Queue[int]] = WeakKeyDictionary()
+"""The processors that no program has, for each event loop: a queue belongs to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,7 @@ class ProgramResult:
 
     Attributes:
         output: The text on standard output (not valid UTF-8: with replacement characters).
-        value: The value that the function returned, as `selfagg.sandbox.guest.values` writes it in JSON text.
+        value: The value that the function returned, as `selfagg.sandbox.guest.messages` writes it in JSON text.
         failure: The reason for a missing result, in a few words, or None.
     """
 
@@ -41,29 +48,25 @@ class Program:
 
     async def run(self, stdin: str) -> ProgramResult:
         """Run the program as a script that reads this standard input. Never raise for what the program does."""
-        return await self._outcome({"stdin": stdin})
+        return await self._result({"stdin": stdin})
 
     async def call(self, function: str, args: Any, kwargs: Any = None) -> ProgramResult:
         """Call one of the program's functions, or a method of its class ``Solution``. Never raise for what it does.
 
-        Args:
-            function: The function's name.
-            args: Its arguments: a list, encoded as in `selfagg.sandbox.guest.values`.
-            kwargs: Its keyword arguments: a dictionary, encoded in the same way.
+        Arguments are encoded as in `selfagg.sandbox.guest.messages`: a list, and a dictionary.
         """
-        return await self._outcome({"call": function, "args": args, "kwargs": kwargs or {"dict": []}})
+        return await self._result({"call": function, "args": args, "kwargs": kwargs or {"dict": []}})
 
-    async def _outcome(self, request: dict[str, Any]) -> ProgramResult:
-        if self._failure is not None:
-            return ProgramResult(failure=self._failure)
-        try:
-            await self._session.send(request)
-            report = await self._session.receive(self._limits.longest_seconds + _GRACE_SECONDS)
-            return await in_thread_if_large(_read, report, size=len(str(report.get("output"))))
-        except SessionLost as lost:
-            # Nothing more can be had from this session, nor be taken for the answer to a later request.
-            self._failure = str(lost)
-            return ProgramResult(failure=self._failure)
+    async def _result(self, request: dict[str, Any]) -> ProgramResult:
+        if self._failure is None:
+            try:
+                await self._session.send(request)
+                report = await self._session.receive(self._limits.longest_seconds + _GRACE_SECONDS)
+                return await in_thread_if_large(_read, report, size=len(str(report.get("output"))))
+            except SessionLost as lost:
+                # Nothing more can be had from this session, nor be taken for the answer to a later request.
+                self._failure = str(lost)
+        return ProgramResult(failure=self._failure)
 
 
 @contextlib.asynccontextmanager
@@ -93,21 +96,39 @@ async def load_program(
 
 
 def _read(report: dict[str, Any]) -> ProgramResult:
-    status, output, errors = report.get("status"), _text(report, "output"), _text(report, "errors")
-    if status == "done":
-        return ProgramResult(output, _text(report, "value"))
-    if status == "time":
-        return ProgramResult(output, failure="it ran past the time limit")
-    if status == "lost":
-        raise SandboxFailedError("something outside ended the program: is the machine out of memory?")
-    if status == "files":
-        return ProgramResult(output, failure="it made too many files")
-    last = errors.strip().rpartition("\n")[2]
-    return ProgramResult(output, failure=last if status == "error" and last else "it crashed")
-
-
-def _text(report: dict[str, Any], name: str) -> str:
     try:
-        return base64.b64decode(report.get(name, ""), validate=True).decode("utf-8", "replace")
+        output, value, errors = (
+            base64.b64decode(report.get(name, ""), validate=True).decode("utf-8", "replace")
+            for name in ("output", "value", "errors")
+        )
     except (ValueError, TypeError) as error:
         raise SessionLost("it sent no proper message") from error
+    match report.get("status"):
+        case "done":
+            return ProgramResult(output, value)
+        case "lost":
+            raise SandboxFailedError("something outside ended the program: is the machine out of memory?")
+        case "time":
+            failure = "it ran past the time limit"
+        case "files":
+            failure = "it made too many files"
+        case status:
+            last = errors.strip().rpartition("\n")[2]
+            failure = last if status == "error" and last else "it crashed"
+    return ProgramResult(output, failure=failure)
+
+
+@contextlib.asynccontextmanager
+async def cpu_seat() -> AsyncIterator[int]:
+    """Wait for a processor, and give its number. Hold one for each program that is run: one a core at a time."""
+    loop = asyncio.get_running_loop()
+    if loop not in _FREE:
+        _FREE[loop] = asyncio.Queue()
+        # Under a quota (a container) they are drawn: all containers of a machine must not crowd on its first ones.
+        for cpu in sorted(random.sample(processors(), cores())):
+            _FREE[loop].put_nowait(cpu)
+    cpu = await _FREE[loop].get()
+    try:
+        yield cpu
+    finally:
+        _FREE[loop].put_nowait(cpu)

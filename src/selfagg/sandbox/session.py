@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,12 +17,12 @@ from selfagg._internal.threads import in_thread_if_large
 from selfagg.errors import SelfaggError
 from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import Command, Limits, Sandbox
-from selfagg.sandbox.guest.frames import HEADER, pack
+from selfagg.sandbox.guest.messages import HEADER, pack
 
 START_SECONDS = 30.0
 """The longest time in which a guest may start, or read a message; on a quiet machine it starts in 0.05 s."""
 
-
+_PROBE_SECONDS = 60
 _END_SECONDS = 5.0
 """The longest time in which a guest that has closed its channel must be gone."""
 
@@ -38,23 +39,18 @@ class SandboxFailedError(SelfaggError):
 
 
 class Session:
-    """The channel to one guest.
+    """The channel to one guest: a process whose input and output it is."""
 
-    Args:
-        process: The started process, its input and output the channel.
-        command: The command that started the process.
-        limits: The limits that the guest gets in its first message.
-        most: Most bytes of one message from the guest.
-    """
-
-    def __init__(self, process: Process, command: Command, limits: dict[str, Any], most: int) -> None:
-        self._process = process
+    def __init__(self, process: Process, command: Command, limits: Limits, cpu: int | None) -> None:
+        assert process.stdin is not None  # noqa: S101 - it was started with pipes
+        assert process.stdout is not None  # noqa: S101
+        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self._command = command
-        self._limits = limits
-        self._most = most
+        self._limits = command.guest_limits(limits, cpu)
+        self._most = 3 * limits.output + 65_536
 
     async def start(self, message: dict[str, Any]) -> None:
-        """Wait until the guest is there, and send the first message, with the guest's limits in it.
+        """Wait until the guest is there with its limits set, and send the first message.
 
         Raises:
             SandboxFailedError: The guest did not start.
@@ -73,12 +69,11 @@ class Session:
         Raises:
             SessionLost: The guest is gone, or does not read it.
         """
-        assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
         size = sum(len(value) for value in message.values() if isinstance(value, str))
         try:
-            self._process.stdin.write(await in_thread_if_large(pack, message, size=size))
+            self._stdin.write(await in_thread_if_large(pack, message, size=size))
             async with asyncio.timeout(START_SECONDS):
-                await self._process.stdin.drain()
+                await self._stdin.drain()
         except TimeoutError as error:
             raise SessionLost("it ran past the time limit") from error
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -93,13 +88,15 @@ class Session:
         """
         try:
             async with asyncio.timeout(seconds):
-                body = await self._read()
+                (length,) = HEADER.unpack(await self._stdout.readexactly(HEADER.size))
+                if length > self._most:
+                    raise SessionLost("it wrote too much")
+                body = await self._stdout.readexactly(length)
+            message = await in_thread_if_large(json.loads, body, size=len(body))
         except TimeoutError as error:
             raise SessionLost("it ran past the time limit") from error
         except asyncio.IncompleteReadError as error:
             raise await self._end_of_guest() from error
-        try:
-            message = await in_thread_if_large(json.loads, body, size=len(body))
         except (ValueError, RecursionError) as error:
             raise SessionLost("it sent no proper message") from error
         if not isinstance(message, dict):
@@ -115,53 +112,34 @@ class Session:
             return SandboxFailedError("something outside ended the sandbox: is the machine out of memory?")
         return SessionLost("it ended before its time")
 
-    async def _read(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
-        (length,) = HEADER.unpack(await self._process.stdout.readexactly(HEADER.size))
-        if length > self._most:
-            raise SessionLost("it wrote too much")
-        return await self._process.stdout.readexactly(length)
-
 
 @contextlib.asynccontextmanager
 async def open_session(sandbox: Sandbox, guest: str, limits: Limits, cpu: int | None = None) -> AsyncIterator[Session]:
-    """Start a guest, and end it with all that it started.
-
-    Args:
-        sandbox: The place in which it runs.
-        guest: Its name.
-        limits: Its bounds.
-        cpu: The processor it stays on, or None for any.
+    """Start a guest by its name, and end it with all that it started; it stays on the processor ``cpu``.
 
     Raises:
         SandboxFailedError: The machine has no room for another process, or the sandbox's program is gone.
     """
+    command, process = None, None
     try:
-        command = sandbox.command(guest, limits)
-        process = await _started(command)
-    except OSError as error:
-        raise SandboxFailedError(f"the sandbox did not start: {error}") from error
-    try:
-        yield Session(process, command, command.guest_limits(limits, cpu), 3 * limits.output + 65_536)
+        try:
+            command = sandbox.command(guest, limits)
+            process = await asyncio.create_subprocess_exec(
+                *command.arguments,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=dict(command.environment),
+                cwd=command.folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SandboxFailedError(f"the sandbox did not start: {error}") from error
+        yield Session(process, command, limits, cpu)
     finally:
-        # Shielded: who cancels us a second time must not leave a guest behind.
-        await asyncio.shield(asyncio.ensure_future(_end(command, process)))
-
-
-async def _started(command: Command) -> Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            *command.arguments,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=dict(command.environment),
-            cwd=command.folder,
-            start_new_session=True,
-        )
-    except BaseException:
-        await asyncio.shield(asyncio.ensure_future(_end(command, None)))
-        raise
+        if command is not None:
+            # Shielded: who cancels us a second time must not leave a guest behind.
+            await asyncio.shield(asyncio.ensure_future(_end(command, process)))
 
 
 async def _end(command: Command, process: Process | None) -> None:
@@ -176,7 +154,36 @@ async def _end(command: Command, process: Process | None) -> None:
     if command.stop is not None:
         stopping = await asyncio.create_subprocess_exec(*command.stop, stdout=DEVNULL, stderr=DEVNULL)
         await stopping.wait()
+    if command.group is not None or command.folder is not None:
+        await asyncio.to_thread(_remove, command)
+
+
+def _remove(command: Command) -> None:
     if command.group is not None:
-        await asyncio.to_thread(cgroup.remove, command.group)
-    if command.remove is not None:
-        await asyncio.to_thread(shutil.rmtree, command.remove, ignore_errors=True)
+        cgroup.remove(command.group)
+    if command.folder is not None:
+        shutil.rmtree(command.folder.parent, ignore_errors=True)
+
+
+def probe(sandbox: Sandbox) -> str | None:
+    """Run the smallest program in a sandbox; return what went wrong, in a few words, or None."""
+    limits = Limits()
+    command = sandbox.command("worker", limits)
+    messages = ({"limits": command.guest_limits(limits, None)}, {"code": "", "contest": False}, {"stdin": ""})
+    try:
+        done = subprocess.run(  # noqa: S603
+            command.arguments,
+            input=b"".join(map(pack, messages)),
+            env=dict(command.environment),
+            cwd=command.folder,
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        _remove(command)
+    if done.returncode == 0 and b'"status": "done"' in done.stdout:
+        return None
+    return (done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}").splitlines()[-1]
