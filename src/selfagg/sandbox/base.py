@@ -14,10 +14,20 @@ GUEST = Path(__file__).parent / "guest"
 """The files that run inside."""
 
 ROOT, PACKAGES = "/guest", "/packages"
-"""Where a sandbox with a file system of its own shows the guest's files and the packages that programs may import."""
+"""The places in which a sandbox shows the guest's files and the packages that programs may import."""
 
 LEAST_SHARE = 0.02
 """Share of a processor that tells a program at work on a machine with 50 jobs a core from one that sleeps."""
+
+ENVIRONMENT: Mapping[str, str] = {
+    "LANG": "C.UTF-8",
+    "HOME": "/tmp",  # noqa: S108 - the guest's own
+    "PYTHONHASHSEED": "0",  # sets come in the same order every time
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""The variables a guest gets: none of the user's, so no keys."""
 
 _IMPORTABLE = ("numpy",)
 """Packages that programs may import, where selfagg has them: those of LiveCodeBench's own harness."""
@@ -126,18 +136,6 @@ def python_arguments(python: str, guest: str, root: str = ROOT, packages: str = 
     """
     start = f"import sys; sys.path[:0] = [{root!r}]; sys.path.append({packages!r}); "
     return (python, "-S", "-s", "-P", "-c", f"{start}from selfagg.sandbox.guest.{guest} import main; main()")
-
-
-def guest_environment() -> dict[str, str]:
-    """Return the variables a guest gets: none of the user's, so no keys. Sets come in the same order every time."""
-    return {
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",  # noqa: S108 - the guest's own
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
 
 
 @cache

@@ -16,24 +16,20 @@ from pathlib import Path
 
 from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import (
+    ENVIRONMENT,
     GUEST,
     PACKAGES,
     ROOT,
     Command,
     Limits,
-    guest_environment,
     host_python,
     package_folders,
     python_arguments,
 )
 from selfagg.sandbox.session import probe
 
-_BOX = "/box"
-"""The one folder that can be written to: the worker's, with the program's in it."""
-
-_FREE_USERS = range(0x70000000, 0x7FFFFFFF)
-"""Users that no system has, by systemd's list (UIDS-GIDS)."""
-
+_BOX = "/box"  # the one folder that can be written to: the worker's, with the program's in it
+_FREE_USERS = range(0x70000000, 0x7FFFFFFF)  # users that no system has, by systemd's list (UIDS-GIDS)
 _COUNTS_BY_NAMESPACE = (5, 14)
 """The version of Linux since which a limit on processes counts those of a user namespace alone."""
 
@@ -77,10 +73,11 @@ class Bubblewrap:
             *("--perms", "1777", "--size", str(limits.disk), "--tmpfs", _BOX),
             *("--remount-ro", "/", "--chdir", _BOX),
         ]
-        for name, value in guest_environment().items():
+        for name, value in ENVIRONMENT.items():
             arguments += ["--setenv", name, value]
         arguments += ["--", *python_arguments(str(host_python()), guest)]
-        group = cgroup.make(limits)
+        above = cgroup.home()
+        group = None if above is None else cgroup.make_in(above, limits)
         return Command(
             cgroup.inside(group, tuple(arguments)),
             user=user,

@@ -57,12 +57,6 @@ def find_home(mount: Path, own: str) -> Path | None:
     return next((path for path in (group, *group.parents) if path.is_relative_to(mount) and _usable(path)), None)
 
 
-def make(limits: Limits) -> Path | None:
-    """Make a guest's group, with its limits, or return None where there can be none."""
-    above = home()
-    return None if above is None else make_in(above, limits)
-
-
 def make_in(above: Path, limits: Limits) -> Path:
     """Make a group with a guest's limits in this one."""
     group = above / f"{_NAME}-{os.getpid()}-{next(_NUMBERS)}"

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from selfagg.errors import UsageError
 from selfagg.sandbox.base import (
+    ENVIRONMENT,
     GUEST,
     Command,
     Limits,
     Sandbox,
-    guest_environment,
     host_python,
     package_folders,
     python_arguments,
@@ -47,7 +47,7 @@ class Unprotected:
         work.mkdir()
         for package in package_folders():
             (packages / package.name).symlink_to(package)
-        environment = guest_environment() | {"HOME": str(work / "tmp"), "TMPDIR": str(work / "tmp")}
+        environment = {**ENVIRONMENT, "HOME": str(work / "tmp"), "TMPDIR": str(work / "tmp")}
         return Command(python_arguments(str(host_python()), guest, str(root), str(packages)), environment, folder=work)
 
 

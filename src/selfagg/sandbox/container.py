@@ -8,16 +8,7 @@ import subprocess
 import sys
 import uuid
 
-from selfagg.sandbox.base import (
-    GUEST,
-    PACKAGES,
-    ROOT,
-    Command,
-    Limits,
-    guest_environment,
-    package_folders,
-    python_arguments,
-)
+from selfagg.sandbox.base import ENVIRONMENT, GUEST, PACKAGES, ROOT, Command, Limits, package_folders, python_arguments
 from selfagg.sandbox.session import probe
 
 _NOBODY = 65534
@@ -69,7 +60,7 @@ class Container:
         ]
         for folder in package_folders():
             arguments += ["--volume", f"{folder}:{PACKAGES}/{folder.name}:ro"]
-        for name, value in guest_environment().items():
+        for name, value in ENVIRONMENT.items():
             arguments += ["--env", f"{name}={value}"]
         arguments += [self.image, *python_arguments("python3", guest)]
         environment = {name: os.environ[name] for name in _CLIENTS if name in os.environ}
@@ -78,9 +69,7 @@ class Container:
 
     def _succeeds(self, *arguments: str) -> bool:
         try:
-            done = subprocess.run(  # noqa: S603
-                (self.name, *arguments), capture_output=True, timeout=_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            subprocess.run((self.name, *arguments), capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603
+        except (OSError, subprocess.SubprocessError):
             return False
-        return done.returncode == 0
+        return True

@@ -83,11 +83,8 @@ def choice_letter(text: str, texts: Sequence[str] = ()) -> str | None:
     r"""Return the option's letter that a response states, in upper case, or None.
 
     The last box decides, or ``<answer>`` tags where there is no box. A response whose last box states no letter is read
-    by its last words after that box, if these are a statement: ``Answer: B``, ``The correct option is (B).``
-
-    Args:
-        text: The response.
-        texts: The options' texts, A first, where they are known.
+    by its last words after that box, if these are a statement: ``Answer: B``, ``The correct option is (B).`` ``texts``
+    are the options', A first, where they are known.
     """
     box, after = read_boxes(text)
     stated = last_answer_tag(text) if box is None else box

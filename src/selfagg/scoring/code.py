@@ -12,7 +12,7 @@ import asyncio
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from selfagg._internal.threads import in_thread_if_large
 from selfagg.errors import UsageError
@@ -37,9 +37,7 @@ _MOST_CALLS = 10_000
 _PAUSES_S = (0.5, 2.0, 8.0)
 """Pauses before a sandbox that did not start is tried again: the machine may be out of processes for a moment."""
 
-_CHECK_LIMITS = Limits(seconds=10)
-"""The limits of a benchmark's own test."""
-
+_CHECK_LIMITS = Limits(seconds=10)  # the limits of a benchmark's own test
 LIMITS = Limits()
 """The limits of a program: 6 s a test, as in LiveCodeBench's own harness."""
 
@@ -159,29 +157,16 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
 
 
 def use_sandbox(name: str | None) -> Sandbox:
-    """Find a sandbox for this process's programs, before the first one is scored.
-
-    Args:
-        name: As for `choose_sandbox`.
-
-    Raises:
-        UsageError: It does not work here.
-    """
+    """Choose the sandbox of this process's programs by its name, as `choose_sandbox` does, before one is scored."""
     sandbox = _code_scorer().sandbox = choose_sandbox(name)
     return sandbox
 
 
 def find_sandbox() -> None:
-    """Find a sandbox before any token is paid for, where none is in use yet.
-
-    Raises:
-        UsageError: None works here.
-    """
+    """Find a sandbox before any token is paid for, where none is in use yet; raise UsageError if none works here."""
     if _code_scorer().sandbox is None:
         use_sandbox(None)
 
 
 def _code_scorer() -> CodeScorer:
-    scorer = scorer_for("code")
-    assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
-    return scorer
+    return cast(CodeScorer, scorer_for("code"))

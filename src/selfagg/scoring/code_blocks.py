@@ -16,38 +16,22 @@ _FENCE = re.compile(
 _AFTER_TEXT = re.compile(
     r"(?<![`~])(?P<fence>`{3,}+|~{3,}+)(?P<mark>[ \t]*+(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE
 )
-_PROSE = "code block"
-"""Text that follows a fence where the instruction is quoted: ``in one ```python code block``."""
-
+_PROSE = "code block"  # Text that follows a fence where the instruction is quoted: ``in one ```python code block``
 _PYTHON = re.compile(r"\{?\.?(?:python|py)(?:[\d.]*|[ \t]+[\d.]+)(?![\w.+-]).*", re.IGNORECASE)
 _END = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?![\w{]).*")
-_MARGIN = 3
-"""The columns by which a closing fence may stand further in than its opening, as in Markdown."""
-
+_MARGIN = 3  # the columns by which a closing fence may stand further in than its opening, as in Markdown
 _FUTURE = re.compile(r"^from __future__ import [^\n(]*(?:\([^)]{0,500}\))?[^\n]*\n?", re.MULTILINE)
 _MOST_CHARACTERS = 1_000_000
-_MOST_BARE = 20_000
-"""Characters of the longest response without a code block that may be a program itself."""
+_MOST_BARE = 20_000  # characters of the longest response without a code block that may be a program itself
 
 
 @dataclass(slots=True)
 class _Block:
-    """A fenced block of a Markdown text.
+    """A fenced block of a Markdown text; its start is the line of its opening fence."""
 
-    Attributes:
-        python: It is marked as Python; None: it has no mark.
-        fence: The characters that open it.
-        quote: The marks of block quotation before each of its lines.
-        indent: The white space before each of its lines.
-        start: The number of the line of its opening fence.
-        end: The number of its last line.
-        lines: Its content.
-        closed: Its closing fence was found.
-    """
-
-    python: bool | None
+    python: bool | None  # None: it has no mark
     fence: str
-    quote: str
+    quote: str  # the marks of block quotation before each of its lines
     indent: str
     start: int
     end: int = 0
@@ -61,10 +45,6 @@ def program(text: str, function: str | None = None) -> str | None:
     Of the blocks marked as Python the last that defines the function, else the last; without any, the same of the
     blocks without a mark; without these, the whole text where it is a program. What follows a solution is often a call
     of it, so a block without the function does not replace one that has it.
-
-    Args:
-        text: The response.
-        function: The name that the program must define, if there is one.
     """
     # Without byte order marks that an editor may have left.
     codes = [(block.python, "\n".join(block.lines).replace("\ufeff", "")) for block in _blocks(text)]

@@ -29,9 +29,7 @@ _MOST_BYTES = 512 << 20
 _TEXT = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 _AROUND_A_TEXT = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "STOP"}
 
-_PLAIN_DIGITS = 4_000
-"""Digits of the longest integer that Python reads whatever its limit is."""
-
+_PLAIN_DIGITS = 4_000  # digits of the longest integer that Python reads whatever its limit is
 _MOST_LONGER = 10
 """The ratio by which an equal value can be longer than expected JSON: ``\u00e9`` for a letter, ``1.0`` for ``1``."""
 
@@ -67,7 +65,7 @@ class Check:
         prompt: The beginning of the program, which the answer completes.
         test: Source that defines ``check(candidate)``.
         function: The candidate's name.
-        seconds: Processor time for each call, or None for the scorer's own limit.
+        seconds: As in `Cases`, for each call.
     """
 
     prompt: str

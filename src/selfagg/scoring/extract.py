@@ -60,9 +60,7 @@ _PROSE = re.compile(
     r"|[`'\"“”‘’*,/&])",
     re.IGNORECASE,
 )
-_NEAR = 60
-"""The characters around a tag that are looked at."""
-
+_NEAR = 60  # the characters around a tag that are looked at
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`~]*\Z")
 _WRAPPED = re.compile(r"\*\*([^*\n]+)\*\*|`([^`\n]+)`|\$+([^$\n]+)\$+|\\\(([^\n]+)\\\)")
 

@@ -21,8 +21,7 @@ TIMEOUT_S = 5.0
 LONGEST = 5_000
 """Characters of the longest answer that is read as mathematics rather than as text."""
 
-_KEPT = 100_000
-"""Answers remembered."""
+_KEPT = 100_000  # answers remembered
 
 
 class MathScorer:

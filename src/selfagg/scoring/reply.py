@@ -54,13 +54,7 @@ def _finished_part(question: Question, reply: Reply) -> str:
 
 
 async def majority(scorer: Scorer, question: Question, members: Sequence[Member]) -> list[list[Member]]:
-    """Group the members whose answers are the same.
-
-    Args:
-        scorer: Says which answers are the same.
-        question: The question that they answer.
-        members: In the order that breaks ties; their `Member.answer` has been read. Those without an answer do
-            not vote.
+    """Group the members whose answers are the same; those without an answer do not vote.
 
     Returns:
         The groups, the largest first; of groups of one size the one with the earliest member first, and members

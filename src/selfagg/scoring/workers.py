@@ -132,7 +132,7 @@ class _Process:
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._folder = tempfile.TemporaryDirectory(prefix="selfagg-")  # some Reasoning Gym tasks write files
         try:
-            self._process = subprocess.Popen(
+            self.popen = subprocess.Popen(
                 [sys.executable, "-P", "-m", "selfagg.scoring.worker_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -144,9 +144,9 @@ class _Process:
             )
         except OSError as error:
             raise SelfaggError(f"scoring cannot run its checks: {error.strerror or error}") from error
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        assert self._process.stdout is not None  # noqa: S101
-        self._pipes = self._process.stdin, self._process.stdout
+        assert self.popen.stdin is not None  # noqa: S101 - for the type checker
+        assert self.popen.stdout is not None  # noqa: S101
+        self._pipes = self.popen.stdin, self.popen.stdout
         self._calls, self._answers = (pipe.fileno() for pipe in self._pipes)
         self._readable = select.poll()
         self._readable.register(self._answers, select.POLLIN)
@@ -154,17 +154,8 @@ class _Process:
         with _lock:
             _processes.add(self)
 
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
     def load(self, line: bytes) -> None:
-        """Send a call and wait until its function is there.
-
-        Raises:
-            SelfaggError: The function cannot be imported: a fault of this machine, not of what a model wrote.
-            WorkerError: The process has died.
-        """
+        """Send a call and wait until its function is there; what cannot be imported is a fault of this machine."""
         try:
             while line:
                 line = line[os.write(self._calls, line) :]
@@ -177,12 +168,7 @@ class _Process:
             raise SelfaggError(f"scoring cannot run its checks: {error or 'a worker does not start'}") from None
 
     def receive(self, timeout_s: float | None) -> Any:
-        """Return the next answer's value.
-
-        Raises:
-            TimeoutError: It did not come within ``timeout_s`` by the clock, or the process used up its time.
-            WorkerError: The function raised, or the process has died.
-        """
+        """Return the next answer's value; raise TimeoutError past the time, the clock's or the processor's."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -191,7 +177,7 @@ class _Process:
                 raise TimeoutError
             if not (chunk := os.read(self._answers, 1 << 20)):
                 self.kill()  # changes nothing where it is dead, and ends it where it has only hung up
-                raise TimeoutError if self._process.wait() == -signal.SIGPROF else WorkerError
+                raise TimeoutError if self.popen.wait() == -signal.SIGPROF else WorkerError
             self._buffer += chunk
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         answer: dict[str, Any] = json.loads(line)
@@ -200,12 +186,12 @@ class _Process:
         return answer.get("value")
 
     def kill(self) -> None:
-        self._process.kill()
+        self.popen.kill()
 
     def end(self) -> None:
         """End the worker. For the thread that owns the worker alone: another might still be reading the pipes."""
         self.kill()
-        self._process.wait()
+        self.popen.wait()
         for pipe in self._pipes:
             pipe.close()
         self._folder.cleanup()
@@ -240,7 +226,7 @@ class _Call:
 
     def _try(self) -> Any:
         process: _Process | None = getattr(_mine, "process", None)
-        if process is None or not process.alive:
+        if process is None or process.popen.poll() is not None:
             if process is not None:
                 process.end()
             process = _mine.process = _Process()

@@ -35,9 +35,7 @@ _X32_CALLS = 0x40000000
 _MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _CLONE_THREAD = 0x10000
-_CLONE_OUTSIDE = 0x7E02A000
-"""CLONE_NEW*, CLONE_PTRACE and CLONE_PARENT: namespaces, and children of others."""
-
+_CLONE_OUTSIDE = 0x7E02A000  # CLONE_NEW*, CLONE_PTRACE and CLONE_PARENT: namespaces, and children of others
 # name number-on-x86_64/number-on-aarch64; "-" where the machine lacks the call.
 _ALWAYS = (
     # Memory. Not: memfd_create, shmget, mlock and their like, which RLIMIT_AS does not count; userfaultfd.
@@ -80,8 +78,7 @@ _SOCKETS_IN_PART = "socketpair 53/199 sendto 44/206"
 _FCNTL = (0, 1, 2, 3, 4, 1030)
 """F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC; not signals to others, locks and sizes of pipes."""
 
-_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
-"""TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX."""
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
 
 
 def begin(channel: Channel) -> dict[str, Any]:
@@ -171,7 +168,7 @@ def _sandbox_filter(machine: str) -> bytes:
     ]
     for always in _numbers(machine, _ALWAYS).values():
         steps += _call(always)
-    steps += _call(number["clone"], _no_bit(0, _CLONE_OUTSIDE))
+    steps += _call(number["clone"], _tested(0, _ANY_BIT, _CLONE_OUTSIDE, False))
     steps += _call(number["fork"]) if "fork" in number else []
     steps += _call(number["kill"]) + _call(number["tgkill"]) + _call(number["setrlimit"])
     steps += _call(number["fcntl"], _one_of(1, _FCNTL)) + _call(number["ioctl"], _one_of(1, _IOCTL))
@@ -188,13 +185,13 @@ def _sandbox_filter(machine: str) -> bytes:
 def _program_filter(machine: str, pid: int) -> bytes:
     number = _numbers(machine, _IN_PART)
     steps = [_step(_LOAD, _NUMBER)]
-    steps += _call(number["clone"], _a_bit(0, _CLONE_THREAD))
+    steps += _call(number["clone"], _tested(0, _ANY_BIT, _CLONE_THREAD, True))
     steps += _call(number["fork"], [_step(_RETURN, _REFUSE)]) if "fork" in number else []
     # Not SIGKILL, nor a limit that sends it: to the worker it says that something outside ended the program.
-    steps += _call(number["kill"], _one_of(0, (pid,)), _none_of(1, signal.SIGKILL))
-    steps += _call(number["tgkill"], _one_of(0, (pid,)), _none_of(2, signal.SIGKILL))
+    steps += _call(number["kill"], _one_of(0, (pid,)), _tested(1, _EQUAL, signal.SIGKILL, False))
+    steps += _call(number["tgkill"], _one_of(0, (pid,)), _tested(2, _EQUAL, signal.SIGKILL, False))
     for limit, place in (("setrlimit", 0), ("prlimit64", 1)):
-        steps += _call(number[limit], _none_of(place, resource.RLIMIT_CPU))
+        steps += _call(number[limit], _tested(place, _EQUAL, resource.RLIMIT_CPU, False))
     steps += _call(number["prctl"], _one_of(0, (_PR_SET_NAME, _PR_GET_NAME)))
     return b"".join([*steps, _step(_RETURN, _ALLOW)])
 
@@ -227,13 +224,5 @@ def _one_of(place: int, values: Iterable[int], upper: bool = False) -> list[byte
     return [_argument(place, upper), *tests, _step(_RETURN, _REFUSE)]
 
 
-def _none_of(place: int, value: int) -> list[bytes]:
-    return [_argument(place), _step(_EQUAL, value, 0, 1), _step(_RETURN, _REFUSE)]
-
-
-def _no_bit(place: int, mask: int) -> list[bytes]:
-    return [_argument(place), _step(_ANY_BIT, mask, 0, 1), _step(_RETURN, _REFUSE)]
-
-
-def _a_bit(place: int, mask: int) -> list[bytes]:
-    return [_argument(place), _step(_ANY_BIT, mask, 1, 0), _step(_RETURN, _REFUSE)]
+def _tested(place: int, test: int, value: int, wanted: bool) -> list[bytes]:
+    return [_argument(place), _step(test, value, int(wanted), int(not wanted)), _step(_RETURN, _REFUSE)]

@@ -34,9 +34,7 @@ _STAR_IMPORTS = (
 _RECURSION_LIMIT = 50_000
 _INTEGER_DIGITS = 50_000
 _ERROR_BYTES = 4_000
-_HOME = "tmp"
-"""The program's folder, in the worker's, which holds the files of its streams beside it."""
-
+_HOME = "tmp"  # the program's folder, in the worker's, which holds the files of its streams beside it
 _WATCH_SECONDS = 0.02
 _sigtimedwait = getattr(signal, "sigtimedwait", lambda _, seconds: time.sleep(seconds / 4))  # macOS has none
 

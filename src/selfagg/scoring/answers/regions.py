@@ -27,14 +27,7 @@ _OPERATIONS = (
     (r"\\cup(?![a-z])|\\text\{\s*or\s*\}|\\lor(?![a-z])", sympy.Union),
     (r"\\cap(?![a-z])|\\text\{\s*and\s*\}|,|\\land(?![a-z])", sympy.Intersection),
 )
-_RELATIONS = {
-    "<": sympy.Lt,
-    ">": sympy.Gt,
-    r"\le": sympy.Le,
-    r"\ge": sympy.Ge,
-    r"\ne": sympy.Ne,
-    "=": sympy.Eq,
-}
+_RELATIONS = {"<": sympy.Lt, ">": sympy.Gt, r"\le": sympy.Le, r"\ge": sympy.Ge, r"\ne": sympy.Ne, "=": sympy.Eq}
 
 
 def _levels(text: str) -> list[tuple[int, int, int]]:
