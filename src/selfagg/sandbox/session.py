@@ -287,11 +287,11 @@ def probe(sandbox: Sandbox) -> str | None:
     """Run the smallest program in a sandbox; return what went wrong, in a few words, or None."""
     limits = Limits()
     command = sandbox.command("worker", limits)
-    messages = ({"limits": command.guest_limits(limits, None)}, {"code": "", "contest": False}, {"stdin": ""})
+    first = pack({"limits": command.guest_limits(limits, None)})
     try:
         done = subprocess.run(  # noqa: S603
             command.arguments,
-            input=b"".join(map(pack, messages)),
+            input=first + pack({"code": "", "contest": False}) + pack({"stdin": ""}),
             env=dict(command.environment),
             cwd=command.folder,
             capture_output=True,
