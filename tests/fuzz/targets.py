@@ -36,7 +36,7 @@ from selfagg.record.migrations import SCHEMA
 from selfagg.record.record import Record
 from selfagg.record.rows import INSERT_GENERATION, INSERT_QUESTION, Generation, generation_row, question_row, storable
 from selfagg.scoring import scorer_for
-from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
+from selfagg.scoring.answers.values import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.text import text_key
 from selfagg.server.errors import APIError

@@ -17,7 +17,7 @@ from selfagg.models.openai.refusal import asked_wait, refusal, tidy
 from selfagg.models.openai.wire import read_reply
 from selfagg.models.reasoning import Thinking, split_reasoning
 from selfagg.scoring import scorer_for
-from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
+from selfagg.scoring.answers.values import plain_number, text_value, unwrapped
 from selfagg.scoring.text import text_key
 from selfagg.types import Question
 

@@ -13,7 +13,7 @@ import pytest
 from waiting import until
 
 from selfagg.sandbox import Limits, ProgramResult, Sandbox, load_program
-from selfagg.sandbox.guest import calls
+from selfagg.sandbox.guest import confine
 
 BEGIN = """
 import ctypes, errno, fcntl, mmap, os, resource, signal, socket, struct, sys, threading, time
@@ -26,7 +26,7 @@ def call(*arguments):
 """
 
 MACHINE = os.uname().machine
-CALLABLE = set(calls._numbers(MACHINE, (*calls._ALWAYS, *calls._IN_PART, calls._SOCKETS_IN_PART)).values())
+CALLABLE = set(confine._numbers(MACHINE, (*confine._ALWAYS, *confine._IN_PART, confine._SOCKETS_IN_PART)).values())
 OF_PROBES = {335, 336}
 """uretprobe and uprobe, which Linux keeps from filters; they end a process that was not made to call them."""
 
@@ -88,7 +88,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_is_refused(what: str, sandbox: Sandbox, limits: Limits) -> None:
-    numbers = calls._numbers(MACHINE, calls._IN_PART)
+    numbers = confine._numbers(MACHINE, confine._IN_PART)
     attack = REFUSED[what].format(**numbers) if "{" in REFUSED[what] else REFUSED[what]
     code = f"""
         def threads(function):

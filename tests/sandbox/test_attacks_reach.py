@@ -61,7 +61,18 @@ async def test_cannot_read_a_file_of_the_host(how: str, sandbox: Sandbox, limits
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "/etc/shadow", "/etc/hostname", "/home", "/root/.bashrc", "/var", "/sys", "/bin", "/run"]
+    "path",
+    [
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/hostname",
+        "/home",
+        "/var",
+        "/sys",
+        "/bin",
+        "/run",
+        str(Path.home() / ".bashrc"),
+    ],
 )
 async def test_cannot_see_the_system(path: str, sandbox: Sandbox, limits: Limits) -> None:
     code = f"import os\nif os.path.lexists({path!r}): print('ESCAPED')"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.scoring.text import TextScorer, first_equal, text_key
+from selfagg.scoring.base import first_equal
+from selfagg.scoring.text import TextScorer, text_key
 from selfagg.types import Question
 
 

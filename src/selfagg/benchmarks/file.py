@@ -27,7 +27,7 @@ from selfagg._internal.arguments import suggest
 from selfagg.benchmarks.base import Selection, choose
 from selfagg.benchmarks.data_files import DataRow, data_files, read_rows, stem, unique
 from selfagg.errors import UsageError
-from selfagg.scoring.letters import stated_letter
+from selfagg.scoring.choice import stated_letter
 from selfagg.types import KINDS, Kind, Message, Question
 
 _CLOSINGS: Mapping[Kind, str] = {

@@ -6,9 +6,16 @@ needed. A program has no network, one folder of its own, and limits on time, mem
 
 from selfagg.sandbox.base import Limits, Sandbox
 from selfagg.sandbox.choose import SANDBOXES, choose_sandbox
-from selfagg.sandbox.program import Program, ProgramResult, load_program
-from selfagg.sandbox.session import SandboxFailedError, Session, SessionLost, open_session
-from selfagg.sandbox.slots import cpu_seat
+from selfagg.sandbox.session import (
+    Program,
+    ProgramResult,
+    SandboxFailedError,
+    Session,
+    SessionLost,
+    cpu_seat,
+    load_program,
+    open_session,
+)
 
 __all__ = [
     "SANDBOXES",

@@ -1,22 +1,36 @@
-"""The start of a guest in a sandbox, so that it can reach nothing but its channel."""
+"""The interface of a sandbox: limits, the command that starts a guest, and what of this machine all guests may see."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 GUEST = Path(__file__).parent / "guest"
 """The files that run inside."""
 
+ROOT, PACKAGES = "/guest", "/packages"
+"""The places in which a sandbox shows the guest's files and the packages that programs may import."""
+
 LEAST_SHARE = 0.02
 """Share of a processor that tells a program at work on a machine with 50 jobs a core from one that sleeps."""
 
-_START = (
-    "import sys; sys.path[:0] = [{root!r}]; sys.path.append({packages!r}); "
-    "from selfagg.sandbox.guest.{guest} import main; main()"
-)
+ENVIRONMENT: Mapping[str, str] = {
+    "LANG": "C.UTF-8",
+    "HOME": "/tmp",  # noqa: S108 - the guest's own
+    "PYTHONHASHSEED": "0",  # sets come in the same order every time
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+"""The variables a guest gets: none of the user's, so no keys."""
+
+_IMPORTABLE = ("numpy",)
+"""Packages that programs may import, where selfagg has them: those of LiveCodeBench's own harness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +81,7 @@ class Command:
         user: Id of the user that the guest must become before it runs a program, or None.
         count_threads: True if the guest can limit its threads by counting its user's.
         count_entries: True if the guest's folder is a file system of its own, whose files can be counted.
-        folder: Folder in which to start it, or None if that does not matter.
-        remove: A folder to remove, with everything in it, when it has ended, or None.
+        folder: Folder in which to start it, or None if that does not matter; its parent is removed at the end.
         group: The control group that it is in, to be removed with all that is in it, or None.
         stop: A command that ends it, where killing the first one would not, or None.
     """
@@ -79,7 +92,6 @@ class Command:
     count_threads: bool = False
     count_entries: bool = False
     folder: Path | None = None
-    remove: Path | None = None
     group: Path | None = None
     stop: tuple[str, ...] | None = None
 
@@ -112,26 +124,27 @@ class Sandbox(Protocol):
         ...
 
 
-def python_arguments(python: str, guest: str, root: str, packages: str) -> tuple[str, ...]:
-    """Return the command line of a guest: a bare interpreter, the standard library and the guest's files.
+def host_python() -> Path:
+    """Return the real interpreter behind the one that runs selfagg."""
+    return Path(sys.executable).resolve()
 
-    Args:
-        python: The interpreter.
-        guest: The guest's name.
-        root: The folder that holds ``selfagg/sandbox/guest``.
-        packages: The folder of packages that programs may import.
+
+def python_arguments(python: str, guest: str, root: str = ROOT, packages: str = PACKAGES) -> tuple[str, ...]:
+    """Return the command line of a guest: a bare interpreter, the standard library, and the guest's files in ``root``.
+
+    ``packages`` is the folder of packages that programs may import.
     """
-    start = _START.format(root=root, packages=packages, guest=guest)
-    return (python, "-S", "-s", "-P", "-c", start)
+    start = f"import sys; sys.path[:0] = [{root!r}]; sys.path.append({packages!r}); "
+    return (python, "-S", "-s", "-P", "-c", f"{start}from selfagg.sandbox.guest.{guest} import main; main()")
 
 
-def guest_environment() -> dict[str, str]:
-    """Return the variables a guest gets: none of the user's, so no keys. Sets come in the same order every time."""
-    return {
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",  # noqa: S108 - the guest's own
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+@cache
+def package_folders() -> tuple[Path, ...]:
+    """Return the folders of packages that programs may import, with the libraries that wheels keep beside them."""
+    folders: list[Path] = []
+    for name in _IMPORTABLE:
+        spec = find_spec(name)
+        if spec is not None and spec.submodule_search_locations:
+            folder = Path(spec.submodule_search_locations[0])
+            folders += [path for path in (folder, folder.with_name(f"{name}.libs")) if path.is_dir()]
+    return tuple(folders)

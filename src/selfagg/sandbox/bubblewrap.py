@@ -1,27 +1,40 @@
-"""Bubblewrap: namespaces without a daemon, started in a few milliseconds."""
+"""Bubblewrap: namespaces without a daemon, started in a few milliseconds.
+
+A guest sees the interpreter, its standard library, shared libraries and numpy. The folder of the standard library
+holds installed packages too (``site-packages``), and with them benchmarks and their solutions: those are covered.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
+import sys
+import sysconfig
 from functools import cache
 from pathlib import Path
 
 from selfagg.sandbox import cgroup
-from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
-from selfagg.sandbox.probe import probe
-from selfagg.sandbox.visible_files import covered_folders, host_python, package_folders, python_folders
+from selfagg.sandbox.base import (
+    ENVIRONMENT,
+    GUEST,
+    PACKAGES,
+    ROOT,
+    Command,
+    Limits,
+    host_python,
+    package_folders,
+    python_arguments,
+)
+from selfagg.sandbox.session import probe
 
-_ROOT, _PACKAGES = "/guest", "/packages"
-_BOX = "/box"
-"""The one folder that can be written to: the worker's, with the program's in it."""
-
-_FREE_USERS = range(0x70000000, 0x7FFFFFFF)
-"""Users that no system has, by systemd's list (UIDS-GIDS)."""
-
+_BOX = "/box"  # the one folder that can be written to: the worker's, with the program's in it
+_FREE_USERS = range(0x70000000, 0x7FFFFFFF)  # users that no system has, by systemd's list (UIDS-GIDS)
 _COUNTS_BY_NAMESPACE = (5, 14)
 """The version of Linux since which a limit on processes counts those of a user namespace alone."""
+
+_SYSTEM = Path("/")
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 class Bubblewrap:
@@ -33,18 +46,14 @@ class Bubblewrap:
 
     name = "bubblewrap"
 
-    def __init__(self, program: str = "bwrap") -> None:
-        self._program = program
-
     @property
     def limits(self) -> str:
         """Return a few words on who enforces the limits here."""
-        counted = "" if _counts_threads() else " (of threads, none: Linux before 5.14)"
-        return f"{cgroup.said()}{counted}"
+        return cgroup.said() + ("" if _counts_threads() else " (of threads, none: Linux before 5.14)")
 
     def trouble(self) -> str | None:
         """Return why bubblewrap cannot be used on this machine, or None."""
-        if shutil.which(self._program) is None:
+        if shutil.which("bwrap") is None:
             return "bubblewrap is not installed (Debian, Ubuntu, Fedora: the package bubblewrap)"
         failure = probe(self)
         return failure and f"bubblewrap does not work here ({failure})"
@@ -53,7 +62,7 @@ class Bubblewrap:
         """Return the command that starts a guest."""
         user = _free_user()
         arguments = [
-            shutil.which(self._program) or self._program,
+            shutil.which("bwrap") or "bwrap",
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
             *("--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"),
             # As root a guest keeps what it takes to become a user whose processes can be counted; that user
@@ -64,10 +73,11 @@ class Bubblewrap:
             *("--perms", "1777", "--size", str(limits.disk), "--tmpfs", _BOX),
             *("--remount-ro", "/", "--chdir", _BOX),
         ]
-        for name, value in guest_environment().items():
+        for name, value in ENVIRONMENT.items():
             arguments += ["--setenv", name, value]
-        arguments += ["--", *python_arguments(str(host_python()), guest, _ROOT, _PACKAGES)]
-        group = cgroup.make(limits)
+        arguments += ["--", *python_arguments(str(host_python()), guest)]
+        above = cgroup.home()
+        group = None if above is None else cgroup.make_in(above, limits)
         return Command(
             cgroup.inside(group, tuple(arguments)),
             user=user,
@@ -100,10 +110,10 @@ def _free_users(uid_map: str) -> range:
 
 @cache
 def _mounts() -> tuple[str, ...]:
-    binds = [(folder, folder) for folder in python_folders()]
-    binds += [(host_python(), host_python())]
-    binds += [(folder, Path(_PACKAGES) / folder.name) for folder in package_folders()]
-    binds += [(GUEST, Path(_ROOT) / "selfagg" / "sandbox" / "guest")]
+    shown = python_folders()
+    binds = [(path, path) for path in (*shown, host_python())]
+    binds += [(folder, Path(PACKAGES) / folder.name) for folder in package_folders()]
+    binds += [(GUEST, Path(ROOT) / "selfagg" / "sandbox" / "guest")]
     parents = {parent for _, inside in binds for parent in inside.parents} - {Path("/")}
     links = {path: path.readlink() for path in parents | {inside for _, inside in binds} if path.is_symlink()}
     arguments = []
@@ -115,7 +125,7 @@ def _mounts() -> tuple[str, ...]:
     for source, inside in binds:
         if inside not in links:
             arguments += ["--ro-bind", str(source), str(inside)]
-    for covered in covered_folders():
+    for covered in covered_folders(shown):
         arguments += ["--tmpfs", str(covered), "--remount-ro", str(covered)]
     arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dir", "/dev"]
     for device in ("null", "zero", "random", "urandom"):
@@ -123,3 +133,36 @@ def _mounts() -> tuple[str, ...]:
     for stream in ("stdin", "stdout", "stderr"):
         arguments += ["--symlink", f"{_BOX}/{stream}", f"/dev/{stream}"]
     return (*arguments, "--symlink", f"{_BOX}/tmp", "/tmp")  # noqa: S108
+
+
+def python_folders() -> tuple[Path, ...]:
+    """Return the folders of the host that its interpreter needs: the standard library and shared libraries."""
+    kind = sysconfig.get_config_var("MULTIARCH")
+    apart = bool(kind) and (_SYSTEM / "usr/lib" / kind).is_dir()  # Debian: shared libraries apart from all else
+    shared = (f"usr/lib/{kind}", f"lib/{kind}") if apart else ("usr/lib", "lib")
+    system = [_SYSTEM / folder for folder in (*shared, "usr/lib64", "lib64")]
+    folders = [folder for folder in dict.fromkeys([_own_libraries(), _standard_library(), *system]) if folder.is_dir()]
+    return tuple(folder for folder in folders if not any(other in folder.parents for other in folders))
+
+
+def covered_folders(shown: tuple[Path, ...]) -> list[Path]:
+    """Return what is no program's business in shown folders: packages, and all but the standard library in ``lib``."""
+    covered: list[Path] = []
+    for root in shown:
+        if not root.is_symlink():
+            within = [folder for folder in root.iterdir() if folder.is_dir() and not folder.is_symlink()]
+            alone = root == _standard_library().parent == _own_libraries()
+            own = [path for path in within if path.name in _INSTALLED or (alone and path != _standard_library())]
+            inner = [folder / name for folder in within if folder not in own for name in _INSTALLED]
+            covered += own + [folder for folder in inner if folder.is_dir()]
+    return covered
+
+
+def _standard_library() -> Path:
+    return Path(sysconfig.get_path("stdlib"))
+
+
+def _own_libraries() -> Path:
+    """Return the ``lib`` of an interpreter with a folder of its own; else the standard library."""
+    own = Path(sys.base_prefix) / "lib"
+    return _standard_library() if own == _SYSTEM / "usr/lib" else own

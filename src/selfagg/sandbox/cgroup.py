@@ -17,7 +17,6 @@ from pathlib import Path
 from selfagg.sandbox.base import Limits
 
 _MOUNT = Path("/sys/fs/cgroup")
-_NEEDED = ("memory", "pids")
 _NAME = "selfagg-guest"
 _ENTER = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
 _NUMBERS = itertools.count()
@@ -50,12 +49,7 @@ def sweep(above: Path) -> None:
 
 
 def find_home(mount: Path, own: str) -> Path | None:
-    """Return the nearest group from our own upwards in which a guest's can be made and entered.
-
-    Args:
-        mount: Folder in which cgroup v2 is mounted.
-        own: The text of ``/proc/self/cgroup``.
-    """
+    """Return the nearest group from our own (the text of ``/proc/self/cgroup``) upwards that takes a guest's."""
     place = next((line[3:] for line in own.splitlines() if line.startswith("0::")), None)
     if place is None or ".." in place:
         return None
@@ -63,25 +57,14 @@ def find_home(mount: Path, own: str) -> Path | None:
     return next((path for path in (group, *group.parents) if path.is_relative_to(mount) and _usable(path)), None)
 
 
-def make(limits: Limits) -> Path | None:
-    """Make a guest's group, with its limits, or return None where there can be none."""
-    above = home()
-    return None if above is None else make_in(above, limits)
-
-
 def make_in(above: Path, limits: Limits) -> Path:
     """Make a group with a guest's limits in this one."""
     group = above / f"{_NAME}-{os.getpid()}-{next(_NUMBERS)}"
     group.mkdir()
-    settings = {
-        "memory.max": str(limits.total_memory),
-        "memory.swap.max": "0",
-        "memory.oom.group": "1",
-        "pids.max": str(limits.threads),
-        "cpu.max": "100000 100000",
-    }
-    for name, value in settings.items():
-        if name in ("memory.max", "pids.max") or (group / name).exists():
+    (group / "memory.max").write_text(str(limits.total_memory))
+    (group / "pids.max").write_text(str(limits.threads))
+    for name, value in {"memory.swap.max": "0", "memory.oom.group": "1", "cpu.max": "100000 100000"}.items():
+        if (group / name).exists():
             (group / name).write_text(value)
     return group
 
@@ -116,12 +99,12 @@ def remove(group: Path) -> None:
 
 def _usable(above: Path) -> bool:
     """Try a control group: hand on the controllers, make a group, enter it."""
-    with contextlib.suppress(OSError):
-        (above / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in _NEEDED))
-    with contextlib.suppress(OSError):
-        (above / "cgroup.subtree_control").write_text("+cpu")
+    control = above / "cgroup.subtree_control"
+    for names in ("+memory +pids", "+cpu"):
+        with contextlib.suppress(OSError):
+            control.write_text(names)
     try:
-        if not set(_NEEDED) <= set((above / "cgroup.subtree_control").read_text().split()):
+        if not {"memory", "pids"} <= set(control.read_text().split()):
             return False
         group = make_in(above, Limits())
     except OSError:

@@ -1,16 +1,55 @@
-"""The choice of a sandbox that this machine has."""
+"""The choice of a sandbox that this machine has, and the last one: none at all."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 
 from selfagg.errors import UsageError
-from selfagg.sandbox.base import Sandbox
+from selfagg.sandbox.base import (
+    ENVIRONMENT,
+    GUEST,
+    Command,
+    Limits,
+    Sandbox,
+    host_python,
+    package_folders,
+    python_arguments,
+)
 from selfagg.sandbox.bubblewrap import Bubblewrap
 from selfagg.sandbox.container import Container
-from selfagg.sandbox.unprotected import Unprotected
+
+
+class Unprotected:
+    """No sandbox, for those who say so in as many words: programs run as the user who runs selfagg.
+
+    Limits on time, memory and output, and a folder of its own; but every file and process in reach. A program that
+    sets out to cheat can find the tests on the disk and do worse.
+    """
+
+    name = "unprotected"
+    limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
+
+    def trouble(self) -> str | None:
+        """Return None: programs can run unprotected everywhere."""
+        return None
+
+    def command(self, guest: str, limits: Limits) -> Command:
+        """Return the command that starts a guest. Make a folder, which goes when the guest does."""
+        folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
+        root, packages, work = folder / "root", folder / "packages", folder / "work"
+        shutil.copytree(GUEST, root / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__"))
+        packages.mkdir()
+        work.mkdir()
+        for package in package_folders():
+            (packages / package.name).symlink_to(package)
+        environment = {**ENVIRONMENT, "HOME": str(work / "tmp"), "TMPDIR": str(work / "tmp")}
+        return Command(python_arguments(str(host_python()), guest, str(root), str(packages)), environment, folder=work)
+
 
 SANDBOXES: Mapping[str, Callable[[], Sandbox]] = MappingProxyType(
     {
@@ -39,8 +78,7 @@ def choose_sandbox(preference: str | None = None) -> Sandbox:
     for name, make in SANDBOXES.items():
         if name == preference or (preference is None and name != "unprotected"):
             sandbox = make()
-            trouble = sandbox.trouble()
-            if trouble is None:
+            if (trouble := sandbox.trouble()) is None:
                 return sandbox
             troubles.append(trouble)
     raise UsageError(

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import uuid
 
-from selfagg.sandbox.base import GUEST, Command, Limits, guest_environment, python_arguments
-from selfagg.sandbox.probe import probe
-from selfagg.sandbox.visible_files import package_folders
+from selfagg.sandbox.base import ENVIRONMENT, GUEST, PACKAGES, ROOT, Command, Limits, package_folders, python_arguments
+from selfagg.sandbox.session import probe
 
-_ROOT, _PACKAGES = "/guest", "/packages"
 _NOBODY = 65534
 _SECONDS = 20
+_CLIENTS = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
+"""The variables by which the client finds its engine; none gets into the container."""
 
 
 class Container:
@@ -48,8 +48,6 @@ class Container:
         """Return the command that starts a guest."""
         label = f"selfagg-{uuid.uuid4().hex}"
         memory = str(limits.total_memory)
-        mounts = [(GUEST, f"{_ROOT}/selfagg/sandbox/guest")]
-        mounts += [(folder, f"{_PACKAGES}/{folder.name}") for folder in package_folders()]
         arguments = [
             *(self.name, "run", "--rm", "--interactive", "--pull", "never", "--name", label),
             *("--network", "none", "--ipc", "none", "--read-only", "--cap-drop", "ALL"),
@@ -58,27 +56,20 @@ class Container:
             # Said outright, since some engines otherwise ask for more than they may have.
             *("--ulimit", f"nofile={limits.files}:{limits.files}", "--ulimit", "nproc=4096:4096"),
             *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={limits.disk},mode=1777", "--workdir", "/tmp"),  # noqa: S108
+            *("--volume", f"{GUEST}:{ROOT}/selfagg/sandbox/guest:ro"),
         ]
-        for source, inside in mounts:
-            arguments += ["--volume", f"{source}:{inside}:ro"]
-        for name, value in guest_environment().items():
+        for folder in package_folders():
+            arguments += ["--volume", f"{folder}:{PACKAGES}/{folder.name}:ro"]
+        for name, value in ENVIRONMENT.items():
             arguments += ["--env", f"{name}={value}"]
-        arguments += [self.image, *python_arguments("python3", guest, _ROOT, _PACKAGES)]
+        arguments += [self.image, *python_arguments("python3", guest)]
+        environment = {name: os.environ[name] for name in _CLIENTS if name in os.environ}
         # The client is killed like any process; the container is not its child and must be told.
-        stop = (self.name, "rm", "--force", label)
-        return Command(tuple(arguments), environment=_client_environment(), count_entries=True, stop=stop)
+        return Command(tuple(arguments), environment, count_entries=True, stop=(self.name, "rm", "--force", label))
 
     def _succeeds(self, *arguments: str) -> bool:
         try:
-            done = subprocess.run(  # noqa: S603
-                (self.name, *arguments), capture_output=True, timeout=_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired):
+            subprocess.run((self.name, *arguments), capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603
+        except (OSError, subprocess.SubprocessError):
             return False
-        return done.returncode == 0
-
-
-def _client_environment() -> dict[str, str]:
-    """Return the part of our environment with which the client finds its engine; none gets into the container."""
-    names = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
-    return {name: os.environ[name] for name in names if name in os.environ}
+        return True

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
-from selfagg.types import Question
+from selfagg.types import Kind, Question
+
+_SCORERS: dict[Kind, str] = {
+    "math": "selfagg.scoring.math:MathScorer",
+    "choice": "selfagg.scoring.choice:ChoiceScorer",
+    "reasoning_gym": "selfagg.scoring.reasoning_gym:ReasoningGymScorer",
+    "code": "selfagg.scoring.code:CodeScorer",
+    "text": "selfagg.scoring.text:TextScorer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +49,16 @@ class Scorer(Protocol):
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group equal answers: for each, the position of the first answer equal to it."""
         ...
+
+
+@functools.cache
+def scorer_for(kind: Kind) -> Scorer:
+    """Return the scorer of a kind of question: one for the whole process, its module loaded when first asked for."""
+    module, _, name = _SCORERS[kind].partition(":")
+    return cast(Scorer, getattr(importlib.import_module(module), name)())
+
+
+def first_equal(keys: Sequence[str]) -> list[int]:
+    """Return, for each key, the position of the first equal one."""
+    first: dict[str, int] = {}
+    return [first.setdefault(key, position) for position, key in enumerate(keys)]

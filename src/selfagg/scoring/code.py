@@ -12,7 +12,7 @@ import asyncio
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from selfagg._internal.blocking import in_thread_if_large
 from selfagg.errors import UsageError
@@ -27,20 +27,17 @@ from selfagg.sandbox import (
     load_program,
     open_session,
 )
-from selfagg.sandbox.guest.values import encode
-from selfagg.scoring.base import Verdict
+from selfagg.sandbox.guest.messages import encode
+from selfagg.scoring.base import Verdict, first_equal, scorer_for
 from selfagg.scoring.code_blocks import completed, program
-from selfagg.scoring.code_compare import read_json, same_output, same_value
-from selfagg.scoring.code_tests import Case, Cases, Check, Tests, read_tests
+from selfagg.scoring.code_tests import Case, Check, Tests, read_json, read_tests, same_output, same_value
 from selfagg.types import Question
 
 _MOST_CALLS = 10_000
 _PAUSES_S = (0.5, 2.0, 8.0)
 """Pauses before a sandbox that did not start is tried again: the machine may be out of processes for a moment."""
 
-_CHECK_LIMITS = Limits(seconds=10)
-"""The limits of a benchmark's own test."""
-
+_CHECK_LIMITS = Limits(seconds=10)  # the limits of a benchmark's own test
 LIMITS = Limits()
 """The limits of a program: 6 s a test, as in LiveCodeBench's own harness."""
 
@@ -66,35 +63,31 @@ class CodeScorer:
     async def score(self, question: Question, text: str) -> Verdict:
         """Return 1.0 if the program passes all tests, else 0.0 and a note of the first that it fails.
 
-        A question of one's own has no tests: no program of it runs.
+        A question of one's own has no tests: no program of it runs. A sandbox that does not start is tried a few times.
 
         Raises:
             UsageError: No sandbox works here, or the question's tests are broken.
             SandboxFailedError: The sandbox stopped working; nothing was found out about the program.
         """
+        code = self.answer(question, text)
         if not question.data:
-            return Verdict(self.answer(question, text))
+            return Verdict(code)
         if self.sandbox is None:
             self.sandbox = await asyncio.to_thread(choose_sandbox)
-        code = self.answer(question, text)
         if code is None:
             return Verdict(None, 0.0)
-        failure = await self._patient_failure(question, code, self.sandbox)
-        return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
-
-    async def _patient_failure(self, question: Question, code: str, sandbox: Sandbox) -> str | None:
-        """Return the result of `_failure`, but try a sandbox that does not start a few times."""
         pauses = iter(_PAUSES_S)
         while True:
             try:
                 async with cpu_seat() as cpu:
                     # Here and not before the seat: tests may be large, and many programs wait.
                     tests = await asyncio.to_thread(read_tests, question.data)
-                    return await self._failure(tests, code, sandbox, cpu)
+                    failure = await self._failure(tests, code, self.sandbox, cpu)
+                return Verdict(code, 1.0) if failure is None else Verdict(code, 0.0, failure)
             except SandboxFailedError as error:
                 pause_s = next(pauses, None)
                 if pause_s is None:
-                    why = await asyncio.to_thread(sandbox.trouble)
+                    why = await asyncio.to_thread(self.sandbox.trouble)
                     raise SandboxFailedError(
                         f"question {question.id}: a program could not be scored, tried {len(_PAUSES_S) + 1} times: "
                         f"{why or error}; mend the sandbox and give the same command again to go on"
@@ -103,26 +96,21 @@ class CodeScorer:
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group programs whose text is the same but for blank lines and space at the ends of lines."""
-        first: dict[str, int] = {}
-        return [first.setdefault(_normalised(code), place) for place, code in enumerate(answers)]
+        return first_equal(["\n".join(line.rstrip() for line in code.splitlines() if line.strip()) for code in answers])
 
     async def _failure(self, tests: Tests, code: str, sandbox: Sandbox, cpu: int) -> str | None:
         """Return why a program does not pass, or None if it does."""
         limits = self._limits if tests.seconds is None else replace(self._limits, seconds=tests.seconds)
-        if isinstance(tests, Cases):
-            async with load_program(sandbox, textwrap.dedent(code), limits, contest=True, cpu=cpu) as loaded:
-                return await _failed_case(loaded, tests)
-        whole = completed(tests.prompt, code, tests.function)
-        async with load_program(sandbox, whole, limits, cpu=cpu) as loaded:
-            return await _failed_check(loaded, tests, sandbox, cpu)
-
-
-async def _failed_case(program: Program, tests: Cases) -> str | None:
-    for number, case in enumerate(tests.cases, start=1):
-        failure = await _case_failure(program, tests.function, case)
-        if failure is not None:
-            return f"test {number} of {len(tests.cases)}: {failure}"
-    return None
+        if isinstance(tests, Check):
+            whole = completed(tests.prompt, code, tests.function)
+            async with load_program(sandbox, whole, limits, cpu=cpu) as loaded:
+                return await _failed_check(loaded, tests, sandbox, cpu)
+        async with load_program(sandbox, textwrap.dedent(code), limits, contest=True, cpu=cpu) as loaded:
+            for number, case in enumerate(tests.cases, start=1):
+                failure = await _case_failure(loaded, tests.function, case)
+                if failure is not None:
+                    return f"test {number} of {len(tests.cases)}: {failure}"
+        return None
 
 
 async def _case_failure(program: Program, function: str | None, case: Case) -> str | None:
@@ -168,36 +156,17 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
     return failure
 
 
-def _normalised(code: str) -> str:
-    return "\n".join(line.rstrip() for line in code.splitlines() if line.strip())
-
-
 def use_sandbox(name: str | None) -> Sandbox:
-    """Find a sandbox for this process's programs, before the first one is scored.
-
-    Args:
-        name: As for `choose_sandbox`.
-
-    Raises:
-        UsageError: It does not work here.
-    """
+    """Choose the sandbox of this process's programs by its name, as `choose_sandbox` does, before one is scored."""
     sandbox = _code_scorer().sandbox = choose_sandbox(name)
     return sandbox
 
 
 def find_sandbox() -> None:
-    """Find a sandbox before any token is paid for, where none is in use yet.
-
-    Raises:
-        UsageError: None works here.
-    """
+    """Find a sandbox before any token is paid for, where none is in use yet; raise UsageError if none works here."""
     if _code_scorer().sandbox is None:
         use_sandbox(None)
 
 
 def _code_scorer() -> CodeScorer:
-    from selfagg.scoring import scorer_for
-
-    scorer = scorer_for("code")
-    assert isinstance(scorer, CodeScorer)  # noqa: S101 - the table of scorers says so
-    return scorer
+    return cast(CodeScorer, scorer_for("code"))

@@ -16,48 +16,27 @@ _FENCE = re.compile(
 _AFTER_TEXT = re.compile(
     r"(?<![`~])(?P<fence>`{3,}+|~{3,}+)(?P<mark>[ \t]*+(?:python|py)[\d.]*)[ \t]*\Z", re.IGNORECASE
 )
-_PROSE = "code block"
-"""Text that follows a fence where the instruction is quoted: ``in one ```python code block``."""
-
+_PROSE = "code block"  # Text that follows a fence where the instruction is quoted: ``in one ```python code block``
 _PYTHON = re.compile(r"\{?\.?(?:python|py)(?:[\d.]*|[ \t]+[\d.]+)(?![\w.+-]).*", re.IGNORECASE)
 _END = re.compile(r"[ \t]*+(?P<fence>`{3,}+|~{3,}+)(?![\w{]).*")
-_MARGIN = 3
-"""The columns by which a closing fence may stand further in than its opening, as in Markdown."""
-
+_MARGIN = 3  # the columns by which a closing fence may stand further in than its opening, as in Markdown
 _FUTURE = re.compile(r"^from __future__ import [^\n(]*(?:\([^)]{0,500}\))?[^\n]*\n?", re.MULTILINE)
 _MOST_CHARACTERS = 1_000_000
-_MOST_BARE = 20_000
-"""Characters of the longest response without a code block that may be a program itself."""
+_MOST_BARE = 20_000  # characters of the longest response without a code block that may be a program itself
 
 
 @dataclass(slots=True)
 class _Block:
-    """A fenced block of a Markdown text.
+    """A fenced block of a Markdown text; its start is the line of its opening fence."""
 
-    Attributes:
-        python: It is marked as Python; None: it has no mark.
-        fence: The characters that open it.
-        quote: The marks of block quotation before each of its lines.
-        indent: The white space before each of its lines.
-        start: The number of the line of its opening fence.
-        end: The number of its last line.
-        lines: Its content.
-        closed: Its closing fence was found.
-    """
-
-    python: bool | None
+    python: bool | None  # None: it has no mark
     fence: str
-    quote: str
+    quote: str  # the marks of block quotation before each of its lines
     indent: str
     start: int
     end: int = 0
     lines: Sequence[str] = ()
     closed: bool = False
-
-    @property
-    def code(self) -> str:
-        """Return the content, without byte order marks that an editor may have left."""
-        return "\n".join(self.lines).replace("\ufeff", "")
 
 
 def program(text: str, function: str | None = None) -> str | None:
@@ -66,19 +45,17 @@ def program(text: str, function: str | None = None) -> str | None:
     Of the blocks marked as Python the last that defines the function, else the last; without any, the same of the
     blocks without a mark; without these, the whole text where it is a program. What follows a solution is often a call
     of it, so a block without the function does not replace one that has it.
-
-    Args:
-        text: The response.
-        function: The name that the program must define, if there is one.
     """
-    blocks = [block for block in _blocks(text) if block.code.strip()]
+    # Without byte order marks that an editor may have left.
+    codes = [(block.python, "\n".join(block.lines).replace("\ufeff", "")) for block in _blocks(text)]
+    codes = [(python, code) for python, code in codes if code.strip()]
     for marked in (True, None):
-        found = [block.code for block in blocks if block.python is marked]
+        found = [code for python, code in codes if python is marked]
         defining = [code for code in found if function and _defines(code, function)]
         if found:
             code = (defining or found)[-1]
             return code if len(code) <= _MOST_CHARACTERS else None
-    return text if not blocks and _is_program(text) else None
+    return text if not codes and _is_program(text) else None
 
 
 def before_open_block(text: str) -> str:
@@ -119,63 +96,44 @@ def _opened(lines: Sequence[str], place: int) -> _Block | None:
     for number in range(place, len(lines)):
         line = lines[number]
         if (found := _FENCE.fullmatch(line)) is not None and _PROSE not in found["mark"]:
+            mark = found["mark"].strip()
+            python = _PYTHON.fullmatch(mark) is not None if mark.strip("{} \t") else None
             indent = " " * len(found["bullet"] or "") + found["indent"]
-            return _Block(_is_python(found["mark"]), found["fence"], (found["quote"] or "").strip(), indent, number)
+            return _Block(python, found["fence"], (found["quote"] or "").strip(), indent, number)
         if (found := _AFTER_TEXT.search(line)) is not None and "`" not in line[: found.start()]:
             return _Block(True, found["fence"], "", "", number)
     return None
 
 
 def _fill(block: _Block, lines: Sequence[str], *, wary: bool) -> None:
-    """Fill a block with its lines, to its closing fence or to the end of the text.
-
-    Args:
-        block: The block.
-        lines: The text.
-        wary: A fence within a string of three quotes is the program's own.
-    """
+    """Fill a block to its closing fence or the end; ``wary``: a fence in a string of three quotes is the program's."""
     content: list[str] = []
     block.lines, block.end = content, block.start
-    quotes = {'"""': False, "'''": False}
+    open_strings: set[str] = set()
     for number in range(block.start + 1, len(lines)):
         block.end = number
-        line = _within_quote(lines[number], block.quote).removeprefix(block.indent)
-        if _closes(line, block.fence) and not (wary and any(quotes.values())):
+        line = lines[number]
+        if block.quote:
+            line = line.lstrip()
+            for mark in block.quote.split():
+                line = line.removeprefix(mark)
+            line = line.removeprefix(" ")
+        line = line.removeprefix(block.indent)
+        found = _END.fullmatch(line)
+        closes = found is not None and found["fence"].startswith(block.fence) and len(_indent(line)) <= _MARGIN
+        if closes and not (wary and open_strings):
             block.closed = True
             return
-        for quote, open_ in quotes.items():
-            quotes[quote] = open_ != (line.count(quote) % 2 == 1)
+        open_strings ^= {quote for quote in ('"""', "'''") if line.count(quote) % 2}
         content.append(line)
-    _cut_at_glued_fence(block)
-
-
-def _within_quote(line: str, quote: str) -> str:
-    """Return a line of a block quotation without its marks."""
-    if not quote:
-        return line
-    stripped = line.lstrip()
-    for mark in quote.split():
-        stripped = stripped.removeprefix(mark)
-    return stripped.removeprefix(" ")
-
-
-def _closes(line: str, fence: str) -> bool:
-    found = _END.fullmatch(line)
-    return found is not None and found["fence"].startswith(fence) and len(_indent(line)) <= _MARGIN
-
-
-def _cut_at_glued_fence(block: _Block) -> None:
-    """Close a block at a fence that stands behind its last line of code, not below it."""
-    for number, line in enumerate(block.lines):
+    for number, line in enumerate(content):  # a fence may stand behind the last line of code, not below it
         if line.rstrip().endswith(block.fence) and line.count(block.fence) == 1:
-            block.end = block.start + 1 + number
-            block.lines = [*block.lines[:number], line.rstrip().removesuffix(block.fence)]
+            block.lines, block.end = (
+                [*content[:number], line.rstrip().removesuffix(block.fence)],
+                block.start + 1 + number,
+            )
             block.closed = True
             return
-
-
-def _is_python(mark: str) -> bool | None:
-    return _PYTHON.fullmatch(mark.strip()) is not None if mark.strip("{} \t") else None
 
 
 def _defines(code: str, function: str) -> bool:
@@ -212,17 +170,14 @@ def _is_body(code: str) -> bool:
 def _indented(code: str, indent: str) -> str:
     """Return a function's body at the right depth; lines at the left margin below an indented beginning stay there."""
     lines = code.split("\n")
-    filled = [number for number, line in enumerate(lines) if line.strip()]
-    first, others = filled[0], filled[1:]
+    first, *others = (number for number, line in enumerate(lines) if line.strip())
+    lost = not _indent(lines[first]) and others and not lines[first].rstrip().endswith(":")
+    if lost and all(_indent(lines[number]) for number in others):  # stripped off with the white space around the reply
+        lines[first] = _indent(lines[others[0]]) + lines[first]
     base = _indent(lines[first])
-    if base:
-        return "\n".join(indent + line.removeprefix(base) if line.startswith(base) else line for line in lines)
-    lost = others and all(_indent(lines[number]) for number in others) and not lines[first].rstrip().endswith(":")
-    if lost:  # stripped off with the white space around the reply
-        return _indented(
-            "\n".join([*lines[:first], _indent(lines[others[0]]) + lines[first], *lines[first + 1 :]]), indent
-        )
-    return textwrap.indent(code, indent)
+    if not base:
+        return textwrap.indent(code, indent)
+    return "\n".join(indent + line.removeprefix(base) if line.startswith(base) else line for line in lines)
 
 
 def _indent(line: str) -> str:

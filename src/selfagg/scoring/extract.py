@@ -10,7 +10,7 @@ import functools
 import html
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 _NUMBER = r"[-+−]?\d++(?:[.,/]\d++)*%?(?![\w{])"
 _GROUP = r"\{[^{}]{0,80}(?:\{[^{}]{0,80}\}[^{}]{0,80}){0,4}\}"
@@ -60,15 +60,12 @@ _PROSE = re.compile(
     r"|[`'\"“”‘’*,/&])",
     re.IGNORECASE,
 )
-_NEAR = 60
-"""The characters around a tag that are looked at."""
-
+_NEAR = 60  # the characters around a tag that are looked at
 _FENCE = re.compile(r"(?:`{3,}|~{3,})[^`~]*\Z")
 _WRAPPED = re.compile(r"\*\*([^*\n]+)\*\*|`([^`\n]+)`|\$+([^$\n]+)\$+|\\\(([^\n]+)\\\)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(NamedTuple):
     """A box: its place in the text, and that of its content without the white space around it."""
 
     start: int
@@ -98,7 +95,13 @@ def read_boxes(text: str) -> tuple[str | None, str]:
     own = [box for box in stated if not _EXAMPLE.search(text, max(0, box.start - 24), box.start)]
     if not own and len(boxes) == 1:
         own = stated
-    return _enumeration(text, own), text[boxes[-1].end :] if boxes else text
+    after = text[boxes[-1].end :] if boxes else text
+    if not own:
+        return None, after
+    first = len(own) - 1
+    while first > 0 and _enumerates(text[own[first - 1].end : own[first].start]):
+        first -= 1
+    return ", ".join(dict.fromkeys(_content(text, box) for box in own[first:])), after
 
 
 def _boxes(text: str) -> list[_Box] | None:
@@ -122,7 +125,12 @@ def _boxes(text: str) -> list[_Box] | None:
         elif token[0] == "}" and unclosed:
             start, first = unclosed.pop()
             if start >= 0:
-                boxes.append(_Box(start, token.end(), *_stripped(text, first, token.start())))
+                end = token.start()
+                while first < end and text[first].isspace():
+                    first += 1
+                while first < end and text[end - 1].isspace():
+                    end -= 1
+                boxes.append(_Box(start, token.end(), first, end))
     if any(start == last >= 0 for start, _ in unclosed):
         return None
     return _outermost(text, boxes)
@@ -135,16 +143,8 @@ def _outermost(text: str, boxes: list[_Box]) -> list[_Box]:
         if not kept or box.end <= kept[-1].start:
             kept.append(box)
         elif box.end == kept[-1].last and _TYPE_FACES.fullmatch(text, kept[-1].first, box.start):
-            kept[-1] = replace(kept[-1], first=box.first, last=box.last)
+            kept[-1] = kept[-1]._replace(first=box.first, last=box.last)
     return kept[::-1]
-
-
-def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while start < end and text[end - 1].isspace():
-        end -= 1
-    return start, end
 
 
 def _is_placeholder(content: str) -> bool:
@@ -153,16 +153,6 @@ def _is_placeholder(content: str) -> bool:
         return False
     plain = " ".join(_ORNAMENT.sub(" ", content).split())
     return _BOX_PLACEHOLDER.fullmatch(plain.strip("[]()\\ ") or plain) is not None
-
-
-def _enumeration(text: str, boxes: list[_Box]) -> str | None:
-    """Return the content of the last box, after those of the boxes that it is enumerated with."""
-    if not boxes:
-        return None
-    first = len(boxes) - 1
-    while first > 0 and _enumerates(text[boxes[first - 1].end : boxes[first].start][: _LONGEST_BETWEEN + 1]):
-        first -= 1
-    return ", ".join(dict.fromkeys(_content(text, box) for box in boxes[first:]))
 
 
 def _content(text: str, box: _Box) -> str:

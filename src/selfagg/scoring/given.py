@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from selfagg import registry
 from selfagg._internal.arguments import suggest
 from selfagg.errors import UsageError
-from selfagg.scoring import scorer_for
-from selfagg.scoring.base import Scorer, Verdict
+from selfagg.scoring.base import Scorer, Verdict, scorer_for
 from selfagg.types import Question
 
 Score = float | bool | Verdict
@@ -45,49 +43,41 @@ def scorer_given(given: GivenScorer | None) -> Scorer | None:
     if given is None or isinstance(given, _Given):
         return given
     if isinstance(given, str):
-        return _registered(given)
+        found: Any = registry.load("scorers", given, object)
+        if found is None or isinstance(found, str):
+            known = registry.registered("scorers")
+            hint = suggest(given, known) if known else "no package registers one"
+            raise UsageError(f"there is no scorer {given!r}; {hint}")
+        return scorer_given(found() if isinstance(found, type) else found)
     if isinstance(given, type):
         raise UsageError(f"the scorer is the class {given.__name__}: write {given.__name__}()")
     if isinstance(given, Answers):
-        return _ObjectScorer(given)
+        return _Given(given, getattr(given, "score", None), given)
     if callable(given):
-        return _Given(given, _name(given))
+        return _Given(given, given, None)
     raise UsageError(
         f"the scorer must be a function (question, text) -> score, or an object with answer and same, not {given!r}"
     )
 
 
-def _registered(name: str) -> Scorer:
-    found = registry.load("scorers", name, object)
-    if found is None or isinstance(found, str):
-        known = registry.registered("scorers")
-        hint = suggest(name, known) if known else "no package registers one"
-        raise UsageError(f"there is no scorer {name!r}; {hint}")
-    scorer = scorer_given(found() if isinstance(found, type) else found)  # type: ignore[arg-type]
-    assert scorer is not None  # noqa: S101 - for the type checker
-    return scorer
-
-
-def _name(given: object) -> str:
-    named = given if inspect.isroutine(given) else type(given)
-    return str(getattr(given, "name", None) or f"{named.__module__}.{named.__qualname__}")
-
-
 class _Given:
-    """A scorer by a function; answers are read and compared as the question's kind does.
+    """A scorer by a function, or by an object; answers are read and compared as the object or the question's kind does.
 
-    What the function raises, or returns that is no score, leaves the answer unscored, which is counted and shown. A
-    function that is not async runs in a thread, one call at a time.
+    Without a function an answer equal to the gold one is right. What it raises, or returns that is no score, leaves the
+    answer unscored, which is counted and shown. One that is not async runs in a thread, one call at a time.
     """
 
-    def __init__(self, function: Callable[[Question, str], Any], name: str) -> None:
-        self.name = name
-        self._function = function
+    def __init__(self, given: object, function: Callable[..., Any] | None, answers: Answers | None) -> None:
+        named = given if inspect.isroutine(given) else type(given)
+        self.name = str(getattr(given, "name", None) or f"{named.__module__}.{named.__qualname__}")
+        self._function = function or self._equal
+        self._answers = answers
         self._turn = asyncio.Lock()
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the final answer, read as the question's kind does."""
-        return scorer_for(question.kind).answer(question, text)
+        """Return the final answer."""
+        reader = scorer_for(question.kind) if self._answers is None else self._answers
+        return reader.answer(question, text)
 
     async def score(self, question: Question, text: str) -> Verdict:
         """Return the function's verdict on a response; an empty response is wrong without a call."""
@@ -100,36 +90,15 @@ class _Given:
             return Verdict(answer, None, f"the scorer {self.name} raised {type(error).__name__}: {error}"[:500])
         if isinstance(found, Verdict):
             return found
-        if isinstance(found, int | float) and 0 <= found <= 1 and math.isfinite(found):
+        if isinstance(found, int | float) and 0 <= found <= 1:
             return Verdict(answer, float(found))
         return Verdict(answer, None, f"the scorer {self.name} returned {found!r}, no number from 0 to 1"[:500])
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Return groups of equal answers, compared as the question's kind does."""
-        return await scorer_for(question.kind).same(question, answers)
-
-    async def _called(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        if inspect.iscoroutinefunction(function):
-            return await function(*arguments)
-        async with self._turn:
-            found = await asyncio.to_thread(function, *arguments)
-        return await found if inspect.isawaitable(found) else found
-
-
-class _ObjectScorer(_Given):
-    """A scorer by an object; without ``score`` an answer equal to the gold one is right."""
-
-    def __init__(self, given: Answers) -> None:
-        super().__init__(getattr(given, "score", self._equal), _name(given))
-        self._given = given
-
-    def answer(self, question: Question, text: str) -> str | None:
-        """Return the final answer as the object reads it."""
-        return self._given.answer(question, text)
-
-    async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Return groups of equal answers, as the object compares them."""
-        return list(await self._called(self._given.same, question, list(answers)))
+        """Return groups of equal answers."""
+        if self._answers is None:
+            return await scorer_for(question.kind).same(question, answers)
+        return list(await self._called(self._answers.same, question, list(answers)))
 
     async def _equal(self, question: Question, text: str) -> Verdict:
         answer = self.answer(question, text)
@@ -139,3 +108,10 @@ class _ObjectScorer(_Given):
             return Verdict(None, 0.0)
         first, second = await self.same(question, [question.gold, answer])
         return Verdict(answer, float(first == second))
+
+    async def _called(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(*arguments)
+        async with self._turn:
+            found = await asyncio.to_thread(function, *arguments)
+        return await found if inspect.isawaitable(found) else found

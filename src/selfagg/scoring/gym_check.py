@@ -9,7 +9,18 @@ from fractions import Fraction
 from typing import Any
 
 from selfagg.benchmarks.gym import DATASETS, get_score_answer_fn
-from selfagg.scoring import guard
+from selfagg.scoring.worker_process import guard_libraries
+
+_GRID_TASKS = ("arc_agi", "rearc")
+"""Their scorers compare with a tuple of tuples, which JSON has turned into lists: no answer would be right."""
+
+
+class UnknownTask(LookupError):
+    """This version of Reasoning Gym has no such task."""
+
+
+class BrokenEntry(ValueError):
+    """An entry lacks what its task scores with."""
 
 
 def score(task: str, entry: Mapping[str, Any], answer: str) -> float:
@@ -37,10 +48,6 @@ def score(task: str, entry: Mapping[str, Any], answer: str) -> float:
         raise
 
 
-_GRID_TASKS = ("arc_agi", "rearc")
-"""Their scorers compare with a tuple of tuples, which JSON has turned into lists: no answer would be right."""
-
-
 def _mistaken(task: str, answer: str, entry: Mapping[str, Any]) -> bool:
     """Return True if a task's scorer takes a wrong answer for right (Reasoning Gym 0.1.25).
 
@@ -62,18 +69,10 @@ def _mistaken(task: str, answer: str, entry: Mapping[str, Any]) -> bool:
     return False
 
 
-class UnknownTask(LookupError):
-    """This version of Reasoning Gym has no such task."""
-
-
-class BrokenEntry(ValueError):
-    """An entry lacks what its task scores with."""
-
-
 @functools.cache
 def _scorer(task: str) -> Callable[[str, Mapping[str, Any]], float]:
     if task not in DATASETS:
         raise UnknownTask(task)
     scorer: Callable[[str, Mapping[str, Any]], float] = get_score_answer_fn(task)
-    guard.install()
+    guard_libraries()
     return scorer

@@ -9,11 +9,10 @@ import asyncio
 from collections.abc import Sequence
 
 from selfagg.scoring import workers
-from selfagg.scoring.answers.plain import plain_number, text_value, unwrapped
-from selfagg.scoring.answers.values import Value, first_equal, same
+from selfagg.scoring.answers.values import Value, first_equal, plain_number, same, text_value, unwrapped
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.extract import last_box
-from selfagg.scoring.gold import math_gold
+from selfagg.scoring.reply import math_gold
 from selfagg.types import Question
 
 TIMEOUT_S = 5.0
@@ -22,8 +21,7 @@ TIMEOUT_S = 5.0
 LONGEST = 5_000
 """Characters of the longest answer that is read as mathematics rather than as text."""
 
-_KEPT = 100_000
-"""Answers remembered."""
+_KEPT = 100_000  # answers remembered
 
 
 class MathScorer:
@@ -54,10 +52,10 @@ class MathScorer:
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group equal answers, in whatever order they come; one that could not be read in time equals only itself."""
-        values = await asyncio.gather(*(self.value(answer) for answer in answers))
-        unread = [Value("unread", (unwrapped(answer),)) for answer in answers]
+        values = await asyncio.gather(*map(self.value, answers))
+        pairs = zip(values, answers, strict=True)
         return first_equal(
-            [found if isinstance(found, Value) else text for found, text in zip(values, unread, strict=True)]
+            [value if isinstance(value, Value) else Value("unread", (unwrapped(answer),)) for value, answer in pairs]
         )
 
     async def value(self, answer: str) -> Value | str:

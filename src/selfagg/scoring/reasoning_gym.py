@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from selfagg.errors import UsageError
 from selfagg.scoring import workers
-from selfagg.scoring.base import Verdict
+from selfagg.scoring.base import Verdict, first_equal
 from selfagg.scoring.extract import last_answer_tag, unwrapped
-from selfagg.scoring.text import first_equal
 from selfagg.types import Question
 
 TIMEOUT_S = 10.0
@@ -37,29 +35,23 @@ class ReasoningGymScorer:
         answer = self.answer(question, text)
         if not question.data:
             return Verdict(answer)
-        task, entry = _entry(question)
+        task, entry = question.data.get("task"), question.data.get("entry")
+        if not isinstance(task, str) or not isinstance(entry, Mapping):
+            raise UsageError(f"question {question.id}: its data lacks the Reasoning Gym task and entry to score with")
         if answer is None:
             return Verdict(None, 0.0)
         try:
-            score = await workers.run("selfagg.scoring.gym_check:score", task, entry, answer, timeout_s=TIMEOUT_S)
+            check = "selfagg.scoring.gym_check:score"
+            return Verdict(answer, await workers.run(check, task, entry, answer, timeout_s=TIMEOUT_S))
         except TimeoutError:
             return Verdict(answer, None, f"the scorer of {task} took over {TIMEOUT_S:g} s of processor time")
         except workers.WorkerError as error:
             if error.error == "UnknownTask":
-                raise UsageError(
-                    f"question {question.id}: this version of reasoning_gym has no task named {task}"
-                ) from None
+                known = f"this version of reasoning_gym has no task named {task}"
+                raise UsageError(f"question {question.id}: {known}") from None
             score = None if error.blameless or error.error == "BrokenEntry" else 0.0
             return Verdict(answer, score, f"the scorer of {task} failed ({error.error or 'it died'})")
-        return Verdict(answer, float(score))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
         """Group by text, white space collapsed: puzzle answers are not formulas, whatever they look like."""
         return first_equal([" ".join(answer.split()) for answer in answers])
-
-
-def _entry(question: Question) -> tuple[str, Mapping[str, Any]]:
-    task, entry = question.data.get("task"), question.data.get("entry")
-    if not isinstance(task, str) or not isinstance(entry, Mapping):
-        raise UsageError(f"question {question.id}: its data lacks the Reasoning Gym task and entry to score with")
-    return task, entry

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from selfagg.scoring.base import Verdict
+from selfagg.scoring.base import Verdict, first_equal
 from selfagg.scoring.extract import last_answer_tag, unwrapped
 from selfagg.types import Question
 
@@ -20,7 +20,9 @@ class TextScorer:
     def answer(self, question: Question, text: str) -> str | None:
         """Return the content of the last ``<answer>``, else the whole text, or each part's answer; None if empty."""
         if parts := question.data.get("parts"):
-            return _part_answers(parts, text)
+            lines = [words for line in text.splitlines() if len(words := line.split()) > 1]
+            last = {words[0].rstrip(":"): words[-1] for words in lines}
+            return ", ".join(f"{part} {last[part]}" for part in parts if part in last) or None
         return last_answer_tag(text) or text.strip() or None
 
     async def score(self, question: Question, text: str) -> Verdict:
@@ -35,18 +37,6 @@ class TextScorer:
         return first_equal([text_key(answer) for answer in answers])
 
 
-def _part_answers(parts: Sequence[str], text: str) -> str | None:
-    lines = [words for line in text.splitlines() if len(words := line.split()) > 1]
-    last = {words[0].rstrip(":"): words[-1] for words in lines}
-    return ", ".join(f"{part} {last[part]}" for part in parts if part in last) or None
-
-
 def text_key(text: str) -> str:
     """Return a key that is equal for texts that count as the same."""
     return " ".join(unicodedata.normalize("NFKC", unwrapped(text)).casefold().split())
-
-
-def first_equal(keys: Sequence[str]) -> list[int]:
-    """Return, for each key, the position of the first equal one."""
-    first: dict[str, int] = {}
-    return [first.setdefault(key, position) for position, key in enumerate(keys)]

@@ -44,6 +44,8 @@ _SLEEPING = 20
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 """The variables that a worker gets from the environment: no keys."""
 
+_SETTINGS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {"PYTHONHASHSEED": "0"}
+
 
 class WorkerError(SelfaggError):
     """A call failed in its worker.
@@ -53,7 +55,7 @@ class WorkerError(SelfaggError):
         error: Name of the exception that the function raised, or ``""`` where the worker itself died.
     """
 
-    def __init__(self, message: str, error: str = "") -> None:
+    def __init__(self, message: str = "the worker process died", error: str = "") -> None:
         super().__init__(f"{error}: {message}" if error else message)
         self.message = message
         self.error = error
@@ -83,7 +85,7 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
         WorkerError: The function raised, or its process died twice.
         SelfaggError: The worker could not start, or not import the function.
     """
-    call = _WorkerCall(_line(function, args, timeout_s), timeout_s)
+    call = _Call(_line(function, args, timeout_s), timeout_s)
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), call.run)
     except asyncio.CancelledError:
@@ -92,27 +94,14 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
 
 
 def call(function: str, *args: Any) -> Any:
-    """Call a function in a fresh process that ends with the call, and wait for it without a limit of time.
+    """Call a function as `run` does, in a fresh process that ends with the call and has no limit of time.
 
     For what needs the workers' hash seed, and must not meet what their earlier calls left behind.
-
-    Args:
-        function: As for `run`.
-        *args: JSON values.
-
-    Returns:
-        The value that the function returned: a JSON value.
-
-    Raises:
-        WorkerError: The function raised, or its process died.
-        SelfaggError: The process could not start, or not import the function.
     """
     process = _Process()
     try:
         process.load(_line(function, args, None))
         return process.receive(None)
-    except (EOFError, BrokenPipeError):
-        raise WorkerError(_DIED) from None
     finally:
         process.end()
 
@@ -140,25 +129,24 @@ class _Process:
 
     def __init__(self) -> None:
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
-        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._folder = tempfile.TemporaryDirectory(prefix="selfagg-")  # some Reasoning Gym tasks write files
         try:
-            self._process = subprocess.Popen(
+            self.popen = subprocess.Popen(
                 [sys.executable, "-P", "-m", "selfagg.scoring.worker_process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=self._folder.name,
                 bufsize=0,
-                env=kept | one_thread | {"PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+                env=kept | _SETTINGS | {"PYTHONPATH": path},
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
             )
         except OSError as error:
             raise SelfaggError(f"scoring cannot run its checks: {error.strerror or error}") from error
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        assert self._process.stdout is not None  # noqa: S101
-        self._pipes = self._process.stdin, self._process.stdout
+        assert self.popen.stdin is not None  # noqa: S101 - for the type checker
+        assert self.popen.stdout is not None  # noqa: S101
+        self._pipes = self.popen.stdin, self.popen.stdout
         self._calls, self._answers = (pipe.fileno() for pipe in self._pipes)
         self._readable = select.poll()
         self._readable.register(self._answers, select.POLLIN)
@@ -166,32 +154,21 @@ class _Process:
         with _lock:
             _processes.add(self)
 
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
     def load(self, line: bytes) -> None:
-        """Send a call and wait until its function is there.
-
-        Raises:
-            SelfaggError: The function cannot be imported: a fault of this machine, not of what a model wrote.
-            EOFError: The process has died.
-        """
-        while line:
-            line = line[os.write(self._calls, line) :]
+        """Send a call and wait until its function is there; what cannot be imported is a fault of this machine."""
         try:
+            while line:
+                line = line[os.write(self._calls, line) :]
             self.receive(_LOADING)
+        except BrokenPipeError:
+            raise WorkerError from None
         except (WorkerError, TimeoutError) as error:
+            if isinstance(error, WorkerError) and not error.error:
+                raise
             raise SelfaggError(f"scoring cannot run its checks: {error or 'a worker does not start'}") from None
 
     def receive(self, timeout_s: float | None) -> Any:
-        """Return the next answer's value.
-
-        Raises:
-            TimeoutError: It did not come within ``timeout_s`` by the clock, or the process used up its time.
-            EOFError: The process has died.
-            WorkerError: The function raised.
-        """
+        """Return the next answer's value; raise TimeoutError past the time, the clock's or the processor's."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -200,7 +177,7 @@ class _Process:
                 raise TimeoutError
             if not (chunk := os.read(self._answers, 1 << 20)):
                 self.kill()  # changes nothing where it is dead, and ends it where it has only hung up
-                raise TimeoutError if self._process.wait() == -signal.SIGPROF else EOFError
+                raise TimeoutError if self.popen.wait() == -signal.SIGPROF else WorkerError
             self._buffer += chunk
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         answer: dict[str, Any] = json.loads(line)
@@ -209,12 +186,12 @@ class _Process:
         return answer.get("value")
 
     def kill(self) -> None:
-        self._process.kill()
+        self.popen.kill()
 
     def end(self) -> None:
         """End the worker. For the thread that owns the worker alone: another might still be reading the pipes."""
         self.kill()
-        self._process.wait()
+        self.popen.wait()
         for pipe in self._pipes:
             pipe.close()
         self._folder.cleanup()
@@ -222,40 +199,39 @@ class _Process:
             _processes.discard(self)
 
 
-class _WorkerCall:
+class _Call:
     """One call on its way through a thread that owns a worker."""
 
     def __init__(self, line: bytes, timeout_s: float) -> None:
         self._line = line
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
+        self._cancelled = self._loaded = False
         self._process: _Process | None = None
-        self._loaded = False
 
     def run(self) -> Any:
         try:
             return self._try()
-        except (EOFError, BrokenPipeError, WorkerError) as error:
-            if isinstance(error, WorkerError) and not error.blameless:
+        except WorkerError as error:
+            if not error.blameless:
                 raise
-            if self._cancelled.is_set() or _executor is None:  # it was ended, and did not die
-                raise WorkerError(_DIED) from None
+        if self._cancelled or _executor is None:  # it was ended, and did not die
+            raise WorkerError
         try:
             return self._try()
-        except (EOFError, BrokenPipeError):
-            raise (
-                WorkerError(_DIED) if self._loaded else SelfaggError(f"scoring cannot run its checks: {_DIED}")
-            ) from None
+        except WorkerError as error:
+            if error.error or self._loaded:
+                raise
+            raise SelfaggError(f"scoring cannot run its checks: {error}") from None
 
     def _try(self) -> Any:
         process: _Process | None = getattr(_mine, "process", None)
-        if process is None or not process.alive:
+        if process is None or process.popen.poll() is not None:
             if process is not None:
                 process.end()
             process = _mine.process = _Process()
         with self._lock:
-            if self._cancelled.is_set():
+            if self._cancelled:
                 return None
             self._process = process
         usable = self._loaded = False
@@ -271,17 +247,15 @@ class _WorkerCall:
         finally:
             with self._lock:
                 self._process = None
-                if not usable or self._cancelled.is_set():
+                if not usable or self._cancelled:
                     process.end()
 
     def cancel(self) -> None:
         with self._lock:
-            self._cancelled.set()
+            self._cancelled = True
             if self._process is not None:
                 self._process.kill()
 
-
-_DIED = "the worker process died"
 
 _lock = threading.Lock()
 _mine = threading.local()

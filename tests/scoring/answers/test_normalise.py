@@ -1,10 +1,10 @@
-"""One spelling of LaTeX."""
+"""Sloppy TeX becomes one spelling."""
 
 from __future__ import annotations
 
 import pytest
 
-from selfagg.scoring.answers.normalise import normalise
+from selfagg.scoring.answers.normalise import braced, closing, normalise
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,13 @@ from selfagg.scoring.answers.normalise import normalise
 )
 def test_normalise(written: str, normal: str) -> None:
     assert normalise(written) == normal
+
+
+def test_arguments_that_are_missing_do_not_fail() -> None:
+    assert braced(r"\frac") == r"\frac{}{}"
+    assert braced(r"\sqrt") == r"\sqrt{}"
+
+
+def test_closing() -> None:
+    assert closing("{a{b}c}d", 0) == 6
+    assert closing("{a", 0) is None

@@ -1,4 +1,4 @@
-"""The rule by which values are compared, and groups that do not depend on the order of the votes."""
+"""Values are compared by one rule; plain numbers and texts are read without sympy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.scoring.answers.values import Value, exact_key, first_equal, number, rounded_key, same
+from selfagg.scoring.answers.values import (
+    Value,
+    exact_key,
+    first_equal,
+    number,
+    plain_number,
+    rounded_key,
+    same,
+    text_value,
+    unwrapped,
+)
 
 values = st.builds(
     Value,
@@ -75,3 +85,42 @@ def test_a_decimal_of_six_places_may_be_a_rounding(
 def test_keys_are_exact_and_have_no_limit_of_digits() -> None:
     assert exact_key(Fraction(10**6000)) != exact_key(Fraction(10**6000 + 1))
     assert rounded_key(Fraction(1, 2**99)) != rounded_key(Fraction(1, 2**98))
+
+
+@pytest.mark.parametrize(
+    ("answer", "exact"),
+    [
+        ("5", Fraction(5)),
+        ("033", Fraction(33)),
+        (r"\text{033}", Fraction(33)),
+        (r"$\mathbf{33}$.", Fraction(33)),
+        ("-.5", Fraction(-1, 2)),
+        ("5.", Fraction(5)),
+        ("1,000", Fraction(1000)),
+        (r"1{,}000", Fraction(1000)),
+        (r"1\,000", Fraction(1000)),
+        ("1 000 000", Fraction(10**6)),
+        ("-3/4", Fraction(-3, 4)),
+        (r"\dfrac{6}{8}", Fraction(3, 4)),
+        (r"\frac12", Fraction(1, 2)),
+    ],
+)
+def test_plain(answer: str, exact: Fraction) -> None:
+    found = plain_number(answer)
+    assert found is not None
+    assert found == number(exact)
+
+
+@pytest.mark.parametrize("answer", ["", "x", "1/0", "1,00", "1,2", "5!", "5 cm", "1 2", "..", "1.2.3", "9" * 5000])
+def test_not_plain(answer: str) -> None:
+    assert plain_number(answer) is None
+
+
+def test_text_is_compared_without_case_spacing_and_fonts() -> None:
+    assert text_value(r"\text{New  York}.") == text_value("new york")
+    assert text_value("New York") != text_value("York New")
+
+
+@given(st.text(max_size=40))
+def test_unwrapping_is_total(text: str) -> None:
+    assert len(unwrapped(text)) <= len(text)

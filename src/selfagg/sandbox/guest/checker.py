@@ -13,8 +13,7 @@ import traceback
 from typing import Any
 
 from selfagg.sandbox.guest.confine import begin, confine_program
-from selfagg.sandbox.guest.frames import Channel
-from selfagg.sandbox.guest.values import decode, encode
+from selfagg.sandbox.guest.messages import Channel, decode, encode
 
 
 class CandidateError(Exception):
@@ -23,7 +22,7 @@ class CandidateError(Exception):
 
 def main() -> None:
     """Serve one session: the test comes first, a message for each call goes out, the verdict comes last."""
-    channel = Channel.take_over_stdio()
+    channel = Channel()
     limits = begin(channel)
     start = channel.receive()
     if start is None:
@@ -43,8 +42,7 @@ def main() -> None:
     failure = None
     try:
         names: dict[str, Any] = {}
-        # The prompt holds helpers that tests use.
-        for name in ("prompt", "test"):
+        for name in ("prompt", "test"):  # the prompt holds helpers that tests use
             exec(compile(start[name], f"<{name}>", "exec"), names)  # noqa: S102
         names[start["function"]] = candidate  # some tests call it by its name
         names["check"](candidate)

@@ -25,8 +25,7 @@ from typing import Any, NamedTuple, NoReturn
 
 # Imports cost a large part of a session's start: what is rarely needed is imported where it is.
 from selfagg.sandbox.guest.confine import begin, confine_program
-from selfagg.sandbox.guest.frames import Channel
-from selfagg.sandbox.guest.values import decode, encode
+from selfagg.sandbox.guest.messages import Channel, decode, encode, write_all
 
 _STAR_IMPORTS = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
@@ -35,9 +34,7 @@ _STAR_IMPORTS = (
 _RECURSION_LIMIT = 50_000
 _INTEGER_DIGITS = 50_000
 _ERROR_BYTES = 4_000
-_HOME = "tmp"
-"""The program's folder, in the worker's, which holds the files of its streams beside it."""
-
+_HOME = "tmp"  # the program's folder, in the worker's, which holds the files of its streams beside it
 _WATCH_SECONDS = 0.02
 _sigtimedwait = getattr(signal, "sigtimedwait", lambda _, seconds: time.sleep(seconds / 4))  # macOS has none
 
@@ -53,7 +50,7 @@ class _Files(NamedTuple):
 
 def main() -> None:
     """Serve one session: the program first, then a run for each message."""
-    channel = Channel.take_over_stdio()
+    channel = Channel()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # waited for
     limits, folder = begin(channel), os.getcwd()  # noqa: PTH109
     start = channel.receive()
@@ -72,13 +69,22 @@ def main() -> None:
     while (request := channel.receive()) is not None:
         _empty(folder)
         os.mkdir(_HOME)  # noqa: PTH102
-        files = _Files(*map(_new_file, _Files._fields))
-        _write(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
+        files = _Files(*(os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600) for name in _Files._fields))
+        write_all(files.stdin, request.get("stdin", "").encode("utf-8", "surrogatepass"))
         os.lseek(files.stdin, 0, os.SEEK_SET)
         pid = os.fork()
         if pid == 0:
             _end(_become_program(code, names, request, limits, files))
-        channel.send(_report(_wait(pid, limits), files, limits["output"]))
+        status, most = _wait(pid, limits), limits["output"]
+        ending = max(0, os.fstat(files.stderr).st_size - _ERROR_BYTES)
+        channel.send(
+            {
+                "status": status,
+                "output": _contents(files.stdout, most),
+                "errors": _contents(files.stderr, _ERROR_BYTES, start=ending),
+                "value": _contents(files.value, most),
+            }
+        )
         for descriptor in files:
             os.close(descriptor)
 
@@ -115,16 +121,6 @@ def _empty(folder: str) -> None:
             os.rmdir(entry)  # noqa: PTH106
 
 
-def _new_file(name: str) -> int:
-    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    left = memoryview(content)
-    while left:  # at a limit on its size, a file takes a part and says so only the next time
-        left = left[os.write(descriptor, left) :]
-
-
 def _wait(pid: int, limits: dict[str, Any]) -> str:
     """Wait for a process, kill it if it takes too long or makes too many files, and say how it ended."""
     start, most = time.monotonic(), limits["entries"]
@@ -134,8 +130,7 @@ def _wait(pid: int, limits: dict[str, Any]) -> str:
         if ended:
             return _ending(status, used, limits["seconds"])
         late = _sleeps(pid, time.monotonic() - start, limits)
-        full = most is not None and _entries() - before > most
-        if late or full:
+        if late or (most is not None and _entries() - before > most):
             os.kill(pid, signal.SIGKILL)
             os.wait4(pid, 0)
             return "time" if late else "files"
@@ -144,13 +139,10 @@ def _wait(pid: int, limits: dict[str, Any]) -> str:
 
 def _sleeps(pid: int, elapsed: float, limits: dict[str, Any]) -> bool:
     """Return True if a process is past its time by the clock, and not for want of a processor."""
-    if elapsed <= limits["wall_seconds"]:
-        return False
-    if sys.platform != "linux":
-        return True
+    if elapsed <= limits["wall_seconds"] or sys.platform != "linux":
+        return bool(elapsed > limits["wall_seconds"])
     # The kernel's number for the clock of another process (clock_getcpuclockid in the C library).
-    used: float = time.clock_gettime((~pid << 3) | 2)
-    return bool(used < limits["least_share"] * elapsed)
+    return bool(time.clock_gettime((~pid << 3) | 2) < limits["least_share"] * elapsed)
 
 
 def _entries() -> int:
@@ -163,21 +155,10 @@ def _ending(status: int, used: resource.struct_rusage, seconds: float) -> str:
     if os.WIFEXITED(status):
         return "done" if os.WEXITSTATUS(status) == 0 else "error"
     # Past its processor time the kernel sends SIGXCPU, and SIGKILL a second later if that is ignored.
-    out_of_time = os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > seconds
-    if out_of_time:
+    if os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > seconds:
         return "time"
     # The filter of system calls keeps a program from ending itself so: somebody else did, as a machine out of memory.
     return "lost" if sys.platform == "linux" and os.WTERMSIG(status) == signal.SIGKILL else "killed"
-
-
-def _report(status: str, files: _Files, most: int) -> dict[str, Any]:
-    written = os.fstat(files.stderr).st_size
-    return {
-        "status": status,
-        "output": _contents(files.stdout, most),
-        "errors": _contents(files.stderr, _ERROR_BYTES, start=max(0, written - _ERROR_BYTES)),
-        "value": _contents(files.value, most),
-    }
 
 
 def _contents(descriptor: int, most: int, start: int = 0) -> str:
@@ -204,10 +185,13 @@ def _become_program(
     sys.modules[module.__name__] = module
     try:
         exec(code, module.__dict__)  # noqa: S102 - what this process is for
-        if call:
-            result = json.dumps(encode(_call(module, call, request))).encode()
+        if call:  # a function, or the method of a LeetCode ``Solution``
+            has_method = hasattr(getattr(module, "Solution", None), call)
+            function = getattr(module.Solution() if has_method else module, call)
+            value = function(*decode(request["args"]), **decode(request["kwargs"]))
+            result = json.dumps(encode(value)).encode()
             os.lseek(files.value, 0, os.SEEK_SET)
-            _write(files.value, result)
+            write_all(files.value, result)
     except SystemExit:
         return 1 if call else 0  # any exit is an end like another for a program that writes to stdout
     except BaseException:
@@ -247,10 +231,3 @@ def _take_over(files: _Files) -> None:
         stream = open(standard, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-
-
-def _call(module: ModuleType, name: str, request: dict[str, Any]) -> Any:
-    """Call the method of a LeetCode ``Solution``, or the function, with the request's arguments."""
-    has_method = hasattr(getattr(module, "Solution", None), name)
-    function = getattr(module.Solution() if has_method else module, name)
-    return function(*decode(request["args"]), **decode(request["kwargs"]))

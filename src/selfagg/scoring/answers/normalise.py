@@ -3,10 +3,8 @@ r"""One spelling: Unicode, ASCII mathematics and sloppy TeX become the LaTeX tha
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
-
-from selfagg.scoring.answers.tex import braced, closing
-from selfagg.scoring.answers.unicode import without_unicode
 
 FUNCTIONS = (
     "arcsin|arccos|arctan|arccot|sinh|cosh|tanh|coth|sin|cos|tan|cot|sec|csc|asin|acos|atan|ln|lg|log|exp|max|min|gcd|"
@@ -102,15 +100,30 @@ _ASCII: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 
+# Characters, and what they become; "_" stands for a space.
+_SYMBOLS = r"""
+−–—‐‑‒﹣ - ×∙⋅·• _\cdot_ ÷ _\div_ ± _\pm_ ∓ _\mp_ ⁄∕ / ′’‘ ' ″”“ " 、 , 。 . ∎■□✓✔ _
+∞ _\infty_ ≤⩽ _\le_ ≥⩾ _\ge_ ≠ _\ne_ ≈ _\approx_ ≡ _\equiv_ → _\to_ °º˚ ^\circ_ …⋯ _\ldots_ ∠ _\angle_
+∪ _\cup_ ∩ _\cap_ ∈ _\in_ ∅⌀ _\emptyset_ ∖ _\setminus_ ⟨ _\langle_ ⟩ _\rangle_ ⌊ \lfloor_ ⌋ \rfloor_ ⌈ \lceil_ ⌉ \rceil_
+ℝ \mathbb{R} ℤ \mathbb{Z} ℕ \mathbb{N} ℚ \mathbb{Q} ℂ \mathbb{C} ∑ \sum_ ∏ \prod_ ∫ \int_ ∛ \sqrt[3]
+α _\alpha_ β _\beta_ γ _\gamma_ δ _\delta_ ε _\epsilon_ ζ _\zeta_ η _\eta_ θ _\theta_ ι _\iota_ κ _\kappa_ λ _\lambda_
+μ _\mu_ ν _\nu_ ξ _\xi_ π _\pi_ ρ _\rho_ σ _\sigma_ τ _\tau_ υ _\upsilon_ φ _\phi_ χ _\chi_ ψ _\psi_ ω _\omega_
+Γ _\Gamma_ Δ _\Delta_ Θ _\Theta_ Λ _\Lambda_ Ξ _\Xi_ Π _\Pi_ Σ _\Sigma_ Φ _\Phi_ Ψ _\Psi_ Ω _\Omega_
+"""
+_PAIRS = zip(_SYMBOLS.split()[::2], _SYMBOLS.split()[1::2], strict=True)
+_UNICODE = {ord(char): into.replace("_", " ") for chars, into in _PAIRS for char in chars}
+_RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "₀₁₂₃₄₅₆₇₈₉"
+_LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789+-n" + "0123456789")
+_COMMAND = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
+
 
 def normalise(answer: str) -> str:
     r"""Return an answer in one spelling of LaTeX; words stay in ``\text{}``."""
-    text = re.sub(r"(?<!\\)%[^\n]*\n", " ", answer)
-    text = without_unicode(text)
+    text = without_unicode(re.sub(r"(?<!\\)%[^\n]*\n", " ", answer))
     if r"\begin" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)
     text = re.sub(r"\\!\s*", "", re.sub(r"\s*\{\s*,\s*\}\s*", ",", text))
-    text = _until_stable(text, lambda text: _unwrap(_FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
+    text = _until_stable(text, lambda text: _TEXT.sub(_word, _FONT.sub(r"{\1}", _DROPPED.sub(" ", text))))
     text = re.sub(r"\\\(|\\\)|(?<!\\)\\\[|\\\](?!\})|\$\$", " ", text)
     if len(re.findall(r"(?<!\\)\$", text)) % 2:
         text = re.sub(r"(?<!\\)\$(?=\s*[-+]?[0-9.,]+\s*$)", r"\\$", text)
@@ -120,28 +133,30 @@ def normalise(answer: str) -> str:
     text = _SPACES.sub(" ", _LINES.sub(_lines, text))
     for pattern, into in _ASCII:
         text = pattern.sub(into, text)
-    text = _ornaments_off(text)
-    text = braced(text)
-    text = _decimals(text)
-    return " ".join(text.split())
+    return " ".join(_decimals(braced(_until_stable(text, _ornament_off))).split())
 
 
-def _unwrap(text: str) -> str:
+def without_unicode(text: str) -> str:
+    """Return text whose mathematical characters are LaTeX: roots, fractions, raised digits, Greek letters."""
+    text = re.sub(f"([{_RAISED}]+)", lambda run: f"^{{{run[0].translate(_LEVEL)}}}", text)
+    text = re.sub(f"([{_LOWERED}]+)", lambda run: f"_{{{run[0].translate(_LEVEL)}}}", text)
+    text = re.sub(r"√\s*(?:([0-9.]+|[a-zA-Zπ])|(?=[({]))", lambda m: rf"\sqrt{{{m[1]}}}" if m[1] else r"\sqrt", text)
+    text = text.translate(_UNICODE)
+    text = re.sub("[¼½¾⅐-⅞]", lambda m: rf"\frac{{{unicodedata.normalize('NFKC', m[0]).replace('⁄', '}{')}}}", text)
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def _word(match: re.Match[str]) -> str:
     r"""Keep words in one ``\text{}``; take mathematics in a text font out of it."""
-
-    def word(match: re.Match[str]) -> str:
-        inside = match[1].replace("\\,", " ").replace("~", " ").replace("\\cdot", "·").strip()
-        if ("$" in inside and len(inside) > 1) or ("\\" in inside and "text" not in inside):
-            return f" {inside.replace('$', ' ')} "
-        if re.search(r"[0-9]", inside) and not re.search(r"[a-zA-Z][23]$|\^", inside):
-            return f" {inside} "
-        if not re.search(r"[^\W\d_]{2,}|[A-Za-z]\.[A-Za-z]|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside) or re.fullmatch(
-            r"\([A-Z]\)", inside
-        ):
-            return f" {inside} "
-        return rf"\text{{{inside}}}"
-
-    return _TEXT.sub(word, text)
+    inside = match[1].replace("\\,", " ").replace("~", " ").replace("\\cdot", "·").strip()
+    if ("$" in inside and len(inside) > 1) or ("\\" in inside and "text" not in inside):
+        return f" {inside.replace('$', ' ')} "
+    is_number = re.search(r"[0-9]", inside) and not re.search(r"[a-zA-Z][23]$|\^", inside)
+    is_word = re.search(r"[^\W\d_]{2,}|[A-Za-z]\.[A-Za-z]|^[^\W\d_]\.?$|[%€£¥₹$°¢]|[A-Za-z]/", inside)
+    if is_number or not is_word or re.fullmatch(r"\([A-Z]\)", inside):
+        return f" {inside} "
+    return rf"\text{{{inside}}}"
 
 
 def _lines(match: re.Match[str]) -> str:
@@ -150,12 +165,8 @@ def _lines(match: re.Match[str]) -> str:
     return " " + re.sub(r",(?==)", " ", ",".join(line for line in lines if line)) + " "
 
 
-def _ornaments_off(text: str) -> str:
-    """Take off what surrounds an answer: Markdown, quotes, full stops, an opening equals sign."""
-    return _until_stable(text, _ornament_off)
-
-
 def _ornament_off(text: str) -> str:
+    """Take off what surrounds an answer: Markdown, quotes, full stops, an opening equals sign."""
     text = text.strip()
     text = re.sub(r"^(?:=|:|\\approx|\\to)\s*|\s*(?:\\\\|\\text\{\.\}|(?<!\.)[.,;:])$|^\\ne\s*$", "", text).strip()
     for quote in ("**", "__", "`", '"', "*"):
@@ -193,8 +204,56 @@ def _repeating(whole: str, fixed: str, repeated: str) -> str:
 
 def _until_stable(text: str, step: Callable[[str], str]) -> str:
     for _ in range(20):
-        changed = step(text)
-        if changed == text:
+        before, text = text, step(text)
+        if text == before:
             break
-        text = changed
     return text
+
+
+def braced(text: str) -> str:
+    r"""Return LaTeX whose ``\frac``, ``\binom`` and ``\sqrt`` have their arguments in braces: ``\frac2\pi``."""
+    out, position = [], 0
+    for match in _COMMAND.finditer(text):
+        if match.start() >= position:
+            out.append(text[position : match.start()])
+            piece, position = _command(text, match)
+            out.append(piece)
+    return "".join([*out, text[position:]])
+
+
+def _command(text: str, match: re.Match[str]) -> tuple[str, int]:
+    name, position, written = match[1], match.end(), match[0]
+    if name == "sqrt" and (index := re.compile(r"\s*\[([^\[\]]*)\]").match(text, position)):
+        written, position = rf"\sqrt[{index[1]}]", index.end()
+    for _ in range(1 if name == "sqrt" else 2):
+        argument, position = _argument(text, position)
+        written += f"{{{argument}}}"
+    return written, position
+
+
+def _argument(text: str, position: int) -> tuple[str, int]:
+    """Return one argument of a TeX command: a group, a command with its own arguments, a character."""
+    while position < len(text) and text[position] == " ":
+        position += 1
+    if position >= len(text):
+        return "", position
+    if text[position] in "{(" and (end := closing(text, position)):
+        return braced(text[position + 1 : end]), end + 1
+    if nested := _COMMAND.match(text, position):
+        return _command(text, nested)
+    digits = "[0-9]+|" if text.endswith("\\sqrt", 0, position) else ""  # \sqrt12 is the root of 12
+    token = re.compile(rf"\\[a-zA-Z]+|{digits}.").match(text, position)
+    return (token[0], token.end()) if token else ("", position)
+
+
+def closing(text: str, start: int) -> int | None:
+    """Return the place of the bracket that closes the one at ``start``, or None."""
+    opening, depth = text[start], 0
+    close = {"{": "}", "(": ")", "[": "]"}[opening]
+    for position in range(start, len(text)):
+        if text[position - 1 : position] == "\\" and opening == "{":
+            continue
+        depth += (text[position] == opening) - (text[position] == close)
+        if depth == 0:
+            return position
+    return None

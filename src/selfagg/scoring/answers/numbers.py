@@ -1,15 +1,20 @@
-"""Canonical keys of numbers and formulas that sympy holds: exact where they are rational, else of many digits."""
+r"""Formulas: parsed by math-verify's LaTeX parser, and their canonical keys.
+
+Numbers are exact where they are rational, else of many digits; formulas are compared by their values at fixed points.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from fractions import Fraction
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
 import sympy  # type: ignore[import-untyped]
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy  # type: ignore[import-untyped]
 
-from selfagg.scoring.answers.values import Value, number, rounded_key
+from selfagg.scoring.answers.values import Unreadable, Value, number, rounded_key
 
 DIGITS = 250
 """Significant digits by which two irrational numbers are compared."""
@@ -19,9 +24,57 @@ _LARGEST = 100_000.0  # digits of the largest number that is written out; above 
 _SAMPLES = 4
 _WHOLE = frozenset("ijklmnN")  # letters that stand for integers by custom
 
+_SETTINGS = ConversionConfig(lowercase_symbols=False)
+_TRIGONOMETRIC = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
+_SEVERAL = re.compile(r"\\(?:gcd|lcm|max|min|operatorname)")
+_NO_FORMULA = re.compile(
+    r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?<>;]|[0-9]\'"
+)
+_REWRITTEN = (
+    (re.compile(r"(?<=[A-Za-z)}])'+"), lambda m: "_{prime}" if len(m[0]) == 1 else "_{second}"),
+    (
+        re.compile(r"(?<![0-9.}\\])([0-9]+)\s*\\frac\{([0-9]+)\}\{([0-9]+)\}"),
+        lambda m: _mixed(*m.groups()) or rf"({m[1]}\cdot \frac{{{m[2]}}}{{{m[3]}}})",
+    ),
+    (re.compile(r"(?<![0-9./])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9.])"), lambda m: _mixed(*m.groups()) or "?"),
+    (re.compile(r"[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+\.(?![0-9])"), lambda m: _fraction(m[0])),
+    (re.compile(r"(?<!\^[0-9])(?<=[0-9)])\s*\((?!\\frac\{[0-9]+\}\{10*\}\))"), lambda m: r"\cdot ("),
+    (re.compile(r"\^\{\s*\}"), lambda m: ""),
+)
 
-class Unreadable(ValueError):
-    """The text has no value that can be compared."""
+
+def expression(text: str) -> Any:
+    """Return the expression or the matrix of a formula without words, lists, brackets and relations.
+
+    Raises:
+        Unreadable: It is no formula.
+    """
+    if not text.strip() or _NO_FORMULA.search(text) or ("," in text and not _SEVERAL.search(text)):
+        raise Unreadable("no formula")
+    for pattern, into in _REWRITTEN:
+        text = pattern.sub(into, text)
+    if _TRIGONOMETRIC.search(text):
+        text = re.sub(r"(\([^()]*\)|[0-9]+|\\?[a-zA-Z]+)\s*\^\\circ", r"(\1\\cdot\\frac{\\pi}{180})", text)
+    else:
+        text = text.replace(r"^\circ", " ")
+    try:
+        found = latex2sympy(text, is_real=True, normalization_config=None, conversion_config=_SETTINGS)
+    except Exception as error:  # the parser raises plain exceptions
+        raise Unreadable("no formula") from error
+    if isinstance(found, sympy.MatrixBase | sympy.MatrixExpr):
+        return found.doit()
+    if not isinstance(found, sympy.Expr):
+        raise Unreadable("no formula")
+    return found
+
+
+def _mixed(whole: str, top: str, bottom: str) -> str:
+    return rf"({whole}+\frac{{{top}}}{{{bottom}}})" if int(top) < int(bottom) else ""
+
+
+def _fraction(decimal: str) -> str:
+    exact = Fraction(decimal.rstrip("."))
+    return rf"(\frac{{{exact.numerator}}}{{{exact.denominator}}})" if exact.denominator > 1 else str(exact.numerator)
 
 
 def value_of(expression: Any) -> Value:
@@ -54,24 +107,17 @@ def proportional_key(expression: Any, *, positive: bool = False) -> str:
 
 
 def _with_imaginary_unit(expression: Any) -> Any:
-    letters = {symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"}
-    expression = expression.xreplace(letters) if letters else expression
-    return (
-        expression.replace(_is_odd_root, lambda root: _real_power(*root.args))
-        if expression.has(sympy.Pow)
-        else expression
-    )
+    """Read ``i`` as the imaginary unit, and the cube root of -8 as everybody does: real."""
+    expression = expression.xreplace({symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"})
+    if not expression.has(sympy.Pow):
+        return expression
+    return expression.replace(_is_odd_root, lambda root: (-1) ** (root.exp.p % 2) * (-root.base) ** root.exp)
 
 
 def _is_odd_root(part: Any) -> bool:
-    """Return True if a part is a root such as the cube root of -8, which everybody takes to be real."""
     if not isinstance(part, sympy.Pow) or not part.exp.is_Rational or part.exp.q % 2 == 0 or part.exp.q == 1:
         return False
     return bool(part.base.is_number and part.base.is_extended_negative)
-
-
-def _real_power(base: Any, exponent: Any) -> Any:
-    return (-1) ** (exponent.p % 2) * (-base) ** exponent
 
 
 def _number(expression: Any) -> Value:
@@ -85,9 +131,12 @@ def _number(expression: Any) -> Value:
     real, imaginary = _parts(exact)
     if imaginary:
         return Value("number", (f"{_exact_digits(real)} {_exact_digits(imaginary)}i",))
-    if (fraction := _recognised(real)) is not None:
-        return number(fraction)
-    return Value("number", (_exact_digits(real), rounded_key(_as_fraction(real))))
+    rounded = sympy.Rational(real)
+    fraction = Fraction(int(rounded.p), int(rounded.q))
+    simple = fraction.limit_denominator(10**40)
+    if abs(fraction - simple) <= abs(fraction) / 10 ** (DIGITS + 10):  # a rational in disguise: the square of a root
+        return number(simple)
+    return Value("number", (_exact_digits(real), rounded_key(fraction)))
 
 
 def _evaluated(expression: Any) -> Any:
@@ -98,35 +147,17 @@ def _evaluated(expression: Any) -> Any:
 
 def _parts(exact: Any, digits: int = _WORKING) -> tuple[Any, Any]:
     """Return real and imaginary part as mpmath numbers, exactly zero if only the noise of rounding is left."""
-    found = exact.evalf(digits, maxn=2 * digits)
-    parts = found.as_real_imag()
+    parts = exact.evalf(digits, maxn=2 * digits).as_real_imag()
     if not all(part.is_Float or part.is_Integer or part.is_Rational for part in parts):
         raise Unreadable("it is no number")
     floats = [sympy.Float(part, digits) if not part.is_Float else part for part in parts]
-    largest = max(abs(part) for part in floats)
-    clean = [
-        0 if part._prec == 1 or abs(part) < largest * sympy.Float(10, digits) ** (20 - digits) else part
-        for part in floats
-    ]
-    return clean[0], clean[1]
+    noise = max(abs(part) for part in floats) * sympy.Float(10, digits) ** (20 - digits)
+    real, imaginary = (0 if part._prec == 1 or abs(part) < noise else part for part in floats)
+    return real, imaginary
 
 
 def _exact_digits(part: Any) -> str:
     return "0" if not part else f"{sympy.Float(part, DIGITS):.{DIGITS - 1}e}"
-
-
-def _as_fraction(part: Any) -> Fraction:
-    exact = sympy.Rational(part)
-    return Fraction(int(exact.p), int(exact.q))
-
-
-def _recognised(real: Any) -> Fraction | None:
-    """Return the rational number in disguise, such as the square of a root."""
-    if not real:
-        return Fraction(0)
-    exact = _as_fraction(real)
-    simple = exact.limit_denominator(10**40)
-    return simple if abs(exact - simple) <= abs(exact) / 10 ** (DIGITS + 10) else None
 
 
 def _size(expression: Any) -> float:
@@ -140,9 +171,8 @@ def _size(expression: Any) -> float:
         return inner
     if isinstance(expression, sympy.Pow):
         base, exponent = expression.args
-        if not base.is_Rational and not _whole(base):
-            return inner
-        return max(inner, _size(base) * _magnitude(exponent))
+        whole = (sympy.Pow, sympy.Mul, sympy.Add, sympy.factorial, sympy.binomial)
+        return max(inner, _size(base) * _magnitude(exponent)) if base.is_Rational or isinstance(base, whole) else inner
     if isinstance(expression, sympy.factorial):
         count = _magnitude(expression.args[0])
         return max(inner, count * max(1.0, len(str(int(count))))) if count < 1e9 else float("inf")
@@ -156,11 +186,7 @@ def _size(expression: Any) -> float:
 def _terms(limit: Any) -> float:
     if len(limit) < 3 or limit[1].free_symbols or limit[2].free_symbols or sympy.oo in limit[1:]:
         return 0.0
-    return abs(_magnitude(limit[2] - limit[1]))
-
-
-def _whole(expression: Any) -> bool:
-    return isinstance(expression, sympy.Pow | sympy.Mul | sympy.Add | sympy.factorial | sympy.binomial)
+    return _magnitude(limit[2] - limit[1])
 
 
 def _magnitude(expression: Any) -> float:
@@ -199,30 +225,19 @@ def _log_factorial(count: Any) -> Any:
 
 def _formula(expression: Any) -> Value:
     """Return a formula as its values at fixed points: equal formulas have equal values, others differ somewhere."""
-    if expression.atoms(sympy.core.function.AppliedUndef):
-        return Value("formula", (_structure(expression),))
-    if expression.has(sympy.log):
-        expression = sympy.expand_log(expression.doit(), force=True)
-    values = _samples(expression)
-    known = [found for found in values if found is not None]
-    if len(known) < 2:
-        return Value("formula", (_structure(expression),))
+    values: list[Any] = []
+    if not expression.atoms(sympy.core.function.AppliedUndef):
+        if expression.has(sympy.log):
+            expression = sympy.expand_log(expression.doit(), force=True)
+        values = _samples(expression)
+    if sum(found is not None for found in values) < 2:
+        return Value("formula", (str(sympy.srepr(expression.doit())),))
     texts = [_digits(found, 20) if found is not None else "?" for found in values]
-    if len(set(texts)) == 1 and (constant := _constant(expression)) is not None:
-        return constant
+    if len(set(texts)) == 1:  # a number whatever its letters are: sin^2 x + cos^2 x
+        return _number(expression.subs(_points(expression)[0]))
     if isinstance(expression, sympy.Symbol):
         return Value("formula", (f"symbol {expression.name}",))
     return Value("formula", (" ".join(texts),))
-
-
-def _constant(expression: Any) -> Value | None:
-    """Return the number that a formula is whatever its letters: sin^2 x + cos^2 x."""
-    point = _points(expression)[0]
-    return _number(expression.subs(point))
-
-
-def _structure(expression: Any) -> str:
-    return str(sympy.srepr(expression.doit()))
 
 
 def _samples(expression: Any) -> list[Any]:
@@ -230,9 +245,8 @@ def _samples(expression: Any) -> list[Any]:
     found: list[Any] = []
     for point in _points(expression):
         try:
-            value = _evaluated(expression.subs(point))
-            real, imaginary = _parts(value, 50)
-            found.append(sympy.sympify(real) + sympy.I * imaginary if imaginary else sympy.sympify(real))
+            real, imaginary = map(sympy.sympify, _parts(_evaluated(expression.subs(point)), 50))
+            found.append(real + sympy.I * imaginary if imaginary else real)
         except (Unreadable, TypeError, ValueError, ZeroDivisionError, AttributeError, OverflowError):
             found.append(None)
     return found
@@ -254,8 +268,5 @@ def _coordinate(name: str, sample: int) -> Any:
 
 def _digits(found: Any, digits: int) -> str:
     real, imaginary = sympy.sympify(found).evalf(digits + 10).as_real_imag()
-    return ",".join(
-        f"{sympy.Float(part, digits):.{digits - 1}e}" if part else "0"
-        for part in (real, imaginary)
-        if part or part is real
-    )
+    parts = (real, imaginary) if imaginary else (real,)
+    return ",".join(f"{sympy.Float(part, digits):.{digits - 1}e}" if part else "0" for part in parts)

@@ -13,17 +13,28 @@ from typing import Any
 
 import sympy  # type: ignore[import-untyped]
 
-from selfagg.scoring import guard
-from selfagg.scoring.answers import regions
-from selfagg.scoring.answers.composites import composite, matrix, named_list, unordered
-from selfagg.scoring.answers.latex import expression
+from selfagg.scoring import worker_process
 from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
-from selfagg.scoring.answers.numbers import Unreadable, proportional_key, rational, value_of
-from selfagg.scoring.answers.plain import plain_number, text_value
-from selfagg.scoring.answers.quantities import quantity
-from selfagg.scoring.answers.structure import bracketed, is_sane, split
-from selfagg.scoring.answers.values import Value, exact_key, number
-from selfagg.scoring.answers.words import DATE, REASON, REMARK, SEPARATOR, mark_words, value_among_words
+from selfagg.scoring.answers.numbers import expression, proportional_key, rational, value_of
+from selfagg.scoring.answers.regions import RELATION, bracketed, is_sane, region_key, relation_key, split
+from selfagg.scoring.answers.values import (
+    Unreadable,
+    Value,
+    composite,
+    exact_key,
+    matrix,
+    named_list,
+    number,
+    plain_number,
+    text_value,
+    unordered,
+)
+from selfagg.scoring.answers.words import DATE, REASON, REMARK, SEPARATOR, mark_words, quantity, value_among_words
+
+_LABEL = re.compile(
+    r"(?:\\(?:angle|triangle|measuredangle|text\{[^{}]*\})\s*)*(?:[A-Z]+|[a-z]|\\[a-zA-Z]+|\\(?:overline|bar|vec|hat|widehat|tilde|text)\s*\{[^{}]*\}|"
+    r"\|[A-Z]+\|)?(?:\s*_\s*(?:\{[^{}]*\}|\w)|'|\^\s*\{?[*']\}?)*(?:\s*\([^()=]*\))?"
+)
 
 
 def read(answer: str) -> list[Any]:
@@ -49,10 +60,7 @@ def value(text: str) -> Value:
     if (plain := plain_number(text)) is not None:
         return plain
     text = REASON.sub("", REMARK.sub("", text))
-    for reader in _READERS:
-        if (found := reader(text)) is not None:
-            return found
-    raise Unreadable("no answer")
+    return next(found for reader in _READERS if (found := reader(text)) is not None)
 
 
 def _approximation(text: str) -> Value | None:
@@ -60,7 +68,7 @@ def _approximation(text: str) -> Value | None:
     left, *right = split(text, r"\\approx")
     if not right:
         return None
-    return value(right[-1]) if _is_label(left) or not left else value(left)
+    return value(right[-1] if _is_label(left) or not left else left)
 
 
 def _environment(text: str) -> Value | None:
@@ -74,7 +82,7 @@ def _environment(text: str) -> Value | None:
     if match[1] == "cases" and all("=" in row for row in rows):
         return value(",".join(row.replace("&", "") for row in rows))
     if match[1] == "cases":
-        return Value("cases", ("cases " + " ; ".join(sorted(_case(row) for row in cells)),))
+        return Value("cases", ("cases " + " ; ".join(sorted(map(_case, cells))),))
     if len(cells) == 1 and len(cells[0]) == 1:
         return value(cells[0][0])
     return matrix([[value(cell) for cell in row] for row in cells])
@@ -83,31 +91,6 @@ def _environment(text: str) -> Value | None:
 def _case(row: Sequence[str]) -> str:
     condition = re.sub(r"\\text\{\s*(?:if|for|when|where|otherwise|else)?\s*\}", "", " ".join(row[1:])).strip(" ,")
     return f"{value(row[0].rstrip(', ')).key} if {value(condition).key if condition else ''}"
-
-
-def _congruence(text: str) -> Value | None:
-    match = re.fullmatch(
-        r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", re.sub(r"\\text\{(\(?)mod\}", r"\1mod ", text)
-    )
-    if not match or not match[1]:
-        return None
-    modulus = int(match[2])
-    left = split(match[1].replace(r"\left", ""), r"\\equiv|=")[-1]
-    found = rational(expression(left))
-    if found is None or found.denominator != 1 or not modulus:
-        raise Unreadable("no residue")
-    residue = int(found) % modulus
-    if "bmod" in text:
-        return number(Fraction(residue))
-    readings = (f"{residue} mod {modulus}", exact_key(found), exact_key(Fraction(residue)))
-    return Value("congruence", tuple(dict.fromkeys(readings)))
-
-
-def _numeral(text: str) -> Value | None:
-    match = re.fullmatch(r"([0-9A-F]+)\s*_\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))", text)
-    if not match:
-        return None
-    return Value("numeral", (f"{match[1].lstrip('0') or '0'} base {match[2] or match[3]}",))
 
 
 def _option(text: str) -> Value | None:
@@ -119,26 +102,72 @@ def _option(text: str) -> Value | None:
     return Value("option", (f"{letter} {found.key}", f"symbol {letter}", *found.readings))
 
 
+def _congruence(text: str) -> Value | None:
+    match = re.fullmatch(
+        r"(.*?)[\s(\\]*\b[pb]?mod(?![a-z])\s*\{?\s*([0-9]+)\s*\}?\)?", re.sub(r"\\text\{(\(?)mod\}", r"\1mod ", text)
+    )
+    if not match or not match[1]:
+        return None
+    modulus = int(match[2])
+    found = rational(expression(split(match[1].replace(r"\left", ""), r"\\equiv|=")[-1]))
+    if found is None or found.denominator != 1 or not modulus:
+        raise Unreadable("no residue")
+    residue = int(found) % modulus
+    if "bmod" in text:
+        return number(Fraction(residue))
+    readings = (f"{residue} mod {modulus}", exact_key(found), exact_key(Fraction(residue)))
+    return Value("congruence", tuple(dict.fromkeys(readings)))
+
+
+def _numeral(text: str) -> Value | None:
+    match = re.fullmatch(r"([0-9A-F]+)\s*_\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))", text)
+    return match and Value("numeral", (f"{match[1].lstrip('0') or '0'} base {match[2] or match[3]}",))
+
+
 def _ratio(text: str) -> Value | None:
     if not re.fullmatch(r"[0-9]+(?:\s*:\s*[0-9]+)+", text):
         return None
-    parts = [int(part) for part in text.split(":")]
-    written = f"text {text.replace(' ', '')}"
+    text = text.replace(" ", "")
+    parts, written = [int(part) for part in text.split(":")], f"text {text}"
     if not all(parts):
         return Value("text", (written,))
     if len(parts) == 2:
-        exact = number(Fraction(parts[0], parts[1]))
-        is_time = re.fullmatch(r"[0-9]{1,2}:[0-9]{2}", text.replace(" ", ""))
-        return Value("time", (written, *exact.readings)) if is_time else exact
-    common = gcd(*parts) or 1
-    return Value("ratio", ("ratio " + ":".join(str(part // common) for part in parts), written))
+        exact = number(Fraction(*parts))
+        return Value("time", (written, *exact.readings)) if re.fullmatch("[0-9]{1,2}:[0-9]{2}", text) else exact
+    return Value("ratio", ("ratio " + ":".join(str(part // gcd(*parts)) for part in parts), written))
+
+
+def _brackets(text: str) -> Value | None:
+    text = re.sub(r"^[A-Z]\s*(?=\(.*[,;].*\)$)", "", text)  # a point with its name
+    inside = bracketed(text)
+    if inside is None:
+        return Value("set", ("set ",)) if re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") else None
+    elements = [variant for part in split(inside, "[,;]") if part for variant in _signs(part)]
+    if text.startswith("\\"):
+        if re.search(r"\||:", inside):
+            return _range(split(inside, r"\||:")[1])
+        members = [value(part) for part in elements]
+        found = composite("set", members, "set ", ordered=False)
+        return Value(found.kind, found.readings + members[0].readings) if len(members) == 1 else found
+    if len(elements) == 1:
+        return value(elements[0])
+    if text[0] == "[" and len(elements) > 1 and all(part.startswith("[") for part in elements):
+        return matrix([[value(cell) for cell in split(bracketed(row) or "", ",")] for row in elements])
+    if len(elements) == 2 and text[0] + text[-1] != "()":
+        return Value("range", (region_key(text),))
+    point = composite("tuple", [value(part) for part in elements])
+    try:
+        interval = (region_key(f"({','.join(elements)})"),) if len(elements) == 2 else ()
+    except Unreadable:
+        interval = ()
+    return Value(point.kind, point.readings + interval)
 
 
 def _list(text: str) -> Value | None:
     parts = [part for part in split(text, SEPARATOR) if part]
     if len(parts) < 2:
         return None
-    if any(regions.RELATION.search(part) and "=" not in part.replace("!=", "") for part in parts):
+    if any(RELATION.search(part) and "=" not in part.replace("!=", "") for part in parts):
         return _range(text)
     parts = [variant for part in parts for variant in _signs(part)]
     sides = [split(part, "=") for part in parts]
@@ -155,38 +184,32 @@ def _list(text: str) -> Value | None:
 
 def _counted(part: str) -> Value:
     """Return an element with its word: "3 red, 2 blue" is not "2 red, 3 blue"."""
-    found, (amount, word) = value(part), re.split(r"\\text", part, maxsplit=1)
-    return (
-        found
-        if found.kind == "quantity"
-        else Value("counted", (f"{value(amount).key} {word.strip('{} ')}", *found.readings))
-    )
-
-
-def _plus_minus(text: str) -> Value | None:
-    variants = _signs(text)
-    return unordered([value(variant) for variant in variants]) if len(variants) > 1 else None
+    found, (amount, word) = value(part), part.split(r"\text", 1)
+    if found.kind == "quantity":
+        return found
+    return Value("counted", (f"{value(amount).key} {word.strip('{} ')}", *found.readings))
 
 
 def _signs(text: str) -> list[str]:
     r"""Return the two readings of ``\pm``; several of them in one formula change together."""
-    if not re.search(r"\\[pm][mp](?![a-z])", text) or split(text, "=")[1:]:
-        name, *rest = split(text, "=")
-        return [f"{name}={variant}" for variant in _signs(rest[-1])] if rest else [text]
+    name, *rest = split(text, "=")
+    if rest:
+        return [f"{name}={variant}" for variant in _signs(rest[-1])]
+    if not re.search(r"\\[pm][mp](?![a-z])", text):
+        return [text]
     return [re.sub(r"\\pm(?![a-z])", one, re.sub(r"\\mp(?![a-z])", two, text)) for one, two in (("+", "-"), ("-", "+"))]
 
 
 def _range(text: str) -> Value | None:
-    if not (regions.RELATION.search(text) or re.search(r"\\(?:cup|cap|setminus|mathbb|backslash)(?![a-z])", text)):
+    if not (RELATION.search(text) or re.search(r"\\(?:cup|cap|setminus|mathbb|backslash)(?![a-z])", text)):
         return None
     member = split(text, r"\\in(?![a-z])")
     if len(member) == 2:
         return value(member[1])
     try:
-        found = regions.key(regions.region(text))
+        return Value("range", (region_key(text),))
     except Unreadable:
-        found = regions.relation_key(text)
-    return Value("range", (found,))
+        return Value("range", (relation_key(text),))
 
 
 def _equation(text: str) -> Value | None:
@@ -194,13 +217,13 @@ def _equation(text: str) -> Value | None:
     if len(sides) < 2:
         return None
     left, right = sides[0], sides[-1]
-    if _is_function_of(left, right):
+    of = re.fullmatch(r"[a-zA-Z](?:_\{?\w\}?|')*\s*\(\s*([a-z])\s*\)", left)
+    if of and re.search(rf"(?<![a-zA-Z\\]){of[1]}(?![a-zA-Z])", right):  # f(x) = x + 1 states a function
         return value(right)
     if (names := bracketed(left)) and "," in left and (elements := bracketed(right)):
         return named_list(split(names, ","), [value(part) for part in split(elements, ",")])
     if _is_label(left):
-        name = re.sub(r"[\s{}]", "", left)
-        known = value(right)
+        name, known = re.sub(r"[\s{}]", "", left), value(right)
         exact = (_equation_key(left, right) if re.fullmatch(r"[a-zA-Z]", left) else None) or f"{name} = {known.key}"
         return Value("named", (exact, *known.readings))
     key = _equation_key(left, right)
@@ -209,91 +232,41 @@ def _equation(text: str) -> Value | None:
     is_value = (
         not re.search(r"[a-zA-Z]", re.sub(r"\\[a-z]+", "", right))
         and not re.search(r"(?<!\\)[xyz](?![a-z])|\\(?:sum|int)", left)
-        and not re.fullmatch(r"0", right.strip())
+        and right != "0"
     )
-    return Value("equation", (key, *value(right).readings)) if is_value else Value("equation", (key,))
+    return Value("equation", (key, *(value(right).readings if is_value else ())))
 
 
 def _equation_key(left: str, right: str) -> str | None:
     try:
         one, other = expression(left), expression(right)
-        difference = (
-            sympy.together(one - other).as_numer_denom()[0] if (one.free_symbols | other.free_symbols) else None
-        )
-        return None if difference is None else f"equation {proportional_key(difference)}"
+        if not one.free_symbols | other.free_symbols:
+            return None
+        return f"equation {proportional_key(sympy.together(one - other).as_numer_denom()[0])}"
     except (Unreadable, TypeError, AttributeError):
         return None
 
 
-_LABEL = re.compile(
-    r"(?:\\(?:angle|triangle|measuredangle|text\{[^{}]*\})\s*)*(?:[A-Z]+|[a-z]|\\[a-zA-Z]+|\\(?:overline|bar|vec|hat|widehat|tilde|text)\s*\{[^{}]*\}|"
-    r"\|[A-Z]+\|)?(?:\s*_\s*(?:\{[^{}]*\}|\w)|'|\^\s*\{?[*']\}?)*(?:\s*\([^()=]*\))?"
-)
-
-
 def _is_label(text: str) -> bool:
-    return (
-        bool(text.strip())
-        and bool(_LABEL.fullmatch(text.strip()))
-        and not re.search(rf"\\(?:{FUNCTIONS}|pi|frac|sqrt)(?![a-z])", text)
-    )
+    text = text.strip()
+    is_name = text and _LABEL.fullmatch(text) and not re.search(rf"\\(?:{FUNCTIONS}|pi|frac|sqrt)(?![a-z])", text)
+    return bool(is_name)
 
 
-def _is_function_of(left: str, right: str) -> bool:
-    match = re.fullmatch(r"[a-zA-Z](?:_\{?\w\}?|')*\s*\(\s*([a-z])\s*\)", left)
-    return bool(match) and bool(re.search(rf"(?<![a-zA-Z\\]){match[1]}(?![a-zA-Z])", right)) if match else False
+def _plus_minus(text: str) -> Value | None:
+    variants = _signs(text)
+    return unordered([value(variant) for variant in variants]) if len(variants) > 1 else None
 
 
-def _brackets(text: str) -> Value | None:
-    text = re.sub(r"^[A-Z]\s*(?=\(.*[,;].*\)$)", "", text)  # a point with its name
-    inside = bracketed(text)
-    if inside is None:
-        return (re.sub(r"\s", "", text) in (r"\emptyset", r"\{\}") and Value("set", ("set ",))) or None
-    elements = [variant for part in split(inside, "[,;]") if part for variant in _signs(part)]
-    if text.startswith("\\"):
-        if re.search(r"\||:", inside):
-            return _range(split(inside, r"\||:")[1])
-        members = [value(part) for part in elements]
-        found = composite("set", members, ("set ",), ordered=False)
-        return Value(found.kind, found.readings + members[0].readings) if len(members) == 1 else found
-    if len(elements) == 1:
-        return value(elements[0])
-    if text[0] == "[" and len(elements) > 1 and all(part.startswith("[") for part in elements):
-        return matrix([[value(cell) for cell in split(bracketed(row) or "", ",")] for row in elements])
-    if len(elements) != 2 or (text[0] == "(" and text[-1] == ")"):
-        point = composite("tuple", [value(part) for part in elements])
-        return Value(point.kind, point.readings + _open_interval(elements))
-    return Value("range", (regions.key(regions.region(text)),))
-
-
-def _open_interval(ends: Sequence[str]) -> tuple[str, ...]:
-    try:
-        return (regions.key(regions.region(f"({ends[0]},{ends[1]})")),) if len(ends) == 2 else ()
-    except Unreadable:
-        return ()
-
-
-def _formula(text: str) -> Value | None:
+def _formula(text: str) -> Value:
     found = expression(text)
     if isinstance(found, sympy.MatrixBase):
         return matrix([[value_of(cell) for cell in row] for row in found.tolist()])
     return value_of(found)
 
 
-def _dots(text: str) -> Value | None:
-    return Value("text", ("text ...",)) if text == r"\ldots" else None
-
-
-def _quantity(text: str) -> Value | None:
-    return quantity(text, value)
-
-
-def _worded(text: str) -> Value | None:
-    return value_among_words(text, value) if r"\text" in text else None
-
-
 _READERS: tuple[Callable[[str], Value | None], ...] = (
-    _dots,
+    lambda text: Value("text", ("text ...",)) if text == r"\ldots" else None,
     _approximation,
     _environment,
     _option,
@@ -305,9 +278,9 @@ _READERS: tuple[Callable[[str], Value | None], ...] = (
     _range,
     _equation,
     _plus_minus,
-    _quantity,
-    _worded,
+    lambda text: quantity(text, value),
+    lambda text: value_among_words(text, value) if r"\text" in text else None,
     _formula,
 )
 
-guard.install()
+worker_process.guard_libraries()

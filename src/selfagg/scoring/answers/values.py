@@ -1,10 +1,33 @@
-"""The typed value of an answer, and the one rule by which values are compared: by a score and by a vote."""
+"""The typed value of an answer, the one rule by which values are compared, and plain numbers and texts.
+
+Cheap to import, without sympy: most answers are plain numbers, and need no worker process.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+
+_LONGEST = 4_000  # digits that int() reads
+_WRAPPED = re.compile(
+    r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|boldsymbol|bm)\s*\{([^{}]*)\}|\{([^{}]*)\}|\$([^$]*)\$|\\\((.*)\\\)"
+)
+_SPACE = re.compile(r"\\[,;:! ]|\\(?:quad|qquad|displaystyle)(?![a-zA-Z])|~")
+_NUMBER = re.compile(r"([+-]?) ?([0-9]+)(?:\.([0-9]*))?|([+-]?) ?\.([0-9]+)")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,|\{,\})[0-9]{3})+(?:\.[0-9]+)?|[+-]?[1-9][0-9]{0,2}(?: [0-9]{3})+")
+_FRACTION = re.compile(
+    r"([+-]?) ?(?:([0-9]+) ?/ ?([0-9]+)|\\[dtc]?frac ?\{ ?([0-9]+) ?\} ?\{ ?([0-9]+) ?\}|\\[dtc]?frac ?([1-9])([1-9]))"
+)
+_MARKUP = re.compile(
+    r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|mathrm|mathbf|mbox|left|right|[,;:! ]|q?quad)(?![a-z])|[{}$*`\"~]"
+)
+
+
+class Unreadable(ValueError):
+    """The text has no value that can be compared."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,32 +73,24 @@ def first_equal(values: Sequence[Value]) -> list[int]:
     by_key: dict[tuple[str, str], int] = {}
     by_reading: dict[str, dict[str, int]] = {}
     for value in sorted(set(values), key=lambda value: (len(value.readings), value)):
-        group = by_key.get((value.kind, value.key))
-        joined = value.readings
+        joined, group = value.readings, by_key.get((value.kind, value.key))
         if group is None:
-            reading, group = _related(value, by_reading)
-            joined = (reading,) if reading else value.readings
-        home[value] = group = len(home) if group is None else group
-        by_key.setdefault((value.kind, value.key), group)
+            found = ((key, kinds) for key in value.readings for kinds in by_reading.get(key, {}).items())
+            key, group = next(((key, other) for key, (kind, other) in found if kind != value.kind), ("", len(home)))
+            joined = (key,) if key else joined
+        home[value] = by_key[value.kind, value.key] = group
         for reading in joined:
             by_reading.setdefault(reading, {}).setdefault(value.kind, group)
     first: dict[int, int] = {}
     return [first.setdefault(home[value], position) for position, value in enumerate(values)]
 
 
-def _related(value: Value, by_reading: dict[str, dict[str, int]]) -> tuple[str, int | None]:
-    for reading in value.readings:
-        for kind, group in by_reading.get(reading, {}).items():
-            if kind != value.kind:
-                return reading, group
-    return "", None
-
-
 def number(value: Fraction, places: int = 0) -> Value:
     """Return an exact number; one written as a decimal with so many places may be a rounding."""
     exact, digits = exact_key(value), len(str(abs(value.numerator))) if places >= 6 else 0
     if places < 6 or digits < 6:
-        return Value("number", (exact,) if _terminates(value) else (exact, rounded_key(value)))
+        terminates = pow(10, value.denominator.bit_length(), value.denominator) == 0
+        return Value("number", (exact,) if terminates else (exact, rounded_key(value)))
     readings = [rounded_key(value), exact]
     if digits >= 15:  # the noise of binary floating point: 0.30000000000000004
         readings.append(exact_key(Fraction(f"{float(value):.12g}")))
@@ -95,9 +110,76 @@ def rounded_key(value: Fraction) -> str:
     return f"~{exact_key(round(value, 6 + zeros))}"
 
 
-def _terminates(value: Fraction) -> bool:
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1
+def composite(kind: str, elements: Sequence[Value], prefix: str = "tuple ", *, ordered: bool = True) -> Value:
+    """Return the value of several: by their exact keys, and by their last readings where these are others."""
+    others = sorted({element.kind for element in elements} - {"number"})
+    readings = []
+    for position in (0, -1):
+        keys = [element.readings[position] for element in elements]
+        readings.append(prefix + " ; ".join(keys if ordered else sorted(set(keys))))
+    return Value(f"{kind}[{','.join(others)}]" if others else kind, tuple(dict.fromkeys(readings)))
+
+
+def unordered(elements: Sequence[Value]) -> Value:
+    """Return a list without brackets: it may be meant as a set and as a tuple."""
+    as_set = composite("list", elements, "set ", ordered=False)
+    return Value(as_set.kind, as_set.readings + composite("tuple", elements).readings)
+
+
+def named_list(names: Sequence[str], elements: Sequence[Value]) -> Value:
+    """Return values with their names, which stand in the order of the alphabet where others leave them out."""
+    if len(set(names)) < len(names):
+        return unordered(elements)
+    pairs = sorted(zip(names, elements, strict=True), key=lambda pair: re.sub(r"[\s{}]", "", pair[0]))
+    written = "names " + " ; ".join(f"{re.sub(r'[ {}]', '', name)} = {element.key}" for name, element in pairs)
+    in_order, as_set = composite("", [element for _, element in pairs]), composite("", elements, "set ", ordered=False)
+    return Value("names", (written, *in_order.readings, *as_set.readings))
+
+
+def matrix(rows: Sequence[Sequence[Value]]) -> Value:
+    """Return a matrix; one of one row or one column is also a tuple."""
+    if len({len(row) for row in rows}) != 1:
+        raise Unreadable("its rows have different lengths")
+    height, width = len(rows), len(rows[0])
+    flat = [cell for row in rows for cell in row]
+    found = composite("matrix", flat, f"{height}x{width} ")
+    return Value(found.kind, found.readings + (composite("", flat).readings if 1 in (height, width) else ()))
+
+
+def plain_number(answer: str) -> Value | None:
+    """Return the value of an integer, a decimal or a fraction of integers, or None for everything else."""
+    if len(answer) > _LONGEST:
+        return None
+    text = unwrapped(answer)
+    if _THOUSANDS.fullmatch(text):
+        text = re.sub(r"[ ,{}]", "", text)
+    if match := _NUMBER.fullmatch(text):
+        whole, places = (match[2] or "0"), (match[3] or match[5] or "")
+        sign = -1 if "-" in (match[1] or match[4] or "") else 1
+        return number(sign * Fraction(int(whole + places), 10 ** len(places)), len(places))
+    if match := _FRACTION.fullmatch(text):
+        top, bottom = (int(group) for group in match.groups()[1:] if group)
+        return number(Fraction(-top if match[1] == "-" else top, bottom)) if bottom else None
+    return None
+
+
+def unwrapped(answer: str) -> str:
+    r"""Return an answer without full stop, dollars, fonts and spacing around it."""
+    text = " ".join(_SPACE.sub(lambda match: "" if match[0] == r"\!" else " ", answer).split())
+    for _ in range(10):
+        if text.endswith(".") and not text.endswith(".."):
+            text = text[:-1].rstrip()
+        elif match := _WRAPPED.fullmatch(text):
+            text = next(group for group in match.groups() if group is not None).strip()
+        else:
+            break
+    return text
+
+
+def text_value(answer: str) -> Value:
+    """Return an answer that is no mathematics: text, whatever its case, spacing, fonts and full stop."""
+    text = unicodedata.normalize("NFKC", answer)
+    text = _MARKUP.sub(" ", text).casefold()
+    text = re.sub(r"\b([ap])\.?\s?m\b\.?", r"\1m", text)
+    text = re.sub(r"\s*([^\w\s])\s*", r"\1", " ".join(text.split())).strip(" .")
+    return Value("text", (f"text {text or answer}",))

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from selfagg.sandbox.guest import calls
+from selfagg.sandbox.guest import confine
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 VERDICTS = {0x7FFF0000: "allowed", 0x00050001: "refused", 0x00050026: "not there", 0x80000000: "killed"}
@@ -71,17 +71,17 @@ CASES = {
 def test_verdicts(what: str, machine: str) -> None:
     *numbers, arguments, first, both = CASES[what]
     number, architecture = numbers[list(ARCHITECTURES).index(machine)], ARCHITECTURES[machine]
-    whole = verdict(calls._sandbox_filter(machine), architecture, number, *arguments)
-    program = verdict(calls._program_filter(machine, 7), architecture, number, *arguments)
+    whole = verdict(confine._sandbox_filter(machine), architecture, number, *arguments)
+    program = verdict(confine._program_filter(machine, 7), architecture, number, *arguments)
     assert whole == first
     assert (program if whole == "allowed" else whole) == both
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
 def test_calls_of_another_architecture_end_the_process(machine: str) -> None:
-    assert verdict(calls._sandbox_filter(machine), 0x40000003, 1) == "killed"
+    assert verdict(confine._sandbox_filter(machine), 0x40000003, 1) == "killed"
 
 
 def test_another_machine_is_refused() -> None:
     with pytest.raises(OSError, match="cannot be filtered on riscv64"):
-        calls._sandbox_filter("riscv64")
+        confine._sandbox_filter("riscv64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfagg.scoring.answers.structure import bracketed, is_sane, split
+from selfagg.scoring.answers.regions import bracketed, is_sane, split
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from selfagg.scoring.answers.units import unit
+from selfagg.scoring.answers.words import unit
 
 
 @pytest.mark.parametrize(

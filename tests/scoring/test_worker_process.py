@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.scoring.guard import Refused, check_formula, read_value
+from selfagg.scoring.worker_process import Refused, check_formula, read_value
 
 HOSTILE = [
     "__import__('os').system('touch pwned')",
@@ -84,14 +84,14 @@ def test_no_evaluator_is_left_unguarded() -> None:
     script = """
 import sys
 from reasoning_gym.factory import DATASETS
-from selfagg.scoring import guard, gym_check
+from selfagg.scoring import gym_check, worker_process
 from selfagg.scoring.answers import read
 for task in DATASETS:
     if task != "composite":
         gym_check._scorer(task)
 for name, module in list(sys.modules.items()):
     if name.split(".")[0] == "reasoning_gym":
-        assert module.eval is module.exec is guard.read_value, name
+        assert module.eval is module.exec is worker_process.read_value, name
     function = getattr(module, "parse_expr", None)
     assert getattr(function, "__module__", "") != "sympy.parsing.sympy_parser", name
 import sympy
