@@ -94,8 +94,8 @@ def test_nobody_else_sees_the_openmp_setting(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("", "local"),
         ("smollm2", "local"),
-        ("lora=a.gguf", "local:,lora=a.gguf"),
-        ("smollm2,lora=/x/a.gguf", "local:,lora=a.gguf"),
+        ("lora=a.gguf", "local:smollm2,lora=a.gguf"),
+        ("smollm2,lora=/x/a.gguf", "local:smollm2,lora=a.gguf"),
         ("/y/m.gguf,lora=/x/a.gguf", "local:m.gguf,lora=a.gguf"),
         ("hf:OWNER/NAME:m.gguf,lora=a.gguf", "local:hf:OWNER/NAME:m.gguf,lora=a.gguf"),
     ],

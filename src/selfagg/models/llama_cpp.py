@@ -76,7 +76,7 @@ class LocalModel:
         # no folders in records: they are the user's own affair
         named = self._weights if self._weights.startswith("hf:") else PurePath(self._weights).name
         adapted = f",lora={PurePath(self._adapter).name}" if self._adapter else ""
-        self.name = f"local:{named}{adapted}".rstrip(":")
+        self.name = f"local:{named or 'smollm2' if adapted else named}{adapted}".rstrip(":")
         self.concurrency = concurrency or SLOTS
         self.context = context
         self._spec, self._given_concurrency, self._given_context = spec, concurrency, context
