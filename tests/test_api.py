@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -138,7 +139,7 @@ def test_a_cancelled_asolve_leaves_nothing_running() -> None:
         ({"order": "sorted"}, "order 'sorted'"),
     ],
 )
-def test_impossible_settings_are_refused_in_one_sentence(settings: dict[str, object], said: str) -> None:
+def test_impossible_settings_are_refused_in_one_sentence(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(selfagg.UsageError) as refusal:
         selfagg.solve("q", **{"model": "simulated:", **settings})
     assert said in str(refusal.value)

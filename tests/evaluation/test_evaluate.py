@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_an_object_reads_compares_and_votes() -> None:
         (lambda q, t: 2, "returned 2"),
     ],
 )
-def test_a_scorer_that_fails_leaves_answers_unscored(scorer: object, why: str) -> None:
+def test_a_scorer_that_fails_leaves_answers_unscored(scorer: Any, why: str) -> None:
     found = selfagg.evaluate(QUESTIONS, model="simulated:", method=RSA, scorer=scorer)
     assert found.missing.unscored == 60
     assert why in found.missing.why

@@ -130,6 +130,6 @@ def test_records_take_no_settings_of_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [{"n": [0]}, {"k": []}, {"t": [1.5]}])
-def test_what_cannot_be_swept(given: dict[str, list[int]]) -> None:
+def test_what_cannot_be_swept(given: dict[str, Any]) -> None:
     with pytest.raises(selfagg.UsageError, match=f"{next(iter(given))} is"):
         selfagg.sweep(QUESTIONS, model=MODEL, **given)

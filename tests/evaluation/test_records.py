@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with the records of two methods."""
     for method in (selfagg.RSA(n=4, k=2, t=3), "majority"):
         name = method if isinstance(method, str) else method.name
-        sizes = {"n": 12} if name == "majority" else {}
+        sizes: dict[str, Any] = {"n": 12} if name == "majority" else {}
         selfagg.evaluate(
             QUESTIONS, model="simulated:p=0.5", method=method, record=tmp_path / f"{name}-.sqlite", **sizes
         )
