@@ -53,6 +53,7 @@ def as_user(*command: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.usefixtures("sandbox")
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
 @pytest.mark.skipif(not shutil.which("setpriv") or not shutil.which("unshare"), reason="util-linux is not installed")
 def test_the_attacks_fail_as_an_ordinary_user_too() -> None:
