@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 from rich.table import Table
 
@@ -59,8 +59,10 @@ class Ordered(RequestLimiter):
     def limit(self) -> int:
         return self._limit
 
-    def enter(self, priority: Priority = ()) -> AbstractAsyncContextManager[None]:
-        return self._shared.enter(self._order(priority))
+    @asynccontextmanager
+    async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
+        async with self._shared.enter(self._order(priority)):
+            yield
 
 
 class Times(Callback):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import CommandLine
 from hypothesis import HealthCheck, settings
 
 from selfagg.errors import UsageError
@@ -36,6 +37,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SERVERS = Path(__file__).parent / "servers"
+
+
+@pytest.fixture(scope="session")
+def command_line() -> Iterator[CommandLine]:
+    """One process that has ``selfagg`` imported, to run it in forks."""
+    started = CommandLine()
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from command_line import CommandLine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+SelfAgg = Callable[..., subprocess.CompletedProcess[str]]
 ENTRIES = """
 [selfagg.methods]
 half = own_method:Half
@@ -55,14 +57,17 @@ def recipes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def selfagg(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "selfagg", *arguments],
-        capture_output=True, text=True, cwd=package, env=os.environ | {"PYTHONPATH": str(package)},
-    )  # fmt: skip
+@pytest.fixture
+def selfagg(command_line: CommandLine) -> SelfAgg:
+    """Return a function that runs ``selfagg`` where the package is installed."""
+
+    def call(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return command_line.run(arguments, cwd=package, env=os.environ | {"PYTHONPATH": str(package)})
+
+    return call
 
 
-def test_the_command_line_knows_all_four(package: Path) -> None:
+def test_the_command_line_knows_all_four(selfagg: SelfAgg, package: Path) -> None:
     command = ["eval", "squares", "--size", "3", "--method", "half", "-n", "4", "-k", "2", "-t", "2"]
     done = selfagg(package, *command, "-m", "calculator:0.5", "--base-url", "http://x", "--scorer", "parity", "--json")
     found = json.loads(done.stdout)
@@ -73,7 +78,7 @@ def test_the_command_line_knows_all_four(package: Path) -> None:
         assert selfagg(package, *reading).returncode == 0, reading
 
 
-def test_the_recipes_work_as_typed(recipes: Path) -> None:
+def test_the_recipes_work_as_typed(selfagg: SelfAgg, recipes: Path) -> None:
     page = (EXAMPLES.parent / "CONTRIBUTING.md").read_text("utf-8")
     (command,) = re.findall(r"^    selfagg (eval .*--scorer.*)$", page, re.MULTILINE)
     done = selfagg(recipes, *command.split(), "--size", "3", "--json")
@@ -81,7 +86,7 @@ def test_the_recipes_work_as_typed(recipes: Path) -> None:
     assert (found["method"], found["model"], found["calls"], found["failures"]) == ("twice", "parrot:42", 24, 0)
 
 
-def test_what_is_registered_is_listed(package: Path) -> None:
+def test_what_is_registered_is_listed(selfagg: SelfAgg, package: Path) -> None:
     help_text = " ".join(selfagg(package, "--help").stdout.split())
     assert "methods: half, broken, wrong, rsa; benchmarks: squares; models: calculator; scorers: parity" in help_text
     assert "of the package outside" in selfagg(package, "models").stdout
@@ -95,21 +100,21 @@ def test_what_is_registered_is_listed(package: Path) -> None:
         ("hlaf", "there is no method 'hlaf'; did you mean half?"),
     ],
 )
-def test_what_cannot_be_loaded_is_told(package: Path, method: str, sentence: str) -> None:
+def test_what_cannot_be_loaded_is_told(selfagg: SelfAgg, package: Path, method: str, sentence: str) -> None:
     done = selfagg(package, "eval", "squares", "-m", "simulated:", "--method", method)
     assert done.returncode == 2
     assert done.stderr.startswith(f"selfagg: {sentence}")
     assert done.stderr.count("\n") == 1
 
 
-def test_our_own_names_stay_ours(package: Path) -> None:
+def test_our_own_names_stay_ours(selfagg: SelfAgg, package: Path) -> None:
     done = selfagg(package, "eval", "squares", "-m", "simulated:", "-n", "2", "-k", "2", "-t", "2", "--json")
     with_order = selfagg(package, "eval", "squares", "-m", "simulated:", "-n", "2", "--order", "prefix", "--dry-run")
     assert json.loads(done.stdout)["method"] == "rsa"
     assert "has no setting" not in with_order.stderr
 
 
-def test_a_record_of_a_method_that_is_gone_can_be_read(package: Path) -> None:
+def test_a_record_of_a_method_that_is_gone_can_be_read(selfagg: SelfAgg, package: Path) -> None:
     command = ["eval", "squares", "--size", "2", "--method", "half", "-n", "4", "-t", "2", "-m", "simulated:", "--json"]
     done = selfagg(package, *command)
     record = json.loads(done.stdout)["record"]

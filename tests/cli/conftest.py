@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,6 @@ def environment() -> dict[str, str]:
     """No keys, no server, no network for the hub."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     return kept | {"OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
-
-
-@pytest.fixture(scope="session")
-def command_line() -> Iterator[CommandLine]:
-    """Return one process that has ``selfagg`` imported, to run it in forks."""
-    command_line = CommandLine()
-    yield command_line
-    command_line.close()
 
 
 @pytest.fixture

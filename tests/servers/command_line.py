@@ -1,4 +1,4 @@
-"""Runs of ``selfagg`` without the second that its imports take: one process imports them, each run is a fork of it.
+"""Runs of ``selfagg``, or of a script, without the second that imports take: one process imports, each run is a fork.
 
 A run has arguments, standard streams, environment, folder and exit code of its own, as any process has. What a test
 wants of the start of a process itself, or of Python's own switches, needs a real one: `subprocess.run`.
@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import subprocess
@@ -24,7 +25,9 @@ from typing import IO, NoReturn
 
 PRELOADED = (
     "selfagg.cli", "numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "pyarrow.parquet",
-    "statsmodels.stats.multitest", "statsmodels.stats.power",
+    "statsmodels.stats.multitest", "statsmodels.stats.power", "pydantic", "rich.live", "rich.table", "rich.markup",
+    "typer.rich_utils", "selfagg.progress_bar", "selfagg.evaluation.compare", "selfagg.html_report.build",
+    "selfagg.benchmarks", "selfagg.models.simulated",
 )  # fmt: skip
 
 
@@ -38,7 +41,7 @@ class CommandLine:
     def run(
         self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``selfagg`` as `subprocess.run` would, output captured.
+        """Run ``selfagg`` as `subprocess.run` would, output captured; a first word that ends in ``.py``: that script.
 
         Raises:
             subprocess.TimeoutExpired: It did not end within ``timeout`` seconds, and was killed.
@@ -121,13 +124,19 @@ def _become(streams: list[int], asked: dict[str, object]) -> NoReturn:
     os.chdir(str(asked["cwd"]))
     os.environ.clear()
     os.environ.update(asked["env"])  # type: ignore[call-overload]
-    sys.argv = [str(Path(sys.executable).with_name("selfagg")), *asked["arguments"]]  # type: ignore[misc]
+    sys.path[:0] = [*filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    arguments: list[str] = asked["arguments"]  # type: ignore[assignment]
     random.seed()
     from selfagg.cli import main
 
     code = 1
     try:
-        main()
+        if arguments and arguments[0].endswith(".py"):
+            sys.argv, sys.path[:0] = arguments, [str(Path(arguments[0]).parent)]
+            runpy.run_path(arguments[0], run_name="__main__")
+        else:
+            sys.argv = [str(Path(sys.executable).with_name("selfagg")), *arguments]
+            main()
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)

@@ -1,4 +1,4 @@
-"""Where blocking code meets asynchronous code: event loops, threads, signals."""
+"""The place where blocking code meets asynchronous code: event loops, threads, signals."""
 
 from __future__ import annotations
 

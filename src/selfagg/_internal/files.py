@@ -30,7 +30,6 @@ def whole(path: Path) -> Iterator[Path]:
     A link stays a link: the file that it leads to is replaced.
 
     Raises:
-        OSError: It cannot be written.
         UsageError: It is something else than a file, which must not be replaced by one.
     """
     with suppress(FileNotFoundError):
@@ -51,32 +50,19 @@ def whole(path: Path) -> Iterator[Path]:
 def kind_of(path: Path) -> str:
     """Return the kind of a path, as ``a folder`` or ``a device``; ``""`` for an ordinary file, and for nothing."""
     try:
-        mode = path.stat().st_mode
+        kind = stat.S_IFMT(path.stat().st_mode)
     except OSError:
         return ""
-    if stat.S_ISREG(mode):
-        return ""
-    return _KINDS.get(stat.S_IFMT(mode), "no ordinary file")
-
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-}
+    named = {stat.S_IFREG: "", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    devices = dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
+    return (named | devices).get(kind, "no ordinary file")
 
 
 def readable(path: Path, what: str) -> Path:
-    """Return the path of a file that can be read; one that would never end, as a device or a pipe, is refused.
-
-    Args:
-        path: The file.
-        what: Name of the file in the error, as ``the file of questions``.
+    """Return the path of a file that can be read; ``what`` names it in errors, as ``the file of questions``.
 
     Raises:
-        UsageError: There is no such file, it is something else, or it cannot be opened.
+        UsageError: There is no such file, it cannot be opened, or it would never end, as a device or a pipe.
     """
     try:
         path.stat()
@@ -91,11 +77,7 @@ def readable(path: Path, what: str) -> Path:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a whole text as `whole` does, in UTF-8.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Write a whole text as `whole` does, in UTF-8."""
     with whole(path) as partial:
         partial.write_text(text, "utf-8")
 

@@ -26,20 +26,13 @@ def cores(process: Path = _SELF) -> int:
 
     The tightest quota counts, of the process's own control group and of all groups around that one. A quota is rounded
     up, as Go and Java do: 1.5 processors are 2 cores, since one core alone would leave a third of the time unused.
-
-    Args:
-        process: The folder in /proc that tells the control groups.
     """
     quotas = [math.ceil(quota) for folder, kind in _groups(process, "cpu") if (quota := _quota(folder, kind))]
     return max(1, min([len(processors()), *quotas]))
 
 
 def memory(process: Path = _SELF) -> int:
-    """Return the bytes of memory that this machine has, or that this container may use.
-
-    Args:
-        process: The folder in /proc that tells the control groups.
-    """
+    """Return the bytes of memory that this machine has, or that this container may use."""
     try:
         found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, ValueError, OSError):

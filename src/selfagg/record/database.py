@@ -79,17 +79,9 @@ def _identity(file: Path) -> tuple[int, int]:
 
 
 def opened(path: Path | None, *, read_only: bool, trusted: bool = False) -> tuple[sqlite3.Connection, bool]:
-    """Open a record's database in today's format.
+    """Open a record's database in today's format, and tell whether it is a copy; the arguments are `Record`'s.
 
     A record of an older format is brought up to date; for reading alone, a temporary copy of it is.
-
-    Args:
-        path: The file; None: in memory.
-        read_only: True if nothing is to be written.
-        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
-
-    Returns:
-        The connection, and whether it is to a copy.
 
     Raises:
         UsageError: The file is no record, of another format, or damaged.

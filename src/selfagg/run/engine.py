@@ -111,12 +111,9 @@ class Engine:
         concurrency: Most calls at once; None: what the connection serves well.
         callback: Told of each generation.
         retry_failed: True if a failed call that the record holds is made again.
-        call_limiter: A bound on calls that is shared with other engines; None: one of its own.
+        call_limiter: A bound on calls that is shared with other engines.
         final_sampling: The differences for the last population.
         as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
-
-    Attributes:
-        failure: The reason for the last failed call.
     """
 
     def __init__(
@@ -142,7 +139,7 @@ class Engine:
         self.retry_failed = retry_failed
         self.as_recorded = as_recorded
         self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
-        self.failure: ModelError | None = None
+        self.failure: ModelError | None = None  # of the last failed call
         self._failures = 0
         self._stopped: RunStopped | None = None
         if limiter:

@@ -19,12 +19,8 @@ class PriorityLimiter:
     """A bound of ``limit`` holders at once; of those who wait, the smallest priority enters next.
 
     ``asyncio.Semaphore`` serves in order of arrival, which spreads a run over all its questions; with priorities
-    (question, deepest population first) questions are finished one after the other.
-
-    Args:
-        most: Most holders at once.
-        limiter: Lowers this number to what the model's servers take, as they tell. So calls wait here, where the most
-            urgent one goes first, and not there.
+    (question, deepest population first) questions are finished one after the other. A ``limiter`` lowers ``most`` to
+    what the model's servers take, as they tell: so calls wait here, where the most urgent goes first, and not there.
     """
 
     def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:

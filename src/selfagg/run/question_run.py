@@ -31,19 +31,14 @@ class QuestionRun:
     has recorded successors went on: so an interrupted run decides as before.
 
     Attributes:
-        engine: What all questions of the run share.
         question: The question.
-        method: The method.
         seed: The run's seed, from which the method draws its sets.
-        rule: The rule that may end the question after a population, or None.
         members: Every member that is done, by (t, i).
         usage: Tokens of all calls made for it, those in the record included.
         estimated: Tokens of the calls whose server did not report them, by estimate.
-        calls: Number of the calls.
         copies: Members that were copied instead, without a call.
-        replies: Number of calls that gave a reply.
         spent: Set once ``usage`` and ``estimated`` have reached the budget.
-        stopped: The population that is enough by the rule, once one is.
+        stopped: The population that is enough by the method's rule, once one is.
     """
 
     def __init__(
@@ -126,7 +121,7 @@ class QuestionRun:
         return ask
 
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
-        """Return the member at this address: from the record if it is there, else from the model.
+        """Return member ``i`` of population ``t``: from the record if it is there, else from the model.
 
         Args:
             t: Its population.

@@ -84,8 +84,7 @@ def questions_at_once(calls: int, n: int) -> int:
     """Return the number of questions to keep open so that ``calls`` calls find work: some of n members wait.
 
     With spread lengths less than half of them run at a time. In a simulation of RSA 16/4/10 (``benchmarks.cluster``)
-    64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times, and no
-    more with eight times.
+    64 calls at once are busy 91 % of the time with twice as many members open as calls, 98 % with three times or more.
     """
     return 3 * calls // n + 1
 

@@ -40,14 +40,12 @@ class Rule(Protocol):
 class Share:
     """A rule that stops when so large a share of a population gives one answer; the answerless dissent.
 
-    Attributes:
-        share: The share, above 0.5 (so that only one answer can have it) and at most 1.
+    The share is above 0.5, so that only one answer can have it.
     """
 
     share: float
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Decide as soon as the missing members cannot change it; see `Rule.decided`."""
         needed = math.ceil(self.share * size - 1e-9)
         leading = max(groups, default=0)
         if leading >= needed:
@@ -60,7 +58,6 @@ class Decided:
     """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer."""
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Stop, or leave it open; see `Rule.decided`."""
         if not missing:
             return True
         if not groups:
@@ -80,15 +77,11 @@ class AdaptiveConsistency:
 
     The posterior of a share p under a uniform prior: P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the
     "Beta" criterion).
-
-    Attributes:
-        confidence: The probability, between 0.5 and 1.
     """
 
     confidence: float
 
     def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        """Stop, or leave it open; see `Rule.decided`."""
         first, second = sorted([*groups, 0, 0], reverse=True)[:2]
         # P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most `first` heads in so many tosses.
         tosses = first + second + 1
@@ -138,9 +131,5 @@ def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, mis
 
 
 def is_copied(answers: Sequence[Hashable | None]) -> bool:
-    """Return True if a set is copied instead of aggregated: two candidates or more, all with one answer.
-
-    Args:
-        answers: For each candidate what stands for its answer (equal for equal answers); None without an answer.
-    """
+    """Return True if a set is copied instead of aggregated: two candidates or more, all with one answer (not None)."""
     return len(answers) > 1 and answers[0] is not None and len({*answers}) == 1
