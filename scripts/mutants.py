@@ -1,7 +1,7 @@
 """Change the source in small ways, one at a time, and count the changes that the tests notice (mutation testing).
 
     python scripts/mutants.py                                 # a sample of every module in TESTS
-    python scripts/mutants.py methods/ engine/run --share 1   # all changes of some modules
+    python scripts/mutants.py methods/ run/runner --share 1   # all changes of some modules
     python scripts/mutants.py --report                        # the table and the survivors of all runs so far
 
 A change replaces or removes one operator, comparison, constant, condition, call, argument or statement. The tests run
@@ -35,17 +35,18 @@ KNOWN = Path(__file__).with_name("mutants_known.txt")
 
 TESTS = {
     "methods/*": "methods",
-    "engine/sets": "engine/test_sets.py",
-    "engine/gate": "engine/test_gate.py",
-    "engine/fair": "engine/test_fair.py engine/test_gate.py",
-    "engine/rows": "engine/test_rows.py engine/test_record.py",
-    "engine/record": "engine/test_record.py engine/test_run.py",
-    "engine/engine": "engine/test_engine.py engine/test_run.py engine/test_finale.py",
-    "engine/trial": "engine/test_trial.py engine/test_run.py engine/test_unscored.py",
-    "engine/run": "engine/test_answer.py engine/test_run.py engine/test_finale.py",
-    "engine/configuration": "engine/test_configuration.py",
+    "run/subsets": "run/test_subsets.py",
+    "run/stopping": "run/test_stopping.py",
+    "run/limiter": "run/test_limiter.py",
+    "run/engine": "run/test_engine.py run/test_runner.py run/test_final_sampling.py",
+    "run/question_run": "run/test_question_run.py run/test_agreement.py run/test_runner.py run/test_unscored.py",
+    "run/runner": "run/test_answer.py run/test_runner.py run/test_final_sampling.py",
+    "record/rows": "record/test_rows.py record/test_record.py",
+    "record/record": "record/test_record.py run/test_runner.py",
+    "record/merge": "record/test_merge.py",
+    "record/configuration": "record/test_configuration.py",
     "models/pace": "models/test_pace.py models/test_limiter.py",
-    "prompts/*": "prompts engine/test_run.py",
+    "prompts/*": "prompts run/test_runner.py",
     "scoring/vote": "scoring/test_vote.py",
     "scoring/extract": "scoring/test_extract.py",
     "scoring/letters": "scoring/test_letters.py scoring/test_choice.py",
