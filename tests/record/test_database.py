@@ -22,6 +22,7 @@ from selfagg.html_report.build import build_report
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
+from selfagg.record.database import WriteLock
 from selfagg.record.record import Generation, Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate
@@ -244,3 +245,19 @@ def test_what_somebody_added_for_work_of_their_own_may_stay(tmp_path: Path, whol
         database.executescript("CREATE INDEX mine ON scores (answer); ANALYZE; CREATE TABLE notes (x); VACUUM;")
     database.close()
     assert analysed(path) == truth
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_record_that_goes_during_a_commit_is_found_lost(replaced: bool, tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    lock = WriteLock(path)
+    try:
+        path.rename(tmp_path / "moved.sqlite")
+        if replaced:
+            path.write_bytes(b"another file")
+        lock.remember()  # the end of a commit that began while the file was there
+        with contextlib.closing(sqlite3.connect(":memory:")) as none, pytest.raises(UsageError, match="was deleted"):
+            lock.check(none)
+        assert lock.lost
+    finally:
+        lock.release()

@@ -31,7 +31,6 @@ class WriteLock:
         self.lost = False
         real = Path(os.path.realpath(path))
         self._log = real.with_name(f"{real.name}-wal")
-        self._watched = {real: (0, 0), self._log: (0, 0)}
         try:
             real.parent.mkdir(parents=True, exist_ok=True)
             if kind := kind_of(real):
@@ -41,11 +40,18 @@ class WriteLock:
             raise UsageError(f"record {path} is in use by another selfagg process") from None
         except OSError as error:
             raise UsageError(f"cannot write record {path}: {error.strerror or error}") from None
+        self._watched = {real: (os.fstat(self._descriptor).st_ino, 0), self._log: (0, 0)}
         self.remember()
 
     def remember(self) -> None:
-        """Remember which files there are and how long they are: they only ever grow while this process writes."""
-        self._watched = {file: _identity(file) for file in self._watched}
+        """Remember which files there are and how long they are: they only ever grow while this process writes.
+
+        What is known of a file that was removed or replaced stays, so that `check` finds it lost.
+        """
+        for file, (inode, size) in self._watched.items():
+            now = _identity(file)
+            if now[0] == inode or not inode:
+                self._watched[file] = (now[0], max(now[1], size))
 
     def check(self, database: sqlite3.Connection) -> None:
         """Check that the files still have their names: SQLite goes on writing to files that were deleted.
