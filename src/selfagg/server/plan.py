@@ -19,7 +19,7 @@ from selfagg.run.engine import Settings
 from selfagg.run.runner import Choice
 from selfagg.scoring import incomparable
 from selfagg.server.errors import APIError, refused
-from selfagg.server.requests import ChatRequest, Envelope, Progress, RsaOptions, read, sorted_out, without_use
+from selfagg.server.requests import ChatRequest, Envelope, ProgressForm, RsaOptions, read, sorted_out, without_use
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Kind, Question, Sampling
 
@@ -159,7 +159,7 @@ class DeliberationPlan:
     binds: bool
     max_total_tokens: int | None
     deadline_s: float | None
-    progress: Progress
+    progress: ProgressForm
     ignored: tuple[str, ...]
     warning: str
     chat: Mapping[str, Any]
