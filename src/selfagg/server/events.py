@@ -25,7 +25,7 @@ class MemberDone:
 
     Attributes:
         needed: Members of each population that the answer needs, at most.
-        late: Whether nobody needs to be told: the answer is being written already, or it takes no other member.
+        late: True if nobody needs to be told: the answer is being written already, or it takes no other member.
     """
 
     member: Member

@@ -142,7 +142,7 @@ class DeliberationPlan:
 
     Attributes:
         last: How a call is sampled whose reply is the answer.
-        binds: Whether ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
+        binds: True if ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
             that no reply of another call can be the answer.
         max_total_tokens: Tokens after which the best answer at hand is given; after ``deadline_s`` it is given too.
         ignored: Names of the request's fields without effect.
