@@ -36,25 +36,25 @@ KNOWN = Path(__file__).with_name("mutants_known.txt")
 TESTS = {
     "methods/*": "methods",
     "run/subsets": "run/test_subsets.py",
-    "run/stopping": "run/test_stopping.py",
     "run/limiter": "run/test_limiter.py",
+    "run/stopping": "run/test_stopping.py run/test_agreement.py",
     "run/engine": "run/test_engine.py run/test_runner.py run/test_final_sampling.py",
-    "run/question_run": "run/test_question_run.py run/test_agreement.py run/test_runner.py run/test_unscored.py",
+    "run/question_run": "run/test_question_run.py run/test_runner.py run/test_agreement.py run/test_unscored.py",
     "run/runner": "run/test_answer.py run/test_runner.py run/test_final_sampling.py",
     "record/rows": "record/test_rows.py record/test_record.py",
     "record/record": "record/test_record.py run/test_runner.py",
-    "record/merge": "record/test_merge.py",
     "record/configuration": "record/test_configuration.py",
+    "record/merge": "record/test_merge.py",
     "models/pace": "models/test_pace.py models/test_limiter.py",
     "prompts/*": "prompts run/test_runner.py",
+    "scoring/reply": "scoring/test_choice.py scoring/test_extract.py scoring/test_code_blocks.py",
     "scoring/vote": "scoring/test_vote.py",
+    "scoring/gold": "scoring/test_gold.py",
     "scoring/extract": "scoring/test_extract.py",
-    "scoring/letters": "scoring/test_letters.py scoring/test_choice.py",
-    "scoring/choice": "scoring/test_choice.py scoring/test_letters.py",
+    "scoring/choice": "scoring/test_choice.py",
     "scoring/text": "scoring/test_text.py",
     "scoring/math": "scoring/test_math.py",
-    "scoring/gold": "scoring/test_gold.py",
-    "scoring/code_compare": "scoring/test_code_compare.py",
+    "scoring/code_tests": "scoring/test_code_tests.py",
     "scoring/code_blocks": "scoring/test_code_blocks.py",
     "scoring/answers/*": "scoring/answers",
     "analysis/statistics": "analysis/test_statistics_by_hand.py analysis/test_statistics.py",
@@ -207,7 +207,10 @@ def outcome(child: int, limit_s: float) -> str:
 def modules(wanted: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the wanted modules (all of `TESTS` by default), each with its tests."""
     for pattern, tests in TESTS.items():
-        for path in sorted(PACKAGE.glob(f"{pattern}.py")):
+        found = sorted(PACKAGE.glob(f"{pattern}.py"))
+        if gone := [path for path in tests.split() if not (ROOT / "tests" / path).exists()] or not found:
+            sys.exit(f"TESTS names what is not there: {pattern} {gone}")
+        for path in found:
             module = path.relative_to(PACKAGE).with_suffix("").as_posix()
             if path.name != "__init__.py" and any(module.startswith(start) for start in wanted or [""]):
                 yield module, tests

@@ -13,7 +13,7 @@ import pytest
 from selfagg.benchmarks import load_questions
 from selfagg.errors import UsageError
 from selfagg.sandbox import choose_sandbox
-from selfagg.scoring import stated
+from selfagg.scoring import gold_response
 from selfagg.scoring.code import CodeScorer
 from selfagg.types import Question
 
@@ -59,7 +59,7 @@ def test_the_package_has_164(questions: list[Question]) -> None:
 
 @pytest.mark.slow
 async def test_all_gold_answers_are_right(questions: list[Question], scorer: CodeScorer) -> None:
-    verdicts = await asyncio.gather(*(scorer.score(question, stated(question) or "") for question in questions))
+    verdicts = await asyncio.gather(*(scorer.score(question, gold_response(question) or "") for question in questions))
     assert {
         question.id: verdict.note for question, verdict in zip(questions, verdicts, strict=True) if verdict.score != 1
     } == {}
@@ -68,7 +68,7 @@ async def test_all_gold_answers_are_right(questions: list[Question], scorer: Cod
 async def test_the_hardest_gold_answers_are_right(questions: list[Question], scorer: CodeScorer) -> None:
     """Those whose tests call helpers of the prompt, the candidate by its name, or draw random inputs."""
     some = [question for question in questions if question.id.split("/")[1] in {"32", "33", "38", "50", "53", "151"}]
-    verdicts = await asyncio.gather(*(scorer.score(question, stated(question) or "") for question in some))
+    verdicts = await asyncio.gather(*(scorer.score(question, gold_response(question) or "") for question in some))
     assert [verdict.score for verdict in verdicts] == [1.0] * 6
 
 
@@ -83,7 +83,7 @@ async def test_wrong_answers_are_wrong(questions: list[Question], scorer: CodeSc
 async def test_a_file_of_the_same_form(name: str, tmp_path: Path, scorer: CodeScorer) -> None:
     path = write(tmp_path / name, json.dumps(ROW) + "\n")
     (question,) = load_questions("humaneval", data=path if name == "own.jsonl" else tmp_path)
-    assert (await scorer.score(question, stated(question) or "")).score == 1.0
+    assert (await scorer.score(question, gold_response(question) or "")).score == 1.0
     assert (await scorer.score(question, "```python\ndef half(x):\n    return x // 2\n```")).score == 0.0
     assert (await scorer.score(question, "```python\n    y = x\n    return y / 2\n```")).score == 1.0
 

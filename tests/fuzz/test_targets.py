@@ -1,4 +1,4 @@
-"""Whatever comes from outside, nothing but the project's own errors comes out. `fuzz.py` looks longer, with atheris."""
+"""Whatever comes from outside, nothing but our own errors comes out. `targets.py` looks longer, with atheris."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import pytest
 import reasoning_gym  # type: ignore[import-untyped]
 
 from selfagg.errors import UsageError
+from selfagg.scoring import gold_response, scorer_for
 from selfagg.scoring import reasoning_gym as gym_scoring
-from selfagg.scoring import scorer_for, stated
 from selfagg.scoring.reasoning_gym import ReasoningGymScorer
 from selfagg.types import Question
 
@@ -51,7 +51,7 @@ async def score(question: Question, answer: str) -> float | None:
 )
 async def test_gold_is_right(task: str) -> None:
     for question in questions(task):
-        text = stated(question)
+        text = gold_response(question)
         assert text is not None
         assert (await scorer_for("reasoning_gym").score(question, text)).score == 1.0
 
@@ -160,7 +160,7 @@ async def test_a_question_that_cannot_be_scored_is_the_users_matter(data: dict[s
 
 async def test_many_at_once() -> None:
     asked = questions("chain_sum", 40)
-    texts = [stated(question) or "" for question in asked]
+    texts = [gold_response(question) or "" for question in asked]
     verdicts = await asyncio.gather(*(ReasoningGymScorer().score(*pair) for pair in zip(asked, texts, strict=True)))
     assert [verdict.score for verdict in verdicts] == [1.0] * 40
 

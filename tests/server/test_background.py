@@ -185,7 +185,7 @@ async def test_what_no_response_can_do_is_refused(tmp_path: Path, query: str, sa
 async def test_the_oldest_responses_go_first_and_none_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "MOST_IN_MEMORY", 3)
     monkeypatch.setattr(background, "_PURGE_EVERY", 1)
-    responses = background.Kept(None)
+    responses = background.KeptResponses(None)
     for number in range(6):
         event = {"type": "x", "sequence_number": 0}
         response = {"created_at": 4e9 + number, "id": str(number)}

@@ -127,7 +127,7 @@ def _courses(groups: Counts, right: Floats, calls: Floats, tokens: Floats) -> Co
     return Courses(n, leading, voted, sampled, calls.sum(axis=-1), tokens.sum(axis=-1))
 
 
-class Drawn:
+class CourseDraws:
     """A source of courses drawn by r_c: with copied sets, with fewer members, or both.
 
     Args:

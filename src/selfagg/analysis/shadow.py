@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.extras import Optional
-from selfagg.analysis.courses import NOBODY, Courses, Drawn, Recorded, read
+from selfagg.analysis.courses import NOBODY, CourseDraws, Courses, Recorded, read
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.statistics import (
     Counts,
@@ -178,8 +178,8 @@ class Shadows:
         return _followed(self._courses[key], method, exact=exact)
 
     @cached_property
-    def _drawn(self) -> Drawn:
-        return Drawn(self._record, self._found, max(DRAWS // len(self.questions), 8))
+    def _drawn(self) -> CourseDraws:
+        return CourseDraws(self._record, self._found, max(DRAWS // len(self.questions), 8))
 
     @cached_property
     def _vote(self) -> list[list[float]]:

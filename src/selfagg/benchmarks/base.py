@@ -126,9 +126,9 @@ def with_examples(questions: Sequence[Question], shown: Sequence[Question]) -> l
 
 def _worked_response(question: Question) -> str:
     """Return a line of working, the running sum where the problem is one, and the answer as asked for."""
-    from selfagg.scoring import stated
+    from selfagg.scoring import gold_response
 
-    answer = None if question.kind == "code" else stated(question)
+    answer = None if question.kind == "code" else gold_response(question)
     if answer is None:
         raise UsageError(f"{question.id} has no worked solution, so it cannot be shown as an example")
     sums = re.findall(r"-?\d+(?: [+-] -?\d+)+", question.text)

@@ -62,11 +62,11 @@ class Validation:
 
 async def validate(questions: Sequence[Question]) -> Validation:
     """Score two responses to each question: one states its gold answer as it is, one in another spelling."""
-    from selfagg.scoring import stated
+    from selfagg.scoring import gold_response
     from selfagg.scoring.code_tests import Cases, read_tests
 
-    known = [question for question in questions if stated(question) is not None]
-    unstated = [question for question in questions if stated(question) is None]
+    known = [question for question in questions if gold_response(question) is not None]
+    unstated = [question for question in questions if gold_response(question) is None]
     checked = await asyncio.gather(*map(_checked, known))
     failures = [failure for failure, _ in checked if failure]
     right, tests = len(known) - len(failures), []
@@ -84,15 +84,16 @@ async def validate(questions: Sequence[Question]) -> Validation:
 
 async def _checked(question: Question) -> tuple[Failure | None, bool]:
     """Return what fails, and True if the gold answer is read as words."""
-    from selfagg.scoring import stated
+    from selfagg.scoring import gold_response
+    from selfagg.scoring.gold import math_gold, respelled
     from selfagg.scoring.math import MathScorer
-    from selfagg.scoring.reply import math_gold, respelled, score_reply
+    from selfagg.scoring.reply import score_reply
 
     worded = False
     if question.kind == "math" and question.gold:
         found = await MathScorer().value(math_gold(question.gold))
         worded = isinstance(found, str) or found.kind.startswith(("text", "list[text"))
-    for response in filter(None, (stated(question), respelled(question))):
+    for response in filter(None, (gold_response(question), respelled(question))):
         verdict = await score_reply(question, Reply(response))
         if verdict.score is None or verdict.score < 1.0:
             return Failure(question, response, verdict.score, verdict.note), worded

@@ -48,7 +48,7 @@ PANELS: Mapping[str, str] = {
     "Access": "Model",
     "ServerLimits": "Limits",
     "MethodChoice": "Method",
-    "MethodSettings": "Method",
+    "MethodOptions": "Method",
     "ModelChoice": "Model",
     "RLSettings": "Training",
     "RSA": "Evaluation",

@@ -33,7 +33,7 @@ class ModelChoice:
 
 
 @dataclass(frozen=True)
-class MethodSettings:
+class MethodOptions:
     """The settings of methods that the user names, and how they run.
 
     Attributes:
@@ -45,7 +45,7 @@ class MethodSettings:
 
 
 @dataclass(frozen=True)
-class MethodChoice(MethodSettings):
+class MethodChoice(MethodOptions):
     """The choice of a method, and its settings.
 
     Attributes:
@@ -129,7 +129,7 @@ class ExperimentOptions:
     """Everything that compare and sweep have in common."""
 
     questions: Selection
-    method: MethodSettings
+    method: MethodOptions
     model: ModelChoice
     settings: Settings
     batch: BatchOptions

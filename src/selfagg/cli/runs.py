@@ -27,7 +27,7 @@ from selfagg.cli.options import (
     DryRunOptions,
     ExperimentOptions,
     MethodChoice,
-    MethodSettings,
+    MethodOptions,
     ModelChoice,
     RunOptions,
     preset_settings,
@@ -189,7 +189,7 @@ def compare(
     if records := records_among(sources):
         if options.dry.dry_run:
             raise UsageError("--dry-run says what a run would cost; these are records already")
-        named = options.method != MethodSettings() or methods != ",".join(METHODS)
+        named = options.method != MethodOptions() or methods != ",".join(METHODS)
         if named or preset or seeds > 1 or options.batch.out:
             raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
         found = compare_records(records, reference=reference).to_dict()

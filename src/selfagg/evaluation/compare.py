@@ -37,7 +37,7 @@ from selfagg.methods import Method
 from selfagg.record.record import Record
 from selfagg.types import Sampling
 
-_LOGGER = logging.getLogger("selfagg.experiments")
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

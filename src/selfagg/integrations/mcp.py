@@ -12,7 +12,7 @@ import selfagg
 from selfagg import Callback, Member
 
 
-class _Progress(Callback):
+class _Notifications(Callback):
     """Tell the client of each member at once: clients give up on a tool that is silent for a minute."""
 
     def __init__(self, context: Context) -> None:  # type: ignore[type-arg]
@@ -43,7 +43,7 @@ def think_server(model: str | selfagg.Model, method: selfagg.Method, **settings:
         text: nothing else of this conversation is known. Ask for problems that are hard and have a right answer
         (mathematics, logic, code, puzzles), not for conversation.
         """
-        progress = _Progress(context)
+        progress = _Notifications(context)
         given = {**settings, "model": model, "method": method, "callback": progress}
         try:
             return (await selfagg.asolve(problem, **given)).text

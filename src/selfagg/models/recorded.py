@@ -16,7 +16,7 @@ from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import AlwaysOpen
 from selfagg.run.subsets import address_random
-from selfagg.scoring import stated
+from selfagg.scoring import gold_response
 from selfagg.types import Message, Reply, Request, Usage
 
 
@@ -83,6 +83,6 @@ class RecordedModel(AlwaysOpen):
             raise UsageError(f"{self.name} has {there} samples of question {question.id}: ask for -n {there} or fewer")
         place = address_random(request.run_seed, question.id, "recorded").sample(range(there), there)[request.place]
         answer = samples.answers[place]
-        text = None if answer is None else stated(replace(question, gold=answer))
+        text = None if answer is None else gold_response(replace(question, gold=answer))
         usage = Usage(unknown=1) if samples.tokens is None else Usage(completion=samples.tokens[place])
         return Reply(text or "Recorded reply without an answer.", usage=usage)

@@ -12,7 +12,7 @@ from selfagg.scoring import workers
 from selfagg.scoring.answers.values import Value, first_equal, plain_number, same, text_value, unwrapped
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.extract import last_box
-from selfagg.scoring.reply import math_gold
+from selfagg.scoring.gold import math_gold
 from selfagg.types import Question
 
 TIMEOUT_S = 5.0

@@ -85,7 +85,7 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
         WorkerError: The function raised, or its process died twice.
         SelfaggError: The worker could not start, or not import the function.
     """
-    call = _Call(_line(function, args, timeout_s), timeout_s)
+    call = _CheckCall(_line(function, args, timeout_s), timeout_s)
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), call.run)
     except asyncio.CancelledError:
@@ -199,7 +199,7 @@ class _Process:
             _processes.discard(self)
 
 
-class _Call:
+class _CheckCall:
     """One call on its way through a thread that owns a worker."""
 
     def __init__(self, line: bytes, timeout_s: float) -> None:

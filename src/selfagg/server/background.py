@@ -23,7 +23,7 @@ from selfagg.record.rows import as_text
 from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.disconnect import Pieces
 from selfagg.server.errors import APIError, sse
-from selfagg.server.events import Progress, events
+from selfagg.server.events import MemberDone, events
 from selfagg.server.monitoring import Metrics
 from selfagg.server.plan import DeliberationPlan
 from selfagg.server.protocols import KEEP_ALIVE
@@ -69,7 +69,7 @@ class KeptResponse:
     response: dict[str, Any]
 
 
-class Kept:
+class KeptResponses:
     """The responses of a server, in its record; without one, in memory while the server runs."""
 
     def __init__(self, record: Record | None) -> None:
@@ -151,7 +151,7 @@ def _plainly() -> Iterator[None]:
 class Background:
     """The responses that are worked on in the background."""
 
-    def __init__(self, deliberator: Deliberator, kept: Kept, metrics: Metrics, keep_alive_s: float) -> None:
+    def __init__(self, deliberator: Deliberator, kept: KeptResponses, metrics: Metrics, keep_alive_s: float) -> None:
         self._deliberator, self._kept, self._metrics = deliberator, kept, metrics
         self._keep_alive_s = keep_alive_s
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -221,7 +221,7 @@ class Background:
         happening = events(self._deliberator, plan, name, keep_alive_s=None, live=False, resumed=True, usage=usage)
         async with aclosing(happening):
             async for event in happening:
-                if not isinstance(event, Progress):
+                if not isinstance(event, MemberDone):
                     rest += told.of(event)
                 elif known:
                     known -= 1

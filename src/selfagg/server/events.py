@@ -20,12 +20,12 @@ from selfagg.types import Delta, Member, Reply, Stop, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MemberDone:
     """One more member is done, and a line that tells of it.
 
     Attributes:
         needed: Members of each population that the answer needs, at most.
-        late: Whether nobody needs to be told: the answer is being written already, or it takes no other member.
+        late: True if nobody needs to be told: the answer is being written already, or it takes no other member.
     """
 
     member: Member
@@ -59,7 +59,7 @@ class Ended:
     finish: str
 
 
-Event = Progress | Piece | Ended | DeliberationResult | None
+Event = MemberDone | Piece | Ended | DeliberationResult | None
 """The last one of a deliberation is its outcome; None: nothing has happened for a while."""
 
 
@@ -143,12 +143,12 @@ class _Story(Callback):
             yield from map(self._progress, (heard, *self._held))
             self._held = []
 
-    def _progress(self, member: Member) -> Progress:
+    def _progress(self, member: Member) -> MemberDone:
         t, needed = member.t, self._needed
         self._done[t] += 1
         most = self._method.t if self._method.rule else None
         line = progress_line(t, self._done[t], needed[t - 1], failed=bool(member.error), most=most)
-        return Progress(member, line, needed, late=bool(self._begun) or sum(needed) == 1)
+        return MemberDone(member, line, needed, late=bool(self._begun) or sum(needed) == 1)
 
     def end(self, outcome: DeliberationResult) -> Iterator[Event]:
         for member in outcome.members:

@@ -19,7 +19,7 @@ from selfagg.run.engine import Settings
 from selfagg.run.runner import Choice
 from selfagg.scoring import incomparable
 from selfagg.server.errors import APIError, refused
-from selfagg.server.requests import ChatRequest, Envelope, Progress, RsaOptions, read, sorted_out, without_use
+from selfagg.server.requests import ChatRequest, Envelope, ProgressForm, RsaOptions, read, sorted_out, without_use
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Kind, Question, Sampling
 
@@ -142,7 +142,7 @@ class DeliberationPlan:
 
     Attributes:
         last: How a call is sampled whose reply is the answer.
-        binds: Whether ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
+        binds: True if ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
             that no reply of another call can be the answer.
         max_total_tokens: Tokens after which the best answer at hand is given; after ``deadline_s`` it is given too.
         ignored: Names of the request's fields without effect.
@@ -159,7 +159,7 @@ class DeliberationPlan:
     binds: bool
     max_total_tokens: int | None
     deadline_s: float | None
-    progress: Progress
+    progress: ProgressForm
     ignored: tuple[str, ...]
     warning: str
     chat: Mapping[str, Any]

@@ -17,7 +17,7 @@ from selfagg.methods import METHODS
 from selfagg.server.errors import refused
 
 Body = Mapping[str, Any]
-Progress = Literal["reasoning", "comments", "members", "none"]
+ProgressForm = Literal["reasoning", "comments", "members", "none"]
 
 
 class RsaOptions(BaseModel):
@@ -47,7 +47,7 @@ class RsaOptions(BaseModel):
     deadline_s: float | None = Field(
         None, gt=0, le=86_400, description="Seconds after which the best answer at hand is given."
     )
-    progress: Progress = Field(
+    progress: ProgressForm = Field(
         "reasoning",
         description="How a stream tells of the work in progress: reasoning_content deltas, SSE comments, chunks "
         "with every member, or not at all.",

@@ -13,7 +13,7 @@ from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings
 from selfagg.run.limiter import FairLimiter
-from selfagg.server.background import Background, Kept
+from selfagg.server.background import Background, KeptResponses
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.errors import APIError
 from selfagg.server.monitoring import Metrics
@@ -45,7 +45,7 @@ class Service:
     """Open while the server runs; a model that ``is_open`` stays so afterwards."""
 
     deliberator: Deliberator
-    kept: Kept
+    kept: KeptResponses
     background: Background
 
     def __init__(
@@ -73,7 +73,7 @@ class Service:
             self.call_limiter.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
             self.deliberator = Deliberator(self.model, self.call_limiter, record)
-            self.kept = Kept(record)
+            self.kept = KeptResponses(record)
             stack.callback(self.kept.close)
             self.background = Background(self.deliberator, self.kept, self.metrics, self.settings.keep_alive_s)
             await self.background.resume(self.plan)

@@ -211,7 +211,7 @@ async def make_set(
                 engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
                 await evaluate(engine, method, questions, only=places)
                 await assembly.draw(places)
-        chosen: dict[Split, list[_Prompt]] = {"train": assembly.mixed(), "test": [*assembly.test.values()]}
+        chosen: dict[Split, list[_SetPrompt]] = {"train": assembly.mixed(), "test": [*assembly.test.values()]}
         try:
             files = {}
             for name, prompts in chosen.items():
@@ -246,7 +246,7 @@ def _share(path: Path, record: Record, method: Majority) -> None:
         share_first_samples(source, record, method)
 
 
-class _Prompt(NamedTuple):
+class _SetPrompt(NamedTuple):
     """A prompt of the set to be; ``messages`` where candidates had to be shortened, else the members make them."""
 
     position: int
@@ -266,9 +266,9 @@ class _Assembly:
     def __init__(self, record: Record, plan: DataPlan, model: Model | None) -> None:
         self.record, self.plan, self.model = record, plan, model  # without a model, tokens are estimated
         self.questions, self.recipe, self.seed = plan.problems.questions, plan.recipe, plan.settings.seed
-        self.plain: dict[int, _Prompt] = {}
-        self.test: dict[int, _Prompt] = {}
-        self.drawn: dict[int, list[_Prompt]] = {}
+        self.plain: dict[int, _SetPrompt] = {}
+        self.test: dict[int, _SetPrompt] = {}
+        self.drawn: dict[int, list[_SetPrompt]] = {}
         self.counts: Counter[str] = Counter()
         self._view = candidate_format_named(plan.settings.candidate)
 
@@ -312,7 +312,7 @@ class _Assembly:
         """Draw aggregation prompts for these problems from the candidates that the record holds."""
         self.drawn |= await _each(places, self._drawn)
 
-    async def _drawn(self, place: int) -> list[_Prompt]:
+    async def _drawn(self, place: int) -> list[_SetPrompt]:
         recipe, question, counts = self.recipe, self.questions[place], self.counts
         members = self._members(place)
         usable = [i for i, member in sorted(members.items()) if member.reply and member.score is not None]
@@ -334,7 +334,9 @@ class _Assembly:
                 prompts.append(prompt)
         return prompts
 
-    async def _measured(self, prompt: Prompt, place: int, members: tuple[int, ...] = (), c: int = -1) -> _Prompt | None:
+    async def _measured(
+        self, prompt: Prompt, place: int, members: tuple[int, ...] = (), c: int = -1
+    ) -> _SetPrompt | None:
         """Return the prompt with its tokens, or None if it is too long even when it is shortened."""
         model, bound = self.model, self.recipe.max_prompt_tokens
         if model is None:
@@ -357,7 +359,7 @@ class _Assembly:
         tokens = await model.count_tokens(fitted.messages) if model else estimate_tokens(fitted.messages)
         if bound is not None and tokens > bound:
             return None
-        return _Prompt(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
+        return _SetPrompt(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
 
     def _bound(self) -> str:
         if self.recipe.max_prompt_tokens is not None:
@@ -367,7 +369,7 @@ class _Assembly:
     def _members(self, place: int) -> dict[int, Member]:
         return {i: member for (role, t, i), member in self.record.members(place).items() if (role, t) == (CANDIDATE, 1)}
 
-    def mixed(self) -> list[_Prompt]:
+    def mixed(self) -> list[_SetPrompt]:
         """Return the training set in its order: no prompt twice, the first draw of every problem before any second one.
 
         Raises:
@@ -397,7 +399,7 @@ class _Assembly:
         last = f"; the last call that failed: {errors[0][0]}" if errors else ""
         return f"no aggregation prompt is left of {len(self.plain):,} problems: {said}{last}"
 
-    def rows(self, file: Split, prompts: Iterable[_Prompt]) -> Iterator[TrainingRow]:
+    def rows(self, file: Split, prompts: Iterable[_SetPrompt]) -> Iterator[TrainingRow]:
         """Yield the rows of these prompts, one at a time."""
         for index, prompt in enumerate(prompts):
             question, messages = self.questions[prompt.position], prompt.messages
@@ -422,7 +424,7 @@ class _Assembly:
                 prompt_tokens=prompt.tokens,
             )
 
-    def facts(self, train: Sequence[_Prompt], test: Sequence[_Prompt]) -> dict[str, Any]:
+    def facts(self, train: Sequence[_SetPrompt], test: Sequence[_SetPrompt]) -> dict[str, Any]:
         """Return the numbers of prompts in the set and of prompts left out, by kind."""
         drawn = [prompt for prompt in train if prompt.members]
         plain = [prompt for prompt in train if not prompt.members]
@@ -468,6 +470,6 @@ async def _each(places: Sequence[int], work: Callable[[int], Awaitable[T | None]
     return found
 
 
-def _lengths(prompts: Sequence[_Prompt]) -> dict[str, float] | None:
+def _lengths(prompts: Sequence[_SetPrompt]) -> dict[str, float] | None:
     lengths = [prompt.tokens for prompt in prompts]
     return {"mean": round(sum(lengths) / len(lengths), 1), "max": max(lengths)} if lengths else None

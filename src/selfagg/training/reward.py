@@ -20,7 +20,7 @@ from typing import Any
 from selfagg.errors import SelfaggError, UsageError
 from selfagg.models.reasoning import split_reasoning
 from selfagg.record.rows import question_body, question_of
-from selfagg.scoring import stated
+from selfagg.scoring import gold_response
 from selfagg.scoring.base import Verdict
 from selfagg.scoring.reply import score_reply
 from selfagg.types import Question, Reply, Stop
@@ -205,6 +205,8 @@ async def try_scoring(questions: Iterable[Question]) -> None:
     first = {(question.kind, question.data.get("task")): question for question in reversed([*questions])}
     for question in first.values():
         any_answer = "```python\npass\n```" if question.kind == "code" else r"<answer>0</answer> \boxed{0}"
-        reward = await REWARDS.reward({"question": question_body(question)}, Reply(stated(question) or any_answer))
+        reward = await REWARDS.reward(
+            {"question": question_body(question)}, Reply(gold_response(question) or any_answer)
+        )
         if reward.value is None:
             raise UsageError(f"responses cannot be scored here: {reward.note}")

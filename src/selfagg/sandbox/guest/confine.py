@@ -144,12 +144,12 @@ def _prctl(option: int, value: int, pointer: object = 0) -> None:
         raise OSError(error, f"prctl({option}): {os.strerror(error)}")
 
 
-class _Program(ctypes.Structure):
+class _FilterProgram(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 def _install(code: bytes) -> None:
-    program = _Program(len(code) // 8, code)
+    program = _FilterProgram(len(code) // 8, code)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_SECCOMP, _FILTER_MODE, ctypes.byref(program))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.errors import DONE, sse
-from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, further, logprobs
+from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, further, logprobs
 from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
 from selfagg.server.requests import ChatRequest
 from selfagg.types import Reply
@@ -37,9 +37,9 @@ class ChatApi(Api):
         match event:
             case None:
                 return KEEP_ALIVE
-            case Progress() if self.shows == "members":
+            case MemberDone() if self.shows == "members":
                 return self._chunk(selfagg=_member(event))
-            case Progress():
+            case MemberDone():
                 if self.shows == "none" or event.late:
                     return b""
                 line = {"reasoning_content": f"{event.line}\n"}
@@ -82,7 +82,7 @@ def _choice(reply: Reply, index: int) -> dict[str, Any]:
     }
 
 
-def _member(event: Progress) -> dict[str, Any]:
+def _member(event: MemberDone) -> dict[str, Any]:
     member, reply = event.member, event.member.reply
     tokens = reply.usage if reply and not reply.usage.unknown else None
     return {

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult, tokens
 from selfagg.server.errors import DONE, refused, sse
-from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason
+from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason
 from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
@@ -72,7 +72,7 @@ class CompletionsApi(Api):
         match event:
             case None:
                 return KEEP_ALIVE
-            case Progress():
+            case MemberDone():
                 return b"" if self.shows == "none" or event.late else comment(event.line)
             case Piece():
                 return self._chunk(choices=[_choice(event.index, event.text, None)]) if event.text else b""

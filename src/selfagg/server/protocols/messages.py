@@ -10,7 +10,7 @@ from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.errors import refused, sse
-from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
+from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, whole_piece
 from selfagg.server.protocols import Api, called, joined, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
@@ -115,7 +115,7 @@ class MessagesApi(Api):
         match event:
             case None:
                 return sse({"type": "ping"})
-            case Progress():
+            case MemberDone():
                 told = self._thinks and self.shows != "none" and not event.late
                 return self._add("thinking", f"{event.line}\n") if told else b""
             case Piece():

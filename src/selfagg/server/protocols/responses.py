@@ -10,7 +10,7 @@ from pydantic import Field
 
 from selfagg.server.deliberation import DeliberationResult
 from selfagg.server.errors import APIError, refused, sse
-from selfagg.server.events import Ended, Event, Piece, Progress, finish_reason, whole_piece
+from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, whole_piece
 from selfagg.server.protocols import KEEP_ALIVE, Api, called, comment, joined, parts_of, role_of
 from selfagg.server.requests import Form, read
 from selfagg.types import Reply
@@ -137,7 +137,7 @@ class ResponsesApi(Api):
     def write(self, event: Event) -> bytes:
         if event is None:
             return KEEP_ALIVE
-        if isinstance(event, Progress) and self.shows in ("none", "comments"):
+        if isinstance(event, MemberDone) and self.shows in ("none", "comments"):
             return b"" if self.shows == "none" else comment(event.line)
         return _written(self.events.of(event))
 
@@ -178,7 +178,7 @@ class ResponseEvents:
     def of(self, event: Event) -> list[dict[str, Any]]:
         """Return the API's events for one of ours."""
         match event:
-            case Progress() if not event.late:
+            case MemberDone() if not event.late:
                 return self._write("summary_text", f"{event.line}\n")
             case Piece():
                 return self._piece(event)
