@@ -11,6 +11,8 @@ from openai_faults import FaultServer, fine, hang
 from serving import serving
 from waiting import until
 
+from selfagg.server.disconnect import CLEANUPS, ClientGone, while_present
+
 ASKED = [{"role": "user", "content": "what?"}]
 
 
@@ -81,3 +83,30 @@ async def test_what_is_under_way_ends_well_within_the_time_of_grace() -> None:
             asyncio.get_running_loop().call_later(0.3, step.put_nowait, None)
         assert b"last words" in (text := await got.read())
         assert text.endswith(b"data: [DONE]\n\n")
+
+
+async def test_of_many_that_hang_up_together_only_a_few_are_cancelled_at_once() -> None:
+    ending, most, left, may_end = 0, 0, asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        nonlocal ending, most
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ending += 1
+            most = max(most, ending)
+            await may_end.wait()
+            ending -= 1
+
+    async def receive() -> dict[str, str]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    clients = [asyncio.create_task(while_present(receive, work())) for _ in range(3 * CLEANUPS)]
+    await asyncio.sleep(0)
+    left.set()
+    await until(lambda: ending == CLEANUPS)
+    may_end.set()
+    ended = await asyncio.gather(*clients, return_exceptions=True)
+    assert most == CLEANUPS
+    assert all(isinstance(error, ClientGone) for error in ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,11 @@ T = TypeVar("T")
 Pieces = AsyncGenerator[bytes, None]
 
 EVENTS: Final = {"Content-Type": "text/event-stream; charset=utf-8"}
+
+CLEANUPS: Final = 8
+"""Requests whose work is cancelled at once; the others wait, so that thousands of hang-ups do not block the loop."""
+
+_turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 class ClientGone(Exception):
@@ -38,8 +44,18 @@ async def while_present(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         raise ClientGone
     finally:
         gone.cancel()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        if not task.done():
+            await _cancelled(task)
+
+
+async def _cancelled(task: asyncio.Future[Any]) -> None:
+    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CLEANUPS))
+    try:
+        async with turns:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    finally:
+        task.cancel()  # where the wait itself was cancelled
 
 
 async def opened(receive: Receive, pieces: Pieces) -> bytes:
