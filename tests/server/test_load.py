@@ -64,12 +64,14 @@ async def test_a_thousand_clients_at_once(served: tuple[str, int], streamed: boo
 
         assert await ask() == "answered"
         rounds = []
-        for _ in range(3):
+        for _ in range(6):
             outcomes = Counter(await asyncio.gather(*(ask() for _ in range(CLIENTS))))
             assert outcomes == {"answered": CLIENTS}
             rounds.append(resident(process))
     assert rounds[0] < 500 * MEGABYTE
-    assert rounds[2] < rounds[1] + 50 * MEGABYTE  # nothing of what is done is kept; the collector is warm by then
+    # Nothing of what is done is kept: once the collector, which the command lets search rarely, has been through all
+    # generations, memory is level. With Python's own thresholds it is from the first round, at twice the time.
+    assert rounds[5] < rounds[3] + 50 * MEGABYTE, rounds
 
 
 EACH = 200
