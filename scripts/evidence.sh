@@ -15,8 +15,10 @@ task() { # NAME TASK SETTINGS...: one task of the three
   shift 2
   "$selfagg" compare "$source" "$@" --model "$model" --size "${SIZE:-60}" --data-seed "$seed" --seed "$seed" \
     --examples 1 --methods rsa,majority,self-refine,rejection -n "${N:-8}" -k "${K:-3}" -t "${T:-4}" \
-    --max-tokens "${MAX_TOKENS:-220}" --out "$out/$name" | tee "$out/$name.txt"
-  "$selfagg" analyze "$out/$name"/rsa-*.sqlite | sed -n '/^r_c/,/^$/p' | tee -a "$out/$name.txt"
+    --max-tokens "${MAX_TOKENS:-220}" --out "$out/$name" > "$out/$name.txt" # no pipe: it would hide a failure
+  "$selfagg" analyze "$out/$name"/rsa-*.sqlite > "$out/$name-rsa.txt"
+  sed -n '/^r_c/,/^$/p' "$out/$name-rsa.txt" >> "$out/$name.txt"
+  cat "$out/$name.txt"
   for rule in unanimous share:0.75; do
     "$selfagg" analyze "$out/$name"/rsa-*.sqlite --stop $rule > "$out/$name-$rule.txt"
   done
