@@ -308,7 +308,7 @@ async def asolve(
             finally:
                 engine.callback.ended()
                 await work.close()
-                await engine.close()
+                await written.drain()
             return _result(work, method, found.member, found.cut_short, written.path)
 
 

@@ -17,8 +17,8 @@ from selfagg.prompts import aggregation, first, verification
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run import engine as engine_module
+from selfagg.run.call_queue import CallQueue
 from selfagg.run.engine import FAILURES_IN_A_ROW, Callback, Engine, FinalSampling, Settings
-from selfagg.run.limiter import PriorityLimiter
 from selfagg.run.subsets import address_seed
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
 
@@ -186,13 +186,13 @@ async def test_the_tokens_of_an_untold_call_are_those_of_its_prompt_and_its_repl
 
 
 async def test_calls_share_the_gate_that_is_given() -> None:
-    call_limiter, model = PriorityLimiter(1), Asked()
+    call_queue, model = CallQueue(1), Asked()
     with Record(None) as record:
-        assert begun(record, model, call_limiter=call_limiter).call_limiter is call_limiter
+        assert begun(record, model, call_queue=call_queue).call_queue is call_queue
     with Record(None) as record:
-        assert begun(record, model, concurrency=3).call_limiter.limit == 3
+        assert begun(record, model, concurrency=3).call_queue.limit == 3
     with Record(None) as record:
-        assert begun(record, model).call_limiter.limit == model.concurrency
+        assert begun(record, model).call_queue.limit == model.concurrency
 
 
 class Noted(Callback):
@@ -214,7 +214,7 @@ async def test_deeper_populations_and_earlier_questions_go_first() -> None:
     with Record(None) as record:
         engine = begun(record, Asked(answer), concurrency=1)
         engine.callback = Noted(order)
-        async with engine.call_limiter.enter():
+        async with engine.call_queue.enter():
             prompt = aggregation(QUESTION, [said(0, "x")])
             calls = [asyncio.ensure_future(sampled(engine, t, i, prompt)) for t in (1, 3, 2) for i in (1, 0)]
             await asyncio.sleep(0)

@@ -134,7 +134,7 @@ async def test_a_budget_is_spent_when_it_is_reached(budget: int | None, spent: b
         question_run = await opened(engine, max_total_tokens=budget)
         for i in range(3):
             await question_run.sample(1, i, first(QUESTION))
-        assert question_run.spent.is_set() is spent
+        assert question_run.spent.done() is spent
         await question_run.close()
 
 

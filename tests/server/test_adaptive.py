@@ -9,7 +9,7 @@ import pytest
 
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
-from selfagg.run.limiter import FairLimiter
+from selfagg.run.call_queue import CallQueue
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.errors import APIError
 from selfagg.server.plan import DeliberationPlan, pattern, planned, suffix_of
@@ -79,7 +79,7 @@ def test_the_servers_own_settings_hold_where_answers_compare() -> None:
 
 async def test_a_request_that_stops_tells_so() -> None:
     model = SimulatedModel(Simulation(p=1.0))
-    deliberator = Deliberator(model, FairLimiter(8), None)
+    deliberator = Deliberator(model, CallQueue(8), None)
     wanted = plan({"n": 4, "k": 2, "t": 5, "stop": "unanimous", "answer": "majority", **MATH})
     assert await deliberator.forecast(wanted) == [4] * 5
     outcome = await asyncio.wait_for(deliberator.run(wanted, "name"), 60)
@@ -89,7 +89,7 @@ async def test_a_request_that_stops_tells_so() -> None:
 
 
 async def test_a_request_that_copies_tells_so() -> None:
-    deliberator = Deliberator(SimulatedModel(Simulation(p=1.0)), FairLimiter(8), None)
+    deliberator = Deliberator(SimulatedModel(Simulation(p=1.0)), CallQueue(8), None)
     wanted = plan({"n": 3, "k": 3, "t": 3, "stop": "never", "copy": True, "answer": "majority", **MATH})
     outcome = await asyncio.wait_for(deliberator.run(wanted, "name"), 60)
     told = outcome.account

@@ -127,7 +127,7 @@ def _add_state(app: FastAPI, service: Service) -> None:
     @app.get("/health")
     async def health() -> dict[str, Any]:
         """Return the server's state, and its open requests and calls."""
-        calls = service.call_limiter
+        calls = service.call_queue
         return {"status": "ok", "open": service.admission.open, "calls": calls.inside, "waiting": calls.waiting}
 
     @app.get("/metrics", response_class=PlainTextResponse)

@@ -152,7 +152,7 @@ async def _answer_all(
     told: Callable[[int, int], None],
 ) -> None:
     """Answer requests side by side, and write each result as soon as it is there."""
-    places = asyncio.Semaphore(service.call_limiter.limit)  # a plain call is one call
+    places = asyncio.Semaphore(service.call_queue.limit)  # a plain call is one call
 
     async def answer(request: BatchRequest) -> None:
         async with places:

@@ -13,8 +13,8 @@ from selfagg.models.base import Model
 from selfagg.prompts.prompt import Prompt, first
 from selfagg.record.record import NullStore, Record
 from selfagg.record.rows import CANDIDATE
+from selfagg.run.call_queue import CallQueue
 from selfagg.run.engine import Callback, Engine, FinalSampling
-from selfagg.run.limiter import FairLimiter
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import QuestionResult, answer, best_at_hand, draw_order
 from selfagg.server.errors import APIError, api_error
@@ -59,8 +59,8 @@ def tokens(usage: Usage) -> dict[str, Any]:
 class Deliberator:
     """Answers requests on one connection: all share its limiter, in turns; a record keeps what is generated."""
 
-    def __init__(self, model: Model, call_limiter: FairLimiter, record: Record | None) -> None:
-        self.model, self.call_limiter, self.record = model, call_limiter, record
+    def __init__(self, model: Model, call_queue: CallQueue, record: Record | None) -> None:
+        self.model, self.call_queue, self.record = model, call_queue, record
 
     async def run(
         self,
@@ -88,7 +88,7 @@ class Deliberator:
             self.model,
             plan.settings,
             self.record or NullStore(),
-            call_limiter=self.call_limiter.request_limiter(),
+            call_queue=self.call_queue.request(),
             callback=callback,
             final_sampling=final_sampling,
         )
@@ -120,7 +120,7 @@ class Deliberator:
 
     async def forecast(self, plan: DeliberationPlan) -> list[int]:
         """Return the most members of each population that the answer needs; stopping and copying need fewer."""
-        engine = Engine(self.model, plan.settings, NullStore(), call_limiter=self.call_limiter)
+        engine = Engine(self.model, plan.settings, NullStore(), call_queue=self.call_queue)
         rehearsal = _Rehearsal(engine, plan)
         last = plan.method.t
         uniform = plan.choice == "sample" and plan.method.one_answer

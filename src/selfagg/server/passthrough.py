@@ -81,7 +81,7 @@ async def passed_on(
         method=request.method,
         headers={name: request.headers[name] for name in _SENT if name in request.headers},
     )
-    turn = service.call_limiter.request_limiter().enter() if generates else contextlib.nullcontext()
+    turn = service.call_queue.request().enter() if generates else contextlib.nullcontext()
     head: list[Forwarded] = []
 
     async def pieces() -> Pieces:

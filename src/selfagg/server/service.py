@@ -11,8 +11,8 @@ from selfagg.methods import method_named
 from selfagg.models.base import Forwards, Limited, Model
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
+from selfagg.run.call_queue import CallQueue
 from selfagg.run.engine import Settings
-from selfagg.run.limiter import FairLimiter
 from selfagg.server.background import Background, KeptResponses
 from selfagg.server.deliberation import Deliberator
 from selfagg.server.errors import APIError
@@ -55,13 +55,13 @@ class Service:
         self.model, self.name, self.settings = model, model.name.removeprefix("openai:"), settings
         self.metrics, self.admission = Metrics(), Admission(settings.limits.open_requests)
         limiter = model.limiter if isinstance(model, Limited) else None
-        self.call_limiter = FairLimiter(concurrency or model.concurrency, limiter)
+        self.call_queue = CallQueue(concurrency or model.concurrency, limiter)
         self._concurrency, self._is_open = concurrency, is_open
         self._stack = AsyncExitStack()
         for name, words, value in (
             ("open_requests", "Requests that are being answered.", lambda: self.admission.open),
-            ("calls_in_flight", "Calls that the model works on.", lambda: self.call_limiter.inside),
-            ("calls_waiting", "Calls that wait for their turn.", lambda: self.call_limiter.waiting),
+            ("calls_in_flight", "Calls that the model works on.", lambda: self.call_queue.inside),
+            ("calls_waiting", "Calls that wait for their turn.", lambda: self.call_queue.waiting),
             ("background_open", "Responses in the background that are worked on.", lambda: self.background.open),
         ):
             self.metrics.gauge(f"selfagg_{name}", words).set_function(value)
@@ -70,9 +70,9 @@ class Service:
         async with AsyncExitStack() as stack:
             if not self._is_open:
                 await stack.enter_async_context(self.model)
-            self.call_limiter.most = self._concurrency or self.model.concurrency  # known after entering
+            self.call_queue.most = self._concurrency or self.model.concurrency  # known after entering
             record = self._begun(stack)
-            self.deliberator = Deliberator(self.model, self.call_limiter, record)
+            self.deliberator = Deliberator(self.model, self.call_queue, record)
             self.kept = KeptResponses(record)
             stack.callback(self.kept.close)
             self.background = Background(self.deliberator, self.kept, self.metrics, self.settings.keep_alive_s)

@@ -1,4 +1,7 @@
-"""A bound on the calls in flight that lets the most urgent waiting call through first."""
+"""The queue for the calls in flight: so many at once, the most urgent first, and requests of a server in turns.
+
+What a server takes, and what is tried again, is `selfagg.models.limiter`'s.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
 Priority = tuple[int, ...]
 
 
-class PriorityLimiter:
-    """A bound of ``limit`` holders at once; of those who wait, the smallest priority enters next.
+class CallQueue:
+    """A bound of ``limit`` calls at once; of those that wait, the smallest priority enters next.
 
     ``asyncio.Semaphore`` serves in order of arrival, which spreads a run over all its questions; with priorities
     (question, deepest population first) questions are finished one after the other. A ``limiter`` lowers ``most`` to
@@ -24,15 +27,14 @@ class PriorityLimiter:
     """
 
     def __init__(self, most: int, limiter: Limiter[Any] | None = None) -> None:
-        self.most = most
+        self.most, self.inside, self.clock = most, 0, 0
         self._limiter = limiter
-        self.inside = 0
         self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
         self._arrivals = itertools.count()
 
     @property
     def limit(self) -> int:
-        """Return the most holders at this moment."""
+        """Return the most calls at this moment."""
         return self.most if self._limiter is None else int(min(self.most, self._limiter.limit))
 
     @property
@@ -43,59 +45,44 @@ class PriorityLimiter:
     @asynccontextmanager
     async def enter(self, priority: Priority = ()) -> AsyncIterator[None]:
         """Hold one of the places for the length of the ``async with`` block."""
-        if self.inside < self.limit:
-            self.inside += 1
-        else:
-            await self._wait(priority)
-        try:
-            yield
-        finally:
-            self._leave()
-
-    async def _wait(self, priority: Priority) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._arrivals), turn))
         try:
+            self._let_in()
             await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the place was handed over as the cancellation came
-                self._leave()
-            raise
+            yield
+        finally:
+            if not turn.cancelled():  # else it never had a place: a cancelled task cancels the turn that it awaits
+                self.inside -= 1
+            self._let_in()
 
-    def _leave(self) -> None:
-        self.inside -= 1
+    def _let_in(self) -> None:
         while self._waiting and self.inside < self.limit:
             _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                self.inside += 1  # the place goes straight to the next one
+                self.inside += 1
                 turn.set_result(None)
 
+    def request(self) -> RequestQueue:
+        """Return a queue for the calls of one request, which takes turns with those of others."""
+        return RequestQueue(self)
 
-class FairLimiter(PriorityLimiter):
-    """A limiter in which every request has a queue of its own; the queues take turns.
+
+class RequestQueue:
+    """A request's own queue for the places of a shared one.
 
     Start-time fair queueing (Goyal, Vin and Cheng, 1996) with calls of equal weight: a call's tag is its number in
-    its queue, counted from the limiter's clock when the queue last had nothing waiting. A request with one call is
+    its queue, counted from the shared clock when the queue last had nothing waiting. A request with one call is
     next in line, however many calls another one has queued.
     """
 
-    clock = 0
-
-    def request_limiter(self) -> RequestLimiter:
-        """Return a new limiter for the calls of one request."""
-        return RequestLimiter(self)
-
-
-class RequestLimiter:
-    """A queue for the calls of one request."""
-
-    def __init__(self, shared: FairLimiter) -> None:
+    def __init__(self, shared: CallQueue) -> None:
         self._shared = shared
         self._next = 0
 
     @property
     def limit(self) -> int:
-        """Return the most holders at this moment, of all queues together."""
+        """Return the most calls at this moment, of all requests together."""
         return self._shared.limit
 
     @asynccontextmanager
@@ -106,6 +93,3 @@ class RequestLimiter:
         async with self._shared.enter((tag, *priority)):
             self._shared.clock = max(self._shared.clock, tag)
             yield
-
-
-CallLimiter = PriorityLimiter | RequestLimiter
