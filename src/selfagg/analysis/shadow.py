@@ -231,7 +231,7 @@ def _known(values: Floats) -> float | None:
 
 def _enough(rule: Rule, n: int) -> NDArray[np.bool_]:
     """Return for 0 to N members that agree whether the rule ends a question after the population."""
-    return np.array([rule.decided(n, [leading] if leading else [], n - leading, 0) is True for leading in range(n + 1)])
+    return np.array([rule.decided(n, [leading] if leading else [], 0) is True for leading in range(n + 1)])
 
 
 def _followed(courses: Courses, method: Method, *, exact: bool) -> Outcomes:
@@ -285,7 +285,7 @@ def votes_needed(same: Sequence[int], rule: Rule | None) -> int:
     size, there = len(same), 0 if rule else len(same)
     while rule and there < size:
         groups = list(Counter(one for one in same[:there] if one != NOBODY).values())
-        state = (size, groups, there - sum(groups), size - there)
+        state = (size, groups, size - there)
         if rule.decided(*state):
             break
         there += next_wave(rule, *state)

@@ -184,10 +184,9 @@ class QuestionRun:
         there = [member for address, member in sorted(self._stated.items()) if address[0] == t]
         size, missing = self.method.size(t), self.method.size(t) - len(there)
         extremes = ([len(there)], [1] * len(there))
-        if all(self.rule.decided(size, groups, 0, missing) is None for groups in extremes):
+        if all(self.rule.decided(size, groups, missing) is None for groups in extremes):
             return
-        voters = await self.voters(there)
-        enough = self.rule.decided(size, voters, len(there) - sum(voters), missing)
+        enough = self.rule.decided(size, await self.voters(there), missing)
         if enough and not self.stopped.done():
             self.stopped.set_result(t)
         elif enough is False:

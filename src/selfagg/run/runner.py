@@ -165,7 +165,7 @@ async def _last(run: QuestionRun) -> list[Member]:
     population: list[Member] = []
     voters: list[int] = []
     while True:
-        state = (size, voters, len(population) - sum(voters), size - len(population))
+        state = (size, voters, size - len(population))
         if rule.decided(*state):
             return population
         places = range(len(population), len(population) + next_wave(rule, *state))
