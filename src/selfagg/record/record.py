@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from selfagg._internal.files import readable
 from selfagg.errors import UsageError
@@ -27,6 +27,7 @@ from selfagg.types import Member, Question
 __all__ = ["CANDIDATE", "Generation", "NullStore", "Record", "Store"]
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 
 class Record:
@@ -255,7 +256,7 @@ class Record:
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """Return `members` of every role, read off the event loop."""
-        return await self.in_turn(lambda: self.members(question, role=None))
+        return await self.in_turn(self.members, question, None)
 
     def weights(self, question: int) -> list[float] | None:
         """Return the chance of each last member to be the answer, or None while the question is not done."""
@@ -275,9 +276,9 @@ class Record:
 
     # -- life
 
-    async def in_turn(self, work: Callable[[], T]) -> T:
+    async def in_turn(self, work: Callable[[*Given], T], *given: *Given) -> T:
         """Run ``work`` in the thread that writes, so that nothing else is written at the time."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     async def drain(self) -> None:
         """Wait until everything handed over is on disk."""

@@ -20,8 +20,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from selfagg.cluster.run import Cluster, RunSplit, connected
-from selfagg.cluster.worker import Job
+from selfagg.cluster import Cluster, Job, RunSplit, connected
 from selfagg.errors import RunStopped
 from selfagg.methods import RSA
 from selfagg.models import Access, connect

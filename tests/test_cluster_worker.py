@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from selfagg.cluster.run import gpus_of
-from selfagg.cluster.worker import Job, Worker
+from selfagg.cluster import Job, Worker, gpus_of
 from selfagg.errors import RunStopped, UsageError
 from selfagg.methods import RSA
 from selfagg.models import Access
@@ -32,7 +31,7 @@ async def sent(news: AsyncIterator[tuple[Part, str | None]]) -> list[Part]:
 
 
 async def test_a_question_comes_in_pieces_and_then_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfagg.cluster.worker.NEWS_EVERY_S", 0.001)
+    monkeypatch.setattr("selfagg.cluster.NEWS_EVERY_S", 0.001)
     worker = Worker(job("simulated:speed=4000,cv=0"))
     facts = await worker.ready()
     assert (facts.model, facts.concurrency) == ("simulated:speed=4000,cv=0", 256)
