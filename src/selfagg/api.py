@@ -134,7 +134,7 @@ def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings
         raise TypeError(f"there is no argument {unknown[0]!r}")
     run = MethodSettings(**{**DEFAULTS, **given})  # type: ignore[typeddict-item]
     check_words({"schedule": (run["schedule"], get_args(Schedule))})
-    check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed", "concurrency")})
+    check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed")})
     check_amounts(concurrency=run.get("concurrency"))
     seconds = {name: given.get(name) for name in ("timeout_s", "patience_s")}
     check_times(run.get("sampling") or Sampling(), **seconds)
@@ -286,7 +286,6 @@ async def asolve(
     run = checked(settings, MethodSettings)
     own = run.get("answer")
     check_words({"kind": (kind, KINDS)} | ({"answer": (own, get_args(Choice))} if own is not None else {}))
-    check_whole(max_total_tokens=max_total_tokens)
     check_amounts(max_total_tokens=max_total_tokens)
     check_times(Sampling(), deadline_s=deadline_s)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)

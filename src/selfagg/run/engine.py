@@ -55,19 +55,14 @@ class Settings:
 class FinalSampling:
     """The sampling of calls whose reply is the answer: members of the last population, or a closing call.
 
-    Attributes:
-        t: The last population.
-        sampling: How such a call is sampled (a response format, tools, stop strings).
-        listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
-        votes: True if the last population votes: none of its members is the answer before all are there.
-        binds: True if ``sampling`` binds the answer's form. Then a vote and a population that stops the question end
-            with a closing call, and no answer is a copy.
+    Where it ``binds`` the answer's form, a vote and a population that stops the question end with a closing call, and
+    no answer is a copy.
     """
 
-    t: int
-    sampling: Sampling
-    listener: Callable[[int, Delta], None] | None = None
-    votes: bool = False
+    t: int  # the last population
+    sampling: Sampling  # with a response format, tools, stop strings
+    listener: Callable[[int, Delta], None] | None = None  # told of each piece of member i's reply as it is written
+    votes: bool = False  # none of the last population is the answer before all are there
     binds: bool = False
 
     def of(self, role: str, t: int) -> FinalSampling | None:
@@ -102,19 +97,7 @@ class Callback:
 
 
 class Engine:
-    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
-
-    Args:
-        model: The open connection.
-        settings: The sampling of every member.
-        record: Keeps what is generated.
-        concurrency: Most calls at once; None: what the connection serves well.
-        callback: Told of each generation.
-        retry_failed: True if a failed call that the record holds is made again.
-        call_queue: A queue that is shared with other engines.
-        final_sampling: The differences for the last population.
-        as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
-    """
+    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it."""
 
     def __init__(
         self,
@@ -122,12 +105,12 @@ class Engine:
         settings: Settings,
         record: Store,
         *,
-        concurrency: int | None = None,
+        concurrency: int | None = None,  # None: what the connection serves well
         callback: Callback | None = None,
-        retry_failed: bool = True,
-        call_queue: CallQueue | RequestQueue | None = None,
+        retry_failed: bool = True,  # makes a failed call that the record holds again
+        call_queue: CallQueue | RequestQueue | None = None,  # shared with other engines
         final_sampling: FinalSampling | None = None,
-        as_recorded: bool = False,
+        as_recorded: bool = False,  # a question ends where the record has it end (a replay), whatever its answers
     ) -> None:
         self.model, self.settings, self.record = model, settings, record
         limiter = model.limiter if isinstance(model, Limited) else None

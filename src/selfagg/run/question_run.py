@@ -29,15 +29,6 @@ class QuestionRun:
 
     Whether the question goes on after a population is a function of that population's answers, and a population that
     has recorded successors went on: so an interrupted run decides as before.
-
-    Attributes:
-        seed: The run's seed, from which the method draws its sets.
-        members: Every member that is done, by (t, i).
-        usage: Tokens of all calls made for it, those in the record included.
-        estimated: Tokens of the calls whose server did not report them, by estimate.
-        copies: Members that were copied instead, without a call.
-        spent: Done once ``usage`` and ``estimated`` have reached the budget.
-        stopped: The population that is enough by the method's rule, once one is.
     """
 
     def __init__(
@@ -45,11 +36,13 @@ class QuestionRun:
     ) -> None:
         self.engine, self.question, self.method = engine, question, method
         self.seed, self.rule = engine.settings.seed, method.rule
-        self.members: dict[tuple[int, int], Member] = {}
-        self.usage = self.estimated = Usage()
+        self.members: dict[tuple[int, int], Member] = {}  # those that are done, by (t, i)
+        self.usage = Usage()  # of all calls, recorded ones included
+        self.estimated = Usage()  # of those whose server told none
         self.calls = self.copies = self.replies = 0
-        self.spent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.spent: asyncio.Future[None] = loop.create_future()  # done once the budget is reached
+        self.stopped: asyncio.Future[int] = loop.create_future()  # the population that is enough by the method's rule
         self._budget, self._position = max_total_tokens, position
         self._given = engine.settings.scorer
         self._scorer = self._given or scorer_for(question.kind)

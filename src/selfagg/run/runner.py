@@ -36,17 +36,11 @@ async def evaluate(
     schedule: Schedule = "free",
     only: Collection[int] | None = None,
 ) -> None:
-    """Compute and score every member for every question, into the engine's record.
+    """Compute and score every member for every question, into the engine's record, which has begun with them.
 
-    Only as many questions are open at a time as keep the model busy, so memory does not grow with the run.
-
-    Args:
-        engine: Model, settings and record; the record has begun with these questions.
-        method: The method.
-        questions: In the record's order.
-        schedule: ``free``: a member starts when its parents are done. ``stepwise``: when the whole population
-            before it is done, as in the paper's scripts; for comparisons.
-        only: Positions of the questions to work on; None: all.
+    Only as many questions are open at a time as keep the model busy, so memory does not grow with the run. With
+    ``only``, just the questions at these positions are worked on. On the schedule ``free`` a member starts when its
+    parents are done; ``stepwise``, for comparisons, when the whole population before it is, as in the paper's scripts.
 
     Raises:
         RunStopped: The model is gone. What was finished is in the record.
@@ -178,17 +172,11 @@ async def _last(run: QuestionRun) -> list[Member]:
 
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
-    """The outcome for one question.
-
-    Attributes:
-        member: The member whose response is the answer.
-        cut_short: True if a budget or a deadline ended the work before the method was through.
-        others: Further members of the last population, where more than one answer was asked for.
-    """
+    """The outcome for one question: the member whose response is the answer."""
 
     member: Member
-    cut_short: bool
-    others: tuple[Member, ...] = ()
+    cut_short: bool  # a budget or a deadline ended the work before the method was through
+    others: tuple[Member, ...] = ()  # of the last population, where more than one answer was asked for
 
 
 def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
@@ -211,18 +199,11 @@ async def answer(
     deadline_s: float | None = None,
     count: int = 1,
 ) -> QuestionResult:
-    """Compute the answer to one question, and no member that the answer does not need.
+    """Compute the answer to one question that is loaded, and no member that the answer does not need.
 
-    When the question's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
-    of the deepest population that has answers.
-
-    Args:
-        run: The question under its method; loaded.
-        choice: ``sample``: one member of the last population, drawn uniformly (only its ancestors are computed), or
-            the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
-        schedule: As for `evaluate`; ``stepwise`` computes every member.
-        deadline_s: Seconds until the best answer at hand is taken.
-        count: Number of members of the last population that are wanted as answers; at most its size.
+    It is one member of the last population, drawn uniformly (only its ancestors are computed), or the method's own
+    choice where it has one; with the choice ``majority`` the most frequent answer of the last population. ``count``
+    answers are that many members. When the budget is spent or the deadline passes first, it is the best one at hand.
 
     Raises:
         ModelError: Nobody has answered, or not in the form that binds the answer.
