@@ -24,6 +24,8 @@ def test_what_a_method_tells_of_itself() -> None:
         "mixture-of-agents": (6, 3, True, "t"),
     }
     assert (RSA().parents, Single().parents) == (4, 1)
+    assert {name for name, method in METHODS.items() if method.own_sizes} == {"mixture-of-agents"}
+    assert {name for name, method in METHODS.items() if method.judgements} == {"rejection", "best-of-n"}
     assert is_uniform("rsa")
     assert not is_uniform("majority")
     assert not is_uniform("somebody's own")

@@ -45,7 +45,7 @@ class Rejection(Single):
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
         role, asking, read = self.judge
         asked = (run.sample(m.t, m.i, asking(run.question, m), role=role) for m in population)
-        judged = [float(read(reply.text)) for reply in await gather(*asked)]
+        judged = [read(reply.text) for reply in await gather(*asked)]
         best = [value == max(judged) for value in judged]
         return [is_best / sum(best) for is_best in best]
 
