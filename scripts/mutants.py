@@ -36,7 +36,7 @@ KNOWN = Path(__file__).with_name("mutants_known.txt")
 TESTS = {
     "methods/*": "methods",
     "run/subsets": "run/test_subsets.py",
-    "run/call_queue": "run/test_limiter.py",
+    "run/call_queue": "run/test_call_queue.py",
     "run/stopping": "run/test_stopping.py run/test_agreement.py",
     "run/engine": "run/test_engine.py run/test_runner.py run/test_final_sampling.py",
     "run/question_run": "run/test_question_run.py run/test_runner.py run/test_agreement.py run/test_unscored.py",

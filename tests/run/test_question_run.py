@@ -104,7 +104,7 @@ async def test_tokens_calls_and_replies_are_counted_recorded_ones_too() -> None:
         engine = begun(record, tokens=20, cv=0)
         await record.save(Generation(0, said(0, "a")))
         await record.save(Generation(0, Member(1, 1, error="gone")))
-        engine.retry_failed = False
+        engine.as_recorded = True
         question_run = await opened(engine)
         for i in range(3):
             await question_run.sample(1, i, first(QUESTION))
@@ -142,7 +142,7 @@ async def test_a_failed_call_is_made_again_unless_it_is_not_to_be() -> None:
     for again in (True, False):
         with Record(None) as record:
             engine = begun(record)
-            engine.retry_failed = again
+            engine.as_recorded = not again
             await record.save(Generation(0, Member(1, 0, error="gone")))
             question_run = await opened(engine)
             member = await question_run.sample(1, 0, first(QUESTION))

@@ -185,7 +185,7 @@ async def replay_record(
         record.begin({**kept, "method": dict(method.settings()), **named}, questions, source.about)
         record.copy_from(source, where=where, values=values, scores=False)
         settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"], scorer=scorer)
-        engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False, as_recorded=True)
+        engine = Engine(NoModel(configuration["model"]), settings, record, as_recorded=True)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:
         record.close()

@@ -107,16 +107,15 @@ class Engine:
         *,
         concurrency: int | None = None,  # None: what the connection serves well
         callback: Callback | None = None,
-        retry_failed: bool = True,  # makes a failed call that the record holds again
         call_queue: CallQueue | RequestQueue | None = None,  # shared with other engines
         final_sampling: FinalSampling | None = None,
-        as_recorded: bool = False,  # a question ends where the record has it end (a replay), whatever its answers
+        as_recorded: bool = False,  # a replay: what failed is not asked again, questions end where the record has it
     ) -> None:
         self.model, self.settings, self.record = model, settings, record
         limiter = model.limiter if isinstance(model, Limited) else None
         self.call_queue = call_queue or CallQueue(concurrency or model.concurrency, limiter)
         self.callback, self.final_sampling = callback or Callback(), final_sampling
-        self.retry_failed, self.as_recorded = retry_failed, as_recorded
+        self.as_recorded = as_recorded
         self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
         self.failure: ModelError | None = None  # of the last failed call
         self._failures = 0

@@ -134,7 +134,7 @@ class QuestionRun:
     def _taken(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
         """Take the member from the record; None where it has none, or one to be asked for again."""
         member = self._recorded.pop((role, t, i), None)
-        if member is None or (member.error is not None and self.engine.retry_failed):
+        if member is None or (member.error is not None and not self.engine.as_recorded):
             return None
         parents = tuple(candidate.i for candidate in candidates)
         if member.parents != parents:
