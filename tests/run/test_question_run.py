@@ -99,6 +99,21 @@ async def test_a_recorded_member_must_have_the_parents_that_this_run_draws(paren
         await question_run.close()
 
 
+async def test_members_before_a_population_may_be_read_alone() -> None:
+    with Record(None) as record:
+        engine = begun(record)
+        for member, role in ((said(0, "a"), "candidate"), (said(1, "a"), "grade"), (said(0, "b", t=2), "candidate")):
+            await record.save(Generation(0, member, role))
+        heard = []
+        for before in (None, 3, 2, 1):
+            question_run = QuestionRun(engine, QUESTION, 0, METHOD)
+            await question_run.load(before=before)
+            heard.append(sorted(question_run._recorded))
+            await question_run.close()
+    candidates = [("candidate", 1, 0), ("candidate", 2, 0)]
+    assert heard == [[*candidates, ("grade", 1, 1)], candidates, candidates[:1], []]
+
+
 async def test_tokens_calls_and_replies_are_counted_recorded_ones_too() -> None:
     with Record(None) as record:
         engine = begun(record, tokens=20, cv=0)
