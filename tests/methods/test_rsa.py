@@ -9,6 +9,7 @@ from selfagg.errors import UsageError
 from selfagg.methods import RSA, OneStep, method_named
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.run.subsets import draw_set, draw_sets
+from selfagg.types import Reply
 
 
 @pytest.mark.parametrize("order", ["random", "prefix"])
@@ -61,6 +62,7 @@ async def test_a_set_that_agrees_is_copied_where_that_is_asked_for() -> None:
     later = {(t, i) for t in (2, 3) for i in range(3)}
     assert {address for address, member in members.items() if member.copied} == later
     assert all(members[t, i].parents == draw_set(3, "q", t, i, n=3, k=2) for t, i in later)
+    assert all(members[t, i].reply == Reply("\\boxed{42}", tries=0) for t, i in later)  # no tokens, no time
     assert (len(sure.requests), weights) == (3, [1 / 3] * 3)
     asked = Scripted({"6 * 7": "\\boxed{42}"})
     members, _ = await made(RSA(n=3, k=2, t=3), asked)
