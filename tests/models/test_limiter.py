@@ -369,11 +369,6 @@ def test_event_loops_in_two_threads_share_the_servers() -> None:
     assert (server.answered, server.busy, server.pace.flights) == (40, 0, {})
 
 
-def test_a_closed_connection_is_told() -> None:
-    with pytest.raises(RuntimeError, match="outside"):
-        virtually(Limiter[Simulated](PATIENT).run(Simulated.ask))
-
-
 @pytest.mark.parametrize(
     ("duration", "words"), [(0.2, "1 s"), (40.4, "40 s"), (3000, "3000 s (50 min)"), (1e300, "1e+300 s")]
 )

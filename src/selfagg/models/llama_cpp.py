@@ -152,18 +152,13 @@ class LocalModel:
 
     @asynccontextmanager
     async def forward(
-        self,
-        body: Mapping[str, Any] | None,
-        *,
-        key: str | None = None,
-        path: str = _PATH,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
+        self, body: Mapping[str, Any] | None, *, path: str = _PATH, **request: Any
     ) -> AsyncIterator[Forwarded]:
         """Send a body to llama.cpp as it is and give the answer as it is; see `Forwards.forward`."""
-        sent = {**(body or {}), "model": _NAME} if path in _GENERATING or (body and "model" in body) else body
-        slot = self._slot(self._free if path in _GENERATING else self._counting)
-        async with slot, self._server.forward(sent, path=path, method=method, headers=headers) as answer:
+        generates = path in _GENERATING
+        sent = {**(body or {}), "model": _NAME} if generates or (body and "model" in body) else body
+        slot = self._slot(self._free if generates else self._counting)
+        async with slot, self._server.forward(sent, path=path, **request | {"key": None}) as answer:
             yield answer
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:

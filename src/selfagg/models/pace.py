@@ -44,7 +44,7 @@ class TransientError(Exception):
         return self.unreachable or self.status in (502, 504)
 
     def final(self, words: str = "", *, gone: bool = False, wait_s: float = 0.0) -> ModelError:
-        """Return the same as an error that is not tried again."""
+        """Return the error that ends the call."""
         return ModelError(f"{self}{words}", gone=gone, status=self.status, wait_s=max(self.wait_s, wait_s))
 
 

@@ -169,25 +169,6 @@ class VLLMModel:
         start, texts, tokens, finish = time.perf_counter(), list[str](), 0, None
         logprobs: list[float] = []
         usage = Usage()
-        async with aclosing(self._outputs(request, kind)) as outputs:
-            async for output in outputs:
-                part = output.outputs[0]
-                texts.append(part.text)
-                tokens += len(part.token_ids)
-                finish = part.finish_reason or finish
-                usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, tokens)
-                if part.logprobs is not None:
-                    logprobs += [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
-                yield str(part.text)
-        if finish not in ("stop", "length"):
-            raise ModelError(f"vLLM broke the call off ({finish or 'without a word'})")
-        reasoning, text = split_reasoning("".join(texts))
-        stop = Stop.LENGTH if finish == "length" else Stop.FINISHED
-        noted = tuple(logprobs) if request.sampling.logprobs else None
-        yield Reply(text, reasoning, stop, usage, noted, seconds=time.perf_counter() - start)
-
-    async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
-        """Yield the engine's outputs for a request."""
         prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
         if self.context is not None and len(prompt) >= self.context:
             raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
@@ -195,17 +176,30 @@ class VLLMModel:
         parameters = _parameters(request, kind, own, room=(self.context or 0) - len(prompt))
         dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
         refused = import_module("vllm.exceptions").VLLMClientError
-        given = {"prompt_token_ids": prompt}
+        generated = self._engine.generate({"prompt_token_ids": prompt}, parameters, uuid4().hex)
         try:
-            async with aclosing(self._engine.generate(given, parameters, uuid4().hex)) as outputs:
+            async with aclosing(generated) as outputs:
                 async for output in outputs:
-                    yield output
+                    part = output.outputs[0]
+                    texts.append(part.text)
+                    tokens += len(part.token_ids)
+                    finish = part.finish_reason or finish
+                    usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, tokens)
+                    if part.logprobs is not None:
+                        logprobs += [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
+                    yield str(part.text)
         except dead:
             raise ModelError("vLLM's engine died; what it last said is above", fatal=True) from None
         except (refused, ValueError) as error:
             raise ModelError(f"vLLM refused the call: {_reason(error)}") from None
         except RuntimeError as error:
             raise ModelError(f"vLLM broke the call off: {_reason(error)}") from None
+        if finish not in ("stop", "length"):
+            raise ModelError(f"vLLM broke the call off ({finish or 'without a word'})")
+        reasoning, text = split_reasoning("".join(texts))
+        stop = Stop.LENGTH if finish == "length" else Stop.FINISHED
+        noted = tuple(logprobs) if request.sampling.logprobs else None
+        yield Reply(text, reasoning, stop, usage, noted, seconds=time.perf_counter() - start)
 
 
 def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: int) -> Any:

@@ -324,7 +324,8 @@ async def test_calls_go_to_the_least_busy_server(server: FaultServer) -> None:
 
 async def test_a_server_that_died_is_avoided(server: FaultServer) -> None:
     async with FaultServer() as other:
-        model = connect(server, base_urls=[other.url, server.url])
+        policy = RetryPolicy(first_s=60.0, longest_s=60.0)  # so that the pause outlasts the test
+        model = connect(server, base_urls=[other.url, server.url], retries=policy)
         await model.__aenter__()
     replies = [await model.sample(ask()) for _ in range(5)]
     await model.__aexit__(None, None, None)

@@ -29,22 +29,10 @@ _STOPS: Final[Mapping[str, Stop]] = {
     for word in words.split()
 }
 """Finish reasons of every dialect, in small letters; an unknown one is `Stop.UNKNOWN`."""
-_BROKEN: Final = [
-    "abort",
-    "aborted",
-    "error",
-    "insufficient_system_resource",
-    "network_error",
-    "cancelled",
-    "canceled",
-    "timeout",
-    "failed",
-    "malformed_function_call",
-    "server_error",
-    "internal_error",
-    "overloaded",
-    "other_error",
-]
+_BROKEN: Final = (
+    "abort aborted error insufficient_system_resource network_error cancelled canceled timeout failed "
+    "malformed_function_call server_error internal_error overloaded other_error"
+)
 """Finish reasons of a server that gave up within the reply: not an end that the model chose."""
 _MOST = 2**53
 """The largest count and log-probability that is accepted; JSON's numbers may be of any size."""
@@ -63,7 +51,7 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
         raise _without_reply(answer)
     choice = choices[0]
     finish = choice.get("finish_reason")
-    if str(finish).lower() in _BROKEN:
+    if str(finish).lower() in _BROKEN.split():
         raise TransientError(f"the server broke the reply off ({finish})")
     message = mapping(choice.get("message")) or {"content": choice.get("text")}
     text, reasoning = _parts(message)
@@ -143,8 +131,8 @@ DONE = object()
 class EventReader:
     """A parser that turns chunks of server-sent events (html.spec.whatwg.org, 9.2.6) into JSON values, one an event.
 
-    Comments, ``id:`` and ``retry:`` are passed over. A server that ignores ``stream`` and sends one JSON value gives
-    that value at the end. A value a line, with or without ``data:``, is read too.
+    Comments, ``id:`` and ``retry:`` are passed over. A body of one JSON value gives that value at its end. A value
+    a line, with or without ``data:``, is read too.
     """
 
     def __init__(self) -> None:
@@ -217,7 +205,7 @@ class Unfinished(TransientError):
 
 
 class ReplyAssembly:
-    """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
+    """An assembly of the events of one chat completion, streamed or whole.
 
     Where it is verbatim, deltas and reply hold the events' choices as they came.
     """
@@ -230,6 +218,7 @@ class ReplyAssembly:
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish: str | None = None
         self._done = False
+        self._answer: Mapping[str, Any] = {}  # a whole one, instead of pieces
         self._usage: object = None
         self._other: object = None
         self._thinking = Thinking()
@@ -268,8 +257,8 @@ class ReplyAssembly:
             self._logprobs.extend(tokens)
         if not choice.get("delta") and isinstance(choice.get("message"), Mapping):
             self._done = True
-            if not (self._content or self._reasoning):  # the server did not stream; others sum up at the end
-                choice = {**choice, "delta": choice["message"]}
+            if not (self._content or self._reasoning):  # a whole answer; others sum up a stream at its end
+                self._answer, choice = data, {**choice, "delta": choice["message"]}
         message = mapping(choice.get("delta")) or {"content": choice.get("text")}
         content, reasoning = _parts(message)
         self._content += [content] if content else []
@@ -289,6 +278,8 @@ class ReplyAssembly:
             Refusal: The server said in a form of its own why there is none.
             TransientError: The stream ended before the reply did.
         """
+        if self._answer:
+            return read_reply({**self._answer, "usage": self._usage}, seconds=seconds, verbatim=self._verbatim)
         content, reasoning = "".join(self._content), "".join(self._reasoning)
         if not (content or reasoning or self._calls or self._finish):
             raise _without_reply(self._other)
