@@ -106,12 +106,8 @@ def connect(name: str, access: Access | None = None) -> Model:
 @asynccontextmanager
 async def opened(model: str | Model, access: Access | None = None) -> AsyncIterator[Model]:
     """Open the model of a name for the length of the block; a connection is used as it is."""
-    if isinstance(model, Portable):
-        async with model.here() as connection:
-            yield connection
-        return
-    if not isinstance(model, str):
+    if isinstance(model, Model) and not isinstance(model, Portable):
         yield model
         return
-    async with connect(model, access) as connection:
+    async with model.here() if isinstance(model, Portable) else connect(model, access) as connection:
         yield connection

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.util import find_spec
 
 from selfagg import registry
 from selfagg._internal.blocking import blocking
@@ -37,30 +35,33 @@ def available_models(access: Access | None = None) -> list[AvailableModel]:
         access: Servers to ask, key and headers; None: what OPENAI_BASE_URL and OPENAI_API_KEY say.
     """
     served = blocking(lambda: _served(access or Access()))
-    llama, vllm, transformers = _version("xllamacpp"), _version("vllm"), _version("transformers")
-    hub = find_spec("huggingface_hub") is not None
     weights = embedded_here() or f"fetched on first use into {cached_weights()}"
-    here = f"in this process, xllamacpp {llama}"
-    checkpoint = "a checkpoint of the hub, a folder or a GGUF file, in this process, transformers"
 
-    def kind(name: str, ready: object, note: str, extra: str) -> AvailableModel:
-        return AvailableModel(name, bool(ready), note if ready else f"needs pip install 'selfagg[{extra}]'")
+    def kind(name: str, extra: str, packages: str, note: str) -> AvailableModel:
+        versions = [_version(package) for package in packages.split()]
+        if None in versions:
+            return AvailableModel(name, False, f"needs pip install 'selfagg[{extra}]'")
+        return AvailableModel(name, True, note.replace("*", f"in this process, {packages.split()[0]} {versions[0]}", 1))
 
+    registered = registry.registered("models").items()
     return [
-        kind("local", llama, f"SmolLM2-135M-Instruct, {here}; weights: {weights}", "local"),
-        kind("local:PATH.gguf", llama, f"any GGUF file, {here}", "local"),
-        kind("local:hf:REPOSITORY[:FILE]", llama and hub, f"a GGUF file of the Hugging Face hub, {here}", "local,hub"),
-        *served,
-        kind("hf:NAME", transformers and _version("torch"), f"{checkpoint} {transformers}", "hf"),
+        kind("local", "local", "xllamacpp", f"SmolLM2-135M-Instruct, *; weights: {weights}"),
+        kind("local:PATH.gguf", "local", "xllamacpp", "any GGUF file, *"),
         kind(
-            "vllm:NAME[,SETTING=VALUE]",
-            vllm,
-            f"a checkpoint of the hub or a folder, in this process, vLLM {vllm}",
-            "vllm",
+            "local:hf:REPOSITORY[:FILE]",
+            "local,hub",
+            "xllamacpp huggingface_hub",
+            "a GGUF file of the Hugging Face hub, *",
         ),
+        *served,
+        kind("hf:NAME", "hf", "transformers torch", "a checkpoint of the hub, a folder or a GGUF file, *"),
+        kind("vllm:NAME[,SETTING=VALUE]", "vllm", "vLLM", "a checkpoint of the hub or a folder, *"),
         AvailableModel("simulated:SETTINGS", True, "no language model: tests of the machinery, e.g. simulated:aime"),
         AvailableModel("recorded:FILE", True, "no language model: first samples out of a file of answers, for votes"),
-        *_registered(),
+        *(
+            AvailableModel(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
+            for name, entry in registered
+        ),
     ]
 
 
@@ -81,11 +82,6 @@ async def _served(access: Access) -> list[AvailableModel]:
         except UsageError as error:
             entries.append(AvailableModel("openai:NAME", False, str(error)))
     return entries
-
-
-def _registered() -> Iterator[AvailableModel]:
-    for name, entry in registry.registered("models").items():
-        yield AvailableModel(f"{name}:NAME", True, f"of the package {entry.dist.name if entry.dist else entry.value}")
 
 
 def _version(package: str) -> str | None:

@@ -85,9 +85,7 @@ class Streams(Protocol):
 class Portable(Protocol):
     """A connection that can be used in any event loop, so from `selfagg.solve` too."""
 
-    def here(self) -> AbstractAsyncContextManager[Model]:
-        """Open the connection for use in the running event loop."""
-        ...
+    def here(self) -> AbstractAsyncContextManager[Model]: ...
 
 
 @dataclass(frozen=True, slots=True)

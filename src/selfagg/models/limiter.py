@@ -69,7 +69,6 @@ class Limiter(Generic[S]):
 
     @property
     def limit(self) -> float:
-        """Return the number of calls that the servers take at once; infinite until they refuse one."""
         return sum(server.pace.limit for server in self.servers)
 
     def least_busy(self) -> S:
@@ -145,7 +144,6 @@ class Limiter(Generic[S]):
     # -- patience
 
     def _check_patience(self, error: TransientError, begun: float) -> None:
-        """Raise `ModelError` if a call that failed is not to be tried again."""
         now, policy = _now(), self.policy
         closings = min(server.pace.closings for server in self.servers)
         if self._taken_at is None and not error.busy and closings > policy.tries:
@@ -161,7 +159,6 @@ class Limiter(Generic[S]):
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
 
     def _opens_in(self, now: float) -> float:
-        """Return the seconds until the first server opens again."""
         return max(0.0, min(server.pace.closed_until for server in self.servers) - now)
 
     def _too_long(self, wait_s: float) -> str:

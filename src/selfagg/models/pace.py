@@ -100,7 +100,6 @@ class Pace:
 
     @property
     def full(self) -> bool:
-        """Return True if every place is taken."""
         return len(self.flights) >= self.limit
 
     @property
@@ -109,7 +108,6 @@ class Pace:
         return max(self.closed_until, self._next_at)
 
     def start(self, call: object, now: float) -> None:
-        """Count a call as in flight."""
         self.flights[call] = now
         if math.isnan(self._period_begun):
             self._period_begun = now
@@ -126,7 +124,6 @@ class Pace:
             self.drop(call)
 
     def drop(self, call: object) -> None:
-        """Forget a call that was cancelled."""
         self.flights.pop(call, None)
 
     def answered(self, call: object) -> None:

@@ -153,7 +153,6 @@ class SimulatedModel(AlwaysOpen):
         self.context: int | None = access.context or simulation.context or None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Count a token for every four bytes."""
         return -(-text_bytes(messages) // 4)
 
     async def sample(self, request: Request) -> Reply:

@@ -54,16 +54,9 @@ class Server:
         whole_s: float = math.inf,
         policy: RetryPolicy | None = None,
     ) -> None:
-        """Name the server; nothing is reached yet.
-
-        Args:
-            address: Changes where the server redirects, or where ``/v1`` was missing.
-            credentials: Key and headers.
-            timeout_s: Longest silence: of a whole answer, or between two events of a stream.
-            whole_s: Longest time of a whole reply, however it comes.
-            policy: The rules for further tries; the pauses follow them.
-        """
-        self.address = self.given = address
+        """Name the server; ``timeout_s`` bounds its silence, ``whole_s`` a whole reply, however it comes."""
+        self.given = address
+        self.address = address  # changes where the server redirects, or where ``/v1`` was missing
         self.pace = Pace(policy or RetryPolicy())
         self.credentials = credentials
         self._timeout_s, self._whole_s = timeout_s, whole_s
@@ -73,7 +66,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Return the base URL, fit to be shown."""
         return self.address.url
 
     def open(self) -> None:
@@ -98,7 +90,6 @@ class Server:
         )
 
     async def close(self) -> None:
-        """Close its connections of the running event loop."""
         if session := self._sessions.pop(asyncio.get_running_loop(), None):
             await session.close()
 
@@ -275,7 +266,6 @@ class _Limit:
         self._end = min(asyncio.get_running_loop().time() + min(self.seconds, most_s), self._last)
 
     def running(self) -> asyncio.Timeout:
-        """Limit one wait; no limit is open while a consumer works on what it got."""
         return asyncio.timeout_at(self._end)
 
 
@@ -356,7 +346,6 @@ def proxy_for(url: str) -> str | None:
 
 
 def _shown(proxy: str) -> str:
-    """Return a proxy's address without user name and password."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

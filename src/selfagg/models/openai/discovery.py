@@ -51,11 +51,7 @@ class ServedModel:
 
 
 async def served_models(url: str, credentials: Credentials) -> list[ServedModel]:
-    """List what a server serves.
-
-    Raises:
-        UsageError: It cannot be reached, refuses the key or has no list.
-    """
+    """List what a server serves, or raise `UsageError`."""
     server = Server(read_address(url), credentials, timeout_s=LIST_S)
     server.open()
     try:
@@ -74,11 +70,7 @@ async def served_models(url: str, credentials: Credentials) -> list[ServedModel]
 
 
 async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> ServedModel:
-    """Ask a server what it knows of a model.
-
-    Raises:
-        UsageError: It cannot be reached.
-    """
+    """Ask a server what it knows of a model; raise `UsageError` where it cannot be reached."""
     try:
         models, _ = await limiter.run(lambda server: _once_loaded(server, model))
     except (Refusal, ModelError) as refusal:

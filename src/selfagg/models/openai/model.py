@@ -262,7 +262,7 @@ class OpenAIModel:
     async def _events(self, call: _Call) -> AsyncGenerator[object, None]:
         """Yield the events of a reply, or a whole answer as one; send the call again in other words where refused."""
         for _ in range(_MOST_LESSONS):
-            stream = self._profile.can_stream if call.watched else self._profile.streams(call.request)
+            stream = self._profile.streams(call.request, watched=call.watched)
             call.body = self._profile.body(self._model, call.request, stream=stream)
             call.assembly = ReplyAssembly(verbatim=call.request.verbatim)
             call.key, call.start = self._credentials.key, time.perf_counter()
@@ -307,7 +307,6 @@ class OpenAIModel:
     async def forward(
         self, body: Mapping[str, Any] | None, *, path: str = _PATH, **request: Any
     ) -> AsyncIterator[Forwarded]:
-        """Send a body as it is and give the answer as it is; see `Forwards.forward`."""
         server = self.limiter.least_busy()
         sent = {**(body or {}), "model": self._model} if path == _PATH else body
         try:

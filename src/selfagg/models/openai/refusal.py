@@ -147,18 +147,14 @@ class Refusal(Exception):
         return _number(match[1]) if match else None
 
     def integers(self) -> list[int]:
-        """Return the whole numbers in the message, in order."""
         return [_number(digits) for digits in re.findall(rf"(?<![\w.-]){_NUMBER}(?![\w-]|\.\d)", self.words)]
 
     def error(self, where: str, *, proven: bool, listed: bool = False, hint: str = "") -> TransientError | ModelError:
         """Return the exception to raise.
 
-        Args:
-            where: Name of the server that refused.
-            proven: True if this connection has answered before. A 403 or 404 then concerns one call (a filter, a
-                replica that is not ready), otherwise all; a wrong key and an empty purse always concern all.
-            listed: True if the server lists the model, so that a 404 concerns one call.
-            hint: Advice for the end of the sentence.
+        Where the connection was answered before (``proven``), a 403 or 404 concerns one call (a filter, a replica that
+        is not ready), otherwise all, and so does a 404 where the model is ``listed``. A wrong key and an empty purse
+        always concern all.
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "") + hint
         if self.overflow:

@@ -187,17 +187,17 @@ class EventReader:
 
 def _values(data: bytes) -> Iterator[object]:
     """Yield the value of an event, or where a server left out the empty lines between events, one a line."""
+    if data.strip() == b"[DONE]":
+        yield DONE
+        return
     try:
-        yield _value(data)
+        yield json.loads(data.decode("utf-8", "replace"))
     except ValueError:
         lines = data.splitlines()
         if len(lines) < 2:
             raise
-        yield from [_value(line.removeprefix(b"data:")) for line in lines if line.strip()]
-
-
-def _value(data: bytes) -> object:
-    return DONE if data.strip() == b"[DONE]" else json.loads(data.decode("utf-8", "replace"))
+        for line in filter(bytes.strip, lines):
+            yield from _values(line.removeprefix(b"data:"))
 
 
 class Unfinished(TransientError):
@@ -225,7 +225,6 @@ class ReplyAssembly:
 
     @property
     def whole(self) -> bool:
-        """Return True if the reply has come to its end."""
         return self._done or bool(self._finish)
 
     def add(self, event: object) -> Iterator[Delta]:
