@@ -149,7 +149,8 @@ _NAMES = st.sampled_from(
 )
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda some: st.lists(some) | st.dictionaries(_NAMES, some),
+    lambda some: st.lists(some, max_size=4) | st.dictionaries(_NAMES, some, max_size=4),
+    max_leaves=12,
 )
 
 
