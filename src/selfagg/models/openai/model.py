@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import math
 import os
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, Self
 
 from selfagg.errors import ModelError, UsageError
@@ -32,6 +29,7 @@ CALLS_A_SERVER: Final = 256
 """Calls at once to a server that does not name its slots: as many as vLLM runs together by default; what a hosted
 service does not take it refuses with 429, which is waited out."""
 TIMEOUT_S: Final = 3600.0
+"""A busy server on a small machine may take most of an hour for a reply of 8192 tokens."""
 _PATH: Final = "chat/completions"
 _MOST_LESSONS: Final = 24
 """The number of times that one call is sent again in other words."""
@@ -42,7 +40,7 @@ def connect(name: str, access: Access) -> OpenAIModel:
     """Return the model that ``openai:NAME`` names."""
     if not name:
         raise UsageError("openai: names no model; write openai:NAME with the name that the server knows it by")
-    return OpenAIModel(name, **{one.name: getattr(access, one.name) for one in dataclasses.fields(access)})
+    return OpenAIModel(name, access)
 
 
 @dataclass(eq=False)
@@ -70,55 +68,34 @@ class OpenAIModel:
     What a server refuses is learnt, told once as a warning of the logger ``selfagg.openai``, and kept to.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_urls: Sequence[str] = (),
-        api_key: str | None = None,
-        api_key_file: Path | None = None,
-        headers: Sequence[str] = (),
-        concurrency: int | None = None,
-        context: int | None = None,
-        timeout_s: float | None = None,
-        whole_s: float = math.inf,
-        patience_s: float | None = None,
-        retries: RetryPolicy | None = None,
-    ) -> None:
+    def __init__(self, model: str, access: Access | None = None, **settings: Any) -> None:
         """Name the model; nothing is reached before entering.
 
         Args:
             model: Its name at the server.
-            base_urls: Base URLs of its servers, e.g. ``http://localhost:8000/v1``; the same model behind each. None
-                given: OPENAI_BASE_URL, else the official address. A user name, a password and a query are sent.
-            api_key: Key for all of them. None: from the file, else OPENAI_API_KEY, else a placeholder.
-            api_key_file: File that holds the key; read again when a server refuses the key.
-            headers: Further headers, ``NAME=VALUE`` or ``NAME=@FILE``.
-            concurrency: Calls at once; None: the slots of llama.cpp's server, else `CALLS_A_SERVER` each.
-            context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
-            timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. 3600 by default,
-                as a busy server on a small machine may take most of an hour for a reply of 8192 tokens.
-            whole_s: Longest time of a whole reply, however it comes. No limit by default.
-            patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
-                300 by default.
-            retries: Rules for further tries, in place of ``patience_s``.
+            access: Addresses, keys and limits. No base URL: OPENAI_BASE_URL, else the official address. A user name, a
+                password and a query in it are sent. No concurrency: the slots of llama.cpp's server, else
+                `CALLS_A_SERVER` each. No context: what the servers say (the smallest).
+            settings: Fields of `Access` by name, in its place.
 
         Raises:
             UsageError: An address, the key or a header cannot be one, or there is no key for the official address.
         """
+        access = replace(access or Access(), **settings)
         self.name = f"openai:{model}"
         self._model = model
-        given = base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
+        given = access.base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
         addresses: dict[str, Address] = {address.url: address for address in map(read_address, given)}
-        self._credentials = Credentials(api_key, api_key_file, headers)
+        self._credentials = Credentials(access.api_key, access.api_key_file, access.headers)
         if not self._credentials.named and OFFICIAL_URL in addresses:
             raise UsageError(f"{OFFICIAL_URL} needs an API key: set OPENAI_API_KEY, or name a key file or a base URL")
-        policy = retries or (RetryPolicy() if patience_s is None else RetryPolicy(patience_s=patience_s))
-        limits = {"timeout_s": timeout_s or TIMEOUT_S, "whole_s": whole_s}
+        usual = RetryPolicy() if access.patience_s is None else RetryPolicy(patience_s=access.patience_s)
+        policy = access.retries or usual
+        limits = {"timeout_s": access.timeout_s or TIMEOUT_S, "whole_s": access.whole_s}
         self._servers = [Server(address, self._credentials, policy=policy, **limits) for address in addresses.values()]
         self.limiter: Limiter[Server] = Limiter(policy, self._servers)
-        self.concurrency = concurrency or CALLS_A_SERVER * len(self._servers)
-        self._given_concurrency, self._given_context = concurrency, context
+        self.concurrency = access.concurrency or CALLS_A_SERVER * len(self._servers)
+        self._given_concurrency, self._given_context = access.concurrency, access.context
         self._profile = Profile(" and ".join(addresses))
         self._facts: ServedModel | None = None
         self._opened = AsyncExitStack()
