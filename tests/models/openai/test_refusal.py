@@ -295,3 +295,56 @@ def test_a_header_goes_before_the_body_and_the_body_before_words() -> None:
 def test_whatever_is_said_is_a_number_that_can_be_waited(header: str, field: str, words: str) -> None:
     wait = asked_wait({"retry-after": header, "date": field}, {"retrydelay": field}, words)
     assert 0.0 <= wait < float("inf")
+
+
+def statuses(kind: str, words: str, **more: Any) -> list[int]:
+    """The statuses at which a refusal with these words is of a kind."""
+    return [status for status in range(400, 600) if getattr(Refusal(status, words, **more), kind)]
+
+
+def test_the_statuses_that_decide() -> None:
+    every = list(range(400, 600))
+    assert statuses("overflow", "words") == [413]
+    assert statuses("overflow", "maximum context length is 4096 tokens") == [400, 413, 422, 500]
+    assert statuses("overflow", "Request too large") == [400, 413, 422, 429]
+    assert statuses("overflow", "throttled: too many tokens") == [413]
+    assert statuses("overflow", "words", param="input_tokens") == every
+    assert statuses("loading", "the model is loading") == [400, 404, 425, 500, 502, 503]
+    assert statuses("money", "words") == [402]
+    assert statuses("money", "insufficient balance") == [status for status in every if status != 413]
+    assert statuses("money", "insufficient balance", wait_s=3.0) == [402]
+    assert statuses("money", "words", code=frozenset({"insufficient_quota"})) == every
+    passing = [408, 409, 425, 429, 498, 499, *(status for status in range(500, 600) if status != 501)]
+    assert statuses("passing", "words") == passing
+    assert statuses("passing", "the model is loading") == sorted({400, 404, *passing})
+    crowded = [status for status in every if status < 500 and status not in (402, 404, 413)]
+    assert statuses("passing", "rate limit reached") == crowded + passing[6:]
+
+
+def test_a_model_that_loads_is_asked_again_after_three_seconds() -> None:
+    loading = Refusal(503, "the model is loading").error("host", proven=False)
+    assert isinstance(loading, TransientError)
+    assert loading.wait_s == 3.0
+    told = Refusal(503, "the model is loading", wait_s=20.0).error("host", proven=False)
+    assert getattr(told, "wait_s", 0.0) == 20.0
+    assert getattr(Refusal(500, "words").error("host", proven=True), "wait_s", 1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "concerns_all"),
+    [
+        (401, "words", (True, True, True)),
+        (407, "words", (True, True, True)),
+        (403, "words", (True, True, False)),
+        (403, "flagged by moderation", (False, False, False)),
+        (404, "words", (True, False, False)),
+        (405, "words", (True, False, False)),
+        (400, "no such model", (True, False, False)),
+        (400, "words", (False, False, False)),
+    ],
+)
+def test_what_concerns_all_calls(status: int, words: str, concerns_all: tuple[bool, bool, bool]) -> None:
+    """Before an answer; where the server lists the model; after an answer."""
+    found = Refusal(status, words)
+    said = [found.error("h", proven=False), found.error("h", proven=False, listed=True), found.error("h", proven=True)]
+    assert tuple(getattr(error, "fatal", None) for error in said) == concerns_all

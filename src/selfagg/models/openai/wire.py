@@ -61,12 +61,10 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
     if stop is Stop.UNKNOWN and not (text or reasoning or message.get("tool_calls")):
         raise TransientError(f"the server sent an empty reply ({finish})")
     usage = read_usage(data.get("usage") or choice.get("usage"), text or reasoning)
-    logprobs = mapping(choice.get("logprobs")).get("content")
-    if isinstance(logprobs, list):
-        found = [mapping(token).get("logprob") for token in logprobs]
+    tokens, logprobs = mapping(choice.get("logprobs")).get("content"), None
+    if isinstance(tokens, list):
+        found = [mapping(token).get("logprob") for token in tokens]
         logprobs = tuple(float(one) for one in found if isinstance(one, int | float) and -_MOST <= one <= _MOST)
-    else:
-        logprobs = None
     return Reply(text, reasoning, stop, usage, logprobs, seconds=seconds, choice=choice if verbatim else None)
 
 
@@ -79,10 +77,10 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str]:
     """Return text and reasoning of a message: its content is null, a string, or typed parts."""
     content = message.get("content") or message.get("refusal")
     reasoning = plain(message.get("reasoning")) or plain(message.get("reasoning_content"))
-    if not isinstance(content, list):
-        return plain(content), reasoning
-    thoughts = [mapping(part).get("thinking") for part in content if mapping(part).get("type") == "thinking"]
-    return _joined(content), reasoning or "".join(map(_joined, thoughts))
+    if isinstance(content, list) and not reasoning:
+        parts = map(mapping, content)
+        reasoning = "".join(_joined(part.get("thinking")) for part in parts if part.get("type") == "thinking")
+    return _joined(content), reasoning
 
 
 def _joined(content: object) -> str:
