@@ -120,7 +120,7 @@ class Limiter(Generic[S]):
             self._taken_at = max(self._taken_at or 0.0, pace.flights[flight])
             self._trouble_since = None
             pace.answered(flight)
-            self._wait_is_over()
+            self._tell(None, None)
             if refused:
                 raise refused
             return result
@@ -168,7 +168,7 @@ class Limiter(Generic[S]):
     def _gone(self, error: TransientError, words: str, wait_s: float) -> ModelError:
         """Give up all calls that wait; the next call begins with new patience."""
         self._trouble_since = None
-        self._wait_is_over()
+        self._tell(None, None)
         gone = error.busy or error.unreachable
         for _, turn in self._line.waiting:
             if not turn.done():
@@ -234,18 +234,15 @@ class Limiter(Generic[S]):
         opens = [server.pace.opens_at for server in self.servers if not server.pace.full]
         line.timer = asyncio.get_running_loop().call_at(min(opens, default=now + LOOK_S), self._dispatch)
         closed_until = min(server.pace.closed_until for server in self.servers)
-        if closed_until - now >= TELL_S and closed_until != self._told_until:
-            self._told_until = closed_until
-            self._tell(f"waiting {seconds(closed_until - now)}: {self._last_error()}")
+        if closed_until - now >= TELL_S:
+            self._tell(closed_until, f"waiting {seconds(closed_until - now)}: {self._last_error()}")
 
-    def _wait_is_over(self) -> None:
-        if self._told_until is not None:
-            self._told_until = None
-            self._tell(None)
-
-    def _tell(self, why: str | None) -> None:
-        for listener in list(self.listeners):
-            listener.waiting(why)
+    def _tell(self, until: float | None, why: str | None) -> None:
+        """Tell listeners once of a wait until a time, and once that it is over."""
+        if until != self._told_until:
+            self._told_until = until
+            for listener in list(self.listeners):
+                listener.waiting(why)
 
 
 def seconds(duration: float) -> str:

@@ -348,3 +348,19 @@ def test_what_concerns_all_calls(status: int, words: str, concerns_all: tuple[bo
     found = Refusal(status, words)
     said = [found.error("h", proven=False), found.error("h", proven=False, listed=True), found.error("h", proven=True)]
     assert tuple(getattr(error, "fatal", None) for error in said) == concerns_all
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ({"message": "it exceeds", "n_ctx": 4096, "n_prompt_tokens": 6031}, (4096, 6031, None)),
+        ({"message": "request (6031 tokens) exceeds it", "n_ctx": 4096}, (4096, 6031, 6031)),
+        ({"message": "maximum context length is 4097 tokens. However, you requested 4226"}, (4097, None, 4226)),
+        ({"message": "prompt is too long: 210000 tokens > 200000 maximum"}, (200000, 210000, None)),
+        ({"message": "current length is 9000, while limit is 8,192"}, (8192, None, 9000)),
+        ({"message": "at most 100 tokens allowed: 99"}, (None, None, None)),  # no context is as small
+    ],
+)
+def test_the_tokens_that_a_refusal_names(said: dict[str, Any], numbers: tuple[int | None, ...]) -> None:
+    found = refusal(400, json.dumps({"error": said}))
+    assert (found.limit, found.prompt_tokens, found.requested_tokens) == numbers
