@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal, asked_wait, refusal, tidy, wait_in_words
+from selfagg.models.openai.refusal import (
+    LONGEST_MESSAGE,
+    Refusal,
+    asked_wait,
+    error_status,
+    refusal,
+    tidy,
+    wait_in_words,
+    without_keys,
+)
 from selfagg.models.pace import TransientError
 
 OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
@@ -364,3 +373,60 @@ def test_what_concerns_all_calls(status: int, words: str, concerns_all: tuple[bo
 def test_the_tokens_that_a_refusal_names(said: dict[str, Any], numbers: tuple[int | None, ...]) -> None:
     found = refusal(400, json.dumps({"error": said}))
     assert (found.limit, found.prompt_tokens, found.requested_tokens) == numbers
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"error": {"code": 503}}, 503),
+        ({"error": {"code": "429", "status": 400}}, 429),
+        ({"error": {"status": "404"}}, 404),
+        ({"error": {"message": "no code"}, "code": 500}, 500),
+        ({"error": {"code": 200}}, 502),
+        ({"error": {"code": "4290"}}, 502),
+        ({"error": "words"}, 502),
+        ({"errors": ["words"]}, 502),
+        ({"object": "error", "code": 400}, 400),
+        ({"object": "list", "code": 400}, None),
+        ({"object": "chat.completion", "error": None}, None),
+        ({"error": "beside an answer", "choices": [{}]}, None),
+        ([{"error": {"code": 429}}], 429),
+        ([{"error": {"code": 429}}, {}], None),
+        ([], None),
+        ("error", None),
+        (None, None),
+        ({"base_resp": {"status_code": 1002}}, 429),
+        ({"base_resp": {"status_code": 1}}, 502),
+        ({"base_resp": {"status_code": [1]}}, 502),
+        ({"base_resp": {"status_code": 0}}, None),
+    ],
+)
+def test_the_status_that_an_answer_of_200_should_have_had(answer: object, status: int | None) -> None:
+    assert error_status(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "param"),
+    [
+        ({"message": "no", "param": "seed"}, "no", "seed"),
+        ({"message": "no", "param": "seed is not known"}, "no: seed is not known", "seed is not known"),
+        ({"message": "no", "parameter": "top_p", "other": "not told"}, "no", "top_p"),
+        ({"message": "no", "code": "some words of a code"}, "no", ""),
+    ],
+)
+def test_the_parameter_that_is_complained_of(said: dict[str, str], message: str, param: str) -> None:
+    found = refusal(400, json.dumps({"error": said}))
+    assert (found.message, found.param) == (message, param)
+
+
+def test_numbers_and_long_words() -> None:
+    assert Refusal(400, "at most 4,096 tokens, not 5_000; gpt-4 v1.5 3.5 7B is 12").integers() == [4096, 5000, 12]
+    long = Refusal(400, "x" * (LONGEST_MESSAGE + 1))
+    assert long.message == "x" * (LONGEST_MESSAGE - 3) + "..."
+    assert long.words == "x" * (LONGEST_MESSAGE + 1)
+    assert Refusal(400, "x" * LONGEST_MESSAGE).message == "x" * LONGEST_MESSAGE
+    assert refusal(400, '\ufeff \t\r\n{"message": "after space"}').message == "after space"
+    assert (
+        without_keys("the word is open-sesame, sk-12345678 is a key", ["open-sesame"])
+        == "the word is ***, *** is a key"
+    )

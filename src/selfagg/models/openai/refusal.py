@@ -187,7 +187,7 @@ _WAITS = (
     *("retrydelay", "retry_delay", "estimated_time"),
     *("retry_after", "retryafter", "retry_after_seconds", "retry_after_ms"),
 )
-_MINIMAX: Final = {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}
+_MINIMAX: Final = {"1002": 429, "1004": 401, "1008": 402, "1039": 429, "2013": 400, "2049": 401}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KEY_LIKE = re.compile(r"\b(sk|pk|key|gsk|hf|nvapi|xai)[-_][\w*.-]{8,}|\bAIza[\w-]{20,}")
 _TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL)
@@ -263,7 +263,7 @@ def error_status(answer: object) -> int | None:
         return None
     told = answer.get("base_resp")
     if isinstance(told, Mapping) and told.get("status_code"):
-        return _MINIMAX.get(told["status_code"], 502)
+        return _MINIMAX.get(str(told["status_code"]), 502)
     error = answer.get("error") or answer.get("errors") or (answer.get("object") == "error" and answer)
     if not error:
         return None
