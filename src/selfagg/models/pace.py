@@ -50,22 +50,15 @@ class TransientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The number of tries of a call and the time that they may take.
+    """The number of tries of a call and the time, in seconds, that they may take."""
 
-    Attributes:
-        tries: Most tries of one call while the server answers others, or before it has answered any. Refusals for
-            pace (429, 503, 529, a named wait) are not counted.
-        first_s: Longest pause after a first failure. It doubles with each further one, up to
-        longest_s: this many seconds.
-        patience_s: Seconds without any answer, and with no call at work, after which the server is given up.
-        overall_s: No try of a call begins later than this after its first one. Infinite by default.
-    """
-
+    # Of one call while the server answers others, or before it has answered any; refusals for pace (429, 503, 529, a
+    # named wait) are not counted.
     tries: int = 6
-    first_s: float = 1.0
+    first_s: float = 1.0  # longest pause after a first failure; it doubles with each further one, up to longest_s
     longest_s: float = 30.0
-    patience_s: float = 300.0
-    overall_s: float = math.inf
+    patience_s: float = 300.0  # without any answer, and with no call at work: the server is given up
+    overall_s: float = math.inf  # from a call's first try: no other one begins later
 
     def backoff(self, failures: int, *, at_least_s: float = 0.0) -> float:
         """Return the seconds to wait after so many failures in a row: half fixed, half drawn."""
