@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from selfagg.evaluation.replay import Replay, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
-    from selfagg.models import Access, Model, connect
-    from selfagg.models.available import available_models
+    from selfagg.models import Access, Model, available_models, connect
     from selfagg.models.base import AlwaysOpen
     from selfagg.progress_bar import ProgressBar
     from selfagg.prompts import aggregation, first
@@ -51,7 +50,7 @@ _MODULES = {
     "evaluation.evaluate": "EvaluatedQuestion Evaluation aevaluate evaluate",
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
-    "models": "Access Model connect",
+    "models": "Access Model available_models connect",
     "evaluation.advise": "Advice advise",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
@@ -59,7 +58,6 @@ _MODULES = {
     "evaluation.compare": "Compared acompare compare",
     "evaluation.estimate": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
-    "models.available": "available_models",
     "progress_bar": "ProgressBar",
     "evaluation.records": "analyze merge plot report",
     "evaluation.replay": "Replay replay",

@@ -26,8 +26,7 @@ from selfagg.cli.options import CodeOptions, MethodChoice, ModelChoice
 from selfagg.cli.work import Stopped, command_line, opened_model, prepare_code, run_opened
 from selfagg.errors import UsageError
 from selfagg.methods import method_named
-from selfagg.models import Access, connect
-from selfagg.models.available import available_models
+from selfagg.models import Access, available_models, connect
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.engine import Settings
 from selfagg.server.settings import RequestDefaults, ServeSettings

@@ -18,7 +18,7 @@ from selfagg._internal.blocking import heard_by
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model
-from selfagg.models.openai.network import allow_many_connections
+from selfagg.models.openai.client import allow_many_connections
 from selfagg.models.pace import RetryPolicy
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
