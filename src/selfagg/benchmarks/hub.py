@@ -15,11 +15,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from selfagg.benchmarks.base import HubSource
-from selfagg.benchmarks.data_files import data_files
+from selfagg.benchmarks.data_files import DataRow, data_files, read_rows
 from selfagg.errors import UsageError
 
-TIMEOUT = 10
-"""Seconds that the hub may take to answer at all."""
+TIMEOUT = 10  # seconds that a server may take to answer at all
 
 PAPER = Path("paper")
 """The value of ``--data`` that stands for the authors' files."""
@@ -30,6 +29,11 @@ HELD = ("aime25", "hmmt25", "rg-games", "rg-cognition", "supergpqa")
 COMMIT = "7a201268b71d0cbee20b9f93b00b62d5d5446e28"
 ARCHIVE = f"https://codeload.github.com/HyperPotatoNeo/RSA/tar.gz/{COMMIT}"
 _MOST_BYTES = 1 << 30
+
+
+def benchmark_rows(name: str, hub: HubSource, data: Path | None) -> list[DataRow]:
+    """Return all rows of a benchmark's files; see `benchmark_files`."""
+    return [row for path in benchmark_files(name, hub, data) for row in read_rows(path)]
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:

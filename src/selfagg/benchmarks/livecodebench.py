@@ -44,12 +44,8 @@ def _load(name: str, size: int, hub: HubSource, selection: Selection) -> list[Qu
     given = {path.name for path in paths} & set(_FILES)
     if given and given != set(hub.files):  # files with the hub's names would make another set of the same name
         raise UsageError(f"{name} is {', '.join(hub.files)} together; found: {', '.join(sorted(given))}")
-    places, questions = [], []
-    for path in paths:
-        for row, start, length in _rows(path):
-            places.append(row.place)
-            questions.append(_question(row, path, start, length))
-    return choose(unique(questions, places), selection, default=size, source=name)
+    found = ((_question(row, path, *place), row.place) for path in paths for row, *place in _rows(path))
+    return choose(unique(found), selection, default=size, source=name)
 
 
 def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
