@@ -307,7 +307,7 @@ def _loaded(text: str) -> Any:
     """
     value = json.loads(text)
     if text.count("{") + text.count("[") > _DEEPEST:
-        level = [[value]]  # lists and objects of one depth; without recursion of its own
+        level: list[Any] = [[value]]  # lists and objects of one depth; without recursion of its own
         for _ in range(_DEEPEST + 1):
             inside = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
             level = [one for one in inside if isinstance(one, dict | list)]

@@ -35,7 +35,7 @@ _CLOSINGS: Mapping[Kind, str] = {
     "choice": "\n\nThink step by step and output the final correct option letter within",
     "reasoning_gym": " Let's think step by step and output the final answer between",
 }
-"""How the sentence that asks for the answer's form in the authors' files begins."""
+"""The start of the sentence that asks for the answer's form in the authors' files."""
 
 
 def load_file(path: Path, selection: Selection) -> list[Question]:

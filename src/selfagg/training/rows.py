@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
-BATCH = 256
-"""Rows that are held in memory while a file is written."""
-
+BATCH = 256  # rows that are held in memory while a file is written
 _INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
 
 
