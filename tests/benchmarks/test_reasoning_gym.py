@@ -12,7 +12,7 @@ import pytest
 from selfagg.benchmarks import load_questions
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.given import selected_set
-from selfagg.benchmarks.reasoning_gym import task_names, versions
+from selfagg.benchmarks.reasoning_gym import task_names
 from selfagg.benchmarks.validate import validate
 from selfagg.errors import UsageError
 
@@ -96,10 +96,6 @@ def test_what_cannot_be_made_is_refused(source: str, options: dict[str, object],
     message = refusal(source, **options)
     assert complaint in message
     assert "\n" not in message
-
-
-def test_the_version_is_known() -> None:
-    assert versions()["reasoning-gym"].startswith("0.")
 
 
 def failures(names: str, size: int) -> list[tuple[str, float | None, str]]:

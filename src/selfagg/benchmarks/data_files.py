@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 import math
-import re
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,14 +18,9 @@ from typing import Any
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
-_MOST_BYTES = 1 << 30
-"""Most that one file may unpack to."""
-
+_MOST_BYTES = 1 << 30  # that one file may unpack to
 _MOST_ROWS = 50_000_000
-_DEEPEST = 100
-"""Lists and objects within each other; what is deeper cannot be counted on to be written again."""
-
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_DEEPEST = 100  # lists and objects within each other: what is deeper cannot be counted on to be written again
 _KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
@@ -181,9 +175,9 @@ def stem(path: Path) -> str:
     return Path(path.name[:-3] if path.name.lower().endswith(".gz") else path.name).stem
 
 
-def parsed_object(text: str, place: str) -> Mapping[str, Any]:
-    """Return the object that a JSON text holds; raise `UsageError` for all else."""
-    return _object(_parsed(text, place), place)
+def json_row(place: str, number: int, text: str) -> DataRow:
+    """Return the row that is written as a JSON object; raise `UsageError` for all else."""
+    return _row(place, number, _parsed(text, place))
 
 
 def _form(path: Path) -> str:
@@ -213,8 +207,7 @@ def _lines(path: Path) -> Iterator[str]:
 def _json_lines(path: Path) -> Iterator[DataRow]:
     for number, line in enumerate(_lines(path)):
         if line.strip():
-            place = f"{path.name}, line {number + 1}"
-            yield DataRow(place, number, parsed_object(line.rstrip("\r\n"), place))
+            yield json_row(f"{path.name}, line {number + 1}", number, line.rstrip("\r\n"))
 
 
 def _json_list(path: Path) -> Iterator[DataRow]:
@@ -223,8 +216,7 @@ def _json_list(path: Path) -> Iterator[DataRow]:
     if not isinstance(content, list):
         raise UsageError(f"{path.name} must hold a list of objects, not {_kind_of(content)}")
     for number, item in enumerate(content):
-        place = f"{path.name}, item {number + 1}"
-        yield DataRow(place, number, _object(item, place))
+        yield _row(f"{path.name}, item {number + 1}", number, item)
 
 
 def _table(path: Path) -> Iterator[DataRow]:
@@ -301,10 +293,7 @@ def _parsed(text: str, place: str) -> Any:
 
 
 def _loaded(text: str) -> Any:
-    """Return the value of a JSON text, NaN too, since a column that nobody reads may hold it.
-
-    Raise `ValueError` for half a surrogate pair too, `RecursionError` if it is nested too deeply.
-    """
+    """Return the value of a JSON text, NaN too: a column that nobody reads may hold it."""
     value = json.loads(text)
     if text.count("{") + text.count("[") > _DEEPEST:
         level: list[Any] = [[value]]  # lists and objects of one depth; without recursion of its own
@@ -313,7 +302,7 @@ def _loaded(text: str) -> Any:
             level = [one for one in inside if isinstance(one, dict | list)]
         if level:
             raise RecursionError("nested too deeply")
-    if _SURROGATE.search(text):
+    if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -321,10 +310,10 @@ def _loaded(text: str) -> Any:
     return value
 
 
-def _object(value: object, place: str) -> Mapping[str, Any]:
+def _row(place: str, number: int, value: object) -> DataRow:
     if not isinstance(value, dict):
         raise UsageError(f"{place}: each row must be an object with named columns, not {_kind_of(value)}")
-    return value
+    return DataRow(place, number, value)
 
 
 def _kind_of(value: object) -> str:

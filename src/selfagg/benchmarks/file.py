@@ -69,8 +69,7 @@ def question_of_row(row: DataRow, *, name: str) -> Question:
         return recorded_question(row, name=name)
     if is_verl(row):
         return verl_question(row, name=name)
-    text, kind = row.text("question"), _kind(row, "text")
-    gold = row.answer("answer") if row.has("answer") else None
+    text, kind, gold = row.text("question"), _kind(row, "text"), _given(row, "answer")
     if gold is not None and not gold.strip():
         raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known")
     if kind == "choice" and row.has("choices") and not row.has("options"):
@@ -93,14 +92,18 @@ def question_of_row(row: DataRow, *, name: str) -> Question:
     # None: the kind's own instruction; empty text: none, as the question has one.
     instruction = row.values.get("instruction")
     return Question(
-        id=row.answer("id") if row.has("id") else f"{name}-{row.number + 1}",
+        id=_given(row, "id") or f"{name}-{row.number + 1}",
         text=text,
         kind=kind,
         gold=gold,
         instruction=instruction if instruction in (None, "") else row.text("instruction"),
         data=data,
-        group=row.answer("group") if row.has("group") else "",
+        group=_given(row, "group") or "",
     )
+
+
+def _given(row: DataRow, column: str) -> str | None:
+    return row.answer(column) if row.has(column) else None
 
 
 def _kind(row: DataRow, default: Kind) -> Kind:
@@ -210,13 +213,13 @@ def is_recorded(row: DataRow) -> bool:
 def recorded_question(row: DataRow, *, name: str) -> Question:
     """Return the question of a row without its text, named by ``id``, by model, set and index, or ``NAME-NUMBER``."""
     named = [row.answer(column) for column in ("model", "set", "index") if row.has(column)]
-    own = row.answer("id") if row.has("id") else " ".join(named) or f"{name}-{row.number + 1}"
+    own = _given(row, "id") or " ".join(named) or f"{name}-{row.number + 1}"
     return Question(
         id=own,
         text=f"Question {own}, whose text is not in the file of recorded answers.",
         kind=_kind(row, "math"),
-        gold=row.answer("gold") if row.has("gold") else None,
-        group=row.answer("group") if row.has("group") else " ".join(named[:2]),
+        gold=_given(row, "gold"),
+        group=_given(row, "group") or " ".join(named[:2]),
     )
 
 

@@ -33,8 +33,7 @@ Entry = dict[str, Any]
 
 _SEEDS = 2**32
 _OWN_OPTIONS = {"size": "--size", "seed": "--data-seed"}
-_LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
-"""The names that Pydantic gives to a text where a list is wanted."""
+_LIST_WANTED = ("list_type", "tuple_type", "sequence_str")  # what Pydantic calls a text where a list is wanted
 
 
 def task_names() -> list[str]:

@@ -23,8 +23,7 @@ TIMEOUT = 10  # seconds that a server may take to answer at all
 PAPER = Path("paper")
 """The value of ``--data`` that stands for the authors' files."""
 
-HELD = ("aime25", "hmmt25", "rg-games", "rg-cognition", "supergpqa")
-"""The benchmarks whose questions the authors' repository holds, each in ``data/NAME`` (with ``_``)."""
+HELD = ("aime25", "hmmt25", "rg-games", "rg-cognition", "supergpqa")  # in the authors' repository, in data/NAME
 
 COMMIT = "7a201268b71d0cbee20b9f93b00b62d5d5446e28"
 ARCHIVE = f"https://codeload.github.com/HyperPotatoNeo/RSA/tar.gz/{COMMIT}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
-from selfagg.benchmarks.data_files import DataRow, parsed_object, unique
+from selfagg.benchmarks.data_files import DataRow, json_row, unique
 from selfagg.benchmarks.hub import benchmark_files
 from selfagg.errors import UsageError
 from selfagg.types import Question
@@ -54,9 +54,8 @@ def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file):
-                place = f"{path.name}, line {number + 1}"
                 if line.strip():
-                    yield DataRow(place, number, parsed_object(line.decode(), place)), start, len(line)
+                    yield json_row(f"{path.name}, line {number + 1}", number, line.decode()), start, len(line)
                 start += len(line)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -21,8 +21,7 @@ from selfagg.scoring import workers
 from selfagg.types import Question
 
 DEFAULT_SIZE = 100
-SEED_STRIDE = 1_000_000
-"""Distance between the seeds of two data seeds, and twice that between questions and worked examples."""
+SEED_STRIDE = 1_000_000  # between the seeds of two data seeds; half of it between questions and worked examples
 
 GAME_TASKS = (
     *("boxnet", "countdown", "emoji_mystery", "futoshiki", "kakurasu", "knight_swap", "mahjong_puzzle", "maze"),
@@ -32,13 +31,6 @@ COGNITION_TASKS = (
     *("arc_1d", "arc_agi", "color_cube_rotation", "figlet_font", "modulo_grid", "needle_haystack"),
     *("number_sequence", "rectangle_count", "rubiks_cube"),
 )
-
-
-def versions() -> dict[str, str]:
-    """Return the version of the installed library: questions and scores depend on it, so a record names it."""
-    from importlib.metadata import version
-
-    return {"reasoning-gym": version("reasoning-gym")}
 
 
 def task_names() -> list[str]:
