@@ -17,6 +17,7 @@ def file_of(tmp_path: Path, *rows: dict[str, object]) -> str:
     return str(path)
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_examples_of_a_task_are_right_and_none_of_the_questions() -> None:
     questions = load_questions("reasoning_gym:coin_flip,chain_sum", size=60, examples=2)
     texts = {q.text for q in questions}
@@ -29,6 +30,7 @@ def test_examples_of_a_task_are_right_and_none_of_the_questions() -> None:
     assert questions[1].examples == questions[3].examples
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_what_solves_one_example_is_wrong_for_another() -> None:
     first, second = load_questions("reasoning_gym:chain_sum", size=1, examples=2)[0].examples
     assert (first.wrong, second.wrong) == (second.right, first.right)
@@ -36,6 +38,7 @@ def test_what_solves_one_example_is_wrong_for_another() -> None:
     assert alone.wrong == ""
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_a_sum_is_worked_out() -> None:
     [question] = load_questions("reasoning_gym:chain_sum", size=1, examples=1, settings={"min_terms": "3"})
     [example] = question.examples
@@ -45,6 +48,7 @@ def test_a_sum_is_worked_out() -> None:
     assert example.right.endswith(f"<answer>{line.rstrip('.').rsplit(' = ')[-1]}</answer>")
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_other_data_seeds_have_other_examples() -> None:
     one, other = (load_questions("reasoning_gym:chain_sum", size=1, examples=1, data_seed=s)[0] for s in (0, 1))
     assert one.examples != other.examples
@@ -64,6 +68,7 @@ def test_examples_of_a_file_are_its_last_rows_and_are_not_asked(tmp_path: Path) 
         load_questions(file_of(tmp_path, *rows), examples=5)
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_questions_without_a_solution_are_no_examples(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="q-2 has no worked solution"):
         load_questions(file_of(tmp_path, {"question": "1 + 1?", "answer": 2}, {"question": "Who knows?"}), examples=1)
@@ -71,6 +76,7 @@ def test_questions_without_a_solution_are_no_examples(tmp_path: Path) -> None:
         load_questions("reasoning_gym:rush_hour", size=1, examples=1)
 
 
+@pytest.mark.usefixtures("gym_here")
 def test_examples_change_nothing_about_the_questions() -> None:
     def bare(question: Question) -> tuple[str, str, str | None]:
         return question.id, question.text, question.gold

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from selfagg.benchmarks import hub, load_questions
-from selfagg.benchmarks.supergpqa import paper_ids
 from selfagg.errors import UsageError
 
 CLOSINGS = {
@@ -126,25 +125,3 @@ def test_an_instruction_that_no_file_has_cannot_be_kept(tmp_path: Path) -> None:
     file.write_text('{"question": "1 + 1?", "answer": "2", "kind": "math"}')
     with pytest.raises(UsageError, match="question q-1 comes without an instruction that could be kept"):
         load_questions(str(file), instruction="file")
-
-
-def test_the_papers_supergpqa_questions_come_first_and_in_its_order(tmp_path: Path) -> None:
-    names = list(paper_ids())
-    assert (len(names), {len(name) for name in names}) == (1000, {32})
-    file = tmp_path / "supergpqa.jsonl"
-    rows = [row("m-a-p/SuperGPQA", n, uuid=name) for n, name in enumerate([*names[:1:-1], *"xyz"])]
-    file.write_text("\n".join(map(json.dumps, rows)))
-    assert [question.id for question in load_questions("supergpqa", data=file, size=998)] == names[2:]
-    everything = load_questions("supergpqa", data=file, size="all")
-    assert {question.id for question in everything[998:]} == {*"xyz"}
-
-
-def test_the_papers_training_set_is_whole_prompts_of_both_kinds(tmp_path: Path) -> None:
-    rows = [row("DeepScaleR", 1), row("reasoning_gym", 2, **GYM), row("DeepScaleR", 1)]
-    file = tmp_path / "train.jsonl"
-    file.write_text("\n".join(map(json.dumps, rows)))
-    found = load_questions("paper-training", data=file)
-    assert [(question.id, question.kind, question.instruction) for question in found] == [
-        ("paper-training-1", "math", ""), ("paper-training-2", "reasoning_gym", ""), ("paper-training-3", "math", ""),
-    ]  # fmt: skip
-    assert found[1].text.endswith("tags.")
