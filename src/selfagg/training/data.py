@@ -40,13 +40,10 @@ from selfagg.types import Member, Message
 T = TypeVar("T")
 
 CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
-NO_MODEL = "none"
-"""The model's name in the record of a set for which none was asked."""
+NO_MODEL = "none"  # the name in the record of a set for which no model was asked
 
 Watching = Callable[[int], Callback]
 """A function that returns the callback of a round of sampling, for the number of problems sampled by its end."""
-
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ async def make_set(
 
     Args:
         folder: A new folder, or one that holds an unfinished set of this plan.
-        plan: The plan; its model is the name of ``model``.
+        plan: All that decides the set; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
         concurrency: Most calls at once; None: what the model serves.
         reused: A record whose samples for the same problems serve here too; None: none.
@@ -209,7 +206,7 @@ class _Assembly:
     def __init__(self, record: Record, plan: DataPlan, model: Model | None) -> None:
         self.record, self.plan, self.model = record, plan, model  # without a model, tokens are estimated
         self.questions, self.recipe, self.seed = plan.problems.questions, plan.recipe, plan.settings.seed
-        self.plain: dict[int, _SetPrompt] = {}
+        self.plain: dict[int, _SetPrompt] = {}  # by the problem's place, as the next two
         self.test: dict[int, _SetPrompt] = {}
         self.drawn: dict[int, list[_SetPrompt]] = {}
         self.counts: Counter[str] = Counter()
@@ -230,10 +227,8 @@ class _Assembly:
                 f"no problem is left to train on: the prompts of all {len(parts.train)} are longer than {self._bound()}"
             )
         if share > 0 and mixture(plain, plain * self.recipe.draws, share)[1] == 0:
-            raise UsageError(
-                f"fraction = {share} of {plain:,} problems is less than one aggregation prompt (0: plain problems "
-                "alone)"
-            )
+            less = f"fraction = {share} of {plain:,} problems is less than one aggregation prompt"
+            raise UsageError(f"{less} (0: plain problems alone)")
         self._order = [*self.plain]
         address_random(self.seed, "training data", "order").shuffle(self._order)
 
@@ -329,10 +324,8 @@ class _Assembly:
             "aggregation_too_long": f"draws were longer than {self._bound()}",
         }
         said = ", ".join(f"{self.counts[name]:,} {reason}" for name, reason in reasons.items() if self.counts[name])
-        errors = self.record.query(
-            "SELECT error FROM generations WHERE error IS NOT NULL ORDER BY started DESC LIMIT 1"
-        )
-        last = f"; the last call that failed: {errors[0][0]}" if errors else ""
+        failed = "SELECT error FROM generations WHERE error IS NOT NULL ORDER BY started DESC LIMIT 1"
+        last = "".join(f"; the last call that failed: {error}" for (error,) in self.record.query(failed))
         return f"no aggregation prompt is left of {len(self.plain):,} problems: {said}{last}"
 
     def rows(self, file: Split, prompts: Iterable[_SetPrompt]) -> Iterator[TrainingRow]:
@@ -346,14 +339,14 @@ class _Assembly:
                 shown = [members[i] for i in prompt.members]
                 messages = aggregation(question, shown).messages([self._view(member) for member in shown])
             yield TrainingRow(
-                data_source=f"selfagg/{self.plan.problems.origins[prompt.position]}",
-                prompt=messages,
-                ability=question.kind,
-                ground_truth=question.gold or "",
-                index=index,
-                split=file,
-                id=question.id,
-                question=question_body(question),
+                f"selfagg/{self.plan.problems.origins[prompt.position]}",
+                messages,
+                question.kind,
+                question.gold or "",
+                index,
+                file,
+                question.id,
+                question_body(question),
                 aggregation=bool(prompt.members),
                 k=len(prompt.members),
                 c=prompt.c,
@@ -384,10 +377,7 @@ class _Assembly:
                 "dropped_too_long": counts["aggregation_too_long"],
                 "left_over": sum(map(len, self.drawn.values())) - len(drawn),
             },
-            "shortened": {
-                "prompts": sum(prompt.cut > 0 for prompt in drawn),
-                "candidates": sum(prompt.cut for prompt in drawn),
-            },
+            "shortened": {"prompts": sum(one.cut > 0 for one in drawn), "candidates": sum(one.cut for one in drawn)},
             "prompt_tokens": {
                 "counted": self.model is not None,
                 "plain": _lengths(plain),
@@ -399,8 +389,8 @@ class _Assembly:
 async def _each(places: Sequence[int], work: Callable[[int], Awaitable[T | None]]) -> dict[int, T]:
     """Do the work for every place, for 64 at once; return the results, but for those that are None or empty."""
     found: dict[int, T] = {}
-    for start in range(0, len(places), _AT_ONCE):
-        batch = places[start : start + _AT_ONCE]
+    for start in range(0, len(places), 64):
+        batch = places[start : start + 64]
         results = await asyncio.gather(*map(work, batch))
         found |= {place: result for place, result in zip(batch, results, strict=True) if result}
     return found
