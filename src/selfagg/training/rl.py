@@ -136,7 +136,7 @@ def train(
     """Train a model in place and save it as a folder; go on after a crash if called again.
 
     The same call continues from the last whole checkpoint and repeats, on the same machine, what the lost steps had
-    sampled and computed, bit by bit; with more ``settings.steps`` it goes on for longer. ``final`` is the trained model.
+    sampled and computed, bit by bit; with more ``settings.steps`` it goes on for longer. ``final``: the trained model.
 
     Args:
         model: In full precision. With ``settings.lora`` its own weights stay; the adapter is merged into what is saved.
