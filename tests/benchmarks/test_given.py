@@ -79,7 +79,9 @@ def test_a_file_is_named_without_its_folder_and_told_with_all_that_was_asked_for
 
 
 @pytest.mark.usefixtures("gym_here")
-def test_settings_and_seeds_are_told_in_their_order() -> None:
+def test_settings_and_seeds_are_told_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reasoning_gym:chain_sum").touch()  # is not what is meant
     asked = Selection(2, data_seed=1, settings={"min_terms": "3", "max_terms": "4"})
     found = selected_set("reasoning_gym:chain_sum", asked)
     assert found.source == "reasoning_gym:chain_sum, 2 questions, data seed 1, max_terms=4, min_terms=3"

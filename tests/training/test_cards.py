@@ -67,7 +67,10 @@ def line(step: int, **groups: Any) -> dict[str, Any]:
 
 
 GROUP = {"n": 8, "unscored": 0, "reward": 0.25, "length": 10.6, "cut": 0.125, "entropy": None}
-POPULATIONS = [{"t": 1, "accuracy": 0.5, "interval": [0.25, 0.75]}, {"t": 2, "accuracy": None, "interval": None}]
+POPULATIONS: list[dict[str, Any]] = [
+    {"t": 1, "accuracy": 0.5, "interval": [0.25, 0.75]},
+    {"t": 2, "accuracy": None, "interval": None},
+]
 
 
 def test_the_card_of_a_model_has_settings_curves_and_evaluations() -> None:
