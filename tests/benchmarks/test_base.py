@@ -109,7 +109,7 @@ def test_worked_examples_show_the_work_of_a_sum() -> None:
 
 def test_a_benchmark_says_no_more_than_it_must() -> None:
     plain = Benchmark("mine", "Mine", "text", 3, lambda selection: [])
-    assert (plain.hub, plain.note, plain.settings) == (None, "", ())
+    assert (plain.hub, plain.note, plain.settings, plain.paper) == (None, "", (), None)
     assert Selection() == Selection(None, None, 0, {}, 0, "own")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from selfagg.benchmarks import hub, load_questions
+from selfagg.benchmarks import benchmark, hub, load_questions
 from selfagg.errors import UsageError
 
 CLOSINGS = {
@@ -88,6 +88,12 @@ def test_what_cannot_be_fetched_is_said_and_nothing_is_kept(published: Path, tmp
     with pytest.raises(UsageError, match=r"files of aime25 can be had neither from file.* nor from the cache"):
         load_questions("aime25", data=hub.PAPER)
     assert not list((tmp_path / "cache").rglob("*.parquet"))
+
+
+def test_the_hub_stands_for_what_the_authors_read_from_it(published: Path) -> None:
+    assert hub.paper_data(benchmark("livecodebench"), hub.PAPER) is None
+    assert hub.paper_data(benchmark("humaneval"), None) is None
+    assert hub.paper_data(benchmark("humaneval"), Path("here")) == Path("here")
 
 
 def test_benchmarks_that_the_authors_do_not_publish(published: Path) -> None:

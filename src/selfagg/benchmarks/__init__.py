@@ -119,7 +119,7 @@ def load_selected(source: str, selection: Selection) -> list[Question]:
             _check_settings(source, selection, known=found.settings)
         if selection.examples and found.kind == "code":
             raise UsageError(f"{source} asks for programs, for which there are no worked examples")
-        questions = found.load(replace(selection, data=paper_data(source, selection.data)))
+        questions = found.load(replace(selection, data=paper_data(found, selection.data)))
     for question in questions if selection.instruction == "file" else ():
         if question.instruction is None:
             raise UsageError(f"{source}: question {question.id} comes without an instruction that could be kept")

@@ -92,7 +92,8 @@ def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
 
 def _benchmark(name: str, title: str, size: int, files: tuple[str, ...], note: str) -> Benchmark:
     hub = HubSource(_REPO, _REVISION, files)
-    return Benchmark(name, title, "code", size, partial(_load, name, size, hub), hub, f"{note}; {_REPO}")
+    load = partial(_load, name, size, hub)
+    return Benchmark(name, title, "code", size, load, hub, f"{note}; {_REPO}", paper="hub")
 
 
 RELEASE_V6 = _benchmark("livecodebench", "LiveCodeBench v6", 1055, _FILES, "Release v6, all problems of its six files")

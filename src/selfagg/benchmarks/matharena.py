@@ -37,6 +37,7 @@ AIME25, HMMT25 = (
         load=partial(_load, name, hub),
         hub=hub,
         note="CC BY-NC-SA 4.0; MathArena, https://matharena.ai",
+        paper="files",
     )
     for name, title, hub in (
         ("aime25", "AIME-25", HubSource("MathArena/aime_2025", "c94da77eb22bbd6439e62a323bec18493a421302", _FILES)),

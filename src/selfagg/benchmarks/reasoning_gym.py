@@ -109,6 +109,7 @@ GAMES, COGNITION = (
         load=partial(_load, name, tasks),
         note="Apache-2.0; Reasoning Gym, arXiv 2505.24760; generated unless --data names a file",
         settings=None,
+        paper="files",
     )
     for name, title, tasks in (
         ("rg-games", "Reasoning Gym Games", GAME_TASKS),

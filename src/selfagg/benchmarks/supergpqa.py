@@ -61,4 +61,5 @@ BENCHMARK = Benchmark(
     load=_load,
     hub=_HUB,
     note="ODC-BY; M-A-P, arXiv 2502.14739; the paper's 1000 of 26,529 by default",
+    paper="files",
 )
