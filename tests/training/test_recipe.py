@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import comb
 from typing import Any
 
@@ -65,6 +66,12 @@ def test_draws_are_uniform_in_set_and_order() -> None:
 def test_what_cannot_be_is_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         Recipe(**given)
+
+
+def test_the_recipe_is_the_papers_unless_another_is_asked_for() -> None:
+    paper = {"k": 4, "pool": 4, "draws": 1, "fraction": 0.5, "max_prompt_tokens": None, "held_out": 0}
+    assert asdict(Recipe()) == paper | {"all_right": "keep", "all_wrong": "keep", "too_long": "shorten"}
+    assert (Recipe(k=2).pool, Recipe(k=2, pool=6).pool) == (2, 6)
 
 
 def test_filters_go_by_the_right_ones() -> None:
