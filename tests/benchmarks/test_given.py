@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from selfagg.benchmarks import gym
 from selfagg.benchmarks.base import Selection
 from selfagg.benchmarks.given import QuestionSet, question_set, selected_set
 from selfagg.errors import UsageError
@@ -79,9 +80,13 @@ def test_a_file_is_named_without_its_folder_and_told_with_all_that_was_asked_for
 
 
 @pytest.mark.usefixtures("gym_here")
-def test_settings_and_seeds_are_told_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("reasoning_gym:chain_sum").touch()  # is not what is meant
+def test_more_names_of_tasks_than_a_path_may_have_letters() -> None:
+    source = f"reasoning_gym:{','.join(gym.task_names())}"
+    assert selected_set(source, Selection(size=2)).source == f"{source}, 2 questions"
+
+
+@pytest.mark.usefixtures("gym_here")
+def test_settings_and_seeds_are_told_in_their_order() -> None:
     asked = Selection(2, data_seed=1, settings={"min_terms": "3", "max_terms": "4"})
     found = selected_set("reasoning_gym:chain_sum", asked)
     assert found.source == "reasoning_gym:chain_sum, 2 questions, data seed 1, max_terms=4, min_terms=3"

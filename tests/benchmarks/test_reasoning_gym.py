@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from selfagg.benchmarks import gym, load_questions
-from selfagg.benchmarks.base import Selection
-from selfagg.benchmarks.given import selected_set
 from selfagg.benchmarks.reasoning_gym import COGNITION_TASKS, GAME_TASKS, entry_question, task_names
 from selfagg.benchmarks.validate import validate
 from selfagg.errors import UsageError
@@ -74,10 +72,8 @@ def test_what_the_process_refuses_is_told_in_full() -> None:
 
 
 @here
-def test_more_names_of_tasks_than_a_path_may_have_letters() -> None:
+def test_the_names_are_those_of_the_library() -> None:
     assert task_names() == gym.task_names()
-    source = f"reasoning_gym:{','.join(task_names())}"
-    assert selected_set(source, Selection(size=2)).source == f"{source}, 2 questions"
 
 
 def failures(names: str, size: int) -> list[tuple[str, float | None, str]]:
