@@ -65,7 +65,15 @@ TESTS = {
     "scoring/answers/*": "scoring/answers",
     "analysis/statistics": "analysis/test_statistics_by_hand.py analysis/test_statistics.py",
     "server/plan": "server/test_plan.py",
+    "benchmarks/base": "benchmarks/test_base.py",
+    "benchmarks/data_files": "benchmarks/test_data_files.py benchmarks/test_file.py",
+    "benchmarks/given": "benchmarks/test_given.py",
+    "benchmarks/gym": "benchmarks/test_gym.py",
+    "training/cards": "training/test_cards.py",
+    "training/problems": "training/test_problems.py",
+    "training/recipe": "training/test_recipe.py",
     "training/reward": "training/test_reward.py",
+    "training/run_folder": "training/test_run_folder.py",
 }
 """The tests under tests/ that look after each module, the fastest first."""
 

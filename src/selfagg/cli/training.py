@@ -66,7 +66,8 @@ def data(
         reuse: Another set's folder, or a record, whose samples for the same problems serve here too.
         as_json: Print one JSON object on stdout.
     """
-    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set, load_problems
+    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
+    from selfagg.training.problems import load_problems
 
     settings = preset_settings(None, settings, model.model)
     sizes = [None] if size is None else [size_read("--size", one.strip()) for one in size.split(",")]
