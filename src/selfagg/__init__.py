@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from selfagg.models import Access, Model, connect
     from selfagg.models.available import available_models
     from selfagg.models.base import AlwaysOpen
-    from selfagg.progress_bar import ProgressBar
+    from selfagg.progress import ProgressBar
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
     from selfagg.run.engine import Callback
@@ -60,7 +60,7 @@ _MODULES = {
     "evaluation.estimate": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
     "models.available": "available_models",
-    "progress_bar": "ProgressBar",
+    "progress": "ProgressBar",
     "evaluation.records": "analyze merge plot report",
     "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",
