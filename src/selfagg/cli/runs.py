@@ -135,7 +135,7 @@ def evaluate(
         workers: Number of workers (default: one a machine, at least two; one a GPU if the model runs in the worker).
         shard: Only every Nth question, from the Ith on (I/N): one job of N, each with its own --record; then merge.
     """
-    part = _part(shard)
+    part = shard_named(shard)
     if workers is not None and ray is None:
         raise UsageError("--workers needs --ray ADDRESS (local: on this machine)")
     check_amounts(workers=workers)
@@ -267,7 +267,7 @@ def _print_costs(costs: ExpectedCosts, note: str = "", *, as_json: bool) -> None
     print_result(costs.to_dict(), lambda found: costs_table(found, note), as_json=as_json)
 
 
-def _part(shard: str | None) -> tuple[int, int] | None:
+def shard_named(shard: str | None) -> tuple[int, int] | None:
     """Return the shard and the number of shards; raise UsageError if the text names none."""
     if shard is None:
         return None
