@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from selfagg.methods import RSA, Method
     from selfagg.models import Access, Model, available_models, connect
     from selfagg.models.base import AlwaysOpen
-    from selfagg.progress_bar import ProgressBar
+    from selfagg.progress import ProgressBar
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
     from selfagg.run.engine import Callback
@@ -58,7 +58,7 @@ _MODULES = {
     "evaluation.compare": "Compared acompare compare",
     "evaluation.estimate": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
-    "progress_bar": "ProgressBar",
+    "progress": "ProgressBar",
     "evaluation.records": "analyze merge plot report",
     "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",

@@ -17,7 +17,7 @@ from selfagg.cluster import Job, RunSplit, connected
 from selfagg.methods import Method
 from selfagg.models import Access
 from selfagg.models.openai.address import NO_KEY, read_header, read_key
-from selfagg.progress_bar import ProgressBar
+from selfagg.progress import ProgressBar
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings

@@ -14,10 +14,9 @@ from rich.text import Text
 
 from selfagg.analysis.labels import PanelName
 from selfagg.cli import work
-from selfagg.cli.comparison_table import advice_table, shadow_table
 from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions
-from selfagg.cli.tables import analysis_tables, percent, summary_table
+from selfagg.cli.tables import advice_table, analysis_tables, percent, shadow_table, summary_table
 from selfagg.evaluation.advise import advise as search
 from selfagg.evaluation.records import analyze as analyzed
 from selfagg.evaluation.records import merge as merged
@@ -55,7 +54,6 @@ def analyze(
         answer: sample: a member of the last population. majority: its vote.
         n: Fewer members.
         t: Fewer populations.
-        as_json: Print one JSON object on stdout.
     """
     found = analyzed(record, stop=stop, copy=copy or None, answer=answer, n=n, t=t).to_dict()
     if found["shadow"] and not as_json:
@@ -85,7 +83,6 @@ def advise(
         depth: Most populations one after the other.
         loss: Points of accuracy to give up (1 where nothing is asked).
         plot: Draw accuracy against calls and tokens into this PNG, SVG or PDF file.
-        as_json: Print one JSON object on stdout.
     """
     advice = search(record, calls=calls, depth=depth, loss=loss)
     if plot:
@@ -158,7 +155,6 @@ def replay(
         t: Fewer populations.
         out: Keep the replay as a record of its own.
         scorer: A scorer that a package registers (default: by the question's kind).
-        as_json: Print one JSON object on stdout.
     """
     with opened_record(record) as source:
         work.prepare_code(code, list(source.questions()), Console(stderr=True))
