@@ -27,7 +27,7 @@ from waiting import until
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
-from selfagg.server import background
+from selfagg.server import kept_responses
 from selfagg.server.settings import ServeSettings
 
 SMALL: Any = {"rsa": {"n": 2, "k": 2, "t": 2}}
@@ -60,7 +60,7 @@ async def test_the_client_is_answered_at_once_and_polls() -> None:
         )
         assert (told.status, told.background, told.output) == ("queued", True, [])
         done = await polled(asking, told.id)
-        await until(lambda: service.admission.open == 0 and service.background.open == 0)
+        await until(lambda: service.open_requests == 0 and service.background.open == 0)
         metrics = service.metrics.text().decode()
     assert (done.status, done.output_text, done.metadata) == ("completed", "four", {"a": "b"})
     assert done.usage.selfagg["calls"] == len(backend.bodies) == 3
@@ -121,7 +121,7 @@ async def test_cancel_ends_every_call_and_delete_forgets() -> None:
         await until(lambda: backend.open == 0)
         with pytest.raises(openai.NotFoundError):
             await asking.responses.retrieve(other.id)
-        await until(lambda: service.admission.open == 0)
+        await until(lambda: service.open_requests == 0)
 
 
 async def test_one_that_is_cancelled_before_it_began_is_cancelled_too() -> None:
@@ -156,7 +156,7 @@ async def test_a_record_that_cannot_be_written_is_told_and_takes_no_place(
                 await asking.responses.create(model="fake", input="2+2?", background=True)
         assert refusal.value.code == "record_error"
         assert "sqlite" not in str(refusal.value)
-        await until(lambda: service.admission.open == 0)
+        await until(lambda: service.open_requests == 0)
 
 
 async def test_tools_are_called_in_the_background_as_well() -> None:
@@ -183,9 +183,9 @@ async def test_what_no_response_can_do_is_refused(tmp_path: Path, query: str, sa
 
 
 async def test_the_oldest_responses_go_first_and_none_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MOST_IN_MEMORY", 3)
-    monkeypatch.setattr(background, "_PURGE_EVERY", 1)
-    responses = background.KeptResponses(None)
+    monkeypatch.setattr(kept_responses, "MOST_IN_MEMORY", 3)
+    monkeypatch.setattr(kept_responses, "_PURGE_EVERY", 1)
+    responses = kept_responses.KeptResponses(None)
     for number in range(6):
         event = {"type": "x", "sequence_number": 0}
         response = {"created_at": 4e9 + number, "id": str(number)}

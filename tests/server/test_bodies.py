@@ -34,24 +34,24 @@ async def test_an_upload_takes_its_place_before_it_is_read() -> None:
     settings = ServeSettings(limits=ServerLimits(open_requests=1))
     async with serving(SimulatedModel(Simulation()), settings) as served:
         _, first = await uploading(served, 1000, 1)
-        await until(lambda: served.service.admission.open == 1)
+        await until(lambda: served.service.open_requests == 1)
         reader, second = await uploading(served, 1000, 1)
         assert await status(reader) == 429
         for writer in (first, second):
             writer.close()
-        await until(lambda: served.service.admission.open == 0)
+        await until(lambda: served.service.open_requests == 0)
 
 
 async def test_all_bodies_together_are_bounded_and_let_go_of() -> None:
     settings = ServeSettings(limits=ServerLimits(body_bytes=1000, bodies_at_once=2))
     async with serving(SimulatedModel(Simulation()), settings) as served:
         held = [await uploading(served, 1000, 900) for _ in range(2)]
-        await until(lambda: served.service.admission.open == 2)
+        await until(lambda: served.service.open_requests == 2)
         reader, third = await uploading(served, 1000, 900)
         assert await status(reader) == 429
         for _, writer in [*held, (reader, third)]:
             writer.close()
-        await until(lambda: served.service.admission.open == 0)
+        await until(lambda: served.service.open_requests == 0)
         reader, writer = await uploading(served, 1000, 1000)
         assert await status(reader) == 400  # read whole: it is no JSON
         writer.close()
@@ -63,15 +63,15 @@ async def test_a_body_that_stops_coming_is_refused(monkeypatch: pytest.MonkeyPat
         reader, writer = await uploading(served, 1000, 1)
         assert await status(reader) == 408
         writer.close()
-        await until(lambda: served.service.admission.open == 0)
+        await until(lambda: served.service.open_requests == 0)
 
 
 async def test_a_cut_upload_is_no_failure_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with serving(SimulatedModel(Simulation())) as served:
         _, writer = await uploading(served, 1000, 1)
-        await until(lambda: served.service.admission.open == 1)
+        await until(lambda: served.service.open_requests == 1)
         writer.transport.abort()
-        await until(lambda: served.service.admission.open == 0)
+        await until(lambda: served.service.open_requests == 0)
     assert any('"status": 499' in line.getMessage() for line in caplog.records)
     assert not [line for line in caplog.records if line.levelno >= logging.ERROR]

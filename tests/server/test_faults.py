@@ -52,7 +52,7 @@ async def test_of_a_backend_that_fails_every_tenth_time_every_client_hears_the_r
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session,
     ):
         found = await asyncio.gather(*(outcome(session, served, REQUESTS[i % 4]) for i in range(80)))
-        assert served.service.admission.open == 0
+        assert served.service.open_requests == 0
         assert served.service.call_limiter.inside == 0
         deliberated = [word for i, word in enumerate(found) if i % 4 >= 2]
     assert deliberated.count("answered") >= 34  # of 40: one failed member is no failed answer

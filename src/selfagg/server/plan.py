@@ -6,6 +6,7 @@ A model's name is part of it: the model's own or a route's, with or without a su
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from selfagg.run.engine import Settings
 from selfagg.run.runner import Choice
 from selfagg.scoring import incomparable
 from selfagg.server.errors import APIError, refused
-from selfagg.server.requests import ChatRequest, Envelope, ProgressForm, RsaOptions, read, sorted_out, without_use
+from selfagg.server.fields import Addressed, ChatRequest, ProgressForm, RsaOptions, read, sorted_out, without_use
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Kind, Question, Sampling
 
@@ -124,13 +125,15 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
     Raises:
         APIError: No such model, or ``rsa`` is not of its form.
     """
-    envelope = read(Envelope, body)
-    suffix = suffix_of(envelope.model, served, settings.routes)
-    given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
+    addressed = read(Addressed, body)
+    suffix = suffix_of(addressed.model, served, settings.routes)
+    given = addressed.rsa if isinstance(addressed.rsa, RsaOptions) else None
     options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
-    asked, tools = bool(suffix or given or envelope.rsa), bool(envelope.tools or envelope.functions)
-    small = tools or envelope.most_tokens <= settings.plain_tokens
-    bypass = envelope.rsa is False or (small and not asked)
+    asked, tools = bool(suffix or given or addressed.rsa), bool(body.get("tools") or body.get("functions"))
+    limits = (body.get(name) for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"))
+    most_tokens = next((most for most in limits if isinstance(most, int) and most > 0), math.inf)
+    small = tools or most_tokens <= settings.plain_tokens
+    bypass = addressed.rsa is False or (small and not asked)
     name = "single" if bypass else options.get("method", settings.method)
     plain = bypass or (name == "single" and set(options) <= {"method"})
     return Asked(name, {} if bypass else options, plain, tools)

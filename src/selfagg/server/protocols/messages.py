@@ -8,12 +8,18 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.deliberation import (
+    DeliberationResult,
+    Ended,
+    Event,
+    MemberDone,
+    Piece,
+    finish_reason,
+    whole_piece,
+)
 from selfagg.server.errors import refused, sse
-from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, whole_piece
+from selfagg.server.fields import Form, read
 from selfagg.server.protocols import Api, called, joined, parts_of, role_of
-from selfagg.server.requests import Form, read
-from selfagg.types import Reply
 
 SIGNATURE: Final = "selfagg"  # signs thinking blocks, which this server cannot sign as Anthropic does
 _READ: Final = (
@@ -49,8 +55,8 @@ class MessagesApi(Api):
     }
     form = MessagesRequest
 
-    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        super().__init__(body, name)
+    def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
+        super().__init__(body, digest)
         thinking = body.get("thinking")
         asked = isinstance(thinking, Mapping) and thinking.get("type") not in (None, "disabled")
         # A client that did not ask for thinking blocks reads the first block as text.
@@ -83,11 +89,11 @@ class MessagesApi(Api):
         hosted = {f"tools ({tool.get('type')})": True for tool in request.tools or () if tool not in own}
         return [rest | {name: value for name, value in wanted.items() if value} | hosted]
 
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        (outcome,) = outcomes
-        reply = outcome.members[0].reply or Reply("")
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        (result,) = results
+        reply = result.replies[0]
         blocks = [*self._blocks(whole_piece(0, reply))] or [{"type": "text", "text": ""}]
-        return self._message(blocks, finish_reason(reply), _usage(outcome))
+        return self._message(blocks, finish_reason(reply), _usage(result))
 
     def _blocks(self, piece: Piece) -> Iterator[dict[str, Any]]:
         if piece.reasoning and self._thinks:
@@ -168,14 +174,14 @@ def _stop(finish: str | None) -> dict[str, Any]:
     return {"stop_reason": finish and _STOPS.get(finish, "end_turn"), "stop_sequence": None}
 
 
-def _usage(outcome: DeliberationResult | None) -> dict[str, Any]:
+def _usage(result: DeliberationResult | None) -> dict[str, Any]:
     """Return the tokens; as Anthropic has it, those from a cache are none of the input's."""
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    if outcome is None:
+    if result is None:
         return dict.fromkeys(names, 0)
-    own = outcome.own
+    own = result.own
     figures = (own.prompt - own.cached, own.completion, 0, own.cached)
-    return {**dict(zip(names, figures, strict=True)), "selfagg": outcome.account}
+    return {**dict(zip(names, figures, strict=True)), "selfagg": result.account}
 
 
 def _turn(message: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai_faults import FaultServer
 from serving import serving
 
-from selfagg.server.events import progress_line, without_progress
+from selfagg.server.progress import progress_line, without_progress
 
 TOLD = "population 1: 1 of 2\npopulation 1 of at most 5: 2 of 2 (one failed)\n"
 ANSWER = {"role": "assistant", "content": "four"}
