@@ -31,18 +31,12 @@ log = logging.getLogger("selfagg.server")
 
 @dataclass(frozen=True)
 class DeliberationResult:
-    """The result of a deliberation: at least one member that is an answer, each with a reply.
+    """The result of a deliberation; tokens are estimated where the server did not report them."""
 
-    Attributes:
-        own: Tokens of the client's own prompt and of the answers; estimated where the server did not report them.
-        spent: Tokens of all calls, by estimate where the server did not report them.
-        account: All that was spent, and how the answer came about: ``usage.selfagg`` of every API.
-    """
-
-    members: tuple[Member, ...]
-    own: Usage
-    spent: Usage
-    account: Mapping[str, Any]
+    members: tuple[Member, ...]  # the answers: at least one, each with a reply
+    own: Usage  # tokens of the client's own prompt and of the answers
+    spent: Usage  # tokens of all calls
+    account: Mapping[str, Any]  # all that was spent, and how the answer came about: ``usage.selfagg`` of every API
 
     @property
     def replies(self) -> list[Reply]:
@@ -52,32 +46,22 @@ class DeliberationResult:
 
 @dataclass(frozen=True, slots=True)
 class MemberDone:
-    """One more member is done, and a line that tells of it.
-
-    Attributes:
-        needed: Members of each population that the answer needs, at most.
-        late: True if nobody needs to be told: the answer is being written already, or it takes no other member.
-    """
+    """One more member is done, and a line that tells of it."""
 
     member: Member
     line: str
-    needed: Sequence[int]
-    late: bool
+    needed: Sequence[int]  # members of each population that the answer needs, at most
+    late: bool  # nobody needs to be told: the answer is being written already, or it takes no other member
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of answer ``index`` (the first is 0): of its text, of the model's own reasoning.
+    """A piece of an answer: of its text, of the model's own reasoning."""
 
-    Attributes:
-        fields: Further fields of the message, in the words of chat completions: tool calls, a refusal.
-        logprobs: Log-probabilities of the piece, or None.
-    """
-
-    index: int
+    index: int  # of the answer; the first is 0
     text: str
     reasoning: str
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any]  # further ones of the message, as chat completions has them: tool calls, a refusal
     logprobs: Any
 
 

@@ -30,16 +30,16 @@ _ANTHROPIC: Final = _OPENAI | {
 }
 
 
+def as_json(content: Any) -> bytes:
+    """Return JSON as it is sent; lone surrogates, which a broken backend sends, go out as question marks."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
 class Json(JSONResponse):
-    """JSON whose text may hold lone surrogates, which a broken backend sends: they go out as question marks."""
+    """An answer in JSON."""
 
     def render(self, content: Any) -> bytes:
         return as_json(content)
-
-
-def as_json(content: Any) -> bytes:
-    """Return JSON as it is sent."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def from_json(content: bytes) -> dict[str, Any]:

@@ -58,12 +58,8 @@ async def passed_on(
 ) -> Response:
     """Send a request on and relay the answer while it comes; a client that hangs up ends the call there too.
 
-    Args:
-        service: The service that all requests share.
-        request: The client's request, its body read.
-        path: The route at the model's server, with its query: below ``/v1``, or absolute.
-        body: The body to send; a name of this server for the model becomes the model's own.
-        generates: True if the call waits for its turn among those that generate.
+    ``path`` is the route at the model's server, with its query: below ``/v1``, or absolute. A name of this server for
+    the model becomes the model's own. A call that ``generates`` waits for its turn.
 
     Raises:
         NoRoute: The model has no server, or its server does not have the route.
@@ -89,15 +85,13 @@ async def passed_on(
     async def pieces() -> Pieces:
         try:
             async with turn, forward as answer:
+                first = b""  # status and headers, before the first event
                 if "event-stream" not in answer.headers.get("content-type", ""):
                     # whole or not at all, so that what breaks off can still become an error's status
-                    whole = _checked(answer, b"".join([piece async for piece in answer.body]), path, request.url.path)
-                    head.append(answer)
-                    yield whole
-                    return
+                    first = _checked(answer, b"".join([piece async for piece in answer.body]), path, request.url.path)
                 head.append(answer)
-                yield b""  # status and headers, before the first event
-                async for piece in answer.body:
+                yield first
+                async for piece in answer.body:  # nothing is left of a whole one
                     yield piece
         except ModelError as error:
             if not head:

@@ -141,41 +141,31 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
 
 @dataclass(frozen=True)
 class DeliberationPlan:
-    """One deliberation: ``count`` answers to a question; every member is sampled by ``settings``.
+    """One deliberation: ``count`` answers to a question.
 
-    Attributes:
-        last: How a call is sampled whose reply is the answer.
-        binds: True if ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
-            that no reply of another call can be the answer.
-        max_total_tokens: Tokens after which the best answer at hand is given; after ``deadline_s`` it is given too.
-        ignored: Names of the request's fields without effect.
-        warning: A sentence that the client should hear, or ``""``.
-        chat: The request in the form of chat completions, with its seed: another server makes the same plan of it.
+    ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities) if ``binds``: then no
+    reply of another call can be the answer.
     """
 
     method: Method
     choice: Choice
     count: int
     question: Question
-    settings: Settings
-    last: Sampling
+    settings: Settings  # of every member
+    last: Sampling  # of a call whose reply is the answer
     binds: bool
-    max_total_tokens: int | None
+    max_total_tokens: int | None  # then the best answer at hand is given, as after the deadline
     deadline_s: float | None
     progress: ProgressForm
-    ignored: tuple[str, ...]
-    warning: str
-    chat: Mapping[str, Any]
+    ignored: tuple[str, ...]  # the request's fields without effect
+    warning: str  # a sentence that the client should hear, or ""
+    chat: Mapping[str, Any]  # the request as chat completions has it, with its seed: it is planned the same again
 
 
 def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool) -> DeliberationPlan:
     """Return the deliberation that a request in the form of chat completions asks for.
 
-    Args:
-        body: The request.
-        served: The model's name.
-        settings: The server's defaults and limits.
-        forwards: True if the model is behind a server of this API.
+    ``served`` is the model's name; ``forwards``: it is behind a server of this API.
 
     Raises:
         APIError: Something asked for cannot be.

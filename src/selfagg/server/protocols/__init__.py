@@ -16,19 +16,12 @@ KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 
 class Api(ABC):
-    """One answer of one API: its request is read, and what happens is written, whole or as a stream.
+    """One answer of one API: its request is read, and what happens is written, whole or as a stream."""
 
-    Attributes:
-        route: The API's path below ``/v1``.
-        prefix: Prefix of its answers' ids.
-        names: Its own names for fields of chat completions, for errors.
-        form: The form of its requests, for the OpenAPI document.
-    """
-
-    route: ClassVar[str]
-    prefix: ClassVar[str]
-    names: ClassVar[Mapping[str, str]] = {}
-    form: ClassVar[type[Form]]
+    route: ClassVar[str]  # below ``/v1``
+    prefix: ClassVar[str]  # of its answers' ids
+    names: ClassVar[Mapping[str, str]] = {}  # its own ones for fields of chat completions, for errors
+    form: ClassVar[type[Form]]  # of its requests, for the OpenAPI document
 
     def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
         self.id = self.prefix + (digest or secrets.token_hex(24))

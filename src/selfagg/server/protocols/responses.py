@@ -154,14 +154,12 @@ class ResponsesApi(Api):
 class ResponseEvents:
     """A converter of a deliberation's events to those of the API; it keeps the response object up to date.
 
-    Args:
-        response: The response object as it is now.
-        told: Events that were told before, of so many ``members``: the object goes on after them.
+    It goes on after events that were ``told`` before.
     """
 
     def __init__(self, response: dict[str, Any], told: Sequence[Mapping[str, Any]] = ()) -> None:
         self.response = response
-        self._number, self.members = len(told), 0
+        self._number, self.members = len(told), 0  # members that were told of
         self._item: dict[str, Any] = {}  # that is being written, if any is
         self._call: object = None  # which call it is
         self._finish = "stop"
