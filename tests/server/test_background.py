@@ -27,7 +27,6 @@ from waiting import until
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
-from selfagg.server import kept_responses
 from selfagg.server.settings import ServeSettings
 
 SMALL: Any = {"rsa": {"n": 2, "k": 2, "t": 2}}
@@ -180,22 +179,6 @@ async def test_what_no_response_can_do_is_refused(tmp_path: Path, query: str, sa
         async with session.request("POST" if query == "/cancel" else "GET", url) as answer:
             assert answer.status == 400
             assert said in (await answer.json())["error"]["message"]
-
-
-async def test_the_oldest_responses_go_first_and_none_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_responses, "MOST_IN_MEMORY", 3)
-    monkeypatch.setattr(kept_responses, "_PURGE_EVERY", 1)
-    responses = kept_responses.KeptResponses(None)
-    for number in range(6):
-        event = {"type": "x", "sequence_number": 0}
-        response = {"created_at": 4e9 + number, "id": str(number)}
-        await responses.put({}, response, [event], open=number == 0)
-    await responses.put({}, {"created_at": 1.0, "id": "old"})
-    await responses.put({}, {"created_at": 5e9, "id": "new"})
-    found = [name for name in ("0", "1", "2", "3", "4", "5", "old", "new") if responses.get(name)]
-    assert found == ["0", "4", "5", "new"]
-    assert (len(responses.events("0")), responses.events("1")) == (1, [])
-    responses.close()
 
 
 class CountingBackend:

@@ -45,7 +45,7 @@ _LONGEST_HEADER: Final = 1000
 
 
 class Service:
-    """The part of a server that all requests share; open while it runs. A model that ``is_open`` stays so afterwards."""
+    """The part of a server that all requests share; open while it runs. A model that ``is_open`` stays so after it."""
 
     deliberator: Deliberator
     kept: KeptResponses
