@@ -298,7 +298,7 @@ async def test_what_the_backend_has_passes_byte_by_byte_under_its_own_name() -> 
 @pytest.mark.parametrize("status", [404, 405, 501])
 async def test_a_backend_without_the_route_is_named(status: int) -> None:
     async with FaultServer() as backend, serving(connected(backend.url)) as served:
-        for path in RELAYED:
+        for path in RELAYED if status == 404 else RELAYED[:1]:
             backend.other[path] = refuse(status, "File Not Found")
             got, text = await relayed(served, path, {"input": "hi"})
             told = json.loads(text)["error"]

@@ -128,6 +128,40 @@ def test_what_cannot_be_is_refused_before_the_first_call(body: dict[str, Any], s
         plan(**body)
 
 
+@pytest.mark.parametrize(
+    ("fields", "plain"),
+    [
+        ({}, False),
+        ({"max_tokens": 16}, True),
+        ({"max_tokens": 17}, False),
+        ({"max_tokens": 0}, False),  # no limit
+        ({"max_tokens": 9, "rsa": True}, False),
+        ({"max_tokens": 9, "rsa": {"n": 4}}, False),
+        ({"max_tokens": 9, "max_completion_tokens": 99}, False),
+        ({"max_tokens": 99, "max_output_tokens": 9}, True),
+    ],
+)
+def test_a_request_for_a_few_tokens_is_plain_where_the_server_says_so(fields: dict[str, Any], plain: bool) -> None:
+    asked = {"model": "m", "messages": ASKED} | fields
+    assert asked_for(asked, "m", ServeSettings(plain_tokens=16)).plain is plain
+    assert asked_for(asked, "m", DEFAULT).plain is False
+
+
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        ({}, False),
+        ({"temperature": 0}, True),
+        ({"temperature": 0, "rsa": {"n": 1}}, False),
+        ({"temperature": 1}, False),
+    ],
+)
+def test_equal_members_are_warned_of(fields: dict[str, Any], warned: bool) -> None:
+    assert deliberated(**fields).warning == (
+        "temperature 0 makes all members of the first population the same" if warned else ""
+    )
+
+
 def test_log_probabilities_are_asked_of_a_backend_only() -> None:
     assert deliberated(logprobs=True, top_logprobs=3).last.logprobs
     assert deliberated(logprobs=True, top_logprobs=3).last.extra_body["top_logprobs"] == 3

@@ -47,14 +47,14 @@ async def test_past_the_bound_clients_are_asked_to_come_back() -> None:
 
 async def test_a_small_request_does_not_wait_for_a_large_one() -> None:
     async with serving(SimulatedModel(Simulation(speed=2000, tokens=100, cv=0)), concurrency=2) as served:
-        large = asyncio.create_task(post(served, rsa={"n": 32, "k": 2, "t": 4, "answer": "majority"}))
+        large = asyncio.create_task(post(served, rsa={"n": 32, "k": 2, "t": 2, "answer": "majority"}))
         await until(lambda: served.service.call_limiter.waiting >= 10, 5)
         small = [post(served, rsa=False) for _ in range(4)]
         assert all(status == 200 for status, _, _ in await asyncio.gather(*small))
         assert not large.done()
         status, body, _ = await large
     assert status == 200
-    assert body["usage"]["selfagg"]["calls"] > 60
+    assert body["usage"]["selfagg"]["calls"] > 40
 
 
 async def test_never_more_calls_in_flight_than_the_bound() -> None:
