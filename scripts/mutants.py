@@ -59,7 +59,6 @@ TESTS = {
     "scoring/answers/*": "scoring/answers",
     "analysis/statistics": "analysis/test_statistics_by_hand.py analysis/test_statistics.py",
     "server/plan": "server/test_plan.py",
-    "server/fields": "server/test_fields.py server/test_plan.py",
     "server/errors": "server/test_errors.py",
     "server/progress": "server/test_progress.py",
     "training/reward": "training/test_reward.py",

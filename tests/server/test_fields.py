@@ -98,6 +98,39 @@ def test_the_field_at_fault_is_named(body: dict[str, Any], param: str, code: str
     assert refusal.value.message.startswith(f"{param}: ")
 
 
+@pytest.mark.parametrize(
+    ("field", "last", "beyond"),
+    [
+        *((f"rsa.{name}", 1, 0) for name in ("n", "k", "t", "max_total_tokens")),
+        ("rsa.deadline_s", 0.001, 0),
+        ("rsa.deadline_s", 86_400, 86_401),
+        ("rsa.stop", "x" * 40, "x" * 41),
+        ("rsa.answer", "majority", "most"),
+        ("rsa.order", "prefix", "none"),
+        ("rsa.kind", "choice", "code"),
+        ("rsa.progress", "none", "all"),
+        *(("temperature", *ends) for ends in ((0, -0.1), (100, 100.1))),
+        *(("top_p", *ends) for ends in ((0, -0.1), (1, 1.1))),
+        *(("n", *ends) for ends in ((1, 0), (128, 129))),
+        *(("top_logprobs", *ends) for ends in ((0, -1), (20, 21))),
+        *(("seed", *ends) for ends in ((-(2**63), -(2**63) - 1), (2**64 - 1, 2**64))),
+        ("max_tokens", 1, 0),
+        ("max_completion_tokens", 1, 0),
+    ],
+)
+def test_a_value_may_reach_its_bound_and_not_pass_it(field: str, last: Any, beyond: Any) -> None:
+    owner, _, name = field.rpartition(".")
+
+    def body(value: Any) -> dict[str, Any]:
+        told = {name: value}
+        return {"model": "m", "messages": [{"role": "user"}]} | ({owner: told} if owner else told)
+
+    read(ChatRequest, body(last))
+    with pytest.raises(APIError) as refusal:
+        read(ChatRequest, body(beyond))
+    assert refusal.value.param == field
+
+
 def test_a_message_in_parts_is_named_by_its_place() -> None:
     with pytest.raises(APIError) as refusal:
         read(ChatRequest, {"model": "m", "messages": [{"role": "user"}, {"content": "x"}]})
