@@ -246,12 +246,9 @@ def _method(asked: Asked, settings: ServeSettings, count: int, *, compares: bool
 
 def sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
     """Return the server's N, K and T, as far as they are this method's to vary."""
-    method = METHODS[name]
-    if name == "rsa":
-        return {"n": settings.n, "k": settings.k, "t": settings.t}
-    own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(method)}
+    own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(METHODS[name])}
     found = {"n": settings.n if own["n"] > 1 else 1}
-    return found | ({"k": settings.k} if "k" in own else {}) | ({"t": settings.t} if method.grows == "t" else {})
+    return found | ({"k": settings.k} if "k" in own else {}) | ({"t": settings.t} if METHODS[name].grows == "t" else {})
 
 
 def question_of(messages: Sequence[Mapping[str, Any]], kind: Kind) -> Question:

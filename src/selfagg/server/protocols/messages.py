@@ -61,8 +61,9 @@ class MessagesApi(Api):
         asked = isinstance(thinking, Mapping) and thinking.get("type") not in (None, "disabled")
         # A client that did not ask for thinking blocks reads the first block as text.
         self._thinks = asked or self.shows in ("reasoning", "members")
-        self._block: tuple[str, object] | None = None  # its kind, and which call it is
-        self._index = -1
+        self._content: list[dict[str, Any]] = []  # the blocks so far
+        self._block: tuple[str, object] | None = None  # the kind of the one that is open, and which call it is
+        self._arguments = ""  # of that call
         self._finish = "stop"
 
     @classmethod
@@ -92,30 +93,12 @@ class MessagesApi(Api):
     def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
         (result,) = results
         reply = result.replies[0]
-        blocks = [*self._blocks(whole_piece(0, reply))] or [{"type": "text", "text": ""}]
-        return self._message(blocks, finish_reason(reply), _usage(result))
-
-    def _blocks(self, piece: Piece) -> Iterator[dict[str, Any]]:
-        if piece.reasoning and self._thinks:
-            yield {"type": "thinking", "thinking": piece.reasoning, "signature": SIGNATURE}
-        if text := piece.text or piece.fields.get("refusal"):
-            yield {"type": "text", "text": text}
-        for call in piece.fields.get("tool_calls") or ():
-            function = call.get("function") or {}
-            try:
-                given = json.loads(function.get("arguments") or "{}")
-            except ValueError:  # the model wrote no JSON: the client sees what it wrote
-                given = {"arguments": function.get("arguments")}
-            yield {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given}
-
-    def _message(self, blocks: Sequence[Any], finish: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
-        head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": blocks}
-        return {**head, **_stop(finish), "usage": usage}
-
-    # -- as a stream
+        for event in (whole_piece(0, reply), Ended(0, finish_reason(reply)), result):
+            self.write(event)
+        return self._message(self._finish, _usage(result))
 
     def begin(self) -> bytes:
-        return sse({"type": "message_start", "message": self._message([], None, _usage(None))})
+        return sse({"type": "message_start", "message": self._message(None, _usage(None))})
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -134,6 +117,10 @@ class MessagesApi(Api):
                 end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(event)}
                 return empty + self._close() + sse(end) + sse({"type": "message_stop"})
 
+    def _message(self, finish: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
+        head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": self._content}
+        return {**head, **_stop(finish), "usage": usage}
+
     def _piece(self, piece: Piece) -> bytes:
         found = self._add("thinking", piece.reasoning) if piece.reasoning and self._thinks else b""
         if text := piece.text or piece.fields.get("refusal"):
@@ -143,31 +130,43 @@ class MessagesApi(Api):
             block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
             found += self._open(("tool_use", call.get("index", 0)), block)
             if written := function.get("arguments"):
+                self._arguments += written
                 found += self._delta({"type": "input_json_delta", "partial_json": written})
         return found
 
     def _add(self, kind: str, text: str) -> bytes:
-        start = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
-        opened = self._open((kind, None), start)
+        opened = self._open((kind, None), {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})})
+        self._content[-1][kind] += text
         return opened + (self._delta({"type": f"{kind}_delta", kind: text}) if text else b"")
 
-    def _open(self, block: tuple[str, object], start: Mapping[str, Any]) -> bytes:
+    def _open(self, block: tuple[str, object], start: dict[str, Any]) -> bytes:
         if self._block == block:
             return b""
         closed = self._close()
-        self._block, self._index = block, self._index + 1
-        return closed + sse({"type": "content_block_start", "index": self._index, "content_block": start})
+        self._block, self._arguments = block, ""
+        self._content.append(start)
+        return closed + sse(self._about("start", content_block=start))
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        return sse({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return sse(self._about("delta", delta=delta))
+
+    def _about(self, what: str, **fields: Any) -> dict[str, Any]:
+        return {"type": f"content_block_{what}", "index": len(self._content) - 1, **fields}
 
     def _close(self) -> bytes:
         if self._block is None:
             return b""
-        signed = self._block[0] == "thinking"
+        (kind, _), block, signed = self._block, self._content[-1], b""
         self._block = None
-        end = sse({"type": "content_block_stop", "index": self._index})
-        return (self._delta({"type": "signature_delta", "signature": SIGNATURE}) if signed else b"") + end
+        if kind == "thinking":
+            block["signature"] = SIGNATURE
+            signed = self._delta({"type": "signature_delta", "signature": SIGNATURE})
+        elif kind == "tool_use":
+            try:
+                block["input"] = json.loads(self._arguments or "{}")
+            except ValueError:  # the model wrote no JSON: the client sees what it wrote
+                block["input"] = {"arguments": self._arguments}
+        return signed + sse(self._about("stop"))
 
 
 def _stop(finish: str | None) -> dict[str, Any]:
