@@ -15,8 +15,7 @@ TOOLS = [{"type": "function", "function": {"name": "add"}}]
 
 
 def places(body: dict[str, Any], *, forwards: bool = True) -> tuple[dict[str, Any], dict[str, Any], list[str], bool]:
-    found = sorted_out(body, forwards=forwards)
-    return found.every, found.last, found.ignored, found.binding
+    return sorted_out(body, forwards=forwards)
 
 
 def test_each_field_has_one_way() -> None:

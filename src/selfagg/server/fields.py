@@ -6,7 +6,6 @@ What this server does not read is kept as it came.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -177,26 +176,19 @@ _NOTHING: Final[Mapping[str, tuple[Any, ...]]] = {
 """Values that ask for what is anyway."""
 
 
-@dataclass
-class Fields:
-    """The fields of one request: for every call, for the calls whose reply is the answer, and those without effect.
-
-    ``binding`` is True if a field of ``last`` asks for more than what is anyway.
-    """
-
-    every: dict[str, Any] = field(default_factory=dict)
-    last: dict[str, Any] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
-    binding: bool = False
-
-
-def sorted_out(body: Body, *, forwards: bool) -> Fields:
+def sorted_out(body: Body, *, forwards: bool) -> tuple[dict[str, Any], dict[str, Any], list[str], bool]:
     """Sort a request's fields; ``forwards``: the model takes fields of the API beyond those of `Sampling`.
+
+    Returns:
+        Fields for every call, fields for the calls whose reply is the answer, the names of those without effect, and
+        True if a field for the answer asks for more than what is anyway.
 
     Raises:
         APIError: A field would change the meaning of the answer, and cannot be honoured.
     """
-    found = Fields()
+    every: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    ignored, binds = list[str](), False
     for name, value in body.items():
         if value is None or name in _OWN:
             continue
@@ -204,15 +196,15 @@ def sorted_out(body: Body, *, forwards: bool) -> Fields:
         if name in ("audio", "modalities") and asks:
             raise refused(f"{name}: answers are text", name, "unsupported_parameter")
         if name not in _EVERY | _LAST:
-            found.ignored += [name[:100]] if asks else []
+            ignored += [name[:100]] if asks else []
         elif forwards:
-            (found.every if name in _EVERY else found.last)[name] = value
-            found.binding = found.binding or (asks and name not in _EVERY)
+            (every if name in _EVERY else last)[name] = value
+            binds = binds or (asks and name not in _EVERY)
         elif name in _LABELS:
-            found.ignored.append(name)
+            ignored.append(name)
         elif asks:
             raise refused(f"{name}: this model has no such setting", name, "unsupported_parameter")
-    return found
+    return every, last, ignored, binds
 
 
 def without_use(last: Body) -> dict[str, Any]:

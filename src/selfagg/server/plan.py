@@ -183,7 +183,8 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
     if request.logprobs and not forwards:
         raise refused("logprobs: a model that runs in the server's own process hands none out", "logprobs")
-    fields, candidate = sorted_out(body, forwards=forwards), options.get("candidate", settings.candidate)
+    every, last, ignored, form_binds = sorted_out(body, forwards=forwards)
+    candidate = options.get("candidate", settings.candidate)
     try:
         candidate_format_named(candidate)
     except UsageError as error:
@@ -193,12 +194,12 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         top_p=request.top_p,
         max_tokens=request.max_completion_tokens or request.max_tokens,
         reasoning_effort=request.reasoning_effort,
-        extra_body=fields.every | without_use(fields.last),
+        extra_body=every | without_use(last),
         server_defaults=settings.server_defaults,
     )
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
-    more, seed = fields.every | fields.last | top, secrets.randbelow(2**31) if request.seed is None else request.seed
+    more, seed = every | last | top, secrets.randbelow(2**31) if request.seed is None else request.seed
     return DeliberationPlan(
         method=method,
         choice=options.get("answer", settings.answer if votes else "sample"),
@@ -206,11 +207,11 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         question=question,
         settings=Settings(sampling, seed, candidate),
         last=dataclasses.replace(sampling, stop=stop, logprobs=bool(request.logprobs), extra_body=more),
-        binds=bool(stop or request.logprobs or fields.binding),
+        binds=bool(stop or request.logprobs or form_binds),
         max_total_tokens=options.get("max_total_tokens"),
         deadline_s=options.get("deadline_s"),
         progress=options.get("progress", "reasoning"),
-        ignored=tuple(fields.ignored),
+        ignored=tuple(ignored),
         warning=_SAME_TEXT if sampling.temperature == 0 and method.n > 1 else "",
         chat={**body, "seed": seed},
     )
