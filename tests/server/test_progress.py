@@ -62,7 +62,9 @@ def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, 
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.none() | st.booleans() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=9,
     )
 )
 def test_what_holds_no_progress_passes_as_it_came(value: Any) -> None:

@@ -137,7 +137,7 @@ async def test_the_log_line_tells_of_a_request_without_its_texts(caplog: pytest.
 async def test_what_was_spent_and_what_is_ignored_stand_in_headers() -> None:
     async with serving(SimulatedModel(Simulation())) as served:
         odd = {f"odd{number}\r\nX-Evil: é": 1 for number in range(40)}
-        _, body, headers = await post(served, rsa={"n": 2, "k": 2, "t": 2}, plain_name=1, **odd)
+        _, body, headers = await post(served, None, rsa={"n": 2, "k": 2, "t": 2}, plain_name=1, **odd)
     spent = body["usage"]["selfagg"]
     told = f"calls=3, prompt_tokens={spent['prompt_tokens']}, completion_tokens={spent['completion_tokens']}"
     assert headers["X-Selfagg-Spent"] == told
