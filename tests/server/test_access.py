@@ -141,6 +141,22 @@ async def test_without_keys_no_page_of_another_site_gets_in(headers: dict[str, s
         assert (await post(served, headers | {"Authorization": "Bearer key"}, rsa=False))[0] == 200
 
 
+@pytest.mark.parametrize(("size", "status"), [(10_000, 400), (10_001, 413)])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_may_have_as_many_bytes_as_the_limit_and_no_more(size: int, status: int, chunked: bool) -> None:
+    async def pieces() -> Any:
+        yield b"x" * 4000
+        yield b"x" * (size - 4000)
+
+    settings = ServeSettings(limits=ServerLimits(body_bytes=10_000))
+    async with (
+        serving(SimulatedModel(Simulation()), settings) as served,
+        aiohttp.ClientSession() as session,
+        session.post(served.url + CHAT, data=pieces() if chunked else b"x" * size) as answer,
+    ):
+        assert answer.status == status
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_that_is_too_large_is_not_read(chunked: bool) -> None:
     async def pieces() -> Any:

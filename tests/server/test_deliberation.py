@@ -117,6 +117,13 @@ async def test_where_all_members_fail_no_event_comes_before_the_error() -> None:
     assert error.value.status_code == 400
 
 
+async def test_where_the_answer_takes_one_member_its_end_is_no_news() -> None:
+    found = await happened(
+        Deliberator(SimulatedModel(Simulation()), FairLimiter(8), None), plan({"n": 1, "k": 1, "t": 1})
+    )
+    assert [event.late for event in found if isinstance(event, MemberDone)] == [True]
+
+
 async def test_silence_is_told_of() -> None:
     deliberator = Deliberator(SimulatedModel(Simulation(tokens=100, cv=0, speed=500)), FairLimiter(8), None)
     events = deliberator.events(plan({"n": 1, "k": 1, "t": 1}), "name", keep_alive_s=0.02)

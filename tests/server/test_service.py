@@ -136,13 +136,13 @@ async def test_the_log_line_tells_of_a_request_without_its_texts(caplog: pytest.
 
 async def test_what_was_spent_and_what_is_ignored_stand_in_headers() -> None:
     async with serving(SimulatedModel(Simulation())) as served:
-        odd = {f"odd{number}\r\nX-Evil: é": 1 for number in range(40)}
+        odd = {f"odd{number}\r\nX-Evil: é": 1 for number in range(100)}
         _, body, headers = await post(served, None, rsa={"n": 2, "k": 2, "t": 2}, plain_name=1, **odd)
     spent = body["usage"]["selfagg"]
     told = f"calls=3, prompt_tokens={spent['prompt_tokens']}, completion_tokens={spent['completion_tokens']}"
     assert headers["X-Selfagg-Spent"] == told
     assert headers["X-Selfagg-Ignored"].startswith("plain_name, odd0??X-Evil? ?, odd1??X-Evil? ?, ")
-    assert len(headers["X-Selfagg-Ignored"]) <= 1000
+    assert len(headers["X-Selfagg-Ignored"]) == 1000
     assert "X-Evil" not in headers
 
 
