@@ -72,6 +72,8 @@ TESTS = {
     "training/cards": "training/test_cards.py",
     "training/problems": "training/test_problems.py",
     "training/recipe": "training/test_recipe.py",
+    "server/errors": "server/test_errors.py",
+    "server/progress": "server/test_progress.py",
     "training/reward": "training/test_reward.py",
     "training/run_folder": "training/test_run_folder.py",
     "cli/generate": "cli/test_generate.py cli/test_options.py",

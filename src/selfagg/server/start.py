@@ -45,9 +45,7 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
     Raises:
         UsageError: The model cannot be reached, or the address is not to be had.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("selfagg.server").setLevel(logging.INFO)
     allow_many_connections()
     start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run

@@ -28,7 +28,7 @@ async def test_a_client_that_hangs_up_ends_every_call_made_for_it(streamed: bool
             await until(lambda: backend.open == calls, 5)
             asking.cancel()
         await until(lambda: backend.open == 0)
-        await until(lambda: served.service.admission.open == 0 and served.service.call_queue.inside == 0)
+        await until(lambda: served.service.open_requests == 0 and served.service.call_queue.inside == 0)
     assert len(backend.bodies) == calls
 
 
@@ -45,7 +45,7 @@ async def test_a_client_that_hangs_up_in_the_middle_of_a_stream_ends_it_at_the_b
                     if b"word" in line:
                         break
         await until(lambda: backend.open == 0)
-        await until(lambda: served.service.admission.open == 0 and served.service.call_queue.inside == 0)
+        await until(lambda: served.service.open_requests == 0 and served.service.call_queue.inside == 0)
 
 
 async def test_a_server_that_stops_ends_what_runs_after_its_time_of_grace() -> None:

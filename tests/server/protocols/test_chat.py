@@ -232,25 +232,6 @@ async def test_a_body_is_json_whatever_its_header_says() -> None:
                 assert (await answer.json())["error"]["type"] == "invalid_request_error"
 
 
-async def test_models_health_metrics_and_what_is_not_there() -> None:
-    async with client() as asking:
-        names = [model.id async for model in asking.models.list()]
-        assert names == [NAME, f"{NAME}:rsa-8-4-5", f"{NAME}:single"]
-        assert (await asking.models.retrieve(f"{NAME}:rsa-2-2-2")).id == f"{NAME}:rsa-2-2-2"
-        with pytest.raises(openai.NotFoundError):
-            await asking.models.retrieve("other")
-        await ask(asking)
-        async with aiohttp.ClientSession(str(asking.base_url).removesuffix("/v1/")) as session:
-            async with session.get("/health") as health, session.get("/metrics") as metrics:
-                assert (await health.json())["status"] == "ok"
-                lines = (await metrics.text()).splitlines()
-            async with session.get("/v1/nothing") as missing:
-                assert (await missing.json())["error"]["message"] == "this server has no /v1/nothing"
-                assert missing.status == 404
-    assert 'selfagg_requests_total{kind="deliberation",status="200"} 1.0' in lines
-    assert "selfagg_calls_in_flight 0.0" in lines
-
-
 async def test_requests_become_questions_of_a_record_that_is_gone_on_with(tmp_path: Path) -> None:
     settings = ServeSettings(n=3, k=2, t=2, record=tmp_path / "served.sqlite", limits=ServerLimits(n=8))
     names = []

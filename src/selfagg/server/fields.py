@@ -1,15 +1,12 @@
-"""Requests as chat completions has them: their form, and which calls each field goes into.
+"""The fields of a request as chat completions has them: their form, and which calls each goes into.
 
 What this server does not read is kept as it came.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NoReturn, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,7 +52,7 @@ class RsaOptions(BaseModel):
 
 
 class Addressed(BaseModel):
-    """The fields that say who answers, and how."""
+    """The fields that say who answers, and how. A plain request's others are for the model's own server to judge."""
 
     model_config = ConfigDict(strict=True)
 
@@ -63,22 +60,6 @@ class Addressed(BaseModel):
     rsa: bool | RsaOptions | None = Field(
         None, description="false: one plain call. An object: how to deliberate. true or absent: the server's default."
     )
-
-
-class Envelope(Addressed):
-    """The fields that decide where a request goes. A plain request is for the model's own server to judge."""
-
-    tools: Any = None
-    functions: Any = None
-    max_tokens: Any = None
-    max_completion_tokens: Any = None
-    max_output_tokens: Any = None
-
-    @property
-    def most_tokens(self) -> float:
-        """Return how many tokens the answer may have, by whatever name the API has for it."""
-        given = (self.max_completion_tokens, self.max_output_tokens, self.max_tokens)
-        return next((most for most in given if isinstance(most, int) and most > 0), math.inf)
 
 
 class Form(Addressed):
@@ -132,22 +113,7 @@ AnyForm = TypeVar("AnyForm", bound=BaseModel)
 _FORMS: Final = frozenset(("RsaOptions", "bool", "str", "list[str]", "list[dict[str,any]]", "dict[str,any]"))
 
 
-def parse(content: bytes) -> dict[str, Any]:
-    """Parse a request body as it came; raise APIError if it is no JSON object."""
-
-    def no_number(name: str) -> NoReturn:
-        raise ValueError(name)
-
-    try:
-        body = json.loads(content, parse_constant=no_number)
-    except (ValueError, RecursionError):
-        raise refused("the request body is not valid JSON") from None
-    if not isinstance(body, dict):
-        raise refused("the request body must be a JSON object")
-    return body
-
-
-def read(form: type[AnyForm], body: Mapping[str, Any]) -> AnyForm:
+def read(form: type[AnyForm], body: Body) -> AnyForm:
     """Return the body in this form; raise APIError, with the field's name, if it is not of this form."""
     try:
         return form.model_validate(body)
@@ -210,26 +176,19 @@ _NOTHING: Final[Mapping[str, tuple[Any, ...]]] = {
 """Values that ask for what is anyway."""
 
 
-@dataclass
-class Fields:
-    """The fields of one request: for every call, for the calls whose reply is the answer, and those without effect.
-
-    ``binding`` is True if a field of ``last`` asks for more than what is anyway.
-    """
-
-    every: dict[str, Any] = field(default_factory=dict)
-    last: dict[str, Any] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
-    binding: bool = False
-
-
-def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:
+def sorted_out(body: Body, *, forwards: bool) -> tuple[dict[str, Any], dict[str, Any], list[str], bool]:
     """Sort a request's fields; ``forwards``: the model takes fields of the API beyond those of `Sampling`.
+
+    Returns:
+        Fields for every call, fields for the calls whose reply is the answer, the names of those without effect, and
+        True if a field for the answer asks for more than what is anyway.
 
     Raises:
         APIError: A field would change the meaning of the answer, and cannot be honoured.
     """
-    found = Fields()
+    every: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    ignored, binds = list[str](), False
     for name, value in body.items():
         if value is None or name in _OWN:
             continue
@@ -237,21 +196,20 @@ def sorted_out(body: Mapping[str, Any], *, forwards: bool) -> Fields:
         if name in ("audio", "modalities") and asks:
             raise refused(f"{name}: answers are text", name, "unsupported_parameter")
         if name not in _EVERY | _LAST:
-            found.ignored += [name[:100]] if asks else []
+            ignored += [name[:100]] if asks else []
         elif forwards:
-            (found.every if name in _EVERY else found.last)[name] = value
-            found.binding = found.binding or (asks and name not in _EVERY)
+            (every if name in _EVERY else last)[name] = value
+            binds = binds or (asks and name not in _EVERY)
         elif name in _LABELS:
-            found.ignored.append(name)
+            ignored.append(name)
         elif asks:
             raise refused(f"{name}: this model has no such setting", name, "unsupported_parameter")
-    return found
+    return every, last, ignored, binds
 
 
-def without_use(last: Mapping[str, Any]) -> dict[str, Any]:
+def without_use(last: Body) -> dict[str, Any]:
     """Return the tools for members before the last population: to know of, not to use."""
-    if "tools" in last:
-        return {"tools": last["tools"], "tool_choice": "none"}
-    if "functions" in last:
-        return {"functions": last["functions"], "function_call": "none"}
+    for tools, choice in (("tools", "tool_choice"), ("functions", "function_call")):
+        if tools in last:
+            return {tools: last[tools], choice: "none"}
     return {}

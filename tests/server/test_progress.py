@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai_faults import FaultServer
 from serving import serving
 
-from selfagg.server.events import progress_line, without_progress
+from selfagg.server.progress import progress_line, without_progress
 
 TOLD = "population 1: 1 of 2\npopulation 1 of at most 5: 2 of 2 (one failed)\n"
 ANSWER = {"role": "assistant", "content": "four"}
@@ -62,7 +62,9 @@ def test_every_line_that_is_told_is_known_again(t: int, done: int, needed: int, 
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.none() | st.booleans() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=9,
     )
 )
 def test_what_holds_no_progress_passes_as_it_came(value: Any) -> None:
