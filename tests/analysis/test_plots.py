@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import selfagg
-from selfagg.analysis.labels import PanelName
-from selfagg.analysis.plots import COLUMN, PANELS, draw_front, figure, front_figure, plot
+from selfagg.analysis.plots import COLUMN, PANELS, PanelName, draw_front, figure, front_figure, plot
 from selfagg.analysis.shadow import Shadows
 from selfagg.analysis.summary import summarise
 from selfagg.analysis.trajectory import trajectory

@@ -12,7 +12,7 @@ import selfagg
 from selfagg.analysis.costs import costs_by_question, mean_cost
 from selfagg.analysis.shadow import Shadow, Shadows
 from selfagg.evaluation.evaluate import Evaluation
-from selfagg.evaluation.records import opened_record
+from selfagg.evaluation.record_files import opened_record
 from selfagg.methods import RSA, Majority, Method
 from selfagg.record.record import Record
 from selfagg.types import Question

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from selfagg.analysis.compare import Comparison, compare
+from selfagg.analysis.comparison import Compared, comparison
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.summary import summarise
 from selfagg.html_report.figures import compared, record_figures
@@ -26,9 +26,9 @@ def told_of(*paths: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return told, compared(records, read, told)
 
 
-def comparison_of(paths: list[Path]) -> Comparison:
+def comparison_of(paths: list[Path]) -> Compared:
     with ExitStack() as opened:
-        return compare([opened.enter_context(Record(path, read_only=True)) for path in paths])
+        return comparison([opened.enter_context(Record(path, read_only=True)) for path in paths])
 
 
 def test_one_run_given_twice_is_drawn_twice_and_not_compared(rsa: Path) -> None:
@@ -120,4 +120,4 @@ def test_what_a_record_lacks_is_told_in_sentences(run_of: RunOf, sums: list[Ques
     assert told[2]["missing"] == []
     assert [one["usage"]["prompt"] is None for one in told] == [False, True, False]
     assert between["entries"][1]["cost"]["total"] is None
-    assert told[1]["cost"]["completion"] is None
+    assert between["methods"][1]["cost"]["completion"] is None

@@ -25,6 +25,25 @@ WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
 _places = lru_cache(maxsize=1 << 16)(places)  # the same sets come again and again
 
 
+def verdict(answer: str | None, score: float | None, *, failed: bool = False) -> str:
+    """Return ``right``, ``wrong``, ``partly right``, ``no answer``, ``unscored`` or ``failed`` of a member.
+
+    Args:
+        answer: Its answer, if it has one.
+        score: Its score, if it is known.
+        failed: True if its call failed.
+    """
+    if failed:
+        return "failed"
+    if score is not None and score >= 1:
+        return "right"
+    if answer is None:
+        return "no answer"
+    if score is None:
+        return "unscored"
+    return "partly right" if score > 0 else "wrong"
+
+
 class MemberOutcome(NamedTuple):
     """One member of a population, as far as analyses count it.
 
@@ -79,6 +98,11 @@ class QuestionOutcome:
     def whole(self) -> bool:
         """Return True if right and wrong are known of every member."""
         return self.scored and not any(member.unscored for population in self.populations for member in population)
+
+    @property
+    def right_counts(self) -> list[int]:
+        """Return the number of right members of each population."""
+        return [sum(member.right for member in population) for population in self.populations]
 
     @property
     def worth(self) -> list[float]:

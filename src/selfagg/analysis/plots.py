@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from selfagg._internal import extras
 from selfagg._internal.files import whole
-from selfagg.analysis.compare import Curves, curves
-from selfagg.analysis.labels import PanelName
+from selfagg.analysis.comparison import Curves, curves
+from selfagg.analysis.labels import plural
 from selfagg.analysis.shadow import Shadow
 from selfagg.analysis.statistics import Estimate
 from selfagg.errors import UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+PanelName = Literal["accuracy", "pass", "cost", "diversity", "length", "r_c", "predicted"]
 Line = Literal["-", "--", ":", ""]
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -182,7 +183,7 @@ def _single(draw: Panel, methods: Sequence[_Drawn]) -> Figure:
 
 def _said_of_all(methods: Sequence[_Drawn]) -> str:
     seeds = sorted({len(one.curves.seeds) for one in methods})
-    counted = "1 seed" if seeds == [1] else f"{' or '.join(map(str, seeds))} seeds"
+    counted = " or ".join([*map(str, seeds[:-1]), plural(seeds[-1], "seed")])
     return f"{counted}, simulated model" if any(one.curves.simulated for one in methods) else counted
 
 

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.analysis.labels import named
+from selfagg.analysis.labels import named, plural
 from selfagg.analysis.missing import Missing
 from selfagg.cli.tables import (
     Columns,
@@ -23,7 +23,7 @@ from selfagg.cli.tables import (
     section,
     table,
 )
-from selfagg.evaluation.estimate import BYTES_PER_TOKEN, ExpectedCosts
+from selfagg.evaluation.budget import BYTES_PER_TOKEN, ExpectedCosts
 from selfagg.evaluation.sweep import Grid
 from selfagg.progress_bar import described_model
 
@@ -38,7 +38,7 @@ def comparison_table(found: Row) -> Group:
     """Return the results and costs of each method, then the differences of the others from the reference."""
     entries, missing = found["entries"], sum((Missing.read(one["missing"]) for one in found["entries"]), Missing())
     counts = sorted({len(entry["seeds"]) for entry in entries})
-    seeds = "1 seed" if counts == [1] else f"{' or '.join(map(str, counts))} seeds"
+    seeds = " or ".join([*map(str, counts[:-1]), plural(counts[-1], "seed")])
     questions, models = counted(found["questions"], found["questions_total"]), map(described_model, found["models"])
     spread = any(entry["over_seeds"] is not None for entry in entries)
     others = [{"label": entry["label"], **entry["difference"]} for entry in entries if entry["difference"]]
@@ -211,7 +211,7 @@ def costs_table(found: ExpectedCosts, note: str = "") -> Group:
         "prompt tokens": lambda row: f"{row[2].prompt:,.0f}",
         "completion tokens": lambda row: f"{row[2].completion:,.0f}",
     }
-    seeds = "1 seed" if found.seeds == 1 else f"{found.seeds} seeds"
+    seeds = plural(found.seeds, "seed")
     lines = [
         "",
         f"A question's prompt has {found.question_tokens:,.0f} tokens on average, {BYTES_PER_TOKEN} bytes a token.",

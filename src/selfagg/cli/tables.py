@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.analysis.labels import ALWAYS
+from selfagg.analysis.labels import ALWAYS, plural
 from selfagg.analysis.missing import Missing
 from selfagg.progress_bar import clock, described_model
 from selfagg.terminal import one_line
@@ -71,8 +71,7 @@ def estimated(share: float | None, bounds: Sequence[float] | None) -> str:
 
 def counted(done: int, total: int) -> str:
     """Return the number of questions, in words; where some are not done, of how many."""
-    words = "question" if total == 1 else "questions"
-    return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
+    return plural(total, "question") if done == total else f"{done:,} of {plural(total, 'question')}"
 
 
 def summary_table(summary: Row) -> Group:

@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from selfagg._internal.arguments import check_numbers
-from selfagg._internal.extras import extras_named
+from selfagg._internal.extras import Optional, extras_named
 from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 from selfagg.errors import UsageError
-from selfagg.evaluation.contenders import applicable
-from selfagg.evaluation.records import RecordPath, opened_record
+from selfagg.evaluation.budget import applicable
+from selfagg.evaluation.record_files import RecordPath, opened_record
 from selfagg.methods import RSA
 from selfagg.methods.base import Method
 from selfagg.methods.majority import Majority
 from selfagg.record.record import Record
 
 if TYPE_CHECKING:
-    from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
+    import numpy as np
+else:
+    np = Optional("numpy")
 
 MEMBERS = (4, 6, 8, 12)
 """Smaller populations that are tried."""
@@ -163,8 +165,6 @@ def front_of(records: Sequence[Record]) -> list[Shadow]:
 
     The runs are on the same questions, without stop and copy; without gold answers there is none.
     """
-    from selfagg.analysis.shadow import Shadows
-
     done = "SELECT count(*) FROM questions WHERE weights IS NOT NULL"
     read = [Shadows(record) for record in records if record.query(done)[0][0]]
     tried = [
@@ -188,8 +188,6 @@ def front(tried: Sequence[Outcomes]) -> list[Outcomes]:
 
 
 def _accuracy(outcomes: Outcomes) -> float:
-    import numpy as np
-
     return float(np.nanmean(outcomes.right))
 
 
