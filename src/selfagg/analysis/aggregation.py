@@ -61,9 +61,7 @@ class Aggregations:
 def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Aggregations | None:
     """Count a run's aggregations over the questions that are done; None if there is none with a known outcome.
 
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already; those of several seeds, where they belong together.
+    ``questions`` may be those of several seeds together.
     """
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
     drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population if m.made} - {0}

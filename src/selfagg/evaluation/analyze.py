@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from selfagg._internal.extras import extras_named
@@ -104,7 +104,7 @@ class Analysis:
             ],
             "fates": self.fates,
             "r_c": counts.as_json() if counts else [],
-            "trajectory": self.trajectory and self.trajectory.as_json(),
+            "trajectory": self.trajectory and asdict(self.trajectory),
             "ancestry": [for_json(one) for one in self.ancestry],
             "groups": [
                 {

@@ -185,15 +185,11 @@ def _population(population: PopulationSummary, questions: int) -> dict[str, Any]
 
 def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
     """Return ``[k, mean, low, high]`` for k = 1, 2, 4 and so on up to the population's size."""
-    return [[k, *_rounded(found)] for k, found in population.pass_at_powers().items()] or None
-
-
-def _rounded(estimate: Estimate) -> list[float]:
-    return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
+    return [[k, *(_triple(found) or [])] for k, found in population.pass_at_powers().items()] or None
 
 
 def _triple(estimate: Estimate | None) -> list[float] | None:
-    return None if estimate is None else _rounded(estimate)
+    return None if estimate is None else [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
 
 
 def _cost(cost: Cost) -> dict[str, float | None]:
