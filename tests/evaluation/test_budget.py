@@ -6,7 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfagg.analysis.costs import costs_by_question
@@ -162,6 +162,7 @@ def test_methods_at_the_calls_of_the_papers_run(method: Method, size: int) -> No
     assert matched.calls == 160
 
 
+@settings(max_examples=40)
 @given(name=st.sampled_from(sorted(METHODS)), calls=st.integers(40, 5000))
 def test_a_matched_method_is_the_largest_within_the_budget(name: str, calls: int) -> None:
     matched = at_calls(METHODS[name](), calls)
