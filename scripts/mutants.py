@@ -58,6 +58,12 @@ TESTS = {
     "scoring/code_blocks": "scoring/test_code_blocks.py",
     "scoring/answers/*": "scoring/answers",
     "analysis/statistics": "analysis/test_statistics_by_hand.py analysis/test_statistics.py",
+    "analysis/member_outcomes": "analysis/test_member_outcomes.py analysis/test_missing.py analysis/test_summary.py",
+    "analysis/aggregation": "analysis/test_aggregation.py",
+    "analysis/labels": "analysis/test_labels.py",
+    "analysis/comparison": "analysis/test_comparison.py analysis/test_plots.py",
+    "analysis/courses": "analysis/test_courses.py analysis/test_shadow.py",
+    "evaluation/budget": "evaluation/test_budget.py",
     "server/plan": "server/test_plan.py",
     "training/reward": "training/test_reward.py",
 }

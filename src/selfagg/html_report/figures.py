@@ -160,8 +160,8 @@ def _transitions(
     findings = [
         f"Against the vote of their own candidates, {plural(gained, 'aggregation')} turned wrong into right and "
         f"{lost:,} right into wrong.",
-        f"From one population to the next, a question lost its last right answer {_times(died_out)}, and one without a "
-        f"right answer found one {_times(rescued)}.",
+        f"From one population to the next, a question lost its last right answer {_times(died_out)}; one without a "
+        f"right answer got one {_times(rescued)}.",
         f"A member of population {last.t} descends from {last.reached:.0%} of the first population; behind all of "
         f"them stand as many first members as {last.effective:.1f} independent ones.",
         worth,
@@ -170,7 +170,7 @@ def _transitions(
 
 
 def _times(number: int) -> str:
-    return {0: "never", 1: "once"}.get(number, f"{number:,} times")
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def _population(population: PopulationSummary, questions: int) -> dict[str, Any]:
