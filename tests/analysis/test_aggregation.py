@@ -26,6 +26,7 @@ def test_right_aggregations_by_right_parents(write: Write) -> None:
     counts = aggregations(record)
     assert counts is not None
     assert (counts.k, counts.sizes) == (2, (3, 3, 3))
+    assert counts.everywhere
     assert counts.right.tolist() == [[1, 2, 1], [0, 1, 1]]
     assert counts.tried.tolist() == [[[1, 2, 0], [0, 2, 1]], [[3, 0, 0], [1, 2, 0]]]
     assert counts.succeeded.tolist() == [[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]

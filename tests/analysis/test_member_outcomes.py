@@ -12,6 +12,7 @@ from selfagg.analysis.comparison import comparison
 from selfagg.analysis.costs import chain_seconds, costs_by_population
 from selfagg.analysis.member_outcomes import answered, elected, verdict, votes
 from selfagg.analysis.summary import summarise
+from selfagg.errors import UsageError
 from selfagg.evaluation.analyze import Analysis
 from selfagg.evaluation.evaluate import evaluate
 from selfagg.methods import RSA, Majority, Method
@@ -131,14 +132,28 @@ def test_votes_that_ended_early(tmp_path: Path) -> None:
 
 def test_a_record_that_lacks_a_population_and_may_not_is_damaged(path: Path, tmp_path: Path) -> None:
     plain = made(tmp_path / "plain.sqlite", RSA(n=5, k=2, t=4), QUESTIONS[:2])
-    from selfagg.errors import UsageError
-
     with Record(plain) as record:
         with record.transaction() as database:
             database.execute("DELETE FROM scores WHERE t = 4 AND question = 1")
             database.execute("DELETE FROM generations WHERE t = 4 AND question = 1")
         with pytest.raises(UsageError, match="lacks members"):
             list(answered(record))
+
+
+def test_a_vote_lacks_a_member_only_where_it_may_end_early(tmp_path: Path) -> None:
+    whole, early = (
+        made(tmp_path / f"{stop}.sqlite", Majority(n=4, stop=stop), QUESTIONS[:2]) for stop in ("never", "decided")
+    )
+    for path in (whole, early):
+        with Record(path) as record, record.transaction() as database:
+            for table in ("scores", "generations"):
+                database.execute(f"DELETE FROM {table} WHERE question = 1 AND i > 1")
+            database.execute("UPDATE scores SET same = i WHERE question = 1")
+            database.execute("UPDATE questions SET weights = '[1, 0]' WHERE position = 1")
+    with Record(early, read_only=True) as record:
+        assert [len(one.populations[0]) for one in answered(record)][1] == 2
+    with Record(whole, read_only=True) as record, pytest.raises(UsageError, match="lacks members"):
+        list(answered(record))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_record_of_which_nothing_is_done_cannot_be_analyzed(tmp_path: Path) ->
     path = tmp_path / "run.sqlite"
     asked = [selfagg.Question("q", "?", kind="math", gold="2")]
     selfagg.evaluate(asked, model="simulated:", method=Majority(n=2), record=path, shard=(1, 2))
-    with selfagg.record.record.Record(path) as record:  # type: ignore[attr-defined]
+    with selfagg.record.record.Record(path) as record:
         record.query("UPDATE questions SET weights = NULL")
     with pytest.raises(selfagg.UsageError, match="holds no question that is done"):
         selfagg.analyze(path)

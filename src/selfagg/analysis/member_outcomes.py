@@ -153,7 +153,7 @@ def answered(record: Record) -> Iterator[QuestionOutcome]:
             expected = expected or sizes
             if len(sizes) != last or not (sizes == expected or (stops and last == 1)):
                 raise ValueError(f"question {position + 1} is said to be done and lacks members")
-            chances = list(numbers(weights))
+            chances = numbers(weights)
             if len(chances) != len(final) or not all(0 <= chance <= 1 for chance in chances):
                 raise ValueError(f"question {position + 1} with wrong weights")
         yield QuestionOutcome(position, name, members, chances, depth)

@@ -234,8 +234,15 @@ def _interval(differences: Floats, variance: float, bounded: bool, unlike: int) 
     from scipy.stats import bootstrap, t
 
     if unlike >= BOOTSTRAP_FROM:
-        how = {"n_resamples": RESAMPLES, "batch": 1024, "confidence_level": LEVEL, "rng": np.random.default_rng(0)}
-        ends = bootstrap((differences,), np.mean, method="BCa", **how).confidence_interval
+        ends = bootstrap(
+            (differences,),
+            np.mean,
+            n_resamples=RESAMPLES,
+            batch=1024,
+            confidence_level=LEVEL,
+            method="BCa",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
         return float(ends.low), float(ends.high), "BCa bootstrap over questions"
     n, mean = len(differences), float(differences.mean())
     half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * (variance / n) ** 0.5
