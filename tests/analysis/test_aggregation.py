@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pytest
 
-from selfagg.analysis.aggregation import aggregations, ancestry, fate, transitions
+from selfagg.analysis.aggregation import FATES, aggregations, ancestry, fate, transitions
 from selfagg.analysis.member_outcomes import answered
 from selfagg.record.record import Record
 
@@ -32,6 +32,17 @@ def test_right_aggregations_by_right_parents(write: Write) -> None:
     assert counts.succeeded.tolist() == [[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]
     shares = [estimate and (estimate.mean, estimate.n_values) for estimate in counts.right_by_parents()]
     assert shares == [(2 / 5, 5), (2 / 6, 6), (1, 1)]
+
+
+def test_rates_as_json(write: Write) -> None:
+    counts = aggregations(write([["Ra", "RR"], ["aa", "Ra"]], parents=[[[[0, 1], [0, 1]]]] * 2))
+    assert counts is not None
+    none, half, whole = counts.as_json()
+    rates = counts.right_by_parents()
+    assert rates[0] is not None
+    assert none == {"c": 0, "k": 2, "share": 0.5, "interval": [rates[0].low, rates[0].high], "aggregations": 2}
+    assert (half["c"], half["share"], half["aggregations"]) == (1, 1.0, 2)
+    assert whole == {"c": 2, "k": 2, "share": None, "interval": None, "aggregations": 0}
 
 
 @pytest.mark.parametrize("questions", [[["RR"], ["aa"]], [["!!", "!!"]]])
@@ -90,6 +101,7 @@ def test_the_votes_of_nobody_are_wrong(write: Write) -> None:
 )
 def test_what_became_of_right_answers(right: list[int], became: str | None) -> None:
     assert fate(right) == became
+    assert became in (*FATES, None)
 
 
 def test_questions_that_die_out_and_are_rescued(write: Write) -> None:

@@ -192,3 +192,22 @@ def test_what_an_answer_is_worth(write: Callable[..., Record]) -> None:
     assert (first.scored, first.whole, second.whole) == (True, False, True)
     assert second.worth == [0.5] * 2
     assert not any(one.scored for one in answered(write([["ab"]], gold=False)))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("UPDATE questions SET weights = '[1.5, 0]'", "wrong weights"),
+        ("UPDATE questions SET weights = '[-0.5, 1]'", "wrong weights"),
+        ("UPDATE questions SET weights = '[1]'", "wrong weights"),
+        ("UPDATE generations SET parents = '[0, 2]' WHERE t = 2", "has no place or was never read"),
+        ("UPDATE scores SET same = 2 WHERE t = 2", "do not fit together"),
+    ],
+)
+def test_what_cannot_be_is_damage(write: Callable[..., Record], change: str, complaint: str) -> None:
+    record = write([["Ra", "Ra"]])
+    assert len(list(answered(record))) == 1
+    with record.transaction() as database:
+        database.execute(change)
+    with pytest.raises(UsageError, match=complaint):
+        list(answered(record))
