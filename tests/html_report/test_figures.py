@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from selfagg.analysis.aggregation import transitions
 from selfagg.analysis.comparison import Compared, comparison
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.summary import summarise
@@ -58,6 +59,15 @@ def test_seeds_of_one_method_are_one_entry_and_one_colour(run_of: RunOf, sums: l
     assert (verdict["difference"], verdict["low"], verdict["high"]) == (found.difference, found.low, found.high)
 
 
+def test_seeds_whose_sources_read_otherwise_are_one_method_on_the_same_questions(
+    run_of: RunOf, sums: list[Question]
+) -> None:
+    paths = [run_of("single", "simulated:", sums, seed=seed, source=f"folder {seed}/sums") for seed in (1, 2)]
+    _, between = told_of(*paths)
+    assert [one["label"] for one in between["methods"]] == ["single, 2 seeds"]
+    assert [entry["seeds"] for entry in between["entries"]] == [[1, 2]]
+
+
 def test_one_method_with_other_settings_is_called_by_them(run_of: RunOf, sums: list[Question]) -> None:
     told, _ = told_of(*(run_of("rsa", "simulated:", sums, n=3, k=k, t=2) for k in (1, 2)))
     assert told[0]["label"] != told[1]["label"]
@@ -89,6 +99,18 @@ def test_figures_are_those_of_the_analysis(rsa: Path) -> None:
     assert [rate["c"] for rate in drawn["transitions"]["r"]] == [0, 1, 2]
     assert drawn["pass_at_k"]["last"][-1][0] == 6
     assert drawn["populations"][-1]["cost"]["calls"] == pytest.approx(summary.calls / 6)
+
+
+def test_what_aggregating_did_is_told_in_words(rsa: Path) -> None:
+    _, between = told_of(rsa)
+    with Record(rsa, read_only=True) as record:
+        steps = transitions(record)
+    died_out, rescued = sum(step.died_out for step in steps), sum(step.rescued for step in steps)
+    times = ["once" if number == 1 else f"{number} times" for number in (died_out, rescued)]
+    assert between["methods"][0]["transitions"]["findings"][1] == (
+        f"From one population to the next, a question lost its last right answer {times[0]}; "
+        f"one without a right answer got one {times[1]}."
+    )
 
 
 def test_a_run_without_gold_answers_or_aggregations_has_no_accuracy(run_of: RunOf) -> None:
