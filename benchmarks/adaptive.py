@@ -28,7 +28,7 @@ from selfagg.analysis.courses import Recorded, read
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.shadow import Outcomes, Shadows, votes_needed
 from selfagg.analysis.statistics import mean_interval, paired_difference
-from selfagg.evaluation.records import opened_record
+from selfagg.evaluation.record_files import opened_record
 from selfagg.methods import RSA, Majority, Method
 from selfagg.record.record import Record
 from selfagg.run.stopping import Lead

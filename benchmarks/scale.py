@@ -24,7 +24,7 @@ from typing import TypeVar
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.analysis.overview import Analysis
+from selfagg.evaluation.analyze import Analysis
 from selfagg.html_report.build import build_report
 from selfagg.methods import RSA, Method
 from selfagg.models.simulated import SimulatedModel, Simulation

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import selfagg
-from selfagg.analysis.compare import Curves, curves
-from selfagg.evaluation.records import records_of
+from selfagg.analysis.comparison import Curves, curves
+from selfagg.evaluation.record_files import records_of
 from selfagg.record.record import Record
 
 REFERENCE = Path(__file__).with_name("reference.json")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from selfagg._internal.arguments import check_amounts, check_times
 from selfagg.benchmarks.base import Selection
-from selfagg.evaluation.contenders import Preset, preset_sampling, sized_method
+from selfagg.evaluation.budget import Preset, preset_sampling, sized_method
 from selfagg.methods import METHODS, RSA, Method
 from selfagg.models import Access
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS

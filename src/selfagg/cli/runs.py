@@ -31,9 +31,8 @@ from selfagg.cli.options import (
 )
 from selfagg.cli.tables import comparison_table, costs_table, summary_table, sweep_table
 from selfagg.errors import UsageError
+from selfagg.evaluation.budget import COMPARED, ExpectedCosts, Lengths, Match, Preset, contenders, matched
 from selfagg.evaluation.compare import acompare, check_reference, compare_records, records_among
-from selfagg.evaluation.contenders import METHODS, Match, Preset, contenders
-from selfagg.evaluation.estimate import ExpectedCosts, matched_by_estimate
 from selfagg.evaluation.evaluate import aevaluate
 from selfagg.evaluation.sweep import Grid, asweep
 from selfagg.progress import ProgressBar, described_model
@@ -93,7 +92,7 @@ async def _sizes(text: str, method: MethodChoice, settings: Settings, asked: Map
 def _print(result: Result, model: str, console: Console, *, budget: bool) -> None:
     print(harmless(result.text) if sys.stdout.isatty() else result.text)
     missing, estimated = result.missing, budget and result.usage.unknown > 0
-    failed = f", {missing.failed:,} of {missing.members:,} members have no reply" if missing.failed else ""
+    failed = f", {missing.sentence()}" if missing.failed else ""
     lines = [
         *(["cut short  the budget or the deadline ended the work: this is the best answer at hand"] * result.cut_short),
         f"answer     {one_line(result.answer, 200) if result.answer is not None else '(none)'}",
@@ -172,7 +171,7 @@ def compare(
     sources: list[str],
     *,
     options: ExperimentOptions,
-    methods: str = ",".join(METHODS),
+    methods: str = ",".join(COMPARED),
     preset: Preset | None = None,
     match: Match = "calls",
     seeds: int = 1,
@@ -194,7 +193,7 @@ def compare(
     if records := records_among(sources):
         if options.dry.dry_run:
             raise UsageError("--dry-run says what a run would cost; these are records already")
-        named = options.method != MethodOptions() or methods != ",".join(METHODS)
+        named = options.method != MethodOptions() or methods != ",".join(COMPARED)
         if named or preset or seeds > 1 or options.out:
             raise UsageError("these are records: methods, sizes, --preset, --seeds and --out are for runs to come")
         found = compare_records(records, reference=reference).to_dict()
@@ -209,7 +208,8 @@ def compare(
     asked = selected_set(sources[0], options.questions)
     if options.dry.dry_run:
         reply = options.dry.reply_tokens(options.settings)
-        costs = ExpectedCosts.of(asked, matched_by_estimate(asked, rivals, match, reply), reply, seeds)
+        methods_at_budget = matched(rivals, match, Lengths.expected(asked.questions, reply))
+        costs = ExpectedCosts.of(asked, methods_at_budget, reply, seeds)
         note = "Sizes that match tokens are measured on the first run; here they follow from the expected lengths."
         _print_costs(costs, note if match == "tokens" else "", as_json=options.as_json)
         return

@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.analysis.labels import ALWAYS, named
+from selfagg.analysis.labels import ALWAYS, named, plural
 from selfagg.analysis.missing import Missing
-from selfagg.evaluation.estimate import BYTES_PER_TOKEN
+from selfagg.evaluation.budget import BYTES_PER_TOKEN
 from selfagg.evaluation.sweep import Grid
 from selfagg.progress import clock, described_model
 from selfagg.terminal import one_line
@@ -87,12 +87,7 @@ def _points(share: float) -> str:
 
 def _counted(done: int, total: int) -> str:
     """Return the number of questions, in words; where some are not done, of how many."""
-    words = "question" if total == 1 else "questions"
-    return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
-
-
-def _seeds(number: int) -> str:
-    return "1 seed" if number == 1 else f"{number} seeds"
+    return plural(total, "question") if done == total else f"{done:,} of {plural(total, 'question')}"
 
 
 # -- one run
@@ -281,7 +276,7 @@ def comparison_table(found: Row) -> Group:
     """Return the results and costs of each method, then the differences of the others from the reference."""
     entries, missing = found["entries"], sum((Missing.read(one["missing"]) for one in found["entries"]), Missing())
     counts = sorted({len(entry["seeds"]) for entry in entries})
-    seeds = _seeds(counts[0]) if len(counts) == 1 else f"{' or '.join(map(str, counts))} seeds"
+    seeds = " or ".join([*map(str, counts[:-1]), plural(counts[-1], "seed")])
     questions, models = _counted(found["questions"], found["questions_total"]), map(described_model, found["models"])
     spread = any(entry["over_seeds"] is not None for entry in entries)
     others = [{"label": entry["label"], **entry["difference"]} for entry in entries if entry["difference"]]
@@ -436,5 +431,5 @@ def costs_table(found: Row, note: str = "") -> Group:
     ]
     if found["at_most"]:
         lines.append("At most: what stops or copies makes fewer calls, as the answers have it.")
-    title = Text(f"Dry run: {found['source']}, {_seeds(found['seeds'])}; no model is asked", "bold")
+    title = Text(f"Dry run: {found['source']}, {plural(found['seeds'], 'seed')}; no model is asked", "bold")
     return Group(title, _table(columns, rows), Text("\n".join([*lines, *filter(None, [note])])))

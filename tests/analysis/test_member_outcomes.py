@@ -1,4 +1,4 @@
-"""Records of questions of different depth: carried forward, marked, and left out where nothing was made."""
+"""The outcome of each member; questions of different depth are carried forward, marked, and left out of costs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from selfagg.analysis.aggregation import aggregations, ancestry
-from selfagg.analysis.compare import compare
+from selfagg.analysis.comparison import comparison
 from selfagg.analysis.costs import chain_seconds, costs_by_population
-from selfagg.analysis.member_outcomes import answered
-from selfagg.analysis.overview import Analysis
+from selfagg.analysis.member_outcomes import answered, elected, verdict, votes
 from selfagg.analysis.summary import summarise
+from selfagg.errors import UsageError
+from selfagg.evaluation.analyze import Analysis
 from selfagg.evaluation.evaluate import evaluate
 from selfagg.methods import RSA, Majority, Method
 from selfagg.record.record import Record
@@ -100,7 +101,7 @@ def test_a_copy_descends_from_the_candidate_that_it_copies(write: Callable[..., 
 def test_the_table_says_which_settings_tell_two_runs_apart(path: Path, tmp_path: Path) -> None:
     other = made(tmp_path / "plain.sqlite", RSA(n=5, k=2, t=4))
     with Record(path, read_only=True) as one, Record(other, read_only=True) as two:
-        found = compare([two, one])
+        found = comparison([two, one])
     assert [entry.label for entry in found.entries] == [
         "rsa n=5 k=2 t=4",
         "rsa n=5 k=2 t=4 stop=share:0.8 copy=True answer=majority",
@@ -131,11 +132,82 @@ def test_votes_that_ended_early(tmp_path: Path) -> None:
 
 def test_a_record_that_lacks_a_population_and_may_not_is_damaged(path: Path, tmp_path: Path) -> None:
     plain = made(tmp_path / "plain.sqlite", RSA(n=5, k=2, t=4), QUESTIONS[:2])
-    from selfagg.errors import UsageError
-
     with Record(plain) as record:
         with record.transaction() as database:
             database.execute("DELETE FROM scores WHERE t = 4 AND question = 1")
             database.execute("DELETE FROM generations WHERE t = 4 AND question = 1")
         with pytest.raises(UsageError, match="lacks members"):
             list(answered(record))
+
+
+def test_a_vote_lacks_a_member_only_where_it_may_end_early(tmp_path: Path) -> None:
+    whole, early = (
+        made(tmp_path / f"{stop}.sqlite", Majority(n=4, stop=stop), QUESTIONS[:2]) for stop in ("never", "decided")
+    )
+    for path in (whole, early):
+        with Record(path) as record, record.transaction() as database:
+            for table in ("scores", "generations"):
+                database.execute(f"DELETE FROM {table} WHERE question = 1 AND i > 1")
+            database.execute("UPDATE scores SET same = i WHERE question = 1")
+            database.execute("UPDATE questions SET weights = '[1, 0]' WHERE position = 1")
+    with Record(early, read_only=True) as record:
+        assert [len(one.populations[0]) for one in answered(record)][1] == 2
+    with Record(whole, read_only=True) as record, pytest.raises(UsageError, match="lacks members"):
+        list(answered(record))
+
+
+@pytest.mark.parametrize(
+    ("failed", "answer", "score", "words"),
+    [
+        (True, None, None, "failed"),
+        (False, "4", 1.0, "right"),
+        (False, "5", 0.0, "wrong"),
+        (False, "5", 0.4, "partly right"),
+        (False, None, 0.0, "no answer"),
+        (False, None, None, "no answer"),
+        (False, "5", None, "unscored"),
+        (False, None, 1.0, "right"),
+    ],
+)
+def test_a_verdict_in_words(failed: bool, answer: str | None, score: float | None, words: str) -> None:
+    assert verdict(answer, score, failed=failed) == words
+
+
+def test_the_vote_of_a_population(write: Callable[..., Record]) -> None:
+    (question,) = answered(write([["ab-RRa!", "!-"]]))
+    first, second = question.populations
+    assert votes(first) == {0: 2, 1: 1, 3: 2}
+    winner = elected(first)
+    assert winner is not None
+    assert (winner.i, winner.right) == (0, False)  # two groups of two: the earliest member's wins
+    assert elected(second) is None
+    assert question.right_counts == [2, 0]
+
+
+def test_what_an_answer_is_worth(write: Callable[..., Record]) -> None:
+    record = write([["R?!a"], ["RRaa"]], weights=[[0.25] * 4, [0, 0.5, 0.5, 0]])
+    first, second = answered(record)
+    assert first.worth == pytest.approx([1 / 3] * 3)
+    assert first.worth_replied == [0.5] * 2
+    assert (first.scored, first.whole, second.whole) == (True, False, True)
+    assert second.worth == [0.5] * 2
+    assert not any(one.scored for one in answered(write([["ab"]], gold=False)))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("UPDATE questions SET weights = '[1.5, 0]'", "wrong weights"),
+        ("UPDATE questions SET weights = '[-0.5, 1]'", "wrong weights"),
+        ("UPDATE questions SET weights = '[1]'", "wrong weights"),
+        ("UPDATE generations SET parents = '[0, 2]' WHERE t = 2", "has no place or was never read"),
+        ("UPDATE scores SET same = 2 WHERE t = 2", "do not fit together"),
+    ],
+)
+def test_what_cannot_be_is_damage(write: Callable[..., Record], change: str, complaint: str) -> None:
+    record = write([["Ra", "Ra"]])
+    assert len(list(answered(record))) == 1
+    with record.transaction() as database:
+        database.execute(change)
+    with pytest.raises(UsageError, match=complaint):
+        list(answered(record))

@@ -1,29 +1,35 @@
-"""The methods that a comparison sets side by side, with the sizes that give them the same budget."""
+"""Methods at one budget, and what they would cost: their sizes, the matching of calls or tokens, estimates of runs."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 from selfagg._internal.arguments import pairs
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.missing import UNTOLD, Missing
+from selfagg.benchmarks.base import Size
+from selfagg.benchmarks.given import Questions, QuestionSet, question_set
 from selfagg.errors import UsageError
 from selfagg.methods import RSA, Majority, Method, SelfRefine, method_class, method_given, method_named
+from selfagg.models.base import text_bytes
+from selfagg.prompts import aggregation, first, verification
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
+from selfagg.prompts.prompt import Prompt
 from selfagg.record.record import Record
 from selfagg.run.stopping import rule_named
-from selfagg.types import Sampling
+from selfagg.types import Member, Question, Sampling
 
 Match = Literal["calls", "tokens", "none"]
 Preset = Literal["paper", "quick"]
 """Settings by one word: the paper's, or small ones to try a thing out. Settings that the user names come first."""
 
-METHODS = (RSA.name, Majority.name, SelfRefine.name)
+COMPARED = (RSA.name, Majority.name, SelfRefine.name)
 """The methods that are compared where none is named."""
 
 SIZES: Mapping[Preset, Mapping[str, int]] = {"paper": {"n": 16, "k": 4, "t": 10}, "quick": {"n": 4, "k": 2, "t": 3}}
@@ -35,6 +41,9 @@ LARGEST = 1_000_000
 
 JUDGEMENT_TOKENS = 10
 """Most tokens of a verdict or a grade."""
+
+BYTES_PER_TOKEN = 4
+"""The assumed bytes of a token of a prompt, as English text has it in common vocabularies."""
 
 
 def applicable(method: type[Method], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,11 +139,7 @@ def _value(option: str, key: str, text: str, hint: str) -> Any:
 
 
 def matched(
-    found: Sequence[Contender],
-    match: Match,
-    tokens: float = 0.0,
-    lengths: Lengths | None = None,
-    calls: int | None = None,
+    found: Sequence[Contender], match: Match, lengths: Lengths | None = None, budget: float | None = None
 ) -> list[Method]:
     """Return the methods at the reference's budget; those whose size the user has spelled out stay as they are.
 
@@ -143,23 +148,36 @@ def matched(
     Args:
         found: The reference first.
         match: The budget of a question that all share: calls, or prompt and completion tokens together.
-        tokens: The reference's for a question, to match tokens.
         lengths: Lengths to expect, to match tokens.
-        calls: Calls that a question of the reference really took; None: as many as it has members.
+        budget: Calls or tokens that a question of the reference really took; None: those to expect.
     """
     reference = found[0].method
+
+    def cost(method: Method) -> float:
+        return expected_tokens(method, lengths) if match == "tokens" and lengths is not None else method.calls
+
+    limit = cost(reference) if budget is None else budget
     methods = [reference]
     for contender in found[1:]:
         method = contender.method
-        grows = not contender.fixed and not (method.uniform and method.t == 1 and method.grows == "n")
-        if grows and match == "calls":
-            method = at_calls(method, reference.calls if calls is None else calls)
-        elif grows and match == "tokens" and lengths is not None:
-            method = at_tokens(method, tokens, lengths)
+        alike = method.uniform and method.t == 1 and method.grows == "n"
+        if match != "none" and not contender.fixed and not alike:
+            method = at_budget(method, cost, limit)
         if method in methods:
             raise UsageError(f"matching {match} makes two of the methods the same: {dict(method.settings())}")
         methods.append(method)
     return methods
+
+
+def at_budget(method: Method, cost: Callable[[Method], float], budget: float) -> Method:
+    """Return the method, as large as it can be without costing more than the budget."""
+
+    def resized(size: int) -> Method:
+        return dataclasses.replace(method, **{method.grows: size})
+
+    sizes = range(method.parents if method.grows == "n" else 1, LARGEST)  # a population holds an aggregation set
+    fitting = bisect_right(sizes, budget, key=lambda size: cost(resized(size)))
+    return resized(sizes[max(fitting - 1, 0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +197,11 @@ class Lengths:
     judgement: float | None = None
 
     @classmethod
+    def expected(cls, questions: Sequence[Question], reply: float) -> Lengths:
+        """Return the mean prompt of a first sample, measured on the questions, and the given length of a reply."""
+        return cls(fmean(_tokens(first(question)) for question in questions), reply)
+
+    @classmethod
     def measured(cls, record: Record) -> Lengths:
         """Return those of a record's calls whose server told their tokens; raise UsageError if there are none."""
         ((prompt, reply),) = record.query(
@@ -190,6 +213,11 @@ class Lengths:
             why = f"they are {untold}: use --match calls" if untold else "there is no reply to measure lengths on"
             raise UsageError(f"record {record.path}: tokens cannot be matched, since {why}")
         return cls(prompt, reply)
+
+
+def _tokens(prompt: Prompt) -> float:
+    """Return tokens of a prompt without what its candidates say."""
+    return text_bytes(prompt.messages([""] * len(prompt.candidates))) / BYTES_PER_TOKEN
 
 
 def expected_cost(method: Method, lengths: Lengths, firsts: int | None = None) -> Cost:
@@ -225,20 +253,109 @@ def measured_calls_and_tokens(record: Record) -> tuple[int, float]:
     return round(cost.calls), (cost.tokens or 0.0) * cost.calls / told if told else 0.0
 
 
-def at_calls(method: Method, calls: int) -> Method:
-    """Return the method, as large as it can be without making more than ``calls`` calls."""
-    return _largest(method, lambda resized: resized.calls, calls)
+def run_cost(method: Method, questions: Iterable[Question], reply: float, firsts: int | None = None) -> Cost:
+    """Return calls and tokens of a run over all questions, whose own prompts are measured; see `expected_cost`."""
+    total, member = Cost(), Member(1, 0)
+    for question in questions:
+        lengths = Lengths(
+            _tokens(first(question)),
+            reply,
+            _tokens(aggregation(question, [member] * method.parents)),
+            _tokens(verification(question, member)),
+        )
+        total += expected_cost(method, lengths, firsts)
+    return total
 
 
-def at_tokens(method: Method, tokens: float, lengths: Lengths) -> Method:
-    """Return the method, as large as it can be with at most ``tokens`` expected tokens a question."""
-    return _largest(method, lambda resized: expected_tokens(resized, lengths), tokens)
+@dataclass(frozen=True)
+class ExpectedCosts:
+    """The result of `estimate_costs`.
+
+    Attributes:
+        methods: The methods, at their budget.
+        costs: Calls and tokens of each, over all questions and seeds.
+        total: Calls and tokens of all together; they share their first samples.
+        source: The origin of the questions, in words.
+        questions: Number of questions.
+        seeds: Runs of each method.
+        reply_tokens: Tokens that a reply is taken to have.
+        question_tokens: Tokens of a question's own prompt, on average.
+    """
+
+    methods: Sequence[Method]
+    costs: Sequence[Cost]
+    total: Cost
+    source: str
+    questions: int
+    seeds: int
+    reply_tokens: int
+    question_tokens: float
+
+    @classmethod
+    def of(cls, asked: QuestionSet, methods: Sequence[Method], reply_tokens: int, seeds: int = 1) -> ExpectedCosts:
+        """Return the costs of methods that are run as they are; the largest first population serves all."""
+        questions, total = asked.questions, Cost()
+        for place, method in enumerate(sorted(methods, key=lambda method: -method.size(1))):
+            total += run_cost(method, questions, reply_tokens, firsts=0 if place else None)
+        return cls(
+            methods=methods,
+            costs=[run_cost(method, questions, reply_tokens) * seeds for method in methods],
+            total=total * seeds,
+            source=asked.source,
+            questions=len(questions),
+            seeds=seeds,
+            reply_tokens=reply_tokens,
+            question_tokens=Lengths.expected(questions, reply_tokens).prompt,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``--dry-run --json`` prints."""
+
+        def rounded(cost: Cost) -> dict[str, int]:
+            return {name: round(getattr(cost, name)) for name in ("calls", "prompt", "completion")}
+
+        return {
+            "dry_run": True,
+            "at_most": any(method.compares for method in self.methods),
+            "source": self.source,
+            "questions": self.questions,
+            "seeds": self.seeds,
+            "reply_tokens": self.reply_tokens,
+            "question_tokens": self.question_tokens,
+            "methods": [
+                {**method.settings(), **rounded(cost)} for method, cost in zip(self.methods, self.costs, strict=True)
+            ],
+            "total": rounded(self.total),
+        }
 
 
-def _largest(method: Method, cost: Callable[[Method], float], budget: float) -> Method:
-    def resized(size: int) -> Method:
-        return dataclasses.replace(method, **{method.grows: size})
+def estimate_costs(
+    questions: Questions,
+    methods: str | Method | Sequence[str | Method] = RSA.name,
+    *,
+    sizes: Mapping[str, Any] | None = None,
+    preset: Preset | None = None,
+    match: Match = "none",
+    seeds: int = 1,
+    reply_tokens: int = DEFAULT_MAX_TOKENS,
+    size: Size = None,
+) -> ExpectedCosts:
+    """Estimate calls and tokens of methods on questions, without a model.
 
-    sizes = range(method.parents if method.grows == "n" else 1, LARGEST)  # a population holds an aggregation set
-    fitting = bisect_right(sizes, budget, key=lambda size: cost(resized(size)))
-    return resized(sizes[max(fitting - 1, 0)])
+    Args:
+        questions: A source, or the questions; see `selfagg.aevaluate`.
+        methods: One method or several, as for `selfagg.acompare`, as ``sizes``, ``preset``, ``match`` and ``seeds``.
+        sizes: Settings for the methods that are named.
+        preset: Sizes by one word.
+        match: The budget that the methods share.
+        seeds: Runs of each method.
+        reply_tokens: Tokens that a reply is taken to have, shown whole to every aggregation.
+        size: Number of questions to take.
+
+    Raises:
+        UsageError: There is no such method or source, or a setting cannot work.
+    """
+    asked = question_set(questions, size=size)
+    found = contenders([methods] if isinstance(methods, str | Method) else methods, sizes, preset)
+    lengths = Lengths.expected(asked.questions, reply_tokens)
+    return ExpectedCosts.of(asked, matched(found, match, lengths), reply_tokens, seeds)

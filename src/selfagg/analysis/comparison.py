@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
+from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from selfagg._internal.extras import extras_named
 from selfagg.analysis.aggregation import Aggregations, aggregations
 from selfagg.analysis.costs import Cost, costs_by_population, costs_by_question, mean_cost
-from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.labels import Group, grouped, plural
 from selfagg.analysis.member_outcomes import QuestionOutcome, answered
 from selfagg.analysis.missing import Missing
 from selfagg.analysis.statistics import (
@@ -27,6 +30,9 @@ from selfagg.analysis.trajectory import Trajectory, trajectory
 from selfagg.errors import UsageError
 from selfagg.methods import is_uniform
 from selfagg.record.record import Record
+
+Read = Sequence[Sequence[QuestionOutcome]]
+"""`answered` of each of several records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +76,60 @@ class MethodResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Methods on the same questions."""
+@dataclass(frozen=True)
+class Compared:
+    """Methods side by side on the same questions.
 
-    reference: str  # label of the entry that the others are set against
-    questions: int  # questions compared: those with a gold answer that are done and scored in every record
-    questions_total: int  # questions of the runs
-    entries: Sequence[MethodResult]  # the methods, in the order in which their records were given
+    Attributes:
+        reference: Label of the entry that the others are set against.
+        questions: Questions compared: those with a gold answer that are done and scored in every record.
+        questions_total: Questions of the runs.
+        entries: One for each method with its settings, over all its seeds, in the order of the records.
+        models: The models that answered, each once.
+        failures: Calls that failed for good.
+        shortened: Candidates that were shortened to fit a model's context.
+        records: The records' files; None for one that was not kept.
+    """
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the comparison as an object for JSON."""
-        return {**for_json(self), "entries": [entry.as_json() for entry in self.entries]}
+    reference: str
+    questions: int
+    questions_total: int
+    entries: Sequence[MethodResult]
+    models: Sequence[str]
+    failures: int
+    shortened: int
+    records: Sequence[Path | None]
+
+    @property
+    def missing(self) -> Missing:
+        """Return the missing parts of all runs together."""
+        return sum((entry.missing for entry in self.entries), Missing())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``selfagg compare --json`` prints, but for ``where``, which the user named."""
+        return {
+            **for_json(self, "reference questions questions_total"),
+            "entries": [entry.as_json() for entry in self.entries],
+            "models": list(self.models),
+            "simulated": any(model.startswith("simulated") for model in self.models),
+            "failures": self.failures,
+            "shortened": self.shortened,
+            "records": [None if path is None else str(path) for path in self.records],
+        }
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with one row for each method; raise UsageError if pandas is not installed."""
+        with extras_named():
+            return import_module("pandas").json_normalize(self.to_dict()["entries"])
 
 
-def compare(records: Sequence[Record], *, reference: str | None = None) -> Comparison:
+def comparison(records: Sequence[Record], *, reference: str | None = None, read: Read | None = None) -> Compared:
     """Compare the runs of several records; runs that differ in nothing but the seed are one entry.
 
     Args:
         records: At least one, all of the same questions.
         reference: Label or method name of the entry to compare with; None: that of the first record.
+        read: `answered` of each, where that is there already.
 
     Raises:
         UsageError: The records are of different questions, no question with a gold answer is done in all of them,
@@ -97,110 +137,74 @@ def compare(records: Sequence[Record], *, reference: str | None = None) -> Compa
     """
     for other in records[1:]:
         check_same_questions(records[0], other)
-    runs = [_Run.of(record) for record in records]
-    names = [name for name in runs[0].worth if all(name in run.worth for run in runs)]
+    known = [
+        {one.id: one for one in questions if one.scored and one.worth}
+        for questions in (map(answered, records) if read is None else read)
+    ]
+    names = [name for name in known[0] if all(name in one for one in known)]
     if not names:
         raise UsageError(
             "there is nothing to compare: no question with a gold answer is done and scored in every record"
         )
-    groups = by_seed((run.settings, run.seed) for run in runs)
-    entries = [[runs[number] for number in group] for group in groups]
-    labels = labels_for([same[0].settings for same in entries])
-    for place, same in enumerate(entries):
-        if any(same[0].settings == other[0].settings for other in entries[:place]):
-            raise UsageError(
-                f"two of the records are the same run: {same[0].method} with its settings and seed {same[0].seed}"
-            )
-    chosen = _reference(reference, labels, [same[0].method for same in entries])
-    values = [[over_seeds([run.worth[name] for run in same]) for name in names] for same in entries]
+    groups = grouped(records, by_source=False)
+    check_no_twins(groups, records)
+    chosen = _reference(reference, groups)
+    values = [[over_seeds([known[place][name].worth for place in group.places]) for name in names] for group in groups]
     found = correct_for_many([paired_difference(mine, values[chosen]) for e, mine in enumerate(values) if e != chosen])
-    differences = [*found[:chosen], None, *found[chosen:]]
-    ((questions,),) = records[0].query("SELECT count(*) FROM questions")
+    costs = [costs_by_question(record) for record in records]
+    missing = [Missing.of(record) for record in records]
     results = []
-    for label, same, mine, difference in zip(labels, entries, values, differences, strict=True):
-        each = tuple(fmean(fmean(run.worth[name]) for name in names) for run in same)
+    for group, mine, difference in zip(groups, values, [*found[:chosen], None, *found[chosen:]], strict=True):
+        own = [(place, known[place][name]) for place in group.places for name in names]
+        by_seed = tuple(fmean(fmean(known[place][name].worth) for name in names) for place in group.places)
+        replied = ([known[place][name].worth_replied for place in group.places] for name in names)
         results.append(
             MethodResult(
-                label=label,
-                method=same[0].method,
-                seeds=tuple(run.seed for run in same),
+                label=group.label,
+                method=group.settings["name"],
+                seeds=tuple(records[place].configuration["seed"] for place in group.places),
                 accuracy=mean_interval(mine),
-                by_seed=each,
-                over_seeds=stdev(each) if len(each) > 1 else None,
-                replied=estimate(over_seeds([run.replied[name] for run in same]) for name in names),
-                missing=sum((run.missing for run in same), Missing()),
-                cost=mean_cost(run.cost[name] for run in same for name in names),
+                by_seed=by_seed,
+                over_seeds=stdev(by_seed) if len(by_seed) > 1 else None,
+                replied=estimate(map(over_seeds, replied)),
+                missing=sum((missing[place] for place in group.places), Missing()),
+                cost=mean_cost(costs[place][question.position] for place, question in own),
                 difference=difference,
             )
         )
-    return Comparison(labels[chosen], len(names), questions, results)
+    counted = "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"
+    failures, shortened = zip(*(record.query(counted)[0] for record in records), strict=True)
+    return Compared(
+        reference=groups[chosen].label,
+        questions=len(names),
+        questions_total=records[0].query("SELECT count(*) FROM questions")[0][0],
+        entries=results,
+        models=list(dict.fromkeys(str(record.configuration["model"]) for record in records)),
+        failures=sum(failures),
+        shortened=sum(shortened),
+        records=[record.path for record in records],
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One record, as far as a comparison needs it; what it has of questions goes by their names."""
-
-    settings: Mapping[str, Any]
-    seed: int
-    worth: Mapping[str, list[float]]
-    replied: Mapping[str, list[float]]
-    cost: Mapping[str, Cost]
-    missing: Missing
-
-    @classmethod
-    def of(cls, record: Record) -> _Run:
-        costs = costs_by_question(record)
-        known = [one for one in answered(record) if one.scored and one.worth]
-        return cls(
-            settings=settings_of(record),
-            seed=record.configuration["seed"],
-            worth={one.id: one.worth for one in known},
-            replied={one.id: one.worth_replied for one in known},
-            cost={one.id: costs[one.position] for one in known},
-            missing=Missing.of(record),
-        )
-
-    @property
-    def method(self) -> str:
-        return str(self.settings["name"])
+def check_no_twins(groups: Sequence[Group], records: Sequence[Record]) -> None:
+    """Raise UsageError if one run is there twice."""
+    for group in groups:
+        if group.twin:
+            seed = records[group.places[0]].configuration["seed"]
+            raise UsageError(
+                f"two of the records are the same run: {group.settings['name']} with its settings and seed {seed}"
+            )
 
 
-def by_seed(runs: Iterable[tuple[Mapping[str, Any], int]]) -> list[list[int]]:
-    """Return the numbers of the runs that differ in nothing but the seed, in the order of the first of each.
-
-    A second run of one seed stands apart: one run counted twice would pass for two.
-
-    Args:
-        runs: Settings and seed of each.
-    """
-    groups: list[tuple[Mapping[str, Any], dict[int, int]]] = []
-    for number, (settings, seed) in enumerate(runs):
-        for same, seeds in groups:
-            if same == settings and seed not in seeds:
-                seeds[seed] = number
-                break
-        else:
-            groups.append((settings, {seed: number}))
-    return [list(seeds.values()) for _, seeds in groups]
-
-
-def together(records: Sequence[Record]) -> list[list[int]]:
-    """Return `by_seed` of records, those of other questions apart."""
-    return by_seed((_identity(record), record.configuration["seed"]) for record in records)
-
-
-def _identity(record: Record) -> dict[str, Any]:
-    return {**settings_of(record), "source": record.configuration.get("source")}
-
-
-def _reference(asked: str | None, labels: Sequence[str], methods: Sequence[str]) -> int:
+def _reference(asked: str | None, groups: Sequence[Group]) -> int:
     if asked is None:
         return 0
-    found = [e for e, (label, method) in enumerate(zip(labels, methods, strict=True)) if asked in (label, method)]
+    found = [place for place, group in enumerate(groups) if asked in (group.label, group.settings["name"])]
     if len(found) == 1:
         return found[0]
     why = f"there are {len(found)} entries" if found else "there is no entry"
-    raise UsageError(f"{why} called {asked!r} to compare with; there are {', '.join(map(repr, labels))}")
+    labels = ", ".join(repr(group.label) for group in groups)
+    raise UsageError(f"{why} called {asked!r} to compare with; there are {labels}")
 
 
 def check_same_questions(one: Record, other: Record) -> None:
@@ -209,19 +213,15 @@ def check_same_questions(one: Record, other: Record) -> None:
     Raises:
         UsageError: One has a question that the other lacks, or that reads otherwise there.
     """
-    mine, theirs = ([name for (name,) in record.query("SELECT id FROM questions")] for record in (one, other))
-    for names, others, where in ((mine, theirs, one), (theirs, mine, other)):
-        known = set(others)
-        missing = [name for name in names if name not in known]
-        if missing:
-            only = "one question" if len(missing) == 1 else f"{len(missing)} questions"
+    mine, theirs = (dict(record.query("SELECT id, body FROM questions")) for record in (one, other))
+    for has, lacks, where in ((mine, theirs, one), (theirs, mine, other)):
+        if missing := [name for name in has if name not in lacks]:
             raise UsageError(
                 f"records {one.path} and {other.path} have different questions: "
-                f"{only} only in {where.path}, {missing[0]} to begin with"
+                f"{plural(len(missing), 'question')} only in {where.path}, {missing[0]} to begin with"
             )
-    body = "SELECT body FROM questions WHERE id = ?"
-    for name in mine:
-        if one.query(body, (name,)) != other.query(body, (name,)):
+    for name, body in mine.items():
+        if theirs[name] != body:
             raise UsageError(f"question {name} reads otherwise in record {other.path} than in {one.path}")
 
 
@@ -245,9 +245,9 @@ class Curves:
         return is_uniform(self.method)
 
     @classmethod
-    def of(cls, label: str, records: Sequence[Record], read: Iterable[Iterable[QuestionOutcome]]) -> Curves:
+    def of(cls, label: str, records: Sequence[Record], read: Read | None = None) -> Curves:
         """Return the curves of records that differ in nothing but the seed; ``read``: `answered` of each."""
-        questions = list(chain.from_iterable(read))
+        questions = list(chain.from_iterable(map(answered, records) if read is None else read))
         by_record = [found for record in records if (found := costs_by_population(record))]
         costs = [mean_cost(costs) for costs in zip(*by_record, strict=True)]
         counts = aggregations(records[0], questions) if questions else None
@@ -271,15 +271,9 @@ def curves(records: Sequence[Record]) -> list[Curves]:
     Raises:
         UsageError: Two seeds of one method have different questions, or two records are the same run.
     """
-    groups = [[records[number] for number in group] for group in together(records)]
-    identities = [_identity(group[0]) for group in groups]
-    if any(identity in identities[:place] for place, identity in enumerate(identities)):
-        raise UsageError("two of the records are the same run, with the same settings and seed")
-    labels = labels_for([settings_of(group[0]) for group in groups])
-    found = []
-    for label, group in zip(labels, groups, strict=True):
-        for other in group[1:]:
-            check_same_questions(group[0], other)
-        source = f", {group[0].configuration.get('source', '')}" if labels.count(label) > 1 else ""
-        found.append(Curves.of(label + source, group, map(answered, group)))
-    return found
+    groups = grouped(records, by_source=True)
+    check_no_twins(groups, records)
+    for first, *others in (group.places for group in groups):
+        for other in others:
+            check_same_questions(records[first], records[other])
+    return [Curves.of(group.label, [records[place] for place in group.places]) for group in groups]

@@ -1,10 +1,9 @@
-"""`compare`, `sweep` and `estimate_costs` in Python: what they run, keep, tell, and what the commands print."""
+"""`compare` and `estimate_costs`: what they run, keep, tell, and what the commands print."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from selfagg.record.record import Record, Store
 from selfagg.types import Member
 
 QUESTIONS = [selfagg.Question(f"q{i}", f"What is {i} + {i}?", kind="math", gold=str(2 * i)) for i in range(5)]
+Printed = Callable[..., dict[str, Any]]
 MODEL = "simulated:p=0.4"
 SIZES = {"n": 4, "k": 2, "t": 3}
 
@@ -58,31 +58,19 @@ def test_without_a_folder_nothing_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     found = selfagg.compare(QUESTIONS, ["rsa", "single"], sizes=SIZES, model=MODEL, match="none")
     assert found.records == [None, None]
-    swept = selfagg.sweep(QUESTIONS, n=[2], k=[1, 2], t=[1, 2], model=MODEL)
-    assert (swept.folder, {cell.record for cell in swept.cells}) == (None, {None})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_they_are_what_the_commands_print(tmp_path: Path) -> None:
+def test_they_are_what_the_commands_print(tmp_path: Path, printed: Printed) -> None:
     rows = [{"id": q.id, "question": q.text, "answer": q.gold, "kind": q.kind} for q in QUESTIONS]
     path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    def printed(*words: str) -> dict[str, object]:
-        command = [sys.executable, "-m", "selfagg", *words, "--json"]
-        found: dict[str, object] = json.loads(
-            subprocess.run(command, capture_output=True, cwd=tmp_path, check=True).stdout
-        )
-        return found
 
     small = ["-n", "4", "-k", "2", "-t", "3", "-m", MODEL, "--methods", "rsa,majority"]
     by_command = printed("compare", path.name, *small, "--out", "c")
     found = selfagg.compare(path, ["rsa", "majority"], sizes=SIZES, model=MODEL).to_dict()
     more = {"records": by_command["records"], "where": "c", "match": "calls"}
     assert {**found, **more} == by_command
-    by_command = printed("sweep", path.name, "-m", MODEL, "-n", "2,4", "-k", "2,3", "-t", "1,2", "--out", "s")
-    swept = selfagg.sweep(path, n=[2, 4], k=[2, 3], t=[1, 2], model=MODEL, out=tmp_path / "s").to_dict()
-    assert json.loads(json.dumps(swept).replace(f"{tmp_path}/", "")) == by_command
     dry = printed("compare", path.name, *small, "--dry-run", "--expect-tokens", "300")
     costs = selfagg.estimate_costs(path, ["rsa", "majority"], sizes=SIZES, match="calls", reply_tokens=300)
     assert costs.to_dict() == dry
@@ -93,14 +81,10 @@ def test_results_as_tables() -> None:
     compared = selfagg.compare(QUESTIONS, ["rsa", "single"], sizes=SIZES, model=MODEL).to_pandas()
     assert isinstance(compared, pandas.DataFrame)
     assert list(compared["label"]) == ["rsa n=4 k=2 t=3", "single n=4 t=1"]
-    swept = selfagg.sweep(QUESTIONS, n=[2], k=[1, 2], t=[1, 2], model=MODEL).to_pandas()
-    assert [tuple(row) for row in swept[["n", "t"]].to_numpy()] == [(2, 1), (2, 2), (2, 2)]
 
 
 async def test_in_a_running_loop() -> None:
     assert len((await selfagg.acompare(QUESTIONS, ["rsa"], sizes=SIZES, model=MODEL)).entries) == 1
-    assert len((await selfagg.asweep(QUESTIONS, n=[2], k=[1], t=[1], model=MODEL)).cells) == 1
-    assert len(selfagg.sweep(QUESTIONS, n=[2], k=[1], t=[1], model=MODEL).cells) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,9 +111,3 @@ def test_records_take_no_settings_of_runs(tmp_path: Path) -> None:
         selfagg.compare(tmp_path / "a.sqlite", seeds=2)
     with pytest.raises(selfagg.UsageError, match="no record: other"):
         selfagg.compare([str(tmp_path / "a.sqlite"), "other"])
-
-
-@pytest.mark.parametrize("given", [{"n": [0]}, {"k": []}, {"t": [1.5]}])
-def test_what_cannot_be_swept(given: dict[str, Any]) -> None:
-    with pytest.raises(selfagg.UsageError, match=f"{next(iter(given))} is"):
-        selfagg.sweep(QUESTIONS, model=MODEL, **given)

@@ -1,20 +1,18 @@
-"""Work on records that are there: merge, analyze, report and plot; no model is asked."""
+"""Records by the names of their files and folders: found, opened, merged, reported and drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from selfagg._internal.extras import extras_named
 from selfagg._internal.files import kind_of
-from selfagg.analysis.labels import PanelName
 from selfagg.analysis.missing import Missing
-from selfagg.analysis.overview import Analysis
-from selfagg.analysis.shadow import Shadows
+from selfagg.analysis.plots import PanelName
+from selfagg.analysis.plots import plot as draw
 from selfagg.errors import UsageError
-from selfagg.methods import RSA, method_named
+from selfagg.methods import RSA
 from selfagg.record.merge import merge_records
 from selfagg.record.record import Record
 
@@ -75,45 +73,6 @@ def merge(records: Sequence[RecordPath], out: RecordPath) -> int:
         return merge_records(stack.enter_context(Record(target)), opened)
 
 
-def analyze(
-    record: RecordPath,
-    *,
-    stop: str | None = None,
-    copy: bool | None = None,
-    answer: str | None = None,
-    n: int | None = None,
-    t: int | None = None,
-) -> Analysis:
-    """Analyze a record: populations, the effect of aggregating, the worth of more of it, and each group.
-
-    With one of the settings below also what they would have saved and cost, without a model: ``Analysis.shadow``.
-
-    Args:
-        record: The record of one run.
-        stop: The rule that would have ended a question, as ``share:0.875``; see `selfagg.RSA`.
-        copy: True if sets of one answer would have been copied.
-        answer: ``sample`` or ``majority``: which member of the last population would have been the answer.
-        n: Fewer members.
-        t: Fewer populations.
-
-    Raises:
-        UsageError: The record cannot be read, holds no question that is done, or cannot tell of the settings.
-    """
-    settings = {"stop": stop, "copy": copy, "answer": answer, "n": n, "t": t}
-    asked = {name: value for name, value in settings.items() if value is not None}
-    with extras_named(), opened_record(record) as opened:
-        from selfagg.analysis.overview import Analysis
-
-        analysis = Analysis.of(opened)
-        if not analysis.evaluation.summary.questions:
-            raise UsageError(f"record {record} holds no question that is done")
-        if not asked:
-            return analysis
-        shadows = Shadows(opened)
-        recorded = dict(shadows.recorded.settings())
-        return replace(analysis, shadow=shadows.of(method_named(recorded.pop("name"), **(recorded | asked))))
-
-
 def report(records: RecordPath | Sequence[RecordPath], out: RecordPath, *, title: str | None = None) -> Path:
     """Write one self-contained HTML file: the comparison, the curves, and every question with all its members.
 
@@ -152,8 +111,6 @@ def plot(records: RecordPath | Sequence[RecordPath], out: RecordPath, panel: Pan
     """
     with ExitStack() as opened:
         opened.enter_context(extras_named())
-        from selfagg.analysis.plots import plot as draw
-
         given = [opened.enter_context(opened_record(path)) for path in records_of(records)]
         draw(given, Path(out), panel)
         return sum(map(Missing.of, given), Missing())
