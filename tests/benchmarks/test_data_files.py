@@ -143,6 +143,13 @@ def test_rows_have_places_and_numbers(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "no.jsonl"
+    assert said(lambda: read_rows(path)) == f"there is no file {path}"
+    assert said(lambda: data_files(path)) == f"there is no file or folder {path}"
+    assert "cannot be read: embedded null byte" in said(lambda: read_rows(tmp_path / "a\0.jsonl"))
+
+
 def test_the_files_of_a_folder(tmp_path: Path) -> None:
     def made(*names: str) -> list[Path]:
         for name in names:
