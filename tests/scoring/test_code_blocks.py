@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfagg.scoring.base import stated_answer
 from selfagg.scoring.code_blocks import before_open_block, completed, program
-from selfagg.scoring.reply import stated_answer
 from selfagg.types import Question, Reply, Stop
 
 MARKS = [
