@@ -74,7 +74,17 @@ except UsageError as error:
 sys.exit(pytest.main(sys.argv[1:]))
 """
     attacks = [str(path) for path in sorted(HERE.glob("test_attacks_*.py"))]
-    options = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--basetemp", str(home / "made"))
+    options = (
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:schemathesis",
+        "--basetemp",
+        str(home / "made"),
+    )
     tested = as_user(sys.executable, "-c", started, *options, *attacks, home=home)
     if tested.returncode == 1 and tested.stderr.startswith("no bubblewrap"):
         pytest.skip(f"bubblewrap works for root alone here: {tested.stderr.strip()[-300:]}")
