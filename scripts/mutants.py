@@ -48,6 +48,7 @@ TESTS = {
     "models/pace": "models/test_pace.py models/test_limiter.py",
     "prompts/*": "prompts run/test_runner.py",
     "scoring/base": "scoring/test_base.py",
+    "scoring/given": "scoring/test_given.py",
     "scoring/gold": "scoring/test_gold.py",
     "scoring/extract": "scoring/test_extract.py",
     "scoring/choice": "scoring/test_choice.py",
