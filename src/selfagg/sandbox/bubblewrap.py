@@ -46,11 +46,11 @@ class Bubblewrap:
     @property
     def limits(self) -> str:
         if cgroup.home() is None:
-            said = (
-                "no control group can be made for a program here, so memory and threads are bounded by resource limits"
-            )
+            said = "no control group can be made for a program here"
+            said += ", so memory and threads are bounded by resource limits"
         else:
-            said = "memory, threads and processor of a program are bounded by a control group and by resource limits"
+            said = "memory, threads and processor of a program are bounded by a control group of its own"
+            said += " and by resource limits"
         return said + ("" if _counts_threads() else " (of threads, none: Linux before 5.14)")
 
     def trouble(self) -> str | None:
