@@ -32,7 +32,7 @@ class Parity:
     name = "parity"
 
     def answer(self, question: Question, text: str) -> str | None:
-        return (text.split() or [None])[-1]
+        return text.split()[-1] if text else None
 
     def same(self, question: Question, answers: Sequence[str]) -> Sequence[int]:
         kinds = [int(answer) % 2 for answer in answers]
