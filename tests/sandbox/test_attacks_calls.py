@@ -8,6 +8,7 @@ import os
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waiting import until
@@ -86,26 +87,25 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-async def test_is_refused(what: str, sandbox: Sandbox, limits: Limits) -> None:
+async def test_is_refused(attack: Any, limits: Limits) -> None:
     numbers = confine._numbers(MACHINE, confine._IN_PART)
-    attack = REFUSED[what].format(**numbers) if "{" in REFUSED[what] else REFUSED[what]
-    code = f"""
-        def threads(function):
-            failed = []
-            def attempt():
-                try: function()
-                except OSError as error: failed.append(error)
-            thread = threading.Thread(target=attempt)
-            thread.start(); thread.join()
-            raise failed[0]
-        try:
-            {attack}
-            print("ESCAPED")
-        except OSError:
-            print("refused")
-    """
-    assert await run(sandbox, code, limits) == ProgramResult("refused\n")
+    calls = {what: call.format(**numbers) if "{" in call else call for what, call in REFUSED.items()}
+    form = f"""{BEGIN}
+def threads(function):
+    failed = []
+    def attempt():
+        try: function()
+        except OSError as error: failed.append(error)
+    thread = threading.Thread(target=attempt)
+    thread.start(); thread.join()
+    raise failed[0]
+try:
+    {{attack}}
+    print("ESCAPED")
+except OSError:
+    print("refused")
+"""
+    assert await attack(calls, limits, form) == dict.fromkeys(REFUSED, ProgramResult("refused\n"))
 
 
 @pytest.mark.skipif(MACHINE != "x86_64", reason="other machines have one way to call the kernel")

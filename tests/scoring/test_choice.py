@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from selfagg.scoring.base import score_reply, stated_answer
 from selfagg.scoring.choice import ChoiceScorer, choice_letter, options, stated_letter
-from selfagg.scoring.reply import score_reply, stated_answer
 from selfagg.types import Question, Reply, Stop
 
 
@@ -294,4 +294,4 @@ def test_the_letter_of_a_response(text: str, letter: str | None) -> None:
     ],
 )
 def test_options_are_found_in_the_question(text: str, found: tuple[str, ...]) -> None:
-    assert options(Question("q", text, "choice")) == found
+    assert options(text) == found

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfagg.scoring.base import stated_answer
 from selfagg.scoring.code_blocks import before_open_block, completed, program
-from selfagg.scoring.reply import stated_answer
 from selfagg.types import Question, Reply, Stop
 
 MARKS = [
@@ -84,7 +84,8 @@ def test_a_call_of_the_solution_does_not_replace_it() -> None:
 
 
 def test_a_huge_program_is_none() -> None:
-    assert program("```python\n" + "x = 1\n" * 1_000_000 + "```") is None
+    assert program("```python\n" + "x = 1\n" * 170_000 + "```") is None
+    assert program("```python\n" + "x = 1\n" * 160_000 + "```") is not None
 
 
 def test_of_a_cut_reply_only_closed_blocks_count() -> None:

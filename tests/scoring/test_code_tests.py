@@ -28,7 +28,7 @@ def packed(pickled: bytes) -> str:
 
 
 @pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("size", [1, 200, 100_000])
+@pytest.mark.parametrize("size", [1, 200, 2_000])  # the last is longer than a frame of pickle, 64 KiB
 def test_packed_tests_are_unpacked(protocol: int, size: int) -> None:
     text = json.dumps(TESTS * size)
     assert unpack_cases(packed(pickle.dumps(text, protocol))) == CASES * size

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from selfagg.prompts.wording import instruction
 from selfagg.scoring import scorer_for
+from selfagg.scoring.base import stated_answer
 from selfagg.scoring.choice import choice_letter
 from selfagg.scoring.extract import last_answer_tag, last_box, unwrapped
-from selfagg.scoring.reply import stated_answer
 from selfagg.types import KINDS, Kind, Question, Reply, Stop
 
 BOX_B = r"\boxed{B}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfagg.scoring import gold_response, scorer_for
+from selfagg.scoring.gold import math_gold, respelled
 from selfagg.types import Kind, Question
 
 SETS: list[tuple[str, Kind, int]] = [
@@ -68,3 +69,46 @@ async def test_every_gold_answer_scores_one(name: str, kind: Kind, known: int) -
 )
 def test_a_gold_answer_is_stated_in_the_form_of_its_kind(question: Question, text: str | None) -> None:
     assert gold_response(question) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "text"),
+    [
+        ("math", "5", r"So the final answer is $\boxed{\mathbf{5.0}}$."),
+        ("math", r"so \boxed{-12}", r"So the final answer is $\boxed{\mathbf{-12.0}}$."),
+        ("math", "#### 7", r"So the final answer is $\boxed{\mathbf{7.0}}$."),
+        ("math", " $x+1$ ", r"So the final answer is $\boxed{\displaystyle x+1\,}$."),
+        ("math", r"\tfrac{1}{2}", r"So the final answer is $\boxed{\displaystyle \dfrac{1}{2}\,}$."),
+        ("math", "1, 2", r"So the final answer is $\boxed{\displaystyle 1,\; 2\,}$."),
+        ("math", "1,000", r"So the final answer is $\boxed{\displaystyle 1,000\,}$."),
+        ("math", "red", r"So the final answer is $\boxed{\textbf{RED}}$."),
+        ("math", "a", r"So the final answer is $\boxed{\textbf{a}}$."),
+        ("choice", "(B)", r"So the right option is \boxed{\text{(B)}}."),
+        ("choice", r"\boxed{C}", r"So the right option is \boxed{\text{(C)}}."),
+        ("text", "Rome", "I think so.\n<answer>\nrOME </answer>\nThat is all."),
+        ("text", "Köln", "I think so.\n<answer>\nKöln </answer>\nThat is all."),
+        ("text", None, None),
+        ("code", "x", None),
+        ("reasoning_gym", "x", None),
+    ],
+)
+async def test_a_gold_answer_in_another_spelling_is_right_too(kind: Kind, gold: str | None, text: str | None) -> None:
+    question = Question("q", "?", kind=kind, gold=gold)
+    assert respelled(question) == text
+    if text is not None:
+        assert (await scorer_for(kind).score(question, text)).score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("5", "5"),
+        ("3 and 4 are\n  #### 7", "7"),
+        ("#### 7 apples \n", "7 apples"),
+        (r"\boxed{3} #### 4", "3"),
+        ("####", "####"),
+        ("a #### 4", "a #### 4"),
+    ],
+)
+def test_the_answer_within_a_gold_answer(gold: str, answer: str) -> None:
+    assert math_gold(gold) == answer

@@ -78,9 +78,9 @@ async def validate(questions: Sequence[Question]) -> Validation:
 async def _checked(question: Question) -> tuple[Failure | None, bool]:
     """Return what fails, and True if the gold answer is read as words."""
     from selfagg.scoring import gold_response
+    from selfagg.scoring.base import score_reply
     from selfagg.scoring.gold import math_gold, respelled
     from selfagg.scoring.math import MathScorer
-    from selfagg.scoring.reply import score_reply
 
     worded = False
     if question.kind == "math" and question.gold:

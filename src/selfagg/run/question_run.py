@@ -17,7 +17,7 @@ from selfagg.record.rows import CANDIDATE, Generation
 from selfagg.run.engine import Engine
 from selfagg.run.stopping import is_copied
 from selfagg.scoring import majority, scorer_for
-from selfagg.scoring.reply import score_reply, stated_answer
+from selfagg.scoring.base import score_reply, stated_answer
 from selfagg.types import Member, Question, Reply, Usage
 
 P = ParamSpec("P")

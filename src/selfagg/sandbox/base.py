@@ -10,9 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-GUEST = Path(__file__).parent / "guest"
-"""The files that run inside."""
-
+GUEST = Path(__file__).parent / "guest"  # the files that run inside
 ROOT, PACKAGES = "/guest", "/packages"
 """The places in which a sandbox shows the guest's files and the packages that programs may import."""
 
@@ -28,9 +26,6 @@ ENVIRONMENT: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 """The variables a guest gets: none of the user's, so no keys."""
-
-_IMPORTABLE = ("numpy",)
-"""Packages that programs may import, where selfagg has them: those of LiveCodeBench's own harness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,27 +68,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The way to start one guest, and to end it.
-
-    Attributes:
-        arguments: The command line.
-        environment: All environment variables it gets.
-        user: Id of the user that the guest must become before it runs a program, or None.
-        count_threads: True if the guest can limit its threads by counting its user's.
-        count_entries: True if the guest's folder is a file system of its own, whose files can be counted.
-        folder: Folder in which to start it, or None if that does not matter; its parent is removed at the end.
-        group: The control group that it is in, to be removed with all that is in it, or None.
-        stop: A command that ends it, where killing the first one would not, or None.
-    """
+    """The way to start one guest, and to end it."""
 
     arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    user: int | None = None
-    count_threads: bool = False
-    count_entries: bool = False
-    folder: Path | None = None
-    group: Path | None = None
-    stop: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)  # all that it gets
+    user: int | None = None  # that the guest must become before it runs a program
+    count_threads: bool = False  # it can limit its threads by counting its user's
+    count_entries: bool = False  # its folder is a file system of its own, whose files can be counted
+    folder: Path | None = None  # in which to start it; the folder's parent is removed at the end
+    group: Path | None = None  # the control group that it is in, to be removed with all that is in it
+    stop: tuple[str, ...] | None = None  # a command that ends it, where killing the first one would not
 
     def guest_limits(self, limits: Limits, cpu: int | None) -> dict[str, Any]:
         """Return the limits that the guest sets on itself; ``cpu``: the processor to stay on."""
@@ -112,7 +96,7 @@ class Sandbox(Protocol):
 
     @property
     def limits(self) -> str:
-        """Return a few words on who enforces the limits here, for the user."""
+        """Return a few words for the user on who enforces the limits here."""
         ...
 
     def command(self, guest: str, limits: Limits) -> Command:
@@ -140,11 +124,9 @@ def python_arguments(python: str, guest: str, root: str = ROOT, packages: str = 
 
 @cache
 def package_folders() -> tuple[Path, ...]:
-    """Return the folders of packages that programs may import, with the libraries that wheels keep beside them."""
-    folders: list[Path] = []
-    for name in _IMPORTABLE:
-        spec = find_spec(name)
-        if spec is not None and spec.submodule_search_locations:
-            folder = Path(spec.submodule_search_locations[0])
-            folders += [path for path in (folder, folder.with_name(f"{name}.libs")) if path.is_dir()]
-    return tuple(folders)
+    """Return the folders of numpy, which programs may import as in LiveCodeBench's own harness, where we have it."""
+    spec = find_spec("numpy")
+    if spec is None or not spec.submodule_search_locations:
+        return ()
+    folder = Path(spec.submodule_search_locations[0])
+    return tuple(path for path in (folder, folder.with_name("numpy.libs")) if path.is_dir())

@@ -30,9 +30,6 @@ from selfagg.sandbox.session import probe
 
 _BOX = "/box"  # the one folder that can be written to: the worker's, with the program's in it
 _FREE_USERS = range(0x70000000, 0x7FFFFFFF)  # users that no system has, by systemd's list (UIDS-GIDS)
-_COUNTS_BY_NAMESPACE = (5, 14)
-"""The version of Linux since which a limit on processes counts those of a user namespace alone."""
-
 _SYSTEM = Path("/")
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -48,19 +45,24 @@ class Bubblewrap:
 
     @property
     def limits(self) -> str:
-        """Return a few words on who enforces the limits here."""
-        return cgroup.said() + ("" if _counts_threads() else " (of threads, none: Linux before 5.14)")
+        if cgroup.home() is None:
+            said = "no control group can be made for a program here"
+            said += ", so memory and threads are bounded by resource limits"
+        else:
+            said = "memory, threads and processor of a program are bounded by a control group of its own"
+            said += " and by resource limits"
+        return said + ("" if _counts_threads() else " (of threads, none: Linux before 5.14)")
 
     def trouble(self) -> str | None:
-        """Return why bubblewrap cannot be used on this machine, or None."""
         if shutil.which("bwrap") is None:
             return "bubblewrap is not installed (Debian, Ubuntu, Fedora: the package bubblewrap)"
         failure = probe(self)
         return failure and f"bubblewrap does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return the command that starts a guest."""
-        user = _free_user()
+        # A user that no other guest has, here or in another container of this kernel.
+        users = _free_users(Path("/proc/self/uid_map").read_text()) if os.geteuid() == 0 else ()
+        user = secrets.choice(users) if users else None
         arguments = [
             shutil.which("bwrap") or "bwrap",
             *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"),
@@ -88,16 +90,9 @@ class Bubblewrap:
 
 
 def _counts_threads() -> bool:
+    """Return True if a limit on processes counts those of the guest alone: of its user, or its user namespace."""
     version = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
-    return os.geteuid() == 0 or version >= _COUNTS_BY_NAMESPACE
-
-
-def _free_user() -> int | None:
-    """Return a user that no other guest has, here or in another container of this kernel; None if not root."""
-    if os.geteuid() != 0:
-        return None
-    users = _free_users(Path("/proc/self/uid_map").read_text())
-    return secrets.choice(users) if users else None
+    return os.geteuid() == 0 or version >= (5, 14)
 
 
 def _free_users(uid_map: str) -> range:

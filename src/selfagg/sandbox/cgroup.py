@@ -20,14 +20,7 @@ _MOUNT = Path("/sys/fs/cgroup")
 _NAME = "selfagg-guest"
 _ENTER = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
 _NUMBERS = itertools.count()
-_PATIENCE_SECONDS = 2.0
-
-
-def said() -> str:
-    """Return in a few words if control groups limit the guests."""
-    if home() is None:
-        return "no control group can be made for a program here, so memory and threads are bounded by resource limits"
-    return "memory, threads and processor of a program are bounded by a control group of its own and by resource limits"
+_PATIENCE_SECONDS = 2.0  # for the processes of a group to be gone
 
 
 @cache
@@ -43,7 +36,7 @@ def home() -> Path | None:
 def sweep(above: Path) -> None:
     """Remove the groups that selfagg left behind where it was killed."""
     for group in above.glob(f"{_NAME}-*"):
-        if not Path("/proc", group.name.removeprefix(f"{_NAME}-").partition("-")[0]).exists():
+        if not Path("/proc", group.name.split("-")[2]).exists():
             with contextlib.suppress(OSError):
                 group.rmdir()
 

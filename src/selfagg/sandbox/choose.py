@@ -35,12 +35,10 @@ class Unprotected:
     limits = "nothing keeps them from your files; time and memory are bounded by resource limits"
 
     def trouble(self) -> str | None:
-        """Return None: programs can run unprotected everywhere."""
         return None
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return the command that starts a guest. Make a folder, which goes when the guest does."""
-        folder = Path(tempfile.mkdtemp(prefix="selfagg-"))
+        folder = Path(tempfile.mkdtemp(prefix="selfagg-"))  # it goes when the guest does
         root, packages, work = folder / "root", folder / "packages", folder / "work"
         shutil.copytree(GUEST, root / "selfagg" / "sandbox" / "guest", ignore=shutil.ignore_patterns("__pycache__"))
         packages.mkdir()

@@ -12,7 +12,6 @@ from selfagg.sandbox.base import ENVIRONMENT, GUEST, PACKAGES, ROOT, Command, Li
 from selfagg.sandbox.session import probe
 
 _NOBODY = 65534
-_SECONDS = 20
 _CLIENTS = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST")
 """The variables by which the client finds its engine; none gets into the container."""
 
@@ -34,7 +33,6 @@ class Container:
         self.image = image or f"docker.io/library/python:{version.major}.{version.minor}-slim"
 
     def trouble(self) -> str | None:
-        """Return why the container engine cannot be used on this machine, or None."""
         if shutil.which(self.name) is None:
             return f"{self.name} is not installed"
         if not self._succeeds("info"):
@@ -45,7 +43,6 @@ class Container:
         return failure and f"{self.name} does not work here ({failure})"
 
     def command(self, guest: str, limits: Limits) -> Command:
-        """Return the command that starts a guest."""
         label = f"selfagg-{uuid.uuid4().hex}"
         memory = str(limits.total_memory)
         arguments = [
@@ -69,7 +66,7 @@ class Container:
 
     def _succeeds(self, *arguments: str) -> bool:
         try:
-            subprocess.run((self.name, *arguments), capture_output=True, timeout=_SECONDS, check=True)  # noqa: S603
+            subprocess.run((self.name, *arguments), capture_output=True, timeout=20, check=True)  # noqa: S603
         except (OSError, subprocess.SubprocessError):
             return False
         return True

@@ -27,17 +27,10 @@ from selfagg.sandbox import cgroup
 from selfagg.sandbox.base import Command, Limits, Sandbox
 from selfagg.sandbox.guest.messages import HEADER, pack
 
-START_SECONDS = 30.0
-"""The longest time in which a guest may start, or read a message; on a quiet machine it starts in 0.05 s."""
-
-_PROBE_SECONDS = 60
-_END_SECONDS = 5.0  # the longest time in which a guest that has closed its channel must be gone
-_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
-"""The exit statuses of a killed process, and of a bubblewrap whose process was killed."""
-
-_GRACE_SECONDS = 5.0
-"""Seconds that a worker may take beside the run itself: to empty the folder, to hand in a large output."""
-
+START_SECONDS = 30.0  # in which a guest must start, or read a message; on a quiet machine it starts in 0.05 s
+_END_SECONDS = 5.0  # in which a guest that has closed its channel must be gone
+_GRACE_SECONDS = 5.0  # for a worker beside the run itself: to empty the folder, to hand in a large output
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)  # a process that was killed, a bubblewrap whose process was
 _FREE: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Queue[int]] = WeakKeyDictionary()
 """The processors that no program has, for each event loop: a queue belongs to one."""
 
@@ -191,9 +184,7 @@ class Program:
     """A program that is loaded in a sandbox."""
 
     def __init__(self, session: Session, limits: Limits, failure: str | None) -> None:
-        self._session = session
-        self._limits = limits
-        self._failure = failure
+        self._session, self._limits, self._failure = session, limits, failure
 
     async def run(self, stdin: str) -> ProgramResult:
         """Run the program as a script that reads this standard input. Never raise for what the program does."""
@@ -222,11 +213,11 @@ class Program:
 async def load_program(
     sandbox: Sandbox, code: str, limits: Limits, *, contest: bool = False, cpu: int | None = None
 ) -> AsyncIterator[Program]:
-    """Put a program into a sandbox.
+    """Put a program into a sandbox. If it does not compile, every run fails and says so.
 
     Args:
         sandbox: The place in which it runs.
-        code: Python source. If it does not compile, every run fails and says so.
+        code: Python source.
         limits: The limits of each run.
         contest: True if it finds the names that LiveCodeBench's harness provides (``List``, ``heapq``, ...).
         cpu: The processor it stays on, or None for any.
@@ -295,7 +286,7 @@ def probe(sandbox: Sandbox) -> str | None:
             env=dict(command.environment),
             cwd=command.folder,
             capture_output=True,
-            timeout=_PROBE_SECONDS,
+            timeout=60,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:

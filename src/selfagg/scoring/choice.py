@@ -63,19 +63,16 @@ class ChoiceScorer:
     """A scorer of option letters."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the letter in upper case; None where the response states none or several."""
-        return choice_letter(text, options(question))
+        return choice_letter(text, options(question.text))
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Return 1.0 for the gold letter, else 0.0."""
         answer = self.answer(question, text)
         if question.gold is None:
             return Verdict(answer)
-        gold = stated_letter(question.gold, options(question)) or question.gold
+        gold = stated_letter(question.gold, options(question.text)) or question.gold
         return Verdict(answer, float(answer == gold))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Group by letter."""
         return first_equal(answers)
 
 
@@ -103,14 +100,9 @@ def stated_letter(content: str, texts: Sequence[str] = ()) -> str | None:
     return letter if letter and letter in allowed else None
 
 
-def options(question: Question) -> Sequence[str]:
-    """Return the texts of a question's options as far as they are listed in it, A first."""
-    return _listed(question.text)
-
-
 @functools.lru_cache(maxsize=256)
-def _listed(text: str) -> Sequence[str]:
-    """Return the options at the ends of a question's lines: ``Option A : 400``, ``A. 400``, ``(A) 400``."""
+def options(text: str) -> Sequence[str]:
+    """Return the options that a question lists, a line each, A first: ``Option A : 400``, ``A. 400``, ``(A) 400``."""
     found: list[str] = []
     for letter, option in _LISTED.findall(text):
         if letter == "A":
@@ -179,13 +171,10 @@ def _last_words(text: str, texts: Sequence[str]) -> str | None:
         stated = stated_letter(lines[-1], texts)
     elif _said(_plain(last)):
         stated = stated_letter(last, texts)
-    announced = (_announced(line, texts) for line in (last, *reversed(lines)) if len(line) < _LONGEST)
-    return stated or next(filter(None, announced), None)
-
-
-def _announced(line: str, texts: Sequence[str]) -> str | None:
-    """Return the letter of a line that ends with a statement such as ``the answer is B``."""
-    statements = [*_STATEMENT.finditer(line)]
-    if not statements or _UNLESS.search(line):
-        return None
-    return stated_letter(line[statements[-1].end() :], texts)
+    if stated:
+        return stated
+    for line in (last, *reversed(lines)):  # one that ends with a statement such as "the answer is B"
+        statements = [*_STATEMENT.finditer(line)] if len(line) < _LONGEST and not _UNLESS.search(line) else ()
+        if statements and (letter := stated_letter(line[statements[-1].end() :], texts)):
+            return letter
+    return None

@@ -37,26 +37,23 @@ _MOST_CALLS = 10_000
 _PAUSES_S = (0.5, 2.0, 8.0)
 """Pauses before a sandbox that did not start is tried again: the machine may be out of processes for a moment."""
 
-_CHECK_LIMITS = Limits(seconds=10)  # the limits of a benchmark's own test
-LIMITS = Limits()
-"""The limits of a program: 6 s a test, as in LiveCodeBench's own harness."""
+_CHECK_LIMITS = Limits(seconds=10)  # of a benchmark's own test
+_LIMITS = Limits()
 
 
 class CodeScorer:
     """A scorer of programs. As many run at a time as there are processors.
 
     Args:
-        sandbox: The sandbox; an attribute of the same name. None: the one that `choose_sandbox` finds when the first
-            program is scored.
-        limits: The limits of each run of a program.
+        sandbox: None: the one that `choose_sandbox` finds when the first program is scored.
+        limits: The limits of each run of a program: 6 s a test by default, as in LiveCodeBench's own harness.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, limits: Limits = LIMITS) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, limits: Limits = _LIMITS) -> None:
         self.sandbox = sandbox
         self._limits = limits
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the program that the response states, by the rule of `program`, or None."""
         function = question.data.get("function")
         return program(text, function if isinstance(function, str) else None)
 
@@ -118,8 +115,7 @@ async def _case_failure(program: Program, function: str | None, case: Case) -> s
         outcome = await program.run(case.input)
         result, same = outcome.output, same_output
     else:
-        arguments = await in_thread_if_large(_arguments, case.input, size=len(case.input))
-        outcome = await program.call(function, arguments)
+        outcome = await program.call(function, await in_thread_if_large(_arguments, case.input, size=len(case.input)))
         result, same = outcome.value, same_value
     if outcome.failure is not None:
         return outcome.failure
@@ -158,15 +154,11 @@ async def _failed_check(program: Program, check: Check, sandbox: Sandbox, cpu: i
 
 def use_sandbox(name: str | None) -> Sandbox:
     """Choose the sandbox of this process's programs by its name, as `choose_sandbox` does, before one is scored."""
-    sandbox = _code_scorer().sandbox = choose_sandbox(name)
+    sandbox = cast(CodeScorer, scorer_for("code")).sandbox = choose_sandbox(name)
     return sandbox
 
 
 def find_sandbox() -> None:
     """Find a sandbox before any token is paid for, where none is in use yet; raise UsageError if none works here."""
-    if _code_scorer().sandbox is None:
+    if cast(CodeScorer, scorer_for("code")).sandbox is None:
         use_sandbox(None)
-
-
-def _code_scorer() -> CodeScorer:
-    return cast(CodeScorer, scorer_for("code"))

@@ -7,7 +7,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _FENCE = re.compile(
     r"(?P<quote>(?:[ \t]*+>)++ ?)?(?P<bullet>[ \t]*+(?:[-*+]|\d{1,3}[.)])[ \t]++)?(?P<indent>[ \t]*+)"
@@ -35,7 +35,7 @@ class _Block:
     indent: str
     start: int
     end: int = 0
-    lines: Sequence[str] = ()
+    lines: list[str] = field(default_factory=list)
     closed: bool = False
 
 
@@ -50,9 +50,8 @@ def program(text: str, function: str | None = None) -> str | None:
     codes = [(block.python, "\n".join(block.lines).replace("\ufeff", "")) for block in _blocks(text)]
     codes = [(python, code) for python, code in codes if code.strip()]
     for marked in (True, None):
-        found = [code for python, code in codes if python is marked]
-        defining = [code for code in found if function and _defines(code, function)]
-        if found:
+        if found := [code for python, code in codes if python is marked]:
+            defining = [code for code in found if function and _defines(code, function)]
             code = (defining or found)[-1]
             return code if len(code) <= _MOST_CHARACTERS else None
     return text if not codes and _is_program(text) else None
@@ -92,7 +91,6 @@ def _blocks(text: str) -> Iterator[_Block]:
 
 
 def _opened(lines: Sequence[str], place: int) -> _Block | None:
-    """Return the next block, not filled yet."""
     for number in range(place, len(lines)):
         line = lines[number]
         if (found := _FENCE.fullmatch(line)) is not None and _PROSE not in found["mark"]:
@@ -107,8 +105,8 @@ def _opened(lines: Sequence[str], place: int) -> _Block | None:
 
 def _fill(block: _Block, lines: Sequence[str], *, wary: bool) -> None:
     """Fill a block to its closing fence or the end; ``wary``: a fence in a string of three quotes is the program's."""
-    content: list[str] = []
-    block.lines, block.end = content, block.start
+    content = block.lines = []
+    block.end = block.start
     open_strings: set[str] = set()
     for number in range(block.start + 1, len(lines)):
         block.end = number
@@ -128,11 +126,8 @@ def _fill(block: _Block, lines: Sequence[str], *, wary: bool) -> None:
         content.append(line)
     for number, line in enumerate(content):  # a fence may stand behind the last line of code, not below it
         if line.rstrip().endswith(block.fence) and line.count(block.fence) == 1:
-            block.lines, block.end = (
-                [*content[:number], line.rstrip().removesuffix(block.fence)],
-                block.start + 1 + number,
-            )
-            block.closed = True
+            block.lines = [*content[:number], line.rstrip().removesuffix(block.fence)]
+            block.end, block.closed = block.start + 1 + number, True
             return
 
 
@@ -155,14 +150,11 @@ def _is_program(text: str) -> bool:
 
 def _is_body(code: str) -> bool:
     """Return True if code is the body of a function: its first line is indented, or it returns outside of functions."""
-    lines = [line for line in code.split("\n") if line.strip()]
-    if lines and _indent(lines[0]):
-        return True
     within = False
-    for line in lines:
+    for number, line in enumerate(line for line in code.split("\n") if line.strip()):
         if not _indent(line):
             within = line.startswith(("def ", "async def ", "class ", "@"))
-        if not within and re.match(r"\s*(?:return|yield)\b", line):
+        if (number == 0 and _indent(line)) or (not within and re.match(r"\s*(?:return|yield)\b", line)):
             return True
     return False
 

@@ -44,33 +44,20 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """Tests by input and output.
-
-    Attributes:
-        function: The function that is called, or None for a program that reads standard input.
-        cases: In the order they are run.
-        seconds: Processor time for each, or None for the scorer's own limit.
-    """
+    """Tests by input and output of a function, or of a program that reads standard input."""
 
     function: str | None
     cases: Sequence[Case]
-    seconds: float | None = None
+    seconds: float | None = None  # of the processor, for each; None: the scorer's own limit
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A test that is itself a program, as in HumanEval.
+    """A test that is itself a program, as in HumanEval."""
 
-    Attributes:
-        prompt: The beginning of the program, which the answer completes.
-        test: Source that defines ``check(candidate)``.
-        function: The candidate's name.
-        seconds: As in `Cases`, for each call.
-    """
-
-    prompt: str
-    test: str
-    function: str
+    prompt: str  # the beginning of the program, which the answer completes
+    test: str  # source that defines ``check(candidate)``
+    function: str  # the candidate
     seconds: float | None = None
 
 
@@ -100,7 +87,7 @@ def read_tests(data: Mapping[str, Any]) -> Tests:
         if "packed" in data:
             cases += unpack_cases(data["packed"])
         if "packed_in" in data:
-            cases += _cases_in(**data["packed_in"])
+            cases += _cases_in_file(**data["packed_in"])
         if not cases:
             raise UsageError("a programming problem has no tests")
         return Cases(data["function"] if form == "function" else None, cases, seconds)
@@ -109,7 +96,7 @@ def read_tests(data: Mapping[str, Any]) -> Tests:
 
 
 @lru_cache(maxsize=4)
-def _cases_in(path: str, start: int, length: int) -> list[Case]:
+def _cases_in_file(path: str, start: int, length: int) -> list[Case]:
     try:
         with Path(path).open("rb") as file:
             file.seek(start)
@@ -154,12 +141,8 @@ def _pickled_text(packed: str) -> str:
 
 def read_json(text: str) -> Any:
     """Return the value of a test's JSON, integers of any length among it; raises ValueError or RecursionError."""
-    return json.loads(text, parse_int=_integer)
-
-
-def _integer(digits: str) -> int:
-    # LiveCodeBench raises Python's limit; here that would change it for the whole process, which is not ours alone.
-    return int(digits) if len(digits) <= _PLAIN_DIGITS else int(Decimal(digits))
+    # LiveCodeBench raises Python's limit of digits; here that would change it for the whole process, not ours alone.
+    return json.loads(text, parse_int=lambda digits: int(digits if len(digits) <= _PLAIN_DIGITS else Decimal(digits)))
 
 
 def same_output(written: str, expected: str) -> bool:
@@ -167,11 +150,11 @@ def same_output(written: str, expected: str) -> bool:
     written, expected = written.strip(), expected.strip()
     if written.count("\n") != expected.count("\n"):
         return False
-    lines = zip(written.split("\n"), expected.split("\n"), strict=True)
-    return all(_same_line(line.strip(), wanted.strip()) for line, wanted in lines)
+    return all(map(_same_line, written.split("\n"), expected.split("\n")))
 
 
 def _same_line(line: str, wanted: str) -> bool:
+    line, wanted = line.strip(), wanted.strip()
     if line == wanted:
         return True
     words = wanted.split()

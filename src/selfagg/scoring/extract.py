@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import html
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 _NUMBER = r"[-+−]?\d++(?:[.,/]\d++)*%?(?![\w{])"
@@ -26,8 +25,6 @@ _TOKEN = re.compile(
     r"|\\.|[{}]",
     re.DOTALL,
 )
-
-_BOX_WORDS = ("box", "Box", "BOX", "\x08oxed")
 
 _COMMENT = re.compile(r"(?<!\\)%[ \t]+[^\n]*\n")
 _INNER = re.compile(r"\\(?:[Bb]oxed|BOXED|fbox|framebox)\s*+(?=\{)")
@@ -106,7 +103,7 @@ def read_boxes(text: str) -> tuple[str | None, str]:
 
 def _boxes(text: str) -> list[_Box] | None:
     """Return the closed boxes that lie in no other closed box, in order; None where the last box never closes."""
-    first = min((place for word in _BOX_WORDS if (place := text.find(word)) >= 0), default=-1)
+    first = min((place for word in ("box", "Box", "BOX", "\x08oxed") if (place := text.find(word)) >= 0), default=-1)
     if first < 0:
         return []
     begin = 1 + max(text.rfind(space, 0, first) for space in " \n")  # most of a long reply comes before its boxes
@@ -116,8 +113,8 @@ def _boxes(text: str) -> list[_Box] | None:
     for token in _TOKEN.finditer(text, begin):
         if token["box"]:
             last = token.start()
-            if (whole := "bare" if token["bare"] else "code") and token[whole]:
-                boxes.append(_Box(last, token.end(), *token.span(whole)))
+            if token["bare"] or token["code"]:
+                boxes.append(_Box(last, token.end(), *token.span("bare" if token["bare"] else "code")))
             else:
                 unclosed.append((last, token.end()))
         elif token[0] == "{":
@@ -133,11 +130,7 @@ def _boxes(text: str) -> list[_Box] | None:
                 boxes.append(_Box(start, token.end(), first, end))
     if any(start == last >= 0 for start, _ in unclosed):
         return None
-    return _outermost(text, boxes)
-
-
-def _outermost(text: str, boxes: list[_Box]) -> list[_Box]:
-    """Keep boxes that lie in no other. A box of nothing but type faces and another box gets that one's content."""
+    # Boxes that lie in no other are kept. One of nothing but type faces and another box gets that one's content.
     kept: list[_Box] = []
     for box in reversed(boxes):  # they come in the order of their ends, so an outer one stands before its inner ones
         if not kept or box.end <= kept[-1].start:
@@ -148,7 +141,6 @@ def _outermost(text: str, boxes: list[_Box]) -> list[_Box]:
 
 
 def _is_placeholder(content: str) -> bool:
-    """Return True if a box's content only says what belongs there."""
     if len(content) > _LONGEST_BETWEEN:
         return False
     plain = " ".join(_ORNAMENT.sub(" ", content).split())
@@ -177,14 +169,7 @@ def last_answer_tag(text: str) -> str | None:
     """
     if not _TAG.search(text):
         text = html.unescape(text)
-    contents = [text[start:end].strip() for start, end in _tagged(text)]
-    stated = [content for content in contents if not _is_blank_form(content)]
-    words = [content for content in contents if content.isalpha()]  # "answer" alone may be an answer for all we know
-    return next(reversed(stated or words), None)
-
-
-def _tagged(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the contents of tags, but for tags that a sentence names."""
+    contents: list[str] = []
     opening: re.Match[str] | None = None
     for tag in _TAG.finditer(text):
         if not tag["close"]:
@@ -193,8 +178,11 @@ def _tagged(text: str) -> Iterator[tuple[int, int]]:
             start, end = opening.end(), tag.start()
             before = text[max(0, opening.start() - _NEAR) : opening.start()]
             if not _names_tags(text[start : min(end, start + _NEAR)], before, text[tag.end() : tag.end() + _NEAR]):
-                yield start, end
+                contents.append(text[start:end].strip())
             opening = None
+    stated = [content for content in contents if not _is_blank_form(content)]
+    words = [content for content in contents if content.isalpha()]  # "answer" alone may be an answer for all we know
+    return next(reversed(stated or words), None)
 
 
 def _names_tags(content: str, before: str, after: str) -> bool:
@@ -207,7 +195,7 @@ def _names_tags(content: str, before: str, after: str) -> bool:
 
 
 def _is_blank_form(content: str) -> bool:
-    """Return True if the content of tags only says what belongs there: ``your answer``, ``[answer]``, ``...``."""
+    """Return True for ``your answer``, ``[answer]``, ``...``."""
     bare = content[:_NEAR].strip("[]{}<>()").replace("_", " ")
     return _PLACEHOLDER.fullmatch(" ".join((bare.strip() or content).split())) is not None
 

@@ -51,10 +51,8 @@ def scorer_given(given: GivenScorer | None) -> Scorer | None:
         return scorer_given(found() if isinstance(found, type) else found)
     if isinstance(given, type):
         raise UsageError(f"the scorer is the class {given.__name__}: write {given.__name__}()")
-    if isinstance(given, Answers):
-        return _Given(given, getattr(given, "score", None), given)
-    if callable(given):
-        return _Given(given, given, None)
+    if isinstance(given, Answers) or callable(given):
+        return _Given(given)
     raise UsageError(
         f"the scorer must be a function (question, text) -> score, or an object with answer and same, not {given!r}"
     )
@@ -67,20 +65,17 @@ class _Given:
     answer unscored, which is counted and shown. One that is not async runs in a thread, one call at a time.
     """
 
-    def __init__(self, given: object, function: Callable[..., Any] | None, answers: Answers | None) -> None:
+    def __init__(self, given: Any) -> None:
         named = given if inspect.isroutine(given) else type(given)
         self.name = str(getattr(given, "name", None) or f"{named.__module__}.{named.__qualname__}")
-        self._function = function or self._equal
-        self._answers = answers
+        self._answers: Answers | None = given if isinstance(given, Answers) else None
+        self._function = given if self._answers is None else getattr(given, "score", None) or self._equal
         self._turn = asyncio.Lock()
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the final answer."""
-        reader = scorer_for(question.kind) if self._answers is None else self._answers
-        return reader.answer(question, text)
+        return (self._answers or scorer_for(question.kind)).answer(question, text)
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Return the function's verdict on a response; an empty response is wrong without a call."""
         answer = self.answer(question, text)
         if not text:
             return Verdict(None, 0.0)
@@ -95,7 +90,6 @@ class _Given:
         return Verdict(answer, None, f"the scorer {self.name} returned {found!r}, no number from 0 to 1"[:500])
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Return groups of equal answers."""
         if self._answers is None:
             return await scorer_for(question.kind).same(question, answers)
         return list(await self._called(self._answers.same, question, list(answers)))

@@ -32,11 +32,10 @@ class MathScorer:
         self._running: dict[tuple[int, str], asyncio.Future[Value | str]] = {}
 
     def answer(self, question: Question, text: str) -> str | None:
-        r"""Return the content of the last ``\boxed{}``."""
         return last_box(text)
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Return 1.0 if the answer equals the gold one, else 0.0; no score if one of them could not be read in time."""
+        """Return no score if the answer or the gold one could not be read in time."""
         answer = self.answer(question, text)
         if question.gold is None:
             return Verdict(answer)

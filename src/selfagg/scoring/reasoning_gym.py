@@ -18,8 +18,7 @@ class ReasoningGymScorer:
     """A scorer in worker processes, since some tasks' scorers loop or evaluate what they are given."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the content of the last ``<answer>``: the last, where the authors' scripts take the first."""
-        answer = last_answer_tag(text)
+        answer = last_answer_tag(text)  # the last, where the authors' scripts take the first
         return answer and unwrapped(answer)
 
     async def score(self, question: Question, text: str) -> Verdict:
@@ -53,5 +52,5 @@ class ReasoningGymScorer:
             return Verdict(answer, score, f"the scorer of {task} failed ({error.error or 'it died'})")
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Group by text, white space collapsed: puzzle answers are not formulas, whatever they look like."""
+        # By text, white space collapsed: puzzle answers are not formulas, whatever they look like.
         return first_equal([" ".join(answer.split()) for answer in answers])

@@ -18,7 +18,6 @@ class TextScorer:
     """A scorer of text by equality, whatever its case, white space and Unicode form (NFKC)."""
 
     def answer(self, question: Question, text: str) -> str | None:
-        """Return the content of the last ``<answer>``, else the whole text, or each part's answer; None if empty."""
         if parts := question.data.get("parts"):
             lines = [words for line in text.splitlines() if len(words := line.split()) > 1]
             last = {words[0].rstrip(":"): words[-1] for words in lines}
@@ -26,14 +25,12 @@ class TextScorer:
         return last_answer_tag(text) or text.strip() or None
 
     async def score(self, question: Question, text: str) -> Verdict:
-        """Return 1.0 if answer and gold are the same text, else 0.0."""
         answer = self.answer(question, text)
         if question.gold is None:
             return Verdict(answer)
         return Verdict(answer, float(answer is not None and text_key(answer) == text_key(question.gold)))
 
     async def same(self, question: Question, answers: Sequence[str]) -> list[int]:
-        """Group by text."""
         return first_equal([text_key(answer) for answer in answers])
 
 

@@ -48,12 +48,7 @@ _SETTINGS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_T
 
 
 class WorkerError(SelfaggError):
-    """A call failed in its worker.
-
-    Attributes:
-        message: Text of the exception.
-        error: Name of the exception that the function raised, or ``""`` where the worker itself died.
-    """
+    """A call failed in its worker; ``error`` names the exception, and is ``""`` where the worker itself died."""
 
     def __init__(self, message: str = "the worker process died", error: str = "") -> None:
         super().__init__(f"{error}: {message}" if error else message)
@@ -85,9 +80,12 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
         WorkerError: The function raised, or its process died twice.
         SelfaggError: The worker could not start, or not import the function.
     """
+    global _executor
     call = _CheckCall(_line(function, args, timeout_s), timeout_s)
+    with _lock:
+        executor = _executor = _executor or ThreadPoolExecutor(cores(), thread_name_prefix="selfagg-scoring")
     try:
-        return await asyncio.get_running_loop().run_in_executor(_threads(), call.run)
+        return await asyncio.get_running_loop().run_in_executor(executor, call.run)
     except asyncio.CancelledError:
         call.cancel()
         raise
@@ -96,7 +94,7 @@ async def run(function: str, *args: Any, timeout_s: float) -> Any:
 def call(function: str, *args: Any) -> Any:
     """Call a function as `run` does, in a fresh process that ends with the call and has no limit of time.
 
-    For what needs the workers' hash seed, and must not meet what their earlier calls left behind.
+    For those who need the workers' hash seed, and must not meet what earlier calls left behind.
     """
     process = _Process()
     try:
@@ -117,7 +115,7 @@ def close() -> None:
         executor, _executor = _executor, None
         processes = list(_processes)
     for process in processes:
-        process.kill()
+        process.popen.kill()
     if executor is not None:
         executor.shutdown(cancel_futures=True)
     for process in processes:
@@ -176,7 +174,7 @@ class _Process:
             if not self._readable.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
                 raise TimeoutError
             if not (chunk := os.read(self._answers, 1 << 20)):
-                self.kill()  # changes nothing where it is dead, and ends it where it has only hung up
+                self.popen.kill()  # changes nothing where it is dead, and ends it where it has only hung up
                 raise TimeoutError if self.popen.wait() == -signal.SIGPROF else WorkerError
             self._buffer += chunk
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
@@ -185,12 +183,9 @@ class _Process:
             raise WorkerError(answer["message"], answer["error"])
         return answer.get("value")
 
-    def kill(self) -> None:
-        self.popen.kill()
-
     def end(self) -> None:
         """End the worker. For the thread that owns the worker alone: another might still be reading the pipes."""
-        self.kill()
+        self.popen.kill()
         self.popen.wait()
         for pipe in self._pipes:
             pipe.close()
@@ -254,21 +249,13 @@ class _CheckCall:
         with self._lock:
             self._cancelled = True
             if self._process is not None:
-                self._process.kill()
+                self._process.popen.kill()
 
 
 _lock = threading.Lock()
 _mine = threading.local()
 _processes: set[_Process] = set()
 _executor: ThreadPoolExecutor | None = None
-
-
-def _threads() -> ThreadPoolExecutor:
-    global _executor
-    with _lock:
-        if _executor is None:
-            _executor = ThreadPoolExecutor(cores(), thread_name_prefix="selfagg-scoring")
-        return _executor
 
 
 def _forget() -> None:

@@ -21,8 +21,7 @@ from selfagg.errors import SelfaggError, UsageError
 from selfagg.models.reasoning import split_reasoning
 from selfagg.record.rows import question_body, question_of
 from selfagg.scoring import gold_response
-from selfagg.scoring.base import Verdict
-from selfagg.scoring.reply import score_reply
+from selfagg.scoring.base import Verdict, score_reply
 from selfagg.types import Question, Reply, Stop
 
 _logger = logging.getLogger(__name__)

@@ -865,3 +865,11 @@ def test_spellings_of_a_fraction(top: int, bottom: int) -> None:
     ]
     assert all(same(value(spellings[0]), value(spelling)) for spelling in spellings)
     assert not same(value(spellings[0]), value(rf"\frac{{{top + 1}}}{{{bottom}}}"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [(r"x>\sqrt{-2}", "range"), (r"[\sqrt{-1},2]", "text"), (r"(\sqrt{-1},2)", "tuple")]
+)
+def test_ranges_of_numbers_that_are_not_real_are_read_and_wrong(answer: str, kind: str) -> None:
+    assert value(answer).kind == kind
+    assert not same(value(answer), value("x>2"))

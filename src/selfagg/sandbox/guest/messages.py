@@ -15,7 +15,6 @@ import struct
 from typing import Any
 
 HEADER = struct.Struct(">I")
-_REPR_CHARACTERS = 200
 _KINDS = {kind.__name__: kind for kind in (tuple, set, frozenset)}
 
 
@@ -43,7 +42,6 @@ class Channel:
         return None if body is None else json.loads(body)
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one message."""
         write_all(self._writer, pack(message))
 
     def _read(self, length: int) -> bytes | None:
@@ -94,12 +92,7 @@ def encode(value: Any) -> Any:
             return {name: [encode(item) for item in value]}
     if isinstance(value, bytes | bytearray):
         return {"bytes": binascii.b2a_base64(bytes(value), newline=False).decode()}
-    return _encode_other(value)
-
-
-def _encode_other(value: Any) -> Any:
-    """Return a number of another type, as numpy's or a Decimal, as the built-in one, and what is no number opaque."""
-    import numbers
+    import numbers  # of another type, as numpy's or a Decimal
 
     if isinstance(value, numbers.Integral):
         return encode(int(value))
@@ -110,7 +103,7 @@ def _encode_other(value: Any) -> Any:
         return float(value)  # type: ignore[arg-type]
     shown = f"<{type(value).__name__}>"
     with contextlib.suppress(Exception):
-        shown = str(repr(value))[:_REPR_CHARACTERS]
+        shown = str(repr(value))[:200]
     return {"opaque": shown}
 
 

@@ -128,13 +128,20 @@ def _wait(pid: int, limits: dict[str, Any]) -> str:
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return _ending(status, used, limits["seconds"])
+            break
         late = _sleeps(pid, time.monotonic() - start, limits)
         if late or (most is not None and _entries() - before > most):
             os.kill(pid, signal.SIGKILL)
             os.wait4(pid, 0)
             return "time" if late else "files"
         _sigtimedwait({signal.SIGCHLD}, _WATCH_SECONDS)
+    if os.WIFEXITED(status):
+        return "done" if os.WEXITSTATUS(status) == 0 else "error"
+    # Past its processor time the kernel sends SIGXCPU, and SIGKILL a second later if that is ignored.
+    if os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > limits["seconds"]:
+        return "time"
+    # The filter of system calls keeps a program from ending itself so: somebody else did, as a machine out of memory.
+    return "lost" if sys.platform == "linux" and os.WTERMSIG(status) == signal.SIGKILL else "killed"
 
 
 def _sleeps(pid: int, elapsed: float, limits: dict[str, Any]) -> bool:
@@ -149,16 +156,6 @@ def _entries() -> int:
     """Count the files, folders and links in the file system of the worker's folder."""
     system = os.statvfs(".")
     return system.f_files - system.f_ffree
-
-
-def _ending(status: int, used: resource.struct_rusage, seconds: float) -> str:
-    if os.WIFEXITED(status):
-        return "done" if os.WEXITSTATUS(status) == 0 else "error"
-    # Past its processor time the kernel sends SIGXCPU, and SIGKILL a second later if that is ignored.
-    if os.WTERMSIG(status) == signal.SIGXCPU or used.ru_utime + used.ru_stime > seconds:
-        return "time"
-    # The filter of system calls keeps a program from ending itself so: somebody else did, as a machine out of memory.
-    return "lost" if sys.platform == "linux" and os.WTERMSIG(status) == signal.SIGKILL else "killed"
 
 
 def _contents(descriptor: int, most: int, start: int = 0) -> str:

@@ -115,6 +115,8 @@ _UNICODE = {ord(char): into.replace("_", " ") for chars, into in _PAIRS for char
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "₀₁₂₃₄₅₆₇₈₉"
 _LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789+-n" + "0123456789")
 _COMMAND = re.compile(r"\\(frac|binom|sqrt)(?![a-zA-Z])")
+_DEEPEST = 40
+_BRACKET = re.compile(r"\\[{}]|\\begin\{|\\end\{\w+\}|[(\[{)\]}]")
 
 
 def normalise(answer: str) -> str:
@@ -257,3 +259,40 @@ def closing(text: str, start: int) -> int | None:
         if depth == 0:
             return position
     return None
+
+
+def _levels(text: str) -> list[tuple[int, int, int]]:
+    """Return start and end of each bracket, and the depth after it."""
+    depth, found = 0, []
+    for match in _BRACKET.finditer(text):
+        depth += 1 if match[0][-1] in "([{" and not match[0].startswith(r"\end") else -1
+        if match[0].startswith(r"\begin"):
+            depth += 1  # its own brace closes next
+        found.append((match.start(), match.end(), depth))
+    return found
+
+
+def is_sane(text: str) -> bool:
+    """Return True if brackets nest no deeper than in any honest answer; readers take very long over others."""
+    return all(abs(depth) <= _DEEPEST for _, _, depth in _levels(text))
+
+
+def split(text: str, separator: str) -> list[str]:
+    """Return the parts of a text between separators (a pattern) that stand in no bracket, stripped."""
+    brackets = _levels(text)
+    parts, start = [], 0
+    for match in re.finditer(separator, text):
+        depth = next((level for _, end, level in reversed(brackets) if end <= match.start()), 0)
+        inside = any(begin < match.end() and match.start() < end for begin, end, _ in brackets if end - begin > 1)
+        if depth == 0 and not inside and match.start() >= start:
+            parts.append(text[start : match.start()].strip())
+            start = match.end()
+    return [*parts, text[start:].strip()]
+
+
+def bracketed(text: str) -> str | None:
+    """Return the content of the brackets around the whole text, of whichever kind, or None."""
+    brackets = _levels(text)
+    if len(brackets) < 2 or brackets[-1][1:] != (len(text), 0) or any(depth <= 0 for _, _, depth in brackets[:-1]):
+        return None
+    return text[brackets[0][1] : brackets[-1][0]].strip() if text.startswith(("(", "[", r"\{")) else None

@@ -14,9 +14,16 @@ from typing import Any
 import sympy  # type: ignore[import-untyped]
 
 from selfagg.scoring import worker_process
-from selfagg.scoring.answers.normalise import FUNCTIONS, normalise
-from selfagg.scoring.answers.numbers import expression, proportional_key, rational, value_of
-from selfagg.scoring.answers.regions import RELATION, bracketed, is_sane, region_key, relation_key, split
+from selfagg.scoring.answers.formulas import (
+    RELATION,
+    expression,
+    proportional_key,
+    rational,
+    region_key,
+    relation_key,
+    value_of,
+)
+from selfagg.scoring.answers.normalise import FUNCTIONS, bracketed, is_sane, normalise, split
 from selfagg.scoring.answers.values import (
     Unreadable,
     Value,

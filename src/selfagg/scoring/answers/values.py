@@ -35,9 +35,8 @@ class Value:
     """An answer, understood.
 
     Attributes:
-        kind: ``number``, ``rounded`` (a decimal of six places or more), ``formula``, ``quantity`` (a number with its
-            unit), ``named`` (``x = 5``), ``equation``, ``range`` (an interval, an inequality), ``set``, ``list``
-            (no brackets, no order), ``tuple``, ``matrix``, ``congruence``, ``numeral`` (with its base), ``text``.
+        kind: ``number``, ``rounded`` (a decimal of six places or more), ``named`` (``x = 5``), ``range`` (an interval,
+            an inequality), ``list`` (no brackets, no order), ``numeral`` (with its base), ``text``, ``quantity``, ...
             Of several elements that are no plain numbers, with their kinds: ``list[quantity]``.
         readings: Canonical keys, the exact one first. ``50%`` reads as the number 1/2 and also as 50.
     """

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
 import sympy  # type: ignore[import-untyped]
 
-from selfagg.scoring.answers.numbers import expression, value_of
+from selfagg.scoring.answers.formulas import expression, value_of
 from selfagg.scoring.answers.values import Unreadable, Value, exact_key, plain_number, text_value
 
 SEPARATOR = r",?\s*\\text\{\s*,?\s*(?i:and|or)\s*\}|[,;]|\\&|(?<![&\\])&"
@@ -153,17 +152,13 @@ def _measured(match: re.Match[str], value: Callable[[str], Value], *, letter: bo
     if plain is None and re.search(r"[,;=<>]|\\(?:pm|cup|text|le|ge)", written):
         return None
     bare = value(written)
-    base = value_of((expression(written) if plain is None else _exact(plain)) * factor)
+    exact = None if plain is None else sympy.Rational(*(int(part, 16) for part in plain.key.split("/")))
+    base = value_of((expression(written) if exact is None else exact) * factor)
     if (dimension == "" and factor == 1) or not bare.kind.startswith(("number", "rounded", "formula")):
         return bare
     also = base.readings if dimension in ("", "angle^1", "usd^1") else ()
     literal = value_of(expression(f"{written} {spelled}")).readings if letter and "/" not in spelled else ()
     return Value("quantity", tuple(dict.fromkeys((f"{base.key} {dimension}", *also, *bare.readings, *literal))))
-
-
-def _exact(plain: Value) -> Any:
-    top, _, bottom = plain.key.partition("/")
-    return sympy.Rational(int(top, 16), int(bottom or "1", 16))
 
 
 def mark_words(text: str) -> str:

@@ -1,6 +1,7 @@
-r"""Formulas: parsed by math-verify's LaTeX parser, and their canonical keys.
+r"""Formulas, numbers and sets of numbers: parsed by math-verify's LaTeX parser, and their canonical keys.
 
-Numbers are exact where they are rational, else of many digits; formulas are compared by their values at fixed points.
+Numbers are exact where they are rational, else of many digits; formulas are compared by their values at fixed points;
+intervals and inequalities as sets of real numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import mpmath  # type: ignore[import-untyped]
 import sympy  # type: ignore[import-untyped]
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy  # type: ignore[import-untyped]
 
+from selfagg.scoring.answers.normalise import bracketed, split
 from selfagg.scoring.answers.values import Unreadable, Value, number, rounded_key
 
 DIGITS = 250
@@ -21,7 +23,6 @@ DIGITS = 250
 
 _WORKING = DIGITS + 50
 _LARGEST = 100_000.0  # digits of the largest number that is written out; above it, logarithms are compared
-_SAMPLES = 4
 _WHOLE = frozenset("ijklmnN")  # letters that stand for integers by custom
 
 _SETTINGS = ConversionConfig(lowercase_symbols=False)
@@ -30,6 +31,12 @@ _SEVERAL = re.compile(r"\\(?:gcd|lcm|max|min|operatorname)")
 _NO_FORMULA = re.compile(
     r"\\text|\\ldots|\\cancel|[0-9]\s+[0-9]+(?!/)(?![0-9]*/)|\{\s*\}\{|\\sqrt\{\s*\}|[?<>;]|[0-9]\'"
 )
+
+
+def _mixed(whole: str, top: str, bottom: str) -> str:
+    return rf"({whole}+\frac{{{top}}}{{{bottom}}})" if int(top) < int(bottom) else ""
+
+
 _REWRITTEN = (
     (re.compile(r"(?<=[A-Za-z)}])'+"), lambda m: "_{prime}" if len(m[0]) == 1 else "_{second}"),
     (
@@ -37,10 +44,30 @@ _REWRITTEN = (
         lambda m: _mixed(*m.groups()) or rf"({m[1]}\cdot \frac{{{m[2]}}}{{{m[3]}}})",
     ),
     (re.compile(r"(?<![0-9./])([0-9]+) +([0-9]+)/([0-9]+)(?![0-9.])"), lambda m: _mixed(*m.groups()) or "?"),
-    (re.compile(r"[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+\.(?![0-9])"), lambda m: _fraction(m[0])),
+    (
+        re.compile(r"[0-9]+\.[0-9]+|\.[0-9]+|[0-9]+\.(?![0-9])"),
+        lambda m: re.sub(r"(.+)/(.+)", r"(\\frac{\1}{\2})", str(Fraction(m[0].rstrip(".")))),
+    ),
     (re.compile(r"(?<!\^[0-9])(?<=[0-9)])\s*\((?!\\frac\{[0-9]+\}\{10*\}\))"), lambda m: r"\cdot ("),
     (re.compile(r"\^\{\s*\}"), lambda m: ""),
 )
+
+
+RELATION = re.compile(r"<|>|\\(?:le|ge|ne|in|notin)(?![a-z])")
+_SIGN = re.compile(r"<|>|\\(?:le|ge|ne)(?![a-z])|=")
+_SETS = {
+    r"\mathbb{R}": sympy.S.Reals,
+    r"\emptyset": sympy.S.EmptySet,
+    r"\{\}": sympy.S.EmptySet,
+    r"\mathbb{Z}": sympy.S.Integers,
+    r"\mathbb{N}": sympy.S.Naturals,
+    r"\mathbb{Q}": sympy.S.Rationals,
+}
+_OPERATIONS = (
+    (r"\\cup(?![a-z])|\\text\{\s*or\s*\}|\\lor(?![a-z])", sympy.Union),
+    (r"\\cap(?![a-z])|\\text\{\s*and\s*\}|,|\\land(?![a-z])", sympy.Intersection),
+)
+_RELATIONS = {"<": sympy.Lt, ">": sympy.Gt, r"\le": sympy.Le, r"\ge": sympy.Ge, r"\ne": sympy.Ne, "=": sympy.Eq}
 
 
 def expression(text: str) -> Any:
@@ -68,26 +95,11 @@ def expression(text: str) -> Any:
     return found
 
 
-def _mixed(whole: str, top: str, bottom: str) -> str:
-    return rf"({whole}+\frac{{{top}}}{{{bottom}}})" if int(top) < int(bottom) else ""
-
-
-def _fraction(decimal: str) -> str:
-    exact = Fraction(decimal.rstrip("."))
-    return rf"(\frac{{{exact.numerator}}}{{{exact.denominator}}})" if exact.denominator > 1 else str(exact.numerator)
-
-
 def value_of(expression: Any) -> Value:
     """Return the value of a number or a formula."""
     expression = _with_imaginary_unit(sympy.sympify(expression))
-    if expression.free_symbols or expression.atoms(sympy.core.function.AppliedUndef):
-        return _formula(expression)
-    return _number(expression)
-
-
-def key_of(expression: Any) -> str:
-    """Return the exact key alone."""
-    return value_of(expression).key
+    has_letters = expression.free_symbols or expression.atoms(sympy.core.function.AppliedUndef)
+    return _formula(expression) if has_letters else _number(expression)
 
 
 def rational(expression: Any) -> Fraction | None:
@@ -111,18 +123,20 @@ def _with_imaginary_unit(expression: Any) -> Any:
     expression = expression.xreplace({symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"})
     if not expression.has(sympy.Pow):
         return expression
-    return expression.replace(_is_odd_root, lambda root: (-1) ** (root.exp.p % 2) * (-root.base) ** root.exp)
 
+    def is_odd_root(part: Any) -> bool:
+        if not isinstance(part, sympy.Pow) or not part.exp.is_Rational or part.exp.q % 2 == 0 or part.exp.q == 1:
+            return False
+        return bool(part.base.is_number and part.base.is_extended_negative)
 
-def _is_odd_root(part: Any) -> bool:
-    if not isinstance(part, sympy.Pow) or not part.exp.is_Rational or part.exp.q % 2 == 0 or part.exp.q == 1:
-        return False
-    return bool(part.base.is_number and part.base.is_extended_negative)
+    return expression.replace(is_odd_root, lambda root: (-1) ** (root.exp.p % 2) * (-root.base) ** root.exp)
 
 
 def _number(expression: Any) -> Value:
-    if _size(expression) > _LARGEST:
-        return Value("number", (_key_by_logarithm(expression),))
+    if _size(expression) > _LARGEST:  # the key is that of the logarithm, which may be too large itself, and so on
+        negative = expression.could_extract_minus_sign()
+        logarithm = _logarithm(-expression if negative else expression)
+        return Value("number", (f"{'-' if negative else ''}exp {_number(logarithm).key}",))
     exact = _evaluated(expression)
     if exact.is_Rational:
         return number(Fraction(int(exact.p), int(exact.q)))
@@ -166,7 +180,9 @@ def _size(expression: Any) -> float:
         return float(max(abs(int(expression.p)).bit_length(), int(expression.q).bit_length())) * 0.302
     inner = max((_size(part) for part in expression.args), default=1.0)
     if isinstance(expression, sympy.Sum | sympy.Product | sympy.Integral):
-        return inner if all(_terms(limit) <= 10_000 for limit in expression.limits) else float("inf")
+        bounds = [bounds for _, *bounds in expression.limits if len(bounds) == 2 and sympy.oo not in bounds]
+        terms = [_magnitude(end - start) for start, end in bounds if not start.free_symbols | end.free_symbols]
+        return inner if all(count <= 10_000 for count in terms) else float("inf")
     if inner > _LARGEST or expression.free_symbols:
         return inner
     if isinstance(expression, sympy.Pow):
@@ -183,23 +199,11 @@ def _size(expression: Any) -> float:
     return inner
 
 
-def _terms(limit: Any) -> float:
-    if len(limit) < 3 or limit[1].free_symbols or limit[2].free_symbols or sympy.oo in limit[1:]:
-        return 0.0
-    return _magnitude(limit[2] - limit[1])
-
-
 def _magnitude(expression: Any) -> float:
     try:
         return abs(float(expression.evalf(15)))
     except (TypeError, ValueError, OverflowError):
         return float("inf")
-
-
-def _key_by_logarithm(expression: Any) -> str:
-    """Return the key of a product of powers that is too large to write out: that of its logarithm, and so on."""
-    negative = expression.could_extract_minus_sign()
-    return f"{'-' if negative else ''}exp {_number(_logarithm(-expression if negative else expression)).key}"
 
 
 def _logarithm(expression: Any) -> Any:
@@ -255,7 +259,7 @@ def _samples(expression: Any) -> list[Any]:
 def _points(expression: Any) -> list[dict[Any, Any]]:
     """Return two points of positive coordinates, one of negative, one of mixed ones; a letter always has the same."""
     symbols = sorted(expression.free_symbols, key=str)
-    return [{symbol: _coordinate(symbol.name, sample) for symbol in symbols} for sample in range(_SAMPLES)]
+    return [{symbol: _coordinate(symbol.name, sample) for symbol in symbols} for sample in range(4)]
 
 
 def _coordinate(name: str, sample: int) -> Any:
@@ -270,3 +274,86 @@ def _digits(found: Any, digits: int) -> str:
     real, imaginary = sympy.sympify(found).evalf(digits + 10).as_real_imag()
     parts = (real, imaginary) if imaginary else (real,)
     return ",".join(f"{sympy.Float(part, digits):.{digits - 1}e}" if part else "0" for part in parts)
+
+
+def region_key(text: str) -> str:
+    """Return the canonical key of the set of real numbers that a text describes; Unreadable where it describes none."""
+    try:
+        return _key(_region(text))
+    except (TypeError, ValueError, NotImplementedError) as error:  # what sympy raises of numbers that are not real
+        raise Unreadable("no set of real numbers") from error
+
+
+def relation_key(text: str) -> str:
+    """Return the key of inequalities that describe no set of numbers: between several unknowns."""
+    found = []
+    for left, relation, right in _pairs(text):
+        one, other = expression(left), expression(right)
+        if relation in (">", r"\ge"):
+            one, other, relation = other, one, {">": "<", r"\ge": r"\le"}[relation]
+        try:
+            found.append(f"{relation} {proportional_key(one - other, positive=relation != chr(92) + 'ne')}")
+        except Unreadable:
+            found.append(f"{value_of(one).key} {relation} {value_of(other).key}")
+    return "relation " + " ; ".join(sorted(found))
+
+
+def _region(text: str) -> Any:
+    text = text.strip()
+    if (known := _SETS.get(re.sub(r"\s", "", text))) is not None:
+        return known
+    for separator, operation in _OPERATIONS:
+        if len(parts := split(text, separator)) > 1:
+            return operation(*map(_region, parts))
+    if len(parts := split(text, r"\\setminus(?![a-z])|\\backslash(?![a-z])")) == 2:
+        return sympy.Complement(*map(_region, parts))
+    if (inside := bracketed(text)) is not None:
+        parts = split(inside, "[,;]")
+        if text.startswith("\\"):
+            return sympy.FiniteSet(*(expression(part).doit() for part in parts if part))
+        return _interval(text, parts) if len(parts) == 2 else _region(inside)
+    if len(parts := split(text, r"\\in(?![a-z])")) == 2:
+        return _region(parts[1])
+    return sympy.Intersection(*(_inequality(*pair) for pair in _pairs(text)))
+
+
+def _key(found: Any) -> str:
+    if found in (sympy.S.Reals, sympy.Interval(-sympy.oo, sympy.oo)):
+        return "range R"
+    if isinstance(found, sympy.Union):
+        return "range " + " or ".join(sorted(map(_key, found.args)))
+    if isinstance(found, sympy.FiniteSet):
+        return "set " + " ; ".join(sorted(value_of(element).key for element in found))
+    if isinstance(found, sympy.Interval):
+        left, right = "(" if found.left_open else "[", ")" if found.right_open else "]"
+        return f"range {left}{value_of(found.start).key} , {value_of(found.end).key}{right}"
+    if found is sympy.S.EmptySet:
+        return "set "
+    if isinstance(found, sympy.Set):
+        return f"range {found}"
+    raise Unreadable("no set")
+
+
+def _interval(text: str, ends: list[str]) -> Any:
+    start, end = (expression(part).doit() for part in ends)
+    if start.is_comparable and end.is_comparable and not start < end and not (start == end and text[0] == "["):
+        raise Unreadable("an interval that ends before it begins")
+    return sympy.Interval(start, end, text[0] == "(", text[-1] == ")")
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    sides, relations = split(text, _SIGN.pattern), _SIGN.findall(text)
+    if len(sides) < 2 or len(relations) != len(sides) - 1:
+        raise Unreadable("no relation")
+    return list(zip(sides[:-1], relations, sides[1:], strict=True))
+
+
+def _inequality(left: str, relation: str, right: str) -> Any:
+    difference = (expression(left) - expression(right)).doit()
+    unknowns = difference.free_symbols
+    if len(unknowns) != 1 or difference.atoms(sympy.core.function.AppliedUndef):
+        raise Unreadable("not one unknown")
+    polynomial = difference.as_poly(*unknowns)
+    if not difference.has(sympy.Abs) if polynomial is None else polynomial.degree() > 4:
+        raise Unreadable("too hard")
+    return _RELATIONS[relation](difference, 0).as_set()
