@@ -10,6 +10,7 @@ import pytest
 
 from selfagg.analysis.aggregation import FATES, aggregations, ancestry, fate, transitions
 from selfagg.analysis.member_outcomes import answered
+from selfagg.analysis.statistics import for_json
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]
@@ -74,6 +75,7 @@ def test_lost_and_gained_against_the_vote_of_the_parents(write: Write) -> None:
     (step,) = transitions(record)
     assert step.t == 2
     assert (step.lost_count, step.gained_count) == (2, 3)
+    assert json.loads(json.dumps(for_json(step)))["majorities_gained"] == step.majorities_gained
     assert step.lost is not None
     assert (step.lost.mean, step.lost.n_values, step.lost.n_questions) == (2 / 5, 5, 2)
     assert step.gained is not None
@@ -132,6 +134,13 @@ def test_ancestors_by_hand(write: Write) -> None:
     assert (second.reached, second.overlap) == (0.5, 0.5)
     assert second.effective == 1 / (0.25**2 + 0.5**2 + 0.25**2)
     assert (third.reached, third.effective, third.overlap) == (0.75, second.effective, None)
+
+
+def test_a_member_that_was_drawn_anew_has_no_ancestors(write: Write) -> None:
+    last = ancestry(write([["aaa", "aaa"]], parents=[[[[0, 1], [], [2, 1]]]]))[-1]
+    assert last.reached == pytest.approx(4 / 9)
+    assert last.effective == pytest.approx(6)  # shares of 1/6, 2/6 and 1/6 on average
+    assert last.overlap == pytest.approx(0.5 / 3)
 
 
 def test_a_chain_keeps_its_own_ancestor(write: Write) -> None:
