@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args
 
-from selfagg._internal.arguments import check_amounts, check_model, check_times, check_whole, check_words
+from selfagg._internal.arguments import check_amounts, check_model, check_times, check_type, check_whole, check_words
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
 from selfagg.analysis.missing import Missing, usage_json
@@ -136,6 +136,8 @@ def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings
     check_words({"schedule": (run["schedule"], get_args(Schedule))})
     check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed")})
     check_amounts(concurrency=run.get("concurrency"))
+    check_type(Sampling, sampling=run.get("sampling"))
+    check_type(Wording, wording=run.get("wording"))
     seconds = {name: given.get(name) for name in ("timeout_s", "patience_s")}
     check_times(run.get("sampling") or Sampling(), **seconds)
     check_model(run["model"], base_url=run.get("base_url"), api_key=run.get("api_key"), **seconds)

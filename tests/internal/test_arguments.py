@@ -17,6 +17,7 @@ from selfagg._internal.arguments import (
     check_numbers,
     check_seconds,
     check_times,
+    check_type,
     check_whole,
     check_words,
     did_you_mean,
@@ -124,6 +125,13 @@ def test_a_model_is_a_name_or_a_connection_which_has_its_own_address() -> None:
     )
     assert said(lambda: check_model(None)).endswith("it is None")
     assert said(lambda: check_model(3)).endswith("it is of type int")
+
+
+def test_an_object_of_another_type_is_told() -> None:
+    check_type(Sampling, sampling=None)
+    check_type(Sampling, sampling=Sampling(temperature=0.5))
+    told = said(lambda: check_type(Sampling, sampling={"temperature": 1}))
+    assert told == "sampling is {'temperature': 1}, but it must be a selfagg.Sampling"
 
 
 def test_pairs_of_keys_and_values() -> None:

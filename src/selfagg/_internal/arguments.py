@@ -89,6 +89,13 @@ def check_model(model: object, **access: object) -> None:
         raise UsageError(f"{' and '.join(given)} goes with a model's name; an open connection has its own")
 
 
+def check_type(kind: type, **values: object) -> None:
+    """Raise UsageError if a value is neither None nor an instance of ``kind``."""
+    for name, value in values.items():
+        if value is not None and not isinstance(value, kind):
+            raise UsageError(f"{name} is {value!r}, but it must be a selfagg.{kind.__name__}")
+
+
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     """Return ``KEY=VALUE`` texts as a dictionary; raise UsageError for another text, or a key that is given twice."""
     found: dict[str, str] = {}
