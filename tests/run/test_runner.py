@@ -17,7 +17,7 @@ from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Generation, Record
 from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.runner import Schedule, evaluate
+from selfagg.run.runner import Schedule, evaluate, questions_at_once
 from selfagg.types import Member, Question, Reply, Request, Sampling
 
 Populations = dict[tuple[int, int, int], tuple[tuple[int, ...], str, float | None]]
@@ -265,6 +265,24 @@ async def test_the_watcher_sees_every_member_fresh_once_then_from_the_record() -
         again, model = PrintedNotes(), Slow()
         await evaluate(Engine(model, Settings(), record, callback=again), method, QUESTIONS)
         assert (again.seen, model.requests) == ([], [])
+
+
+async def test_so_many_questions_are_open_at_once_and_the_next_begins_when_one_is_done() -> None:
+    class Opened(Record):
+        async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+            opened.add(question)
+            most.append(len(opened))
+            return await super().load(question)
+
+    class Finished(Callback):
+        def finished(self, question: int) -> None:
+            opened.remove(question)
+
+    opened, most = set[int](), list[int]()
+    questions = [Question(f"q{i}", "?", gold="a") for i in range(9)]
+    with begun(Opened(None), Single(), questions) as record:
+        await evaluate(Engine(Slow(), Settings(), record, concurrency=1, callback=Finished()), Single(), questions)
+    assert (len(most), max(most), opened) == (9, questions_at_once(1, 1), set())
 
 
 def test_paths_stay_open_to_one_writer(tmp_path: Path) -> None:
