@@ -14,11 +14,12 @@ from selfagg.methods import RSA, BestOfN, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
 from selfagg.record.record import NullStore, Record
-from selfagg.run.engine import Engine, Settings
+from selfagg.run.engine import Engine, FinalSampling, Settings
 from selfagg.run.question_run import QuestionRun
-from selfagg.run.runner import answer, best_at_hand, draw_order, evaluate, questions_at_once
+from selfagg.run.runner import answer, best_at_hand, default_answer, draw_order, evaluate, questions_at_once
 from selfagg.run.subsets import draw_sets
-from selfagg.types import Member, Question, Reply, Request, Stop, Usage
+from selfagg.scoring import scorer_for
+from selfagg.types import Member, Question, Reply, Request, Sampling, Stop, Usage
 
 QUESTION = Question("q", "Which?", gold="a")
 METHOD = RSA(n=5, k=2, t=3)
@@ -59,6 +60,25 @@ def ancestors(place: int) -> set[tuple[int, int]]:
         wanted = {parent for i in wanted for parent in sets[i]}
         found |= {(t - 1, i) for i in wanted}
     return found
+
+
+@pytest.mark.parametrize(
+    ("method", "question", "scorer", "choice"),
+    [
+        (RSA(n=2, k=1, t=1), QUESTION, False, "majority"),
+        (RSA(n=2, k=1, t=1), Question("free", "Write a poem."), False, "sample"),
+        (RSA(n=2, k=1, t=1), Question("free", "Write a poem."), True, "majority"),
+        (RSA(n=2, k=1, t=1, answer="sample"), QUESTION, False, "sample"),
+        (RSA(n=2, k=1, t=1, answer="majority"), Question("free", "Write a poem."), False, "majority"),
+        (RSA(n=1, k=1, t=3), QUESTION, False, "sample"),  # one member has no vote
+        (BestOfN(n=4), QUESTION, False, "sample"),  # whose members are not as good as each other
+    ],
+)
+def test_the_answer_is_a_vote_where_members_are_equal_and_can_be_compared(
+    method: Method, question: Question, scorer: bool, choice: str
+) -> None:
+    settings = Settings(scorer=scorer_for(question.kind) if scorer else None)
+    assert default_answer(method, question, settings) == choice
 
 
 async def test_only_the_answer_and_its_ancestors_are_computed() -> None:
@@ -138,6 +158,32 @@ async def test_where_every_call_fails_the_first_failure_is_told() -> None:
     async with trial_of(Answering(ModelError("one"), ModelError("two")), method) as question_run:
         with pytest.raises(ModelError, match=r"no answer: one$"):
             await answer(question_run, choice="majority")
+
+
+async def test_where_no_call_makes_the_bound_form_the_deepest_failure_is_told() -> None:
+    async with trial_of(Answering(ModelError("one"), ModelError("two")), RSA(n=2, k=1, t=1)) as question_run:
+        question_run.engine.final_sampling = FinalSampling(1, Sampling(), binds=True)
+        question_run.members[0, 0] = Member(0, 0, error="shallow")
+        with pytest.raises(ModelError, match=r"^no answer in the form that is asked for: two$"):
+            await answer(question_run)
+
+
+async def test_a_closing_call_that_fails_is_an_error() -> None:
+    model = Answering("a", "a", ModelError("no such format"))
+    async with trial_of(model, RSA(n=2, k=1, t=1)) as question_run:
+        question_run.engine.final_sampling = FinalSampling(1, Sampling(), votes=True, binds=True)
+        with pytest.raises(ModelError, match=r"^the closing call failed: no such format$"):
+            await answer(question_run, choice="majority")
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_a_closing_call_shows_the_first_that_agree_or_any_reply_where_none_has_an_answer(answered: bool) -> None:
+    told = ["b", "a", "a", "a"] if answered else [ModelError("gone"), *[Reply("")] * 3]
+    async with trial_of(Answering(*told, "a", "a"), RSA(n=4, k=2, t=1)) as question_run:
+        question_run.engine.final_sampling = FinalSampling(1, Sampling(), votes=True, binds=True)
+        done = await answer(question_run, choice="majority", count=2)
+    assert [(member.t, member.i) for member in (done.member, *done.others)] == [(2, 0), (2, 1)]
+    assert done.member.parents == (1, 2)
 
 
 @pytest.mark.parametrize(

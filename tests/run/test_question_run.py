@@ -15,10 +15,10 @@ from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Generation, Record
-from selfagg.run.engine import Callback, Engine, Settings
+from selfagg.run.engine import Callback, Engine, FinalSampling, Settings
 from selfagg.run.question_run import QuestionRun
 from selfagg.scoring.base import Verdict
-from selfagg.types import Member, Question, Reply, Usage
+from selfagg.types import Member, Question, Reply, Sampling, Usage
 
 METHOD = RSA(n=4, k=2, t=2)
 QUESTION = Question("q", "Which word?", gold="a")
@@ -215,6 +215,36 @@ async def test_a_vote(answers: Sequence[str | None], weights: list[float]) -> No
         assert await question_run.vote(population) == weights
         voters = sum(answer is not None for answer in answers)
         assert sum(map(len, await question_run.groups(population))) == voters
+        await question_run.close()
+
+
+async def test_voters_are_counted_in_the_order_of_their_earliest_members() -> None:
+    with Record(None) as record:
+        question_run = await opened(begun(record))
+        population = [said(i, answer) for i, answer in enumerate(["b", "a", "c", "a", None, "a", "c"])]
+        assert await question_run.voters(population) == [1, 3, 2]
+        assert await question_run.voters([]) == []
+        await question_run.close()
+
+
+@pytest.mark.parametrize(
+    ("t", "final", "agree"),
+    [
+        (2, None, True),
+        (2, FinalSampling(2, Sampling(), binds=True), False),
+        (1, FinalSampling(2, Sampling(), binds=True), True),  # not the population that is bound
+        (2, FinalSampling(2, Sampling()), True),
+        (2, FinalSampling(2, Sampling(), votes=True, binds=True), True),  # a closing call is bound instead
+    ],
+)
+async def test_no_answer_that_is_bound_is_a_copy(t: int, final: FinalSampling | None, agree: bool) -> None:
+    with Record(None) as record:
+        engine = begun(record)
+        engine.final_sampling = final
+        question_run = await opened(engine)
+        assert await question_run.agree(t, [said(3, "a"), said(1, "a")]) is agree
+        assert await question_run.agree(t, [said(3, "a"), said(1, "b")]) is False
+        assert await question_run.agree(t, [said(3, "a"), said(1, None)]) is False
         await question_run.close()
 
 

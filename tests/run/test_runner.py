@@ -15,9 +15,9 @@ from selfagg.errors import ContextOverflow, ModelError, RunStopped, UsageError
 from selfagg.methods import METHODS, RSA, Majority, Method, SelfRefine, Single
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
-from selfagg.record.record import Generation, Record
+from selfagg.record.record import Generation, Record, Store
 from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.runner import Schedule, evaluate
+from selfagg.run.runner import Schedule, evaluate, questions_at_once
 from selfagg.types import Member, Question, Reply, Request, Sampling
 
 Populations = dict[tuple[int, int, int], tuple[tuple[int, ...], str, float | None]]
@@ -265,6 +265,64 @@ async def test_the_watcher_sees_every_member_fresh_once_then_from_the_record() -
         again, model = PrintedNotes(), Slow()
         await evaluate(Engine(model, Settings(), record, callback=again), method, QUESTIONS)
         assert (again.seen, model.requests) == ([], [])
+
+
+async def test_so_many_questions_are_open_at_once_and_the_next_begins_when_one_is_done() -> None:
+    class Opened(Record):
+        async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+            opened.add(question)
+            most.append(len(opened))
+            return await super().load(question)
+
+    class Finished(Callback):
+        def finished(self, question: int) -> None:
+            opened.remove(question)
+
+    opened, most = set[int](), list[int]()
+    questions = [Question(f"q{i}", "?", gold="a") for i in range(9)]
+    with begun(Opened(None), Single(), questions) as record:
+        await evaluate(Engine(Slow(), Settings(), record, concurrency=1, callback=Finished()), Single(), questions)
+    assert (len(most), max(most), opened) == (9, questions_at_once(1, 1), set())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_the_begin_and_the_end_are_told_and_the_record_is_drained_even_after_an_error(broken: bool) -> None:
+    heard = list[str]()
+
+    class Drained(Record):
+        async def drain(self) -> None:
+            heard.append("drained")
+            await super().drain()
+
+        async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
+            if broken:
+                raise UsageError("unreadable")
+            return await super().load(question)
+
+    class Told(Callback):
+        def started(self, record: Store) -> None:
+            heard.append(f"started {record is of_run}")
+
+        def finished(self, question: int) -> None:
+            heard.append("finished")
+
+        def ended(self) -> None:
+            heard.append("ended")
+
+    with begun(Drained(None), Single(), QUESTIONS[:1]) as of_run:
+        work = evaluate(Engine(Slow(), Settings(), of_run, callback=Told()), Single(), QUESTIONS[:1])
+        with pytest.raises(UsageError, match=r"^unreadable$") if broken else contextlib.nullcontext():
+            await work
+        assert heard == ["started True", *["finished"][broken:], "ended", "drained"]
+
+
+async def test_only_the_questions_at_these_positions_are_worked_on() -> None:
+    model = Slow()
+    with begun(Record(None), Single()) as record:
+        await evaluate(Engine(model, Settings(), record), Single(), QUESTIONS, only=[2, 0])
+        assert record.query("SELECT question FROM generations ORDER BY question") == [(0,), (2,)]
+        await evaluate(Engine(model, Settings(), record), Single(), QUESTIONS, only=[])
+        assert len(model.requests) == 2
 
 
 def test_paths_stay_open_to_one_writer(tmp_path: Path) -> None:
