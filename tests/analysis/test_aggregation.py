@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -79,7 +80,7 @@ def test_lost_and_gained_against_the_vote_of_the_parents(write: Write) -> None:
     assert step.lost is not None
     assert (step.lost.mean, step.lost.n_values, step.lost.n_questions) == (2 / 5, 5, 2)
     assert step.gained is not None
-    assert (step.gained.mean, step.gained.n_values) == (1, 3)
+    assert (step.gained.mean, step.gained.n_values, step.gained.n_questions) == (1, 3, 2)
 
 
 def test_the_votes_of_nobody_are_wrong(write: Write) -> None:
@@ -141,6 +142,14 @@ def test_a_member_that_was_drawn_anew_has_no_ancestors(write: Write) -> None:
     assert last.reached == pytest.approx(4 / 9)
     assert last.effective == pytest.approx(6)  # shares of 1/6, 2/6 and 1/6 on average
     assert last.overlap == pytest.approx(0.5 / 3)
+
+
+def test_a_copy_descends_from_its_first_parent_alone(write: Write) -> None:
+    (question,) = answered(write([["aa", "aa"]], parents=[[[[0, 1], [1, 0]]]]))
+    first, second = question.populations
+    copied = replace(question, populations=[first, [member._replace(copied=True) for member in second]])
+    last = ancestry(write([["aa", "aa"]]), [copied])[-1]
+    assert (last.reached, last.effective, last.overlap) == (0.5, 2, 0)
 
 
 def test_a_chain_keeps_its_own_ancestor(write: Write) -> None:

@@ -72,6 +72,36 @@ def test_every_entry_meets_the_reference_with_holms_correction(write: Write) -> 
     ]
 
 
+def test_a_comparison_as_json(write: Write) -> None:
+    one = write([["R!"], ["aR"]], method=SINGLE, model="openai:m")
+    other = write([["!!", "RR"], ["aa", "R/"]], method=RSA, model="openai:m")
+    found = comparison([one, other])
+    told = json.loads(json.dumps(found.to_dict()))
+    assert (told["reference"], told["questions"], told["questions_total"]) == ("single n=2 t=1", 2, 2)
+    assert (told["models"], told["simulated"], told["failures"], told["records"]) == (
+        ["openai:m"],
+        False,
+        3,
+        [None] * 2,
+    )
+    first, second = told["entries"]
+    assert (first["label"], first["method"], first["seeds"]) == ("single n=2 t=1", "single", [1])
+    assert (first["accuracy"], first["by_seed"], first["over_seeds"], first["difference"]) == (0.5, [0.5], None, None)
+    assert first["interval"] == [found.entries[0].accuracy.low, found.entries[0].accuracy.high]
+    assert first["accuracy_replied"] == 0.75  # of the first question only one member has replied
+    difference = found.entries[1].difference
+    assert difference is not None
+    assert second["difference"] == {
+        "mean": 0.25,
+        "interval": [difference.low, difference.high],
+        "p_value": difference.p_value,
+        "smallest_detectable": difference.smallest_detectable,
+        "verdict": "cannot tell",
+        "method": difference.method,
+    }
+    assert comparison([one, write([["R!"], ["aR"]], method=RSA | {"t": 1}, model="simulated:")]).to_dict()["simulated"]
+
+
 def test_labels_name_what_differs(write: Write) -> None:
     records = [
         write([["Ra", "Ra"]], method=RSA | {"order": order}, sampling={"temperature": heat, "top_p": None}, model="m")
@@ -103,6 +133,8 @@ def test_different_questions_are_refused(write: Write) -> None:
     one = write([["R"], ["a"]], method=SINGLE)
     with pytest.raises(UsageError, match="1 question only in None, q2 to begin with"):
         comparison([one, write([["R"], ["a"], ["a"]], method=SINGLE)])
+    with pytest.raises(UsageError, match="2 questions only in None, q0 to begin with"):
+        comparison([one, write([["R"]], method=SINGLE, ids=["x"])])
     with pytest.raises(UsageError, match="question q0 reads otherwise"):
         comparison([one, write([["R"], ["a"]], method=SINGLE, groups=["x", "y"])])
 

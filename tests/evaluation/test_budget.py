@@ -18,6 +18,8 @@ from selfagg.evaluation.budget import (
     Preset,
     at_budget,
     contenders,
+    estimate_costs,
+    expected_cost,
     expected_tokens,
     matched,
     measured_calls_and_tokens,
@@ -105,8 +107,9 @@ def test_sizes_are_given_to_the_methods_that_have_them() -> None:
 
 
 def test_a_rule_that_is_spelled_out_has_a_colon_of_its_own() -> None:
-    found = contenders(["rsa:stop=share:0.75:copy=true:n=8", "majority:stop=asc:0.9"])
+    found = contenders(["rsa:stop=share:0.75:copy=True:n=8", "majority:stop=asc:0.9"])
     assert [one.method for one in found] == [RSA(n=8, stop="share:0.75", copy=True), Majority(stop="asc:0.9")]
+    assert contenders(["rsa:copy=false"])[0].method == RSA(copy=False)
 
 
 def test_what_the_user_sizes_and_single_samples_are_not_matched() -> None:
@@ -134,6 +137,7 @@ def test_matching_that_makes_two_methods_the_same() -> None:
         ([], "no method to compare"),
         (["rsa", "rsa"], "rsa twice"),
         (["rsa:n=four"], "n = 'four' is no whole number"),
+        (["rsa:copy=maybe"], "copy = 'maybe' is neither true nor false"),
         (["rsa:n"], "KEY=VALUE"),
         (["rsa:n=1:n=2"], "n is given twice"),
         (["majority:k=3"], "no setting k"),
@@ -219,6 +223,46 @@ class Checked(RSA):
     @property
     def calls(self) -> int:
         return super().calls + 1
+
+
+def test_expected_costs_by_hand() -> None:
+    lengths = Lengths(100, 10, aggregation=50, judgement=30)
+    cost = expected_cost(RSA(n=4, k=2, t=3), lengths)
+    assert (cost.calls, cost.prompt, cost.completion) == (12, 4 * 100 + 8 * (50 + 2 * 10), 12 * 10)
+    assert expected_cost(RSA(n=4, k=2, t=3), Lengths(100, 10)).prompt == 4 * 100 + 8 * (100 + 2 * 10)
+    cost = expected_cost(Rejection(n=3), lengths)  # a verdict takes 10 tokens
+    assert (cost.calls, cost.prompt, cost.completion) == (6, 3 * 100 + 3 * (30 + 10), 3 * 10 + 3 * 10)
+    assert expected_cost(Rejection(n=3), Lengths(100, 10)).prompt == 3 * 100 + 3 * (100 + 10)
+    assert expected_tokens(Rejection(n=3), lengths) == 420 + 60
+
+
+def test_estimates_of_several_methods_share_the_first_samples() -> None:
+    found = estimate_costs(QUESTIONS, [RSA(n=4, k=2, t=3), Majority(n=6)], seeds=2, reply_tokens=10)
+    assert [cost.calls for cost in found.costs] == [2 * 3 * 12, 2 * 3 * 6]
+    assert found.total.calls == 2 * 3 * (6 + 8)  # the six samples serve both
+    assert found.total.completion == 10 * found.total.calls
+    told = found.to_dict()
+    assert (told["dry_run"], told["at_most"]) == (True, False)
+    assert (told["questions"], told["seeds"], told["reply_tokens"]) == (3, 2, 10)
+    assert told["question_tokens"] == Lengths.expected(QUESTIONS, 10).prompt
+    assert [(one["name"], one["n"], one["calls"], one["completion"]) for one in told["methods"]] == [
+        ("rsa", 4, 72, 720),
+        ("majority", 6, 36, 360),
+    ]
+    assert told["total"] == {"calls": 84, "prompt": round(found.total.prompt), "completion": 840}
+    assert told["source"] == found.source
+
+
+def test_estimates_of_one_method_by_its_name() -> None:
+    found = estimate_costs(QUESTIONS, sizes={"n": 4, "k": 2, "t": 3}, size=2)
+    assert (found.methods, found.questions, found.total.calls) == ([RSA(n=4, k=2, t=3)], 2, 24)
+    assert (found.seeds, found.reply_tokens) == (1, 8192)
+    assert estimate_costs(QUESTIONS, ["rsa", "majority"], preset="quick", match="calls").methods[1] == Majority(n=12)
+
+
+def test_a_budget_below_every_size_gets_the_smallest() -> None:
+    assert at_calls(RSA(n=8), 1).t == 1
+    assert at_calls(OneStep(n=8, k=4), 1).n == 4
 
 
 def test_calls_of_a_methods_own_are_counted() -> None:

@@ -84,8 +84,8 @@ def test_a_call_of_the_solution_does_not_replace_it() -> None:
 
 
 def test_a_huge_program_is_none() -> None:
-    assert program("```python\n" + "x = 1\n" * 170_000 + "```") is None
-    assert program("```python\n" + "x = 1\n" * 160_000 + "```") is not None
+    assert program("```python\n" + "#" * 1_000_001 + "\n```") is None
+    assert program("```python\n" + "#" * 1_000_000 + "\n```") is not None
 
 
 def test_of_a_cut_reply_only_closed_blocks_count() -> None:

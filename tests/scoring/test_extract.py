@@ -131,6 +131,11 @@ def test_an_example_is_read_where_nothing_else_is_stated() -> None:
     assert last_box(r"Take, for example, \boxed{7}.") == "7"
 
 
+@pytest.mark.parametrize(("away", "box"), [(17, "5"), (18, "7")])
+def test_an_example_is_announced_just_before_its_box(away: int, box: str) -> None:
+    assert last_box(rf"\boxed{{5}}, not such as{' ' * away}\boxed{{7}}") == box
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [

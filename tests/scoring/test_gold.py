@@ -78,6 +78,7 @@ def test_a_gold_answer_is_stated_in_the_form_of_its_kind(question: Question, tex
         ("math", r"so \boxed{-12}", r"So the final answer is $\boxed{\mathbf{-12.0}}$."),
         ("math", "#### 7", r"So the final answer is $\boxed{\mathbf{7.0}}$."),
         ("math", " $x+1$ ", r"So the final answer is $\boxed{\displaystyle x+1\,}$."),
+        ("math", "X+1", r"So the final answer is $\boxed{\displaystyle X+1\,}$."),
         ("math", r"\tfrac{1}{2}", r"So the final answer is $\boxed{\displaystyle \dfrac{1}{2}\,}$."),
         ("math", "1, 2", r"So the final answer is $\boxed{\displaystyle 1,\; 2\,}$."),
         ("math", "1,000", r"So the final answer is $\boxed{\displaystyle 1,000\,}$."),

@@ -129,6 +129,33 @@ async def test_an_answer_that_hangs_has_no_score_is_noted_and_read_once(monkeypa
     assert (await scorer.score(question("5"), r"\boxed{\frac{10}{2}}")).score == 1.0
 
 
+async def test_answers_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(math_scoring, "_KEPT", 2)
+    scorer, calls = MathScorer(), []
+
+    async def counted(function: str, answer: str, **_: object) -> object:
+        calls.append(answer)
+        return ("text", [answer])
+
+    monkeypatch.setattr(workers, "run", counted)
+    for answer in ("a+1", "a+2", "a+1", "a+2", "a+3", "a+3", "a+1"):
+        await scorer.value(answer)
+    assert calls == ["a+1", "a+2", "a+3", "a+1"]  # the third came where two were kept: these are forgotten
+
+
+@pytest.mark.parametrize(("error", "why"), [("MemoryError", "MemoryError"), ("", "the checker died")])
+async def test_an_answer_whose_reading_fails_has_no_score(
+    monkeypatch: pytest.MonkeyPatch, error: str, why: str
+) -> None:
+    async def failing(*_: object, **__: object) -> object:
+        raise workers.WorkerError("no", error)
+
+    monkeypatch.setattr(workers, "run", failing)
+    for gold, text in (("a+1", r"\boxed{5}"), ("5", r"\boxed{a+1}")):
+        verdict = await MathScorer().score(question(gold), text)
+        assert (verdict.score, verdict.note) == (None, f"reading the answer failed ({why})")
+
+
 async def test_hostile_boxes_run_nothing(tmp_path: Path) -> None:
     target = tmp_path / "pwned"
     hostile = f"__import__('os').system('touch {target}')"

@@ -47,6 +47,17 @@ def test_progress_is_taken_out_of_every_field(turn: dict[str, Any], kept: dict[s
     assert without_progress({name: [others[0], turn, others[1]], "rsa": {}}) == {name: expected, "rsa": {}}
 
 
+def test_progress_is_looked_for_five_fields_deep() -> None:
+    near = ANSWER | {"a": {"b": {"c": {"d": {"e": TOLD}}}}}
+    far = ANSWER | {"a": {"b": {"c": {"d": {"e": {"f": TOLD}}}}}}
+    assert without_progress({"messages": [near, far]}) == {"messages": [ANSWER, far]}
+
+
+def test_a_line_counts_what_is_done_as_needed() -> None:
+    assert progress_line(2, 3, 8, failed=False) == "population 2: 3 of 8"
+    assert progress_line(2, 9, 8, failed=True, most=5) == "population 2 of at most 5: 9 of 9 (one failed)"
+
+
 def test_what_an_agent_called_stays_as_it_is() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "write", "arguments": json.dumps({"text": TOLD})}}
     turn = {"role": "assistant", "content": None, "tool_calls": [call]}
