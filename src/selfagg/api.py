@@ -138,6 +138,7 @@ def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings
     check_amounts(concurrency=run.get("concurrency"))
     check_type(Sampling, sampling=run.get("sampling"))
     check_type(Wording, wording=run.get("wording"))
+    check_type(Callback, callback=run.get("callback"))
     seconds = {name: given.get(name) for name in ("timeout_s", "patience_s")}
     check_times(run.get("sampling") or Sampling(), **seconds)
     check_model(run["model"], base_url=run.get("base_url"), api_key=run.get("api_key"), **seconds)

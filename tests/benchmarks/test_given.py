@@ -20,6 +20,12 @@ def file(path: Path, count: int) -> str:
     return str(path)
 
 
+def test_a_question_of_an_unknown_kind_is_refused() -> None:
+    question = Question("a", "b", kind="foo")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"question 2: kind is 'foo', but it must be one of math, choice"):
+        question_set([Question("b", "c"), question])
+
+
 def test_texts_dictionaries_and_questions_of_one_list() -> None:
     own = Question("own", "2 + 2?", "math", gold="4")
     columns = {"text": "3 + 3?", "gold": 6, "kind": "math", "id": 7, "group": "sums"}

@@ -60,6 +60,17 @@ def at_tokens(method: Method, tokens: float, lengths: Lengths) -> Method:
     return at_budget(method, lambda sized: expected_tokens(sized, lengths), tokens)
 
 
+def test_sizes_that_no_method_has_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"a name in sizes is 'nn', but it must be one of answer, copy, k, n,"):
+        contenders(["majority"], {"n": 8, "nn": 3})
+    assert contenders(["majority"], {"n": 8, "k": 3})[0].method.n == 8  # k is RSA's: sizes are for several at once
+
+
+def test_an_unknown_budget_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"match is 'x', but it must be one of calls, tokens, none"):
+        estimate_costs(["2 + 2?"], match="x")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("preset", "method", "sizes", "calls"),
     [

@@ -11,6 +11,12 @@ from selfagg.methods import METHODS, RSA, Majority, Single, is_uniform, method_n
 from selfagg.run.stopping import Lead, Share
 
 
+@pytest.mark.parametrize(("sizes", "said"), [({"t": 2.5}, "t is 2.5"), ({"k": "3"}, "k is '3'"), ({"n": True}, "n is")])
+def test_sizes_are_whole_numbers(sizes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"{said}.*, but it must be a whole number"):
+        RSA(**sizes)
+
+
 def test_what_a_method_tells_of_itself() -> None:
     told = {name: (method().n, method().t, method().uniform, method().grows) for name, method in METHODS.items()}
     assert told == {

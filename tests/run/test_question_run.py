@@ -64,6 +64,16 @@ async def test_a_caller_that_is_cancelled_takes_the_member_from_nobody() -> None
         await question_run.close()
 
 
+async def test_a_method_has_no_members_beyond_its_sizes() -> None:
+    with Record(None) as record:
+        question_run = await opened(begun(record))
+        for t, i in ((1, 4), (3, 0), (1, -1), (0, 0)):
+            with pytest.raises(UsageError, match=rf"rsa asks for member {i} of population {t}, beyond its own t and"):
+                await question_run.sample(t, i, first(QUESTION))
+        assert record.query("SELECT count(*) FROM generations") == [(0,)]
+        await question_run.close()
+
+
 async def _wait(future: asyncio.Future[int]) -> int:
     return await future
 

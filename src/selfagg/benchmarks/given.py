@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from selfagg._internal import extras
+from selfagg._internal.arguments import check_words
 from selfagg.benchmarks import load_selected
 from selfagg.benchmarks.base import Selection, Size
 from selfagg.benchmarks.data_files import DataRow, unique
 from selfagg.errors import UsageError
-from selfagg.types import Question
+from selfagg.types import KINDS, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,10 @@ def selected_set(source: str, selection: Selection) -> QuestionSet:
 
 
 def _question(item: object, place: int) -> Question:
-    if isinstance(item, Question):
-        return item
     where = f"question {place + 1}"
+    if isinstance(item, Question):
+        check_words({f"{where}: kind": (item.kind, KINDS)})
+        return item
     if isinstance(item, str):
         return Question(f"question-{place + 1}", item)
     if not isinstance(item, Mapping):

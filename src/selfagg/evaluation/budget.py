@@ -8,9 +8,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from selfagg._internal.arguments import pairs
+from selfagg._internal.arguments import check_amounts, check_words, pairs
 from selfagg.analysis.costs import Cost, costs_by_question, mean_cost
 from selfagg.analysis.missing import UNTOLD, Missing
 from selfagg.benchmarks.base import Size
@@ -94,6 +94,10 @@ def contenders(
     A name takes those of the given settings that it has, else the preset's, but ``NAME:n=8:k=2`` spells its own out; a
     method keeps its sizes. UsageError is raised where that cannot be, or one method is named twice.
     """
+    kinds = [method_class(one.strip().partition(":")[0]) if isinstance(one, str) else type(one) for one in methods]
+    settings = {field.name for kind in {RSA, *kinds} if issubclass(kind, Method) for field in dataclasses.fields(kind)}
+    for name in given or {}:
+        check_words({"a name in sizes": (name, sorted(settings))})
     found = [_contender(one, given or {}, preset) for one in methods]
     if not found:
         raise UsageError("there is no method to compare")
@@ -355,6 +359,8 @@ def estimate_costs(
     Raises:
         UsageError: There is no such method or source, or a setting cannot work.
     """
+    check_words({"match": (match, get_args(Match))})
+    check_amounts(seeds=seeds, reply_tokens=reply_tokens)
     asked = question_set(questions, size=size)
     found = contenders([methods] if isinstance(methods, str | Method) else methods, sizes, preset)
     lengths = Lengths.expected(asked.questions, reply_tokens)

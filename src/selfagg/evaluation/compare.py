@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, get_args
 
-from selfagg._internal.arguments import check_amounts, check_whole, check_words
+from selfagg._internal.arguments import check_amounts, check_words
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
 from selfagg.analysis.comparison import Compared, comparison
@@ -102,7 +102,6 @@ async def acompare(
             raise UsageError(f"these are records: {', '.join(named)} is for runs to come")
         return compare_records(records, reference=reference)
     check_words({"match": (match, get_args(Match))})
-    check_whole(seeds=seeds)
     check_amounts(seeds=seeds)
     run = checked(settings)
     found = contenders([methods] if isinstance(methods, str) else methods or COMPARED, sizes, preset)

@@ -44,8 +44,9 @@ class Grid:
     def of(cls, n: Sequence[int], k: Sequence[int], t: Sequence[int]) -> Grid:
         """Return the grid of these numbers, all from 1; where nothing is aggregated, one K stands for all."""
         for name, numbers in (("n", n), ("k", k), ("t", t)):
-            if not numbers or not all(isinstance(number, int) and number >= 1 for number in numbers):
-                raise UsageError(f"{name} is {list(numbers)}, but it must be whole numbers from 1")
+            whole = isinstance(numbers, Sequence) and all(isinstance(one, int) and one >= 1 for one in numbers)
+            if not whole or not numbers:
+                raise UsageError(f"{name} is {numbers!r}, but it must be a list of whole numbers from 1")
         ns, ks, ts = (sorted(set(numbers)) for numbers in (n, k, t))
         every = [(n, k) for n in ns for k in (ks[:1] if ts == [1] else ks)]
         possible = [(n, k) for n, k in every if k <= n]

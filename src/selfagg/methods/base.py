@@ -8,6 +8,7 @@ from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from selfagg._internal.arguments import check_whole
 from selfagg.errors import UsageError
 from selfagg.run.stopping import POPULATION_RULES, VOTE_RULES, Lead, Rule, Share, rule_named
 from selfagg.types import Member
@@ -46,6 +47,7 @@ class Method(ABC):
     t: int = 10
 
     def __post_init__(self) -> None:
+        check_whole(**{one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.type == "int"})
         if self.n < 1:
             raise UsageError(f"{self.name}: n = {self.n}, but a population needs at least 1 member")
         if self.t < 1:
@@ -60,7 +62,7 @@ class Method(ABC):
         """Set the recursion up for one question; sample nothing before a member is asked for."""
 
     def size(self, t: int) -> int:
-        """Return the number of members of population ``t``."""
+        """Return the number of members of population ``t``; no other one may be asked for."""
         return self.n
 
     async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:

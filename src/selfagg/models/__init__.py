@@ -11,7 +11,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from selfagg import registry
-from selfagg._internal.arguments import check_amounts, check_seconds, check_whole, did_you_mean
+from selfagg._internal.arguments import check_amounts, check_seconds, did_you_mean
 from selfagg._internal.blocking import blocking
 from selfagg.errors import UsageError
 from selfagg.models.base import Model, Portable, Streams
@@ -52,7 +52,6 @@ class Access:
     api_key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        check_whole(context=self.context, concurrency=self.concurrency)
         check_amounts(context=self.context, concurrency=self.concurrency)
         check_seconds(timeout_s=self.timeout_s, patience_s=None if self.patience_s == math.inf else self.patience_s)
 

@@ -133,6 +133,8 @@ class QuestionRun:
 
     def _taken(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
         """Take the member from the record; None where it has none, or one to be asked for again."""
+        if role == CANDIDATE and not (1 <= t <= self.method.t and 0 <= i < self.method.size(t)):
+            raise UsageError(f"{self.method.name} asks for member {i} of population {t}, beyond its own t and size()")
         member = self._recorded.pop((role, t, i), None)
         if member is None or (member.error is not None and not self.engine.as_recorded):
             return None
