@@ -202,5 +202,5 @@ async def test_a_question_that_is_forgotten_leaves_no_row_and_the_others_whole()
         forget(record, 0)
         assert part_of(record, 1) == kept
         for table in ("generations", "scores"):
-            assert record.query(f"SELECT DISTINCT question FROM {table}") == [(1,)]  # noqa: S608
+            assert record.query(f"SELECT DISTINCT question FROM {table}") == [(1,)]
         assert record.query("SELECT position FROM questions") == [(1,)]
