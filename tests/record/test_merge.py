@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfagg.errors import UsageError
 from selfagg.methods import RSA, Method, Rejection
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
-from selfagg.record.merge import Cursor, Part, merge, news_of, part_of, put
+from selfagg.record.merge import Cursor, Part, forget, merge, merge_records, news_of, part_of, put
 from selfagg.record.record import Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate, finished_questions
@@ -170,3 +172,35 @@ async def test_a_merge_that_fails_leaves_nothing(tmp_path: Path) -> None:
         assert target.query("SELECT count(*) FROM generations") == [(0,)]
         merge(target, part)
         assert part_of(target, 0) == part
+
+
+async def test_records_are_merged_question_by_question_and_what_was_new_is_counted() -> None:
+    full = await whole()
+    firsts, rest = begun(), begun()
+    merge(firsts, part_of(full, 0))
+    merge(rest, part_of(full, 1))
+    with begun() as target:
+        assert merge_records(target, [firsts, rest]) == 2 * METHOD.calls
+        assert content(target) == content(full)
+        assert merge_records(target, [full, rest]) == 0
+    for record in (full, firsts, rest):
+        record.close()
+
+
+async def test_a_record_of_another_run_is_refused_before_anything_is_taken() -> None:
+    other = await whole(method=RSA(n=4, k=3, t=3))
+    with begun() as target:
+        with pytest.raises(UsageError, match=r"another run: method\.k is 2 in the record, 3 asked for"):
+            merge_records(target, [other])
+        assert target.query("SELECT count(*) FROM generations") == [(0,)]
+    other.close()
+
+
+async def test_a_question_that_is_forgotten_leaves_no_row_and_the_others_whole() -> None:
+    with await whole() as record:
+        kept = part_of(record, 1)
+        forget(record, 0)
+        assert part_of(record, 1) == kept
+        for table in ("generations", "scores"):
+            assert record.query(f"SELECT DISTINCT question FROM {table}") == [(1,)]
+        assert record.query("SELECT position FROM questions") == [(1,)]
