@@ -55,6 +55,8 @@ def test_marks_of_something_else(mark: str) -> None:
         ("```python\nx = 1\n```.", "x = 1"),
         ("```python\nx = 1\n``` That is all.", "x = 1"),
         ("```python\nx = 1```\nDone.", "x = 1"),
+        ("```python\nx = 1\n   ```\nDone.", "x = 1"),
+        ("```python\nx = 1```\n```python\nx = 2", "x = 2"),
         ("```python\n# see ```\nx = 1\n```", "# see ```\nx = 1"),
         ('```python\ns = """\n```\n"""\nx = 1\n```\nDone.', 's = """\n```\n"""\nx = 1'),
         ('```python\ns = """\n```\nNo:\n```python\nx = 1\n```', "x = 1"),

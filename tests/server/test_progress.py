@@ -62,6 +62,8 @@ def test_what_an_agent_called_stays_as_it_is() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "write", "arguments": json.dumps({"text": TOLD})}}
     turn = {"role": "assistant", "content": None, "tool_calls": [call]}
     assert without_progress({"messages": [turn]}) == {"messages": [turn]}
+    older = {"role": "assistant", "content": None, "function_call": {"name": "write", "text": TOLD}}
+    assert without_progress({"messages": [older]}) == {"messages": [older]}
 
 
 @given(st.integers(1, 99), st.integers(1, 99), st.integers(1, 99), st.booleans(), st.none() | st.integers(1, 99))
