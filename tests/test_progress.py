@@ -5,14 +5,29 @@ from __future__ import annotations
 import io
 import re
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from selfagg.analysis.summary import summarise
+from selfagg.evaluation.evaluate import aevaluate
 from selfagg.methods import RSA
 from selfagg.models import connect
-from selfagg.progress import WINDOW_S, Bar, Progress, ProgressCounts, clock, headline, line, render, rows, shown
+from selfagg.progress import (
+    WINDOW_S,
+    Bar,
+    Progress,
+    ProgressBar,
+    ProgressCounts,
+    clock,
+    described_model,
+    headline,
+    line,
+    render,
+    rows,
+    shown,
+)
 from selfagg.record.record import CANDIDATE, Record
 from selfagg.run.engine import Engine, Settings
 from selfagg.run.runner import evaluate
@@ -258,3 +273,52 @@ def test_plain_lines_come_now_and_then_and_at_the_end() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3599, "59:59"), (3600, "1:00:00")])
 def test_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_tokens_per_second_are_averaged_over_the_window() -> None:
+    time = Clock()
+    progress = Progress([1000], 1, clock=time)
+    for i, tokens in enumerate([300, 0, 0]):
+        time.now += 10.0
+        progress.generated(0, member(1, i, tokens=tokens), CANDIDATE, fresh=True)
+        rate = progress.tokens_per_second()
+    assert rate == pytest.approx(300 / 30)
+
+
+def test_the_legend_names_the_states_that_there_are(progress: Progress) -> None:
+    legend = drawn(progress, width=120).splitlines()[-2]
+    assert legend.split("   ")[:4] == ["█ right", "▓ wrong", "▒ no answer", "· to come"]
+    done = Progress([1], 1)
+    done.generated(0, member(1, 0), CANDIDATE, fresh=True)
+    assert drawn(done).splitlines()[-2].strip() == "█ done"
+
+
+def test_only_a_simulated_model_is_called_one() -> None:
+    assert described_model("openai:tiny") == "openai:tiny"
+    assert described_model("simulated:p=0.5") == "simulated:p=0.5 (SIMULATED: no language model was asked)"
+
+
+async def test_a_bar_shows_several_runs_on_stderr_and_names_each_record_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bar = ProgressBar()
+    questions = [{"question": "1 + 1?", "answer": 2, "kind": "math"}] * 2
+    for name in ("a", "b", "b"):  # the last run finds everything done
+        record = tmp_path / f"{name}.sqlite"
+        await aevaluate(questions, model="simulated:", method=RSA(n=3, k=2, t=2), record=record, callback=bar)
+    out, said = capsys.readouterr()
+    assert out == ""
+    lines = said.splitlines()
+    assert [line for line in lines if line.startswith("record ")] == [
+        f"record {tmp_path}/{name}.sqlite" for name in "ab"
+    ]
+    assert len([line for line in lines if line.startswith("100% | questions 2/2 | members 12/12 | accuracy ")]) == 2
+
+
+async def test_a_run_that_is_done_is_shown_where_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record, questions = tmp_path / "a.sqlite", [{"question": "1 + 1?", "answer": 2, "kind": "math"}]
+    for callback in (None, ProgressBar(done_too=True)):
+        await aevaluate(questions, model="simulated:", method=RSA(n=3, k=2, t=2), record=record, callback=callback)
+    assert "100% | members 6/6 | accuracy " in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from selfagg import cli
 from selfagg._internal.arguments import pairs
-from selfagg.cli.generate import FLAGS, command, json_object, request_fields, size_read
+from selfagg.cli.generate import FLAGS, READERS, command, json_object, request_fields, size_read
 from selfagg.errors import UsageError
 
 
@@ -92,6 +93,32 @@ def test_every_flag_that_is_not_a_name_is_an_option_of_a_command() -> None:
     commands = {**group.commands, **group.commands["train"].commands}  # type: ignore[attr-defined]
     known = {flag for one in commands.values() for parameter in one.params for flag in parameter.opts}
     assert {flag for flags in FLAGS.values() for flag in flags} <= known
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("eval", "-m --base-url --header --set --stop-string --sampling --json --unsafe-run-code-unprotected -n"),
+        ("serve", "--route --allow-origin --max-n --max-k --max-t --max-requests --max-body-mb --timeout --patience"),
+        ("compare", "-o --out --max-tokens --api-key-file"),
+    ],
+)
+def test_flags_that_people_type(command: str, flags: str) -> None:
+    known = {flag for one in typer.main.get_command(cli.app).commands[command].params for flag in one.opts}  # type: ignore[attr-defined]
+    assert set(flags.split()) <= known
+
+
+def test_help_lists_options_under_their_headings() -> None:
+    told = CliRunner().invoke(cli.app, ["eval", "--help"], env={"COLUMNS": "110"}).stdout
+    headings = re.findall(r"^╭─ ([A-Z]\w+(?: \w+)?) ─", told, re.MULTILINE)
+    assert set(headings) == {"Arguments", "Options", "Questions", "Method", "Model", "Sampling", "Run"}
+    model = told.partition("─ Model ─")[2].partition("╰")[0]
+    assert all(f"--{name} " in model for name in ("model", "base-url", "context", "header"))
+
+
+def test_a_size_in_megabytes() -> None:
+    reader = READERS["ServerLimits.body_bytes"]
+    assert (reader.read("--max-body-mb", 2), reader.shown(32 * 2**20)) == (2 * 2**20, 32)
 
 
 @pytest.mark.parametrize("option", ["--max-n", "--max-body-mb", "--n"])
