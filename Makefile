@@ -42,8 +42,8 @@ demo-real: $(VENV)/demo-ready  ## the same with a real pretrained model and our 
 lab: $(VENV)/train-ready  ## why training a model to aggregate helps: a tiny model, trained here in minutes
 	$(BIN)/python -m examples.lab $(ARGS)
 
-test: $(VENV)/dev-ready  ## what must pass on every machine, in up to four workers
-	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+test: $(VENV)/dev-ready  ## what must pass on every machine, in up to six workers
+	$(PYTEST) -m "not slow" --numprocesses auto --maxprocesses 6 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/dev-ready  ## the long ones: a hundred kills, larger searches
 	$(PYTEST) -m slow $(ARGS)

@@ -28,10 +28,10 @@ from selfagg.analysis.courses import Recorded, read
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.shadow import Outcomes, Shadows, votes_needed
 from selfagg.analysis.statistics import mean_interval, paired_difference
-from selfagg.evaluation.records import opened_record
+from selfagg.evaluation.record_files import opened_record
 from selfagg.methods import RSA, Majority, Method
 from selfagg.record.record import Record
-from selfagg.run.stopping import Decided
+from selfagg.run.stopping import Lead
 from selfagg.types import Question
 
 WORLDS = ("aime", "hmmt", "choice", "weak", "traffic")
@@ -148,7 +148,7 @@ def _ancestors(found: Recorded, whole: Outcomes, *, decided: bool) -> Row:
     for q, question in enumerate(found.questions):
         last = len(question.populations[-1])
         if decided:
-            wanted = [range(votes_needed(list(found.same[q, -1]), Decided()))]
+            wanted = [range(votes_needed(list(found.same[q, -1]), Lead()))]
         else:
             wanted = [range(i, i + 1) for i in range(last)]
         needed = [_needed(question.populations, places) for places in wanted]

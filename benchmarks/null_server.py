@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from selfagg.models.openai.network import allow_many_connections
+from selfagg.models.openai.client import allow_many_connections
 
 MODEL = "null"
 STREAMED = "null-streamed"

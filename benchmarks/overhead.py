@@ -26,7 +26,7 @@ from benchmarks.null_server import MODEL, REPLY, STREAMED, null_server
 from benchmarks.printing import show
 from selfagg.methods.base import Members, Method
 from selfagg.models.openai import OpenAIModel
-from selfagg.models.openai.network import allow_many_connections
+from selfagg.models.openai.client import allow_many_connections
 from selfagg.prompts import aggregation
 from selfagg.prompts.wording import Wording
 from selfagg.record.configuration import configuration

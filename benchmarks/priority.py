@@ -20,8 +20,8 @@ from benchmarks.virtual_time import run
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import NullStore
+from selfagg.run.call_queue import CallQueue, Priority, RequestQueue
 from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.limiter import FairLimiter, Priority, RequestLimiter
 from selfagg.run.question_run import QuestionRun
 from selfagg.run.runner import answer, evaluate
 from selfagg.types import Member, Question, Sampling
@@ -43,7 +43,7 @@ SEEDS = range(20)
 METHOD = RSA(t=5)
 
 
-class Ordered(RequestLimiter):
+class Ordered(RequestQueue):
     """A gate that sees another priority than the engine gives.
 
     Attributes:
@@ -51,7 +51,7 @@ class Ordered(RequestLimiter):
     """
 
     def __init__(self, slots: int, order: Order, limit: int | None = None) -> None:
-        super().__init__(FairLimiter(slots))
+        super().__init__(CallQueue(slots))
         self._limit = limit or slots
         self._order = order
 
@@ -94,7 +94,7 @@ async def evaluation(order: Order, seed: int, limit: int | None) -> tuple[float,
         Question(f"q{i}", f"A simulated question, number {i}?", "text", gold="right") for i in range(QUESTIONS)
     ]
     settings, times = Settings(Sampling(max_tokens=10**6), seed), Times()
-    engine = Engine(simulated(SLOTS), settings, NullStore(), call_limiter=Ordered(SLOTS, order, limit), callback=times)
+    engine = Engine(simulated(SLOTS), settings, NullStore(), call_queue=Ordered(SLOTS, order, limit), callback=times)
     await evaluate(engine, METHOD, questions)
     return times.now() - times.begun, statistics.mean(times.done), times.most_open
 
@@ -103,7 +103,7 @@ async def one_answer(order: Order, seed: int, slots: int) -> float:
     """Seconds to one answer."""
     question = Question("q", "A simulated question?", "text", gold="right")
     settings, now = Settings(Sampling(max_tokens=10**6), seed), asyncio.get_running_loop().time
-    engine, begun = Engine(simulated(slots), settings, NullStore(), call_limiter=Ordered(slots, order)), now()
+    engine, begun = Engine(simulated(slots), settings, NullStore(), call_queue=Ordered(slots, order)), now()
     question_run = QuestionRun(engine, question, 0, METHOD)
     await answer(question_run)
     seconds = now() - begun

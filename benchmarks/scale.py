@@ -24,14 +24,14 @@ from typing import TypeVar
 from rich.table import Table
 
 from benchmarks.printing import show
-from selfagg.analysis.overview import Analysis
+from selfagg.evaluation.analyze import Analysis
 from selfagg.html_report.build import build_report
 from selfagg.methods import RSA, Method
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
+from selfagg.run.call_queue import CallQueue
 from selfagg.run.engine import Callback, Engine, Settings
-from selfagg.run.limiter import PriorityLimiter
 from selfagg.run.runner import evaluate
 from selfagg.types import Member, Question, Reply, Request, Sampling
 
@@ -80,12 +80,10 @@ def in_flight(members: int) -> dict[str, float]:
     async def run() -> int:
         with Record(None) as record:
             record.begin(configuration(method, model.name, settings, "bench"), asked)
-            call_limiter, most = PriorityLimiter(members), 0
-            work = asyncio.create_task(
-                evaluate(Engine(model, settings, record, call_limiter=call_limiter), method, asked)
-            )
+            call_queue, most = CallQueue(members), 0
+            work = asyncio.create_task(evaluate(Engine(model, settings, record, call_queue=call_queue), method, asked))
             while not work.done():
-                most = max(most, call_limiter.inside)
+                most = max(most, call_queue.inside)
                 await asyncio.sleep(0.1)
             await work
             return most

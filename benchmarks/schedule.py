@@ -67,7 +67,6 @@ async def asked(model: Model, method: RSA, question: Question, settings: Setting
         await answer(question_run)
         seconds = now() - begun
         await question_run.close()
-    await engine.close()
     return Cost(seconds, counts.calls, counts.tokens)
 
 

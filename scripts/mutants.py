@@ -36,7 +36,7 @@ KNOWN = Path(__file__).with_name("mutants_known.txt")
 TESTS = {
     "methods/*": "methods",
     "run/subsets": "run/test_subsets.py",
-    "run/limiter": "run/test_limiter.py",
+    "run/call_queue": "run/test_call_queue.py",
     "run/stopping": "run/test_stopping.py run/test_agreement.py",
     "run/engine": "run/test_engine.py run/test_runner.py run/test_final_sampling.py",
     "run/question_run": "run/test_question_run.py run/test_runner.py run/test_agreement.py run/test_unscored.py",
@@ -46,6 +46,12 @@ TESTS = {
     "record/configuration": "record/test_configuration.py",
     "record/merge": "record/test_merge.py",
     "models/pace": "models/test_pace.py models/test_limiter.py",
+    "models/limiter": "models/test_limiter.py",
+    "models/reasoning": "models/test_reasoning.py",
+    "models/openai/refusal": "models/openai/test_refusal.py",
+    "models/openai/profile": "models/openai/test_profile.py",
+    "models/openai/wire": "models/openai/test_wire.py",
+    "models/openai/address": "models/openai/test_address.py",
     "prompts/*": "prompts run/test_runner.py",
     "scoring/reply": "scoring/test_choice.py scoring/test_extract.py scoring/test_code_blocks.py",
     "scoring/vote": "scoring/test_vote.py",
@@ -58,8 +64,27 @@ TESTS = {
     "scoring/code_blocks": "scoring/test_code_blocks.py",
     "scoring/answers/*": "scoring/answers",
     "analysis/statistics": "analysis/test_statistics_by_hand.py analysis/test_statistics.py",
+    "analysis/member_outcomes": "analysis/test_member_outcomes.py analysis/test_missing.py analysis/test_summary.py",
+    "analysis/aggregation": "analysis/test_aggregation.py",
+    "analysis/labels": "analysis/test_labels.py",
+    "analysis/comparison": "analysis/test_comparison.py analysis/test_plots.py",
+    "analysis/courses": "analysis/test_courses.py analysis/test_shadow.py",
+    "evaluation/budget": "evaluation/test_budget.py",
     "server/plan": "server/test_plan.py",
+    "benchmarks/base": "benchmarks/test_base.py",
+    "benchmarks/data_files": "benchmarks/test_data_files.py benchmarks/test_file.py",
+    "benchmarks/given": "benchmarks/test_given.py",
+    "benchmarks/gym": "benchmarks/test_gym.py",
+    "training/cards": "training/test_cards.py",
+    "training/problems": "training/test_problems.py",
+    "training/recipe": "training/test_recipe.py",
+    "server/errors": "server/test_errors.py",
+    "server/progress": "server/test_progress.py",
     "training/reward": "training/test_reward.py",
+    "training/run_folder": "training/test_run_folder.py",
+    "cli/generate": "cli/test_generate.py cli/test_options.py",
+    "progress": "test_progress.py",
+    "terminal": "test_terminal.py",
 }
 """The tests under tests/ that look after each module, the fastest first."""
 
@@ -70,7 +95,7 @@ SWAPPED: dict[type, type] = {
     ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.RShift: ast.LShift,
 }  # fmt: skip
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
-WITHOUT = [word for plugin in ("cacheprovider", "xdist", "schemathesis", "anyio") for word in ("-p", f"no:{plugin}")]
+WITHOUT = ["-p", "no:cacheprovider", "-p", "no:xdist"]
 PRELOADED = (
     "numpy", "scipy.stats", "scipy.special", "statsmodels.stats.proportion", "statsmodels.stats.power",
     "statsmodels.stats.multitest", "hypothesis.strategies", "pytest", "pytest_asyncio", "aiohttp",

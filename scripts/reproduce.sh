@@ -86,10 +86,7 @@ main() {
   code=0
   "${compare[@]}" --out "$out/records" --json >"$out/compare.json" || code=$?
   if [ $code -gt 1 ] || [ ! -s "$out/compare.json" ]; then exit $code; fi
-  "$selfagg" plot "$out/records" --out "$out/figures.pdf"
-  for panel in accuracy cost; do "$selfagg" plot "$out/records" --out "$out/$panel.pdf" --panel $panel; done
-  "$selfagg" report "$out/records" --out "$out/report.html"
-  "$python" "$here/reproduction.py" table "$out" --benchmark "$benchmark" --model "$model" --gpus "$gpus" \
+  "$python" "$here/reproduction.py" results "$out" --benchmark "$benchmark" --model "$model" --gpus "$gpus" \
     --trained "${TRAINED:-}" | tee "$out/table.txt"
   exit $code
 }

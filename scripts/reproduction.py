@@ -1,4 +1,4 @@
-"""The table "paper | here | difference" of a run of `reproduce.sh`, and what its dry run costs in GPU hours."""
+"""Figures, report and the table "paper | here | difference" of `reproduce.sh`, and its dry run's GPU hours."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from selfagg.analysis.compare import Curves, curves
-from selfagg.evaluation.records import records_of
+import selfagg
+from selfagg.analysis.comparison import Curves, curves
+from selfagg.evaluation.record_files import records_of
 from selfagg.record.record import Record
 
 REFERENCE = Path(__file__).with_name("reference.json")
@@ -20,20 +21,21 @@ WRITTEN, READ = 5_000, 40_000
 
 
 def main() -> None:
-    """Print the table, or the cost."""
+    """Draw and print the results, or print the cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command")
     commands.add_parser("cost")
-    table = commands.add_parser("table")
-    table.add_argument("folder", type=Path)
-    table.add_argument("--benchmark", required=True)
-    table.add_argument("--model", required=True)
-    table.add_argument("--gpus", type=int, default=1)
-    table.add_argument("--trained", default="")
+    results = commands.add_parser("results")
+    results.add_argument("folder", type=Path)
+    results.add_argument("--benchmark", required=True)
+    results.add_argument("--model", required=True)
+    results.add_argument("--gpus", type=int, default=1)
+    results.add_argument("--trained", default="")
     asked = parser.parse_args()
     if asked.command == "cost":
         print_cost(json.load(sys.stdin)["total"])
     else:
+        draw(asked.folder)
         print_table(asked)
 
 
@@ -44,6 +46,15 @@ def print_cost(total: dict[str, int]) -> None:
         f"GPU hours: {hours:,.0f} of one H100 at most, if it writes {WRITTEN:,} and reads {READ:,} tokens a second "
         "(an estimate)"
     )
+
+
+def draw(folder: Path) -> None:
+    """Write the figures and the report into the folder."""
+    records = folder / "records"
+    selfagg.plot(records, folder / "figures.pdf")
+    for panel in ("accuracy", "cost"):
+        selfagg.plot(records, folder / f"{panel}.pdf", panel)
+    selfagg.report(records, folder / "report.html")
 
 
 def print_table(asked: argparse.Namespace) -> None:

@@ -39,6 +39,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 SERVERS = Path(__file__).parent / "servers"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two cores: a third of their time tests wait, for servers, limits and processes."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 @pytest.fixture(scope="session")
 def command_line() -> Iterator[CommandLine]:
     """One process that has ``selfagg`` imported, to run it in forks."""

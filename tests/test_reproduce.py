@@ -1,4 +1,4 @@
-"""The reproduce script: its dry run, at full size on a simulated model, and on a server."""
+"""The reproduce script: its dry run, the paper's sizes on a simulated model, and on a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from openai_faults import FaultServer
+from openai_faults import FaultServer, fine, refuse
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts" / "reproduce.sh"
@@ -64,7 +64,7 @@ def test_the_dry_run_tells_commands_calls_and_gpu_hours(data: Path) -> None:
 
 
 def test_the_whole_experiment_on_a_simulated_model(data: Path) -> None:
-    told = reproduce(data, "aime25", "simulated:p=0.5,rescue=0.1", "out")
+    told = reproduce(data, "aime25", "simulated:p=0.5,rescue=0.1", "out", SIZE="1")
     assert told.returncode == 0, told.stderr
     found = json.loads((data.parent / "out" / "compare.json").read_text())
     assert [entry["label"] for entry in found["entries"]] == METHODS
@@ -77,18 +77,21 @@ def test_the_whole_experiment_on_a_simulated_model(data: Path) -> None:
     assert re.search(r"^majority n=160 t=1 +- +", "\n".join(rows), re.MULTILINE)
     assert "SIMULATED" in told.stdout
     assert "GPU hours" in told.stdout
-    for name in ("figures.pdf", "accuracy.pdf", "report.html", "table.txt"):
+    for name in ("figures.pdf", "accuracy.pdf", "cost.pdf", "report.html", "table.txt"):
         assert (data.parent / "out" / name).stat().st_size
-    again = reproduce(data, "aime25", "simulated:p=0.5,rescue=0.1", "out", METHODS="rsa,single")
-    assert again.returncode == 0, again.stderr  # goes on where it stopped: nothing is asked twice
 
 
-async def test_a_server_that_runs_already(data: Path) -> None:
-    async with FaultServer() as server:
+async def test_a_server_that_runs_already_and_a_run_that_goes_on_where_it_stopped(data: Path) -> None:
+    async with FaultServer(*[fine] * 60, rate=1.0, kinds=[refuse(401, "no such key")]) as server:
         settings = {"OPENAI_BASE_URL": server.url, "METHODS": "rsa,single", "SEEDS": "1", "SIZE": "1"}
+        stopped = await asyncio.to_thread(reproduce, data, "aime25", "fake", "out", **settings)
+        assert stopped.returncode == 2
+        assert "no such key; 60 generations are kept in out/records" in stopped.stderr
+        assert not (data.parent / "out" / "table.txt").exists()
+        asked, server.rate = server.calls, 0.0
         told = await asyncio.to_thread(reproduce, data, "aime25", "fake", "out", **settings)
         assert told.returncode == 0, told.stderr
-        assert server.calls == 160
+        assert server.calls - asked == 160 - 60
     assert "aime25, fake, 1 questions, 1 seeds" in told.stdout
 
 

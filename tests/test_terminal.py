@@ -1,4 +1,4 @@
-"""What is printed to people, on a terminal narrower than it."""
+"""What is printed to people: whole on a narrow terminal, and without power over it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.terminal import show
+from selfagg.terminal import harmless, one_line, show
 
 
 def test_a_narrow_terminal_cuts_no_number_short() -> None:
@@ -22,3 +22,9 @@ def test_a_narrow_terminal_cuts_no_number_short() -> None:
     said = [line.split("  ") for line in console.file.getvalue().splitlines()]
     assert said[0] == ["a title"]
     assert said[2] == [" 100.0 %", "99.9 to 100.0 %", "12,345,678"]
+
+
+def test_model_text_cannot_steer_the_terminal() -> None:
+    hostile = "a\x1b[2Jb\x9b31mc\rd\u202ee\n\tf"
+    assert harmless(hostile) == "a[2Jb31mcde\n\tf"
+    assert one_line("x\ny  z" * 10, 8) == "x y zx …"

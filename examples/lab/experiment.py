@@ -22,7 +22,8 @@ from selfagg.errors import UsageError
 from selfagg.methods import RSA, Majority
 from selfagg.record.configuration import differences
 from selfagg.run.engine import Settings
-from selfagg.training.data import DataPlan, Problems, make_set
+from selfagg.training.data import DataPlan, make_set
+from selfagg.training.problems import Problems
 from selfagg.training.recipe import Recipe
 from selfagg.training.rows import read_rows
 

@@ -11,7 +11,7 @@ import typer
 import selfagg
 from selfagg.api import Population
 from selfagg.evaluation.evaluate import EvaluatedQuestion
-from selfagg.evaluation.records import records_of
+from selfagg.evaluation.record_files import records_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

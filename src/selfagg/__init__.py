@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING, Any
 from selfagg._internal.extras import extras_named
 
 if TYPE_CHECKING:
-    from selfagg.analysis.overview import Analysis
+    from selfagg.analysis.comparison import Compared
     from selfagg.api import Population, Result, asolve, solve
     from selfagg.benchmarks import Benchmark, load_questions
     from selfagg.benchmarks.base import Selection
     from selfagg.errors import ContextOverflow, ModelError, RunStopped, SelfaggError, UsageError
     from selfagg.evaluation.advise import Advice, advise
-    from selfagg.evaluation.compare import Compared, acompare, compare
-    from selfagg.evaluation.estimate import ExpectedCosts, estimate_costs
+    from selfagg.evaluation.analyze import Analysis, analyze
+    from selfagg.evaluation.budget import ExpectedCosts, estimate_costs
+    from selfagg.evaluation.compare import acompare, compare
     from selfagg.evaluation.evaluate import EvaluatedQuestion, Evaluation, aevaluate, evaluate
-    from selfagg.evaluation.records import analyze, merge, plot, report
+    from selfagg.evaluation.record_files import merge, plot, report
     from selfagg.evaluation.replay import Replay, replay
     from selfagg.evaluation.sweep import Sweep, asweep, sweep
     from selfagg.methods import RSA, Method
-    from selfagg.models import Access, Model, connect
-    from selfagg.models.available import available_models
+    from selfagg.models import Access, Model, available_models, connect
     from selfagg.models.base import AlwaysOpen
-    from selfagg.progress_bar import ProgressBar
+    from selfagg.progress import ProgressBar
     from selfagg.prompts import aggregation, first
     from selfagg.prompts.wording import Wording
     from selfagg.run.engine import Callback
@@ -51,17 +51,17 @@ _MODULES = {
     "evaluation.evaluate": "EvaluatedQuestion Evaluation aevaluate evaluate",
     "methods": "RSA Method",
     "models.base": "AlwaysOpen",
-    "models": "Access Model connect",
+    "models": "Access Model available_models connect",
     "evaluation.advise": "Advice advise",
     "prompts": "aggregation first",
     "prompts.wording": "Wording",
-    "analysis.overview": "Analysis",
-    "evaluation.compare": "Compared acompare compare",
-    "evaluation.estimate": "ExpectedCosts estimate_costs",
+    "evaluation.analyze": "Analysis analyze",
+    "analysis.comparison": "Compared",
+    "evaluation.compare": "acompare compare",
+    "evaluation.budget": "ExpectedCosts estimate_costs",
     "evaluation.sweep": "Sweep asweep sweep",
-    "models.available": "available_models",
-    "progress_bar": "ProgressBar",
-    "evaluation.records": "analyze merge plot report",
+    "progress": "ProgressBar",
+    "evaluation.record_files": "merge plot report",
     "evaluation.replay": "Replay replay",
     "scoring.base": "Scorer Verdict",
     "server.batch": "BatchResult abatch batch",

@@ -24,7 +24,7 @@ from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.question_run import QuestionRun
-from selfagg.run.runner import Choice, Schedule, check_comparable, default_answer
+from selfagg.run.runner import Choice, QuestionResult, Schedule, check_comparable, default_answer
 from selfagg.run.runner import answer as answer_question
 from selfagg.scoring.given import GivenScorer, scorer_given
 from selfagg.types import KINDS, Kind, Member, Question, Sampling, Usage
@@ -134,7 +134,7 @@ def checked(given: Mapping[str, Any], kind: Any = RunSettings) -> MethodSettings
         raise TypeError(f"there is no argument {unknown[0]!r}")
     run = MethodSettings(**{**DEFAULTS, **given})  # type: ignore[typeddict-item]
     check_words({"schedule": (run["schedule"], get_args(Schedule))})
-    check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed", "concurrency")})
+    check_whole(**{name: given.get(name) for name in ("n", "k", "t", "seed")})
     check_amounts(concurrency=run.get("concurrency"))
     seconds = {name: given.get(name) for name in ("timeout_s", "patience_s")}
     check_times(run.get("sampling") or Sampling(), **seconds)
@@ -286,7 +286,6 @@ async def asolve(
     run = checked(settings, MethodSettings)
     own = run.get("answer")
     check_words({"kind": (kind, KINDS)} | ({"answer": (own, get_args(Choice))} if own is not None else {}))
-    check_whole(max_total_tokens=max_total_tokens)
     check_amounts(max_total_tokens=max_total_tokens)
     check_times(Sampling(), deadline_s=deadline_s)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
@@ -308,8 +307,8 @@ async def asolve(
             finally:
                 engine.callback.ended()
                 await work.close()
-                await engine.close()
-            return _result(work, method, found.member, found.cut_short, written.path)
+                await written.drain()
+            return _result(work, found, written.path)
 
 
 def _text(question: object) -> str:
@@ -320,9 +319,9 @@ def _text(question: object) -> str:
     return question
 
 
-def _result(work: QuestionRun, method: Method, member: Member, cut_short: bool, record: Path | None) -> Result:
-    members = work.members
-    member, failed = members[member.t, member.i], sum(one.reply is None for one in members.values())
+def _result(work: QuestionRun, found: QuestionResult, record: Path | None) -> Result:
+    method, members, answer = work.method, work.members, found.member
+    member, failed = members[answer.t, answer.i], sum(one.reply is None for one in members.values())
     return Result(
         answer=member.answer,
         text=member.text,
@@ -334,9 +333,9 @@ def _result(work: QuestionRun, method: Method, member: Member, cut_short: bool, 
         method=method,
         calls=work.calls,
         copies=work.copies,
-        stopped=work.stopped.done() and not cut_short,
+        stopped=work.stopped.done() and not found.cut_short,
         usage=work.usage,
-        cut_short=cut_short,
+        cut_short=found.cut_short,
         record=record,
         missing=Missing(len(members), failed, replies=work.replies, without_usage=work.usage.unknown),
     )

@@ -8,7 +8,8 @@ from itertools import combinations
 
 import pytest
 
-from selfagg.analysis.aggregation import aggregations, ancestry, fates, transitions
+from selfagg.analysis.aggregation import FATES, aggregations, ancestry, fate, transitions
+from selfagg.analysis.member_outcomes import answered
 from selfagg.record.record import Record
 
 Write = Callable[..., Record]
@@ -25,11 +26,23 @@ def test_right_aggregations_by_right_parents(write: Write) -> None:
     counts = aggregations(record)
     assert counts is not None
     assert (counts.k, counts.sizes) == (2, (3, 3, 3))
+    assert counts.everywhere
     assert counts.right.tolist() == [[1, 2, 1], [0, 1, 1]]
     assert counts.tried.tolist() == [[[1, 2, 0], [0, 2, 1]], [[3, 0, 0], [1, 2, 0]]]
     assert counts.succeeded.tolist() == [[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0]]]
     shares = [estimate and (estimate.mean, estimate.n_values) for estimate in counts.right_by_parents()]
     assert shares == [(2 / 5, 5), (2 / 6, 6), (1, 1)]
+
+
+def test_rates_as_json(write: Write) -> None:
+    counts = aggregations(write([["Ra", "RR"], ["aa", "Ra"]], parents=[[[[0, 1], [0, 1]]]] * 2))
+    assert counts is not None
+    none, half, whole = counts.as_json()
+    rates = counts.right_by_parents()
+    assert rates[0] is not None
+    assert none == {"c": 0, "k": 2, "share": 0.5, "interval": [rates[0].low, rates[0].high], "aggregations": 2}
+    assert (half["c"], half["share"], half["aggregations"]) == (1, 1.0, 2)
+    assert whole == {"c": 2, "k": 2, "share": None, "interval": None, "aggregations": 0}
 
 
 @pytest.mark.parametrize("questions", [[["RR"], ["aa"]], [["!!", "!!"]]])
@@ -73,13 +86,26 @@ def test_the_votes_of_nobody_are_wrong(write: Write) -> None:
     assert (step.gained_count, step.gained and step.gained.mean) == (1, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("right", "became"),
+    [
+        ([1, 0, 0], "died out"),
+        ([0, 2, 0], "died out"),
+        ([1, 0, 2], "rescued"),
+        ([0, 1, 1], "rescued"),
+        ([0, 0], "never right"),
+        ([0], "never right"),
+        ([3, 2, 1], None),
+        ([1], None),
+    ],
+)
+def test_what_became_of_right_answers(right: list[int], became: str | None) -> None:
+    assert fate(right) == became
+    assert became in (*FATES, None)
+
+
 def test_questions_that_die_out_and_are_rescued(write: Write) -> None:
     record = write([["Raa", "abb", "abR", "RRa"], ["aaa", "aaR", "aaa", "aaa"], ["RRR", "RRR", "RRR", "aaR"]])
-    first, second, third = fates(record)
-    assert (first.right, first.died_out, first.rescued) == ((1, 0, 1, 2), (2,), (3,))
-    assert first.elected == (False, False, False, True)
-    assert (second.died_out, second.rescued) == ((3,), (2,))
-    assert (third.died_out, third.rescued, third.elected) == ((), (), (True, True, True, False))
     steps = transitions(record)
     assert [(step.t, step.died_out, step.rescued) for step in steps] == [(2, 1, 1), (3, 1, 1), (4, 0, 0)]
     assert [(step.majorities_lost, step.majorities_gained) for step in steps] == [(0, 0), (0, 0), (1, 1)]
@@ -88,7 +114,6 @@ def test_questions_that_die_out_and_are_rescued(write: Write) -> None:
 def test_what_does_not_aggregate_has_no_transitions(write: Write) -> None:
     assert transitions(write([["Ra"]])) == []
     assert transitions(write([["Ra", "aa"]], gold=False)) == []
-    assert [fate.right for fate in fates(write([["Ra"]]))] == [(1,)]
 
 
 def test_gains_less_losses_are_the_change_of_accuracy_beyond_voting(simulated_run: Record) -> None:
@@ -97,7 +122,7 @@ def test_gains_less_losses_are_the_change_of_accuracy_beyond_voting(simulated_ru
         assert step.gained is not None
         assert step.lost.n_values + step.gained.n_values == 150 * 8
         right = step.lost.n_values - step.lost_count + step.gained_count
-        assert right == sum(fate.right[step.t - 1] for fate in fates(simulated_run))
+        assert right == sum(question.right_counts[step.t - 1] for question in answered(simulated_run))
 
 
 def test_ancestors_by_hand(write: Write) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfagg.analysis.aggregation import aggregations, fates, transitions
-from selfagg.analysis.compare import compare
+from selfagg.analysis.aggregation import aggregations, transitions
+from selfagg.analysis.comparison import comparison
 from selfagg.analysis.costs import costs_by_population, costs_by_question
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.missing import Missing, usage_json
@@ -84,7 +84,6 @@ def test_aggregating_is_judged_where_every_member_is_scored(write: Write) -> Non
     counts = aggregations(record)
     assert counts is not None
     assert counts.right.tolist() == [[1, 2], [0, 0]]
-    assert [fate.position for fate in fates(record)] == [0, 3]
     assert transitions(record)[0].gained_count == 0
     assert trajectory(record) is not None
     assert [question.whole for question in answered(record)] == [True, False, False, True]
@@ -120,7 +119,7 @@ def test_where_no_tokens_are_told_none_are_claimed(write: Write, earlier: bool) 
 def test_a_comparison_counts_what_each_method_lacks(write: Write) -> None:
     one = write([["R!"], ["RR"], ["??"]], method={"name": "majority", "n": 2, "t": 1})
     other = write([["R~"], ["?a"], ["RR"]], method={"name": "single", "n": 2, "t": 1})
-    found = compare([one, other])
+    found = comparison([one, other])
     assert (found.questions, found.questions_total) == (2, 3)
     first, second = found.entries
     assert (first.accuracy, first.replied) == (mean_interval([[0.5] * 2, [1] * 2]), mean_interval([[1], [1] * 2]))
@@ -135,7 +134,7 @@ def test_a_comparison_counts_what_each_method_lacks(write: Write) -> None:
         (Missing(8), ""),
         (Missing(1200, failed=1000), "1,000 of 1,200 members have no reply"),
         (Missing(8, unscored=2, why="it\x1b[2J ran\nout"), "2 of 8 members could not be scored (it[2J ran out)"),
-        (Missing(8, 1, 2), "1 of 8 members have no reply; 2 of 8 members could not be scored"),
+        (Missing(8, 1, 2), "1 of 8 members has no reply; 2 of 8 members could not be scored"),
     ],
 )
 def test_the_sentence(missing: Missing, said: str) -> None:
@@ -161,7 +160,7 @@ def test_tokens_in_words(replies: int, untold: int, prompt: int | None, said: st
 def test_further_lines_are_told_where_there_is_something_to_tell() -> None:
     assert Missing(8, replies=8).lines() == []
     assert dict(Missing(8, 1, replies=7, without_usage=7).lines()) == {
-        "failed": "1 of 8 members have no reply: counted as wrong",
+        "failed": "1 of 8 members has no reply: counted as wrong",
         "tokens": "not told by the server",
     }
     assert [word for word, _ in Missing(8, 0, 1, "", 8, 0, 2, 3, 4).lines()] == [

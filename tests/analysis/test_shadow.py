@@ -12,7 +12,7 @@ import selfagg
 from selfagg.analysis.costs import costs_by_question, mean_cost
 from selfagg.analysis.shadow import Shadow, Shadows
 from selfagg.evaluation.evaluate import Evaluation
-from selfagg.evaluation.records import opened_record
+from selfagg.evaluation.record_files import opened_record
 from selfagg.methods import RSA, Majority, Method
 from selfagg.record.record import Record
 from selfagg.types import Question
@@ -33,9 +33,17 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of few questions, for what is exact."""
+    path = tmp_path_factory.mktemp("shadow") / "few.sqlite"
+    run(RSA(n=8, k=3, t=5), path, QUESTIONS[:12])
+    return path
+
+
+@pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("shadow") / "majority.sqlite"
-    run(Majority(n=24), path)
+    run(Majority(n=24), path, QUESTIONS[:12])
     return path
 
 
@@ -74,14 +82,15 @@ def check_the_same(told: Shadow, real: Evaluation) -> None:
     ],
     ids=str,
 )
-def test_calls_and_answers_are_those_of_a_run_with_the_settings(plain: Path, method: Method) -> None:
-    check_the_same(shadow(plain, method), run(method))
+def test_calls_and_answers_are_those_of_a_run_with_the_settings(few: Path, method: Method) -> None:
+    check_the_same(shadow(few, method), run(method, questions=QUESTIONS[:12]))
 
 
 @pytest.mark.parametrize("stop", ["never", "decided", "asc:0.95", "asc:0.6"])
 @pytest.mark.parametrize("n", [24, 9])
 def test_votes_of_independent_samples(samples: Path, n: int, stop: str) -> None:
-    check_the_same(shadow(samples, Majority(n=n, stop=stop)), run(Majority(n=n, stop=stop)))
+    method = Majority(n=n, stop=stop)
+    check_the_same(shadow(samples, method), run(method, questions=QUESTIONS[:12]))
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,13 @@ def true_difference(gain: float) -> float:
     return float((expit(difficulty + gain) - expit(difficulty)).mean())
 
 
+@pytest.fixture
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer draws, for tests that repeat an experiment: its chance is far larger than theirs."""
+    monkeypatch.setattr("selfagg.analysis.statistics.RESAMPLES", 2**11)
+
+
+@pytest.mark.usefixtures("fewer_resamples")
 @pytest.mark.parametrize("questions", [8, 30])
 def test_equal_methods_are_told_apart_in_at_most_five_percent(questions: int) -> None:
     rng = np.random.default_rng(questions)
@@ -139,6 +146,7 @@ def test_the_difference_is_covered(questions: int, trials: int) -> None:
         assert all("bootstrap" in c.method and c.verdict == "better" for c in comparisons)
 
 
+@pytest.mark.usefixtures("fewer_resamples")
 def test_a_difference_as_large_as_the_smallest_detectable_is_found_in_four_of_five() -> None:
     rng = np.random.default_rng(1)
     gain = 0.9

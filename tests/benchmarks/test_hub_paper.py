@@ -12,8 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from selfagg.benchmarks import hub, load_questions
-from selfagg.benchmarks.supergpqa import paper_ids
+from selfagg.benchmarks import benchmark, hub, load_questions
 from selfagg.errors import UsageError
 
 CLOSINGS = {
@@ -91,6 +90,12 @@ def test_what_cannot_be_fetched_is_said_and_nothing_is_kept(published: Path, tmp
     assert not list((tmp_path / "cache").rglob("*.parquet"))
 
 
+def test_the_hub_stands_for_what_the_authors_read_from_it(published: Path) -> None:
+    assert hub.paper_data(benchmark("livecodebench"), hub.PAPER) is None
+    assert hub.paper_data(benchmark("humaneval"), None) is None
+    assert hub.paper_data(benchmark("humaneval"), Path("here")) == Path("here")
+
+
 def test_benchmarks_that_the_authors_do_not_publish(published: Path) -> None:
     with pytest.raises(UsageError, match="authors publish no questions of humaneval"):
         load_questions("humaneval", data=hub.PAPER)
@@ -126,25 +131,3 @@ def test_an_instruction_that_no_file_has_cannot_be_kept(tmp_path: Path) -> None:
     file.write_text('{"question": "1 + 1?", "answer": "2", "kind": "math"}')
     with pytest.raises(UsageError, match="question q-1 comes without an instruction that could be kept"):
         load_questions(str(file), instruction="file")
-
-
-def test_the_papers_supergpqa_questions_come_first_and_in_its_order(tmp_path: Path) -> None:
-    names = list(paper_ids())
-    assert (len(names), {len(name) for name in names}) == (1000, {32})
-    file = tmp_path / "supergpqa.jsonl"
-    rows = [row("m-a-p/SuperGPQA", n, uuid=name) for n, name in enumerate([*names[:1:-1], *"xyz"])]
-    file.write_text("\n".join(map(json.dumps, rows)))
-    assert [question.id for question in load_questions("supergpqa", data=file, size=998)] == names[2:]
-    everything = load_questions("supergpqa", data=file, size="all")
-    assert {question.id for question in everything[998:]} == {*"xyz"}
-
-
-def test_the_papers_training_set_is_whole_prompts_of_both_kinds(tmp_path: Path) -> None:
-    rows = [row("DeepScaleR", 1), row("reasoning_gym", 2, **GYM), row("DeepScaleR", 1)]
-    file = tmp_path / "train.jsonl"
-    file.write_text("\n".join(map(json.dumps, rows)))
-    found = load_questions("paper-training", data=file)
-    assert [(question.id, question.kind, question.instruction) for question in found] == [
-        ("paper-training-1", "math", ""), ("paper-training-2", "reasoning_gym", ""), ("paper-training-3", "math", ""),
-    ]  # fmt: skip
-    assert found[1].text.endswith("tags.")

@@ -65,12 +65,11 @@ def test_a_run_without_aggregations(run: Run, questions: Path) -> None:
     assert json.loads(run("analyse", "m.sqlite", "--json").stdout)["trajectory"] is None
 
 
-@pytest.mark.parametrize(("name", "start"), [("a.svg", b"<?xml"), ("a.png", b"\x89PNG"), ("a.pdf", b"%PDF")])
-def test_figures(run: Run, recorded: str, tmp_path: Path, name: str, start: bytes) -> None:
+def test_figures(run: Run, recorded: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    outcome = run("plot", recorded, "--out", name)
-    assert (outcome.returncode, outcome.stdout) == (0, f"{name}\n"), outcome.stderr
-    assert (tmp_path / name).read_bytes().startswith(start)
+    outcome = run("plot", recorded, "--out", "a.svg")
+    assert (outcome.returncode, outcome.stdout) == (0, "a.svg\n"), outcome.stderr
+    assert (tmp_path / "a.svg").read_bytes().startswith(b"<?xml")
 
 
 @pytest.mark.parametrize("command", [["analyse"], ["plot", "--out", "a.png"]])

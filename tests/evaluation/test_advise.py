@@ -14,7 +14,13 @@ from selfagg.evaluation.advise import flags
 from selfagg.methods import RSA, Majority, Method, method_named
 from selfagg.types import Question
 
-QUESTIONS = [Question(f"q{i}", f"Question {i}?", "math", gold=str(i)) for i in range(30)]
+QUESTIONS = [Question(f"q{i}", f"Question {i}?", "math", gold=str(i)) for i in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def fewer_courses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search draws fewer courses of the settings that are known by r_c alone."""
+    monkeypatch.setattr("selfagg.analysis.shadow.DRAWS", 200)
 
 
 @pytest.fixture(scope="module")

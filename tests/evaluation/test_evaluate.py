@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,21 +53,17 @@ def test_a_record_goes_on_and_gives_the_same(tmp_path: Path) -> None:
         selfagg.evaluate(QUESTIONS, model="simulated:p=0.5", method=selfagg.RSA(n=4, k=2, t=2), record=record)
 
 
-def test_it_is_what_the_command_prints(tmp_path: Path) -> None:
+def test_it_is_what_the_command_prints(tmp_path: Path, printed: Callable[..., dict[str, Any]]) -> None:
     rows = [{"id": q.id, "question": q.text, "answer": q.gold, "kind": q.kind, "group": q.group} for q in QUESTIONS]
     path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = ["eval", str(path), "-m", "simulated:p=0.5", "-n", "4", "-k", "2", "-t", "3", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "selfagg", *command, "--record", str(tmp_path / "cli.sqlite")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    printed = json.loads(done.stdout)
+    command = ["eval", str(path), "-m", "simulated:p=0.5", "-n", "4", "-k", "2", "-t", "3"]
+    told = printed(*command, "--record", str(tmp_path / "cli.sqlite"))
     for given in (path, str(path), rows, QUESTIONS):
         found = selfagg.evaluate(given, model="simulated:p=0.5", method=RSA).to_dict()
-        assert {**found, "record": 0, "seconds": 0} == {**printed, "record": 0, "seconds": 0}
+        assert {**found, "record": 0, "seconds": 0} == {**told, "record": 0, "seconds": 0}
     going_on = selfagg.evaluate(path, model="simulated:p=0.5", method=RSA, record=tmp_path / "cli.sqlite")
-    assert going_on.to_dict()["calls"] == printed["calls"]
+    assert going_on.to_dict()["calls"] == told["calls"]
 
 
 def test_a_table_has_a_row_for_each_member() -> None:

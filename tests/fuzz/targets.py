@@ -39,8 +39,8 @@ from selfagg.scoring import scorer_for
 from selfagg.scoring.answers.values import plain_number, text_value, unwrapped
 from selfagg.scoring.code_tests import read_tests
 from selfagg.scoring.text import text_key
-from selfagg.server.errors import APIError
-from selfagg.server.requests import ChatRequest, parse, read
+from selfagg.server.errors import APIError, parsed
+from selfagg.server.fields import ChatRequest, read
 from selfagg.types import KINDS, Member, Question, Reply
 
 Target = Callable[[bytes], None]
@@ -182,7 +182,7 @@ def options(data: bytes) -> None:
 def body(data: bytes) -> None:
     """The body of a request to the server."""
     with suppress(APIError):
-        read(ChatRequest, parse(data))
+        read(ChatRequest, parsed(data))
 
 
 @cache

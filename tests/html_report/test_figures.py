@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from selfagg.analysis.compare import Comparison, compare
+from selfagg.analysis.aggregation import transitions
+from selfagg.analysis.comparison import Compared, comparison
 from selfagg.analysis.member_outcomes import answered
 from selfagg.analysis.summary import summarise
 from selfagg.html_report.figures import compared, record_figures
@@ -26,9 +27,9 @@ def told_of(*paths: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         return told, compared(records, read, told)
 
 
-def comparison_of(paths: list[Path]) -> Comparison:
+def comparison_of(paths: list[Path]) -> Compared:
     with ExitStack() as opened:
-        return compare([opened.enter_context(Record(path, read_only=True)) for path in paths])
+        return comparison([opened.enter_context(Record(path, read_only=True)) for path in paths])
 
 
 def test_one_run_given_twice_is_drawn_twice_and_not_compared(rsa: Path) -> None:
@@ -56,6 +57,15 @@ def test_seeds_of_one_method_are_one_entry_and_one_colour(run_of: RunOf, sums: l
     (verdict,) = between["comparisons"]
     assert (verdict["a"], verdict["b"], verdict["verdict"]) == ("majority", "rsa", found.verdict)
     assert (verdict["difference"], verdict["low"], verdict["high"]) == (found.difference, found.low, found.high)
+
+
+def test_seeds_whose_sources_read_otherwise_are_one_method_on_the_same_questions(
+    run_of: RunOf, sums: list[Question]
+) -> None:
+    paths = [run_of("single", "simulated:", sums, seed=seed, source=f"folder {seed}/sums") for seed in (1, 2)]
+    _, between = told_of(*paths)
+    assert [one["label"] for one in between["methods"]] == ["single, 2 seeds"]
+    assert [entry["seeds"] for entry in between["entries"]] == [[1, 2]]
 
 
 def test_one_method_with_other_settings_is_called_by_them(run_of: RunOf, sums: list[Question]) -> None:
@@ -91,6 +101,18 @@ def test_figures_are_those_of_the_analysis(rsa: Path) -> None:
     assert drawn["populations"][-1]["cost"]["calls"] == pytest.approx(summary.calls / 6)
 
 
+def test_what_aggregating_did_is_told_in_words(rsa: Path) -> None:
+    _, between = told_of(rsa)
+    with Record(rsa, read_only=True) as record:
+        steps = transitions(record)
+    died_out, rescued = sum(step.died_out for step in steps), sum(step.rescued for step in steps)
+    times = ["once" if number == 1 else f"{number} times" for number in (died_out, rescued)]
+    assert between["methods"][0]["transitions"]["findings"][1] == (
+        f"From one population to the next, a question lost its last right answer {times[0]}; "
+        f"one without a right answer got one {times[1]}."
+    )
+
+
 def test_a_run_without_gold_answers_or_aggregations_has_no_accuracy(run_of: RunOf) -> None:
     (told,), between = told_of(run_of("single", "simulated:", [Question("q", "Say something.")]))
     (drawn,) = between["methods"]
@@ -120,4 +142,4 @@ def test_what_a_record_lacks_is_told_in_sentences(run_of: RunOf, sums: list[Ques
     assert told[2]["missing"] == []
     assert [one["usage"]["prompt"] is None for one in told] == [False, True, False]
     assert between["entries"][1]["cost"]["total"] is None
-    assert told[1]["cost"]["completion"] is None
+    assert between["methods"][1]["cost"]["completion"] is None

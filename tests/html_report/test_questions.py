@@ -9,39 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from selfagg.html_report.questions import (
-    candidate_texts,
-    packed,
-    question_texts,
-    questions,
-    sent_as,
-    state,
-    tags,
-    template,
-)
-from selfagg.models.base import fingerprint
+from selfagg.html_report.questions import packed, question_texts, questions, tags, template
 from selfagg.prompts import aggregation, first
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.record import Record
 from selfagg.record.rows import CLOSING, Generation
 from selfagg.types import Member, Question, Reply, Usage
-
-
-@pytest.mark.parametrize(
-    ("failed", "answer", "score", "letter"),
-    [
-        (True, None, None, "f"),
-        (False, "4", 1.0, "r"),
-        (False, "5", 0.0, "w"),
-        (False, "5", 0.4, "p"),
-        (False, None, 0.0, "n"),
-        (False, None, None, "n"),
-        (False, "5", None, "u"),
-        (False, None, 1.0, "r"),
-    ],
-)
-def test_state(failed: bool, answer: str | None, score: float | None, letter: str) -> None:
-    assert state(failed=failed, answer=answer, score=score) == letter
 
 
 @pytest.mark.parametrize(
@@ -52,8 +25,7 @@ def test_state(failed: bool, answer: str | None, score: float | None, letter: st
         (["ww", "wn"], [[0, 0], [0, None]], {"all wrong", "unanswered"}),
         (["rw", "rr"], [[0, 1], [0, 0]], {"all right"}),
         (["rf"], [[0, None]], {"failed"}),
-        (["uu"], [[0, 1]], {"disagreeing"}),
-        (["rr", "ww", "rr"], [[0, 0], [0, 0], [0, 0]], {"all right"}),
+        (["rr", "ww", "rr"], [[0, 0], [0, 0], [0, 0]], {"all right", "rescued"}),
         ([], [], set()),
     ],
 )
@@ -61,6 +33,11 @@ def test_tags(states: list[str], same: list[list[int | None]], expected: set[str
     assert set(tags(states, same, True)) == expected
     early = set(tags(states, same, False))
     assert early == expected & {"disagreeing", "unanswered", "failed"}
+
+
+def test_without_a_gold_answer_nobody_is_wrong() -> None:
+    assert set(tags(["uu"], [[0, 1]], True, scored=False)) == {"disagreeing"}
+    assert set(tags(["un", "nn"], [[0, None], [None, None]], True, scored=False)) == {"unanswered"}
 
 
 def test_where_an_answer_is_unscored_the_fate_of_right_answers_is_not_known() -> None:
@@ -190,17 +167,6 @@ def test_the_parts_together_are_the_prompt(shown: int) -> None:
 def test_a_candidate_has_the_line_above_it_as_its_heading() -> None:
     parts = template(QUESTION, 2)
     assert [part["lead"] for part in parts if part["kind"] == "candidate"] == ["[Candidate 1]", "[Candidate 2]"]
-
-
-def test_the_fingerprint_is_that_of_the_prompt_sent() -> None:
-    shown = members("a", "b")
-    texts = candidate_texts(candidate_format_named("response"), shown)
-    assert sent_as(QUESTION, texts) == fingerprint(aggregation(QUESTION, shown).messages(["a", "b"]))
-    assert sent_as(QUESTION, []) == fingerprint(first(QUESTION).messages([]))
-
-
-def test_a_failed_parent_is_not_shown() -> None:
-    assert candidate_texts(candidate_format_named("response"), members("a", None, "c")) == ["a", "c"]
 
 
 def test_a_question_without_text_has_a_prompt_all_the_same() -> None:

@@ -369,13 +369,85 @@ def test_event_loops_in_two_threads_share_the_servers() -> None:
     assert (server.answered, server.busy, server.pace.flights) == (40, 0, {})
 
 
-def test_a_closed_connection_is_told() -> None:
-    with pytest.raises(RuntimeError, match="outside"):
-        virtually(Limiter[Simulated](PATIENT).run(Simulated.ask))
-
-
 @pytest.mark.parametrize(
     ("duration", "words"), [(0.2, "1 s"), (40.4, "40 s"), (3000, "3000 s (50 min)"), (1e300, "1e+300 s")]
 )
 def test_durations_for_people(duration: float, words: str) -> None:
     assert seconds(duration) == words
+
+
+def test_the_least_busy_server_is_one_that_is_open() -> None:
+    async def work() -> None:
+        idle, busy, closed = (Simulated(lambda server, now: None) for _ in range(3))
+        limiter: Limiter[Simulated] = Limiter(PATIENT, [busy, idle, closed])
+        with busy.pace.held(), busy.pace.held(), idle.pace.held():
+            closed.pace.closed_until = 5.0
+            assert limiter.least_busy() is idle
+            idle.pace.closed_until = 3.0
+            assert limiter.least_busy() is busy
+            await asyncio.sleep(4)
+            assert limiter.least_busy() is idle
+        assert limiter.limit == math.inf
+        idle.pace.limit, busy.pace.limit, closed.pace.limit = 1, 2, 3
+        assert limiter.limit == 6
+
+    virtually(work())
+
+
+@pytest.mark.parametrize(("status", "order"), [(429, ["first", "second"]), (500, ["second", "first"])])
+def test_a_refused_call_keeps_its_turn_and_one_that_failed_does_not(status: int, order: list[str]) -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        server = Simulated(lambda server, now: None)
+        server.pace.limit = 1
+        limiter: Limiter[Simulated] = Limiter(RetryPolicy(first_s=0.0), [server])
+
+        def call(name: str, *, fails: bool) -> Callable[[Simulated], Coroutine[Any, Any, None]]:
+            left = [TransientError("once", status=status, wait_s=float(status == 429))] if fails else []
+
+            async def ask(asked: Simulated) -> None:
+                await asyncio.sleep(1)
+                if left:
+                    raise left.pop()
+                ended.append(name)
+
+            return ask
+
+        await asyncio.gather(limiter.run(call("first", fails=True)), limiter.run(call("second", fails=False)))
+
+    virtually(work())
+    assert ended == order
+
+
+def test_what_ends_by_time_tells_when_to_come_again() -> None:
+    policy = RetryPolicy(patience_s=100.0, overall_s=10.0)
+    for kind, gone in (({"status": 429, "wait_s": 50.0}, True), ({"status": 503, "unreachable": True}, True)):
+        (failed,) = virtually(run(Simulated(outage(0, math.inf, **kind), policy), members=1, policy=policy))
+        assert failed.gone is gone
+        assert 0.0 < failed.wait_s <= 51.0
+    (failed,) = virtually(
+        run(Simulated(outage(0, math.inf, status=429, wait_s=50.0), policy), members=1, policy=policy)
+    )
+    assert 50.0 <= failed.wait_s <= 51.0
+
+
+def test_those_who_wait_are_told_when_to_come_again() -> None:
+    failed = virtually(run(Simulated(outage(0, math.inf, status=429, wait_s=3000.0)), members=40, at_once=40))
+    assert len(failed) == 40
+    assert all(error.gone and 3000.0 <= error.wait_s <= 3001.0 for error in failed)
+
+
+def test_nobody_is_told_of_a_short_wait() -> None:
+    told = Told()
+
+    async def work() -> None:
+        server = Simulated(outage(0, 0, status=429))
+        limiter: Limiter[Simulated] = Limiter(PATIENT, [server])
+        limiter.listeners.add(told)
+        await asyncio.sleep(100)
+        server.rule = outage(0, 101, status=429, wait_s=1.0)
+        await limiter.run(Simulated.ask)
+
+    virtually(work())
+    assert told.words == []

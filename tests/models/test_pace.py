@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -210,3 +211,38 @@ def test_patience_has_a_default() -> None:
 
     assert policy(None) == RetryPolicy()
     assert policy(0.0) == RetryPolicy(patience_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "busy", "away"),
+    [
+        ({"status": 429}, True, False),
+        ({"status": 503}, True, False),
+        ({"status": 529}, True, False),
+        ({"status": 500}, False, False),
+        ({"status": 500, "wait_s": 0.5}, True, False),
+        ({"status": 502}, False, True),
+        ({"status": 504}, False, True),
+        ({"status": 505}, False, False),
+        ({"status": 503, "unreachable": True}, False, True),
+        ({}, False, False),
+    ],
+)
+def test_what_a_failure_says_of_the_server(error: dict[str, Any], busy: bool, away: bool) -> None:
+    found = TransientError("it failed", **error)
+    assert (found.busy, found.away) == (busy, away)
+
+
+def test_a_failure_that_ends_a_call_keeps_its_words_and_the_longer_wait() -> None:
+    one = TransientError("it failed", status=429, wait_s=7.0)
+    final = one.final()
+    assert (str(final), final.status, final.wait_s, final.gone, final.fatal) == ("it failed", 429, 7.0, False, False)
+    later = one.final(" (given up)", gone=True, wait_s=9.0)
+    assert (str(later), later.wait_s, later.gone) == ("it failed (given up)", 9.0, True)
+
+
+def test_a_call_that_began_as_the_server_closed_is_news() -> None:
+    one = pace(0.0, 1.0, 0.5)
+    for number, closings in ((0, 1), (1, 2), (2, 2)):
+        one.failed(number, TransientError("gone", unreachable=True), 1.0)
+        assert one.closings == closings

@@ -144,4 +144,35 @@ def merged(deltas: list[Delta]) -> list[Delta]:
 
 
 def test_a_long_reply_of_tags_alone() -> None:
-    assert split_reasoning("<think>" * 200_000 + "</think>" * 200_000) == ("", "")
+    assert split_reasoning("<think>" * 50_000 + "</think>" * 50_000) == ("", "")
+
+
+@pytest.mark.parametrize(("pieces", "text"), [([" "] * 3 + ["a"], "   a"), (["\n", " <think>", "r</think>\n b"], "b")])
+def test_space_before_the_first_word_is_kept_until_it_is_known_what_it_is(pieces: list[str], text: str) -> None:
+    thinking = Thinking()
+    deltas = [delta for piece in pieces for delta in thinking.feed(piece)] + list(thinking.rest())
+    assert "".join(delta.text for delta in deltas) == text
+    only = Thinking()
+    assert not list(only.feed("  "))
+    assert [delta.text for delta in only.rest()] == ["  "]
+
+
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [
+        ("<think>\nab", [Delta(reasoning="\nab")]),  # a line after a tag: it is none that the text only names
+        ("<think>ab", []),
+        ("some words", [Delta(text="some words")]),
+        ("some <thi", [Delta(text="some ")]),
+        ("  ", []),
+    ],
+)
+def test_what_is_certain_is_shown_at_once(piece: str, shown: list[Delta]) -> None:
+    assert list(Thinking().feed(piece)) == shown
+
+
+def test_space_before_a_response_is_shown_where_there_was_no_reasoning() -> None:
+    assert streamed(" \n a b", [1, 1]) == [Delta(text=" \n a b")]
+    assert streamed("<think>r</think> \n a b", [1, 1]) == [Delta(reasoning="r"), Delta(text="a b")]
+    assert streamed("<think>r</think> ", []) == [Delta(reasoning="r")]
+    assert streamed(" ", []) == [Delta(text=" ")]

@@ -17,7 +17,7 @@ import pytest
 
 from selfagg.analysis.summary import summarise
 from selfagg.errors import UsageError
-from selfagg.evaluation.records import analyze
+from selfagg.evaluation.analyze import analyze
 from selfagg.html_report.build import build_report
 from selfagg.methods import RSA
 from selfagg.models.simulated import SimulatedModel, Simulation

@@ -321,13 +321,7 @@ async def test_a_waiter_that_gives_up_takes_the_commit_from_nobody() -> None:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from selfagg.analysis.summary import summarise
-from selfagg.record.configuration import configuration
-from selfagg.run.engine import Engine, Settings
 from selfagg.record.record import Generation, Record
-from selfagg.run.runner import evaluate
-from selfagg.methods import RSA
-from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.types import Member, Question, Reply
 
 async def write(record):

@@ -86,11 +86,11 @@ def test_decisions_do_not_depend_on_order(
     assert len(model.requests) == len(called), "a call was made in vain"
 
 
-@settings(max_examples=16)
+@settings(max_examples=10)
 @given(
     method=st.sampled_from(METHODS),
     chance=st.integers(0, 10**6),
-    interruptions=st.lists(st.floats(0.0, 0.04), min_size=1, max_size=6),
+    interruptions=st.lists(st.floats(0.0, 0.04), min_size=1, max_size=4),
 )
 def test_interruptions_change_no_decision(
     expected: dict[Method, Rows],

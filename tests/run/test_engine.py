@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ import pytest
 from selfagg.errors import ContextOverflow, ModelError, RunStopped
 from selfagg.methods import RSA
 from selfagg.models.base import fingerprint
+from selfagg.models.limiter import Limiter
+from selfagg.models.pace import Pace, RetryPolicy
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.prompts import aggregation, first, verification
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run import engine as engine_module
+from selfagg.run.call_queue import CallQueue
 from selfagg.run.engine import FAILURES_IN_A_ROW, Callback, Engine, FinalSampling, Settings
-from selfagg.run.limiter import PriorityLimiter
 from selfagg.run.subsets import address_seed
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling
 
@@ -76,7 +79,7 @@ async def test_what_is_recorded_of_a_call() -> None:
     assert told == [(2, 1, "[2, 0]", fingerprint(request.messages), 0, request.seed, 1, 1)]
     assert member.parents == (2, 0)
     assert [parent.i for parent in request.parents] == [2, 0]
-    assert not request.verbatim
+    assert (request.verbatim, request.run_seed, request.place) == (False, 1234, 1)
     assert request.sampling.max_tokens == 8192
 
 
@@ -93,8 +96,9 @@ async def test_a_member_whose_parents_all_failed_asks_nobody() -> None:
     model = Asked()
     with Record(None) as record:
         member = await sampled(begun(record, model), 2, 0, aggregation(QUESTION, [Member(1, 3, error="gone")]))
-        told = record.query("SELECT error, tries, started > 1e9 FROM generations")
-        assert told == [("none of its parents has a reply", 0, 1)]
+        told = record.query("SELECT error, tries, started > 1e9, seed FROM generations")
+        seed = address_seed(1234, "q", "rsa", "candidate", 2, 0)
+        assert told == [("none of its parents has a reply", 0, 1, seed)]
     assert (member.parents, member.error, model.requests) == ((3,), "none of its parents has a reply", [])
 
 
@@ -186,13 +190,31 @@ async def test_the_tokens_of_an_untold_call_are_those_of_its_prompt_and_its_repl
 
 
 async def test_calls_share_the_gate_that_is_given() -> None:
-    call_limiter, model = PriorityLimiter(1), Asked()
+    call_queue, model = CallQueue(1), Asked()
     with Record(None) as record:
-        assert begun(record, model, call_limiter=call_limiter).call_limiter is call_limiter
+        assert begun(record, model, call_queue=call_queue).call_queue is call_queue
     with Record(None) as record:
-        assert begun(record, model, concurrency=3).call_limiter.limit == 3
+        assert begun(record, model, concurrency=3).call_queue.limit == 3
     with Record(None) as record:
-        assert begun(record, model).call_limiter.limit == model.concurrency
+        assert begun(record, model).call_queue.limit == model.concurrency
+
+
+class Paced(Asked):
+    """A simulated model with servers that take three calls at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        server = SimpleNamespace(pace=Pace(RetryPolicy()))
+        server.pace.limit = 3
+        self.limiter: Limiter[Any] = Limiter(RetryPolicy(), [server])
+
+
+async def test_the_queue_follows_the_servers_and_the_callback_hears_of_their_waits() -> None:
+    model, callback = Paced(), Callback()
+    with Record(None) as record:
+        engine = begun(record, model, concurrency=8, callback=callback)
+        assert engine.call_queue.limit == 3
+        assert callback in model.limiter.listeners
 
 
 class Noted(Callback):
@@ -214,7 +236,7 @@ async def test_deeper_populations_and_earlier_questions_go_first() -> None:
     with Record(None) as record:
         engine = begun(record, Asked(answer), concurrency=1)
         engine.callback = Noted(order)
-        async with engine.call_limiter.enter():
+        async with engine.call_queue.enter():
             prompt = aggregation(QUESTION, [said(0, "x")])
             calls = [asyncio.ensure_future(sampled(engine, t, i, prompt)) for t in (1, 3, 2) for i in (1, 0)]
             await asyncio.sleep(0)

@@ -99,12 +99,27 @@ async def test_a_recorded_member_must_have_the_parents_that_this_run_draws(paren
         await question_run.close()
 
 
+async def test_members_before_a_population_may_be_read_alone() -> None:
+    with Record(None) as record:
+        engine = begun(record)
+        for member, role in ((said(0, "a"), "candidate"), (said(1, "a"), "grade"), (said(0, "b", t=2), "candidate")):
+            await record.save(Generation(0, member, role))
+        heard = []
+        for before in (None, 3, 2, 1):
+            question_run = QuestionRun(engine, QUESTION, 0, METHOD)
+            await question_run.load(before=before)
+            heard.append(sorted(question_run._recorded))
+            await question_run.close()
+    candidates = [("candidate", 1, 0), ("candidate", 2, 0)]
+    assert heard == [[*candidates, ("grade", 1, 1)], candidates, candidates[:1], []]
+
+
 async def test_tokens_calls_and_replies_are_counted_recorded_ones_too() -> None:
     with Record(None) as record:
         engine = begun(record, tokens=20, cv=0)
         await record.save(Generation(0, said(0, "a")))
         await record.save(Generation(0, Member(1, 1, error="gone")))
-        engine.retry_failed = False
+        engine.as_recorded = True
         question_run = await opened(engine)
         for i in range(3):
             await question_run.sample(1, i, first(QUESTION))
@@ -134,7 +149,7 @@ async def test_a_budget_is_spent_when_it_is_reached(budget: int | None, spent: b
         question_run = await opened(engine, max_total_tokens=budget)
         for i in range(3):
             await question_run.sample(1, i, first(QUESTION))
-        assert question_run.spent.is_set() is spent
+        assert question_run.spent.done() is spent
         await question_run.close()
 
 
@@ -142,7 +157,7 @@ async def test_a_failed_call_is_made_again_unless_it_is_not_to_be() -> None:
     for again in (True, False):
         with Record(None) as record:
             engine = begun(record)
-            engine.retry_failed = again
+            engine.as_recorded = not again
             await record.save(Generation(0, Member(1, 0, error="gone")))
             question_run = await opened(engine)
             member = await question_run.sample(1, 0, first(QUESTION))

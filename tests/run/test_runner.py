@@ -74,7 +74,7 @@ def test_populations_do_not_depend_on_order(
     assert len(model.requests) == 3 * 15
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(chance=st.integers(0, 10**6), interruptions=st.lists(st.floats(0.0, 0.03), min_size=1, max_size=4))
 def test_interruptions_change_nothing_and_nothing_recorded_is_asked_for_again(
     plain: Populations, chance: int, interruptions: list[float], tmp_path_factory: pytest.TempPathFactory

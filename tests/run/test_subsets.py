@@ -85,5 +85,6 @@ def _shared_blocks(sets: list[tuple[int, ...]]) -> int:
 def test_seeds_and_sets_are_those_of_every_record_so_far() -> None:
     """Another way to draw them would make every record and every comparison with it worthless."""
     assert address_seed(1234, "q", "first", "candidate", 1, 0) == 1333390707
+    assert address_seed(1, "\ud800") == 1933744568  # half a surrogate pair, as a client may send one
     assert draw_set(1234, "q", 2, 0, n=16, k=4) == (11, 1, 9, 8)
     assert along_prefix_tree([(3, 1, 0), (2, 1, 3), (0, 2, 1)]) == [(1, 0, 3), (1, 2, 3), (1, 0, 2)]

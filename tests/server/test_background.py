@@ -27,7 +27,6 @@ from waiting import until
 from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.record.record import Record
-from selfagg.server import background
 from selfagg.server.settings import ServeSettings
 
 SMALL: Any = {"rsa": {"n": 2, "k": 2, "t": 2}}
@@ -60,7 +59,7 @@ async def test_the_client_is_answered_at_once_and_polls() -> None:
         )
         assert (told.status, told.background, told.output) == ("queued", True, [])
         done = await polled(asking, told.id)
-        await until(lambda: service.admission.open == 0 and service.background.open == 0)
+        await until(lambda: service.open_requests == 0 and service.background.open == 0)
         metrics = service.metrics.text().decode()
     assert (done.status, done.output_text, done.metadata) == ("completed", "four", {"a": "b"})
     assert done.usage.selfagg["calls"] == len(backend.bodies) == 3
@@ -87,10 +86,10 @@ async def test_a_stream_is_resumed_after_any_event_and_says_the_same() -> None:
 
 
 async def test_a_client_that_hangs_up_ends_nothing() -> None:
-    call_limiter = asyncio.Event()
+    call_queue = asyncio.Event()
 
     async def slow(request: web.Request, body: Mapping[str, Any]) -> web.StreamResponse:
-        await call_limiter.wait()
+        await call_queue.wait()
         return await fine(request, body)
 
     async with client(slow, slow) as (asking, backend, _):
@@ -100,7 +99,7 @@ async def test_a_client_that_hangs_up_ends_nothing() -> None:
         first = await anext(aiter(reading))
         await until(lambda: backend.open == 2)
         await reading.close()
-        call_limiter.set()
+        call_queue.set()
         assert (await polled(asking, first.response.id)).output_text == "four"  # type: ignore[union-attr]
 
 
@@ -121,7 +120,7 @@ async def test_cancel_ends_every_call_and_delete_forgets() -> None:
         await until(lambda: backend.open == 0)
         with pytest.raises(openai.NotFoundError):
             await asking.responses.retrieve(other.id)
-        await until(lambda: service.admission.open == 0)
+        await until(lambda: service.open_requests == 0)
 
 
 async def test_one_that_is_cancelled_before_it_began_is_cancelled_too() -> None:
@@ -156,7 +155,7 @@ async def test_a_record_that_cannot_be_written_is_told_and_takes_no_place(
                 await asking.responses.create(model="fake", input="2+2?", background=True)
         assert refusal.value.code == "record_error"
         assert "sqlite" not in str(refusal.value)
-        await until(lambda: service.admission.open == 0)
+        await until(lambda: service.open_requests == 0)
 
 
 async def test_tools_are_called_in_the_background_as_well() -> None:
@@ -180,22 +179,6 @@ async def test_what_no_response_can_do_is_refused(tmp_path: Path, query: str, sa
         async with session.request("POST" if query == "/cancel" else "GET", url) as answer:
             assert answer.status == 400
             assert said in (await answer.json())["error"]["message"]
-
-
-async def test_the_oldest_responses_go_first_and_none_that_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "MOST_IN_MEMORY", 3)
-    monkeypatch.setattr(background, "_PURGE_EVERY", 1)
-    responses = background.KeptResponses(None)
-    for number in range(6):
-        event = {"type": "x", "sequence_number": 0}
-        response = {"created_at": 4e9 + number, "id": str(number)}
-        await responses.put({}, response, [event], open=number == 0)
-    await responses.put({}, {"created_at": 1.0, "id": "old"})
-    await responses.put({}, {"created_at": 5e9, "id": "new"})
-    found = [name for name in ("0", "1", "2", "3", "4", "5", "old", "new") if responses.get(name)]
-    assert found == ["0", "4", "5", "new"]
-    assert (len(responses.events("0")), responses.events("1")) == (1, [])
-    responses.close()
 
 
 class CountingBackend:

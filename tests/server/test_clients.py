@@ -14,9 +14,6 @@ from typing import Any
 import openai
 import pytest
 
-from selfagg.cli import app
-from selfagg.errors import UsageError
-
 QUESTION: Any = [{"role": "user", "content": "What is 2 + 2?"}]
 SCRIPT = """
 import OpenAI from "openai";
@@ -121,23 +118,3 @@ def test_the_official_javascript_client(served: str, tmp_path: Path) -> None:
     assert told["last"]["usage"]["selfagg"]["calls"] == 3
     assert told["status"] == 400
     assert told["models"][0] == "smollm2"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--host", "0.0.0.0"], "--client-keys"),
-        (["-n", "2", "-k", "3"], "k = 3"),
-        (["--candidate", "half"], "candidate view"),
-        (["--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1"], "cannot connect"),
-        (["--client-keys", "missing"], "cannot read the client keys"),
-    ],
-)
-def test_what_cannot_be_served_is_refused_in_one_sentence(
-    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SELFAGG_API_KEYS", raising=False)
-    model = [] if "--model" in arguments else ["--model", "simulated:"]
-    with pytest.raises(UsageError, match=said) as refusal:
-        app(["serve", "--port", "0", *model, *arguments], standalone_mode=False)
-    assert "\n" not in str(refusal.value)

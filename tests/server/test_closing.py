@@ -18,7 +18,7 @@ from openai_faults import Fault, FaultServer, completion, refuse, send, stream
 from serving import Served, serving
 
 from selfagg.record.record import Record
-from selfagg.run.limiter import FairLimiter
+from selfagg.run.call_queue import CallQueue
 from selfagg.server.deliberation import DeliberationResult, Deliberator
 from selfagg.server.plan import planned
 from selfagg.server.settings import ServeSettings
@@ -184,7 +184,7 @@ async def test_a_record_that_is_gone_on_with_pays_nothing_twice(
     async with FaultServer(*script, *script[3:]) as backend, connected(backend.url) as model:
         with Record(tmp_path / "run.sqlite") as record:
             record.begin({"source": "serve"}, [])
-            deliberator = Deliberator(model, FairLimiter(8), record)
+            deliberator = Deliberator(model, CallQueue(8), record)
             found: list[DeliberationResult] = []
             for resumed in (False, True):
                 plan = planned(body, "fake", settings, forwards=True)

@@ -1,4 +1,4 @@
-"""Connections: bounded headers, and no patience with those who say nothing."""
+"""Connections: bounded headers, no patience with those who say nothing; and what is refused before there are any."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from serving import serving
 
+from selfagg.cli import app
+from selfagg.errors import UsageError
 from selfagg.models.simulated import SimulatedModel, Simulation
 from selfagg.server import start
 
@@ -64,3 +66,23 @@ async def test_a_refused_upload_that_goes_on_is_closed(monkeypatch: pytest.Monke
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: example.org\r\nContent-Length: 1000\r\n\r\n{"
     async with serving(SimulatedModel(Simulation())) as served, asyncio.timeout(20):
         assert b" 403 " in await answered(served.url, head)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "0.0.0.0"], "--client-keys"),
+        (["-n", "2", "-k", "3"], "k = 3"),
+        (["--candidate", "half"], "candidate view"),
+        (["--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1"], "cannot connect"),
+        (["--client-keys", "missing"], "cannot read the client keys"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_one_sentence(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SELFAGG_API_KEYS", raising=False)
+    model = [] if "--model" in arguments else ["--model", "simulated:"]
+    with pytest.raises(UsageError, match=said) as refusal:
+        app(["serve", "--port", "0", *model, *arguments], standalone_mode=False)
+    assert "\n" not in str(refusal.value)

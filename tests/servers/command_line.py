@@ -26,7 +26,7 @@ from typing import IO, NoReturn
 PRELOADED = (
     "selfagg.cli.runs", "selfagg.cli.records", "selfagg.cli.serving", "numpy", "scipy.stats", "scipy.special",
     "statsmodels.stats.proportion", "pyarrow.parquet", "statsmodels.stats.multitest", "statsmodels.stats.power",
-    "pydantic", "rich.live", "rich.table", "rich.markup", "typer.rich_utils", "selfagg.progress_bar",
+    "pydantic", "rich.live", "rich.table", "rich.markup", "typer.rich_utils", "selfagg.progress",
     "selfagg.evaluation.compare",
     "selfagg.html_report.build", "selfagg.benchmarks", "selfagg.models.simulated",
 )  # fmt: skip

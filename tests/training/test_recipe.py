@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import comb
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import UsageError
-from selfagg.training.recipe import Recipe, draw_subsets, mixture, split
-from selfagg.types import Question
+from selfagg.training.recipe import Recipe, draw_subsets, mixture
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.floats(0, 1))
@@ -49,32 +49,6 @@ def test_draws_are_uniform_in_set_and_order() -> None:
     assert all(250 * 0.7 < number < 250 * 1.3 for number in counts.values())  # 4.9 standard deviations
 
 
-def questions(texts: list[str]) -> list[Question]:
-    return [Question(f"q{i}", text, gold="1") for i, text in enumerate(texts)]
-
-
-@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=30), st.integers(0, 20), st.integers(0, 99))
-def test_nothing_that_is_held_out_is_trained_on_in_any_form(texts: list[str], held_out: int, seed: int) -> None:
-    assume(held_out < len(texts))
-    problems = questions(texts)
-    try:
-        parts = split(problems, held_out, seed)
-    except UsageError:
-        assume(False)
-        raise
-    assert len(parts.test) == held_out
-    assert len(parts.train) + len(parts.test) + parts.repeated == len(texts)
-    assert not {texts[i] for i in parts.train} & {texts[i] for i in parts.test}
-    assert parts == split(problems, held_out, seed)
-
-
-def test_a_split_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="held_out = 3, but there are 3 problems"):
-        split(questions(["a", "b", "c"]), 3, 1)
-    with pytest.raises(UsageError, match="each of the 2 problems left"):
-        split(questions(["a", "a", "a"]), 1, 1)
-
-
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
@@ -92,6 +66,12 @@ def test_a_split_that_leaves_nothing_is_refused() -> None:
 def test_what_cannot_be_is_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         Recipe(**given)
+
+
+def test_the_recipe_is_the_papers_unless_another_is_asked_for() -> None:
+    paper = {"k": 4, "pool": 4, "draws": 1, "fraction": 0.5, "max_prompt_tokens": None, "held_out": 0}
+    assert asdict(Recipe()) == paper | {"all_right": "keep", "all_wrong": "keep", "too_long": "shorten"}
+    assert (Recipe(k=2).pool, Recipe(k=2, pool=6).pool) == (2, 6)
 
 
 def test_filters_go_by_the_right_ones() -> None:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import async_solipsism  # type: ignore[import-untyped]
 import pytest
 
 from selfagg.benchmarks.base import Selection
-from selfagg.benchmarks.reasoning_gym import load_tasks
+from selfagg.benchmarks.reasoning_gym import entry_question, load_tasks
 from selfagg.errors import UsageError
 from selfagg.methods import Majority
 from selfagg.models.openai.wire import read_reply
@@ -25,7 +26,7 @@ from selfagg.sandbox import Limits, Sandbox
 from selfagg.scoring import scorer_for
 from selfagg.scoring.base import Verdict
 from selfagg.training import reward as rewards
-from selfagg.training.reward import Rewards, Unscorable, compute_score, reply_of, trl_reward, try_scoring
+from selfagg.training.reward import Reward, Rewards, Unscorable, compute_score, reply_of, trl_reward, try_scoring
 from selfagg.training.rows import TrainingRow
 from selfagg.types import Question, Reply, Request, Usage
 
@@ -39,7 +40,8 @@ MATH = Question("sum", "2 + 2?", "math", gold="4")
 CHOICE = Question("letter", "Which?", "choice", gold="B")
 TEXT = Question("capital", "Of France?", "text", gold="Paris")
 CODE = Question("double", "Double it.", "code", data={"format": "stdin", "cases": [["1\n", "2\n"], ["21\n", "42\n"]]})
-GYM = load_tasks("spell_backward", Selection(size=1))[0]
+ENTRY = {"question": "Spell this word backward (example: sun -> nus): hypomeron", "answer": "noremopyh", "metadata": {}}
+GYM = entry_question("spell_backward-0", "spell_backward", ENTRY)
 
 
 def program(line: str) -> str:
@@ -123,16 +125,56 @@ async def test_every_reward_is_what_an_evaluation_scores(code: Sandbox) -> None:
         "extra_info": [info(q) for q in numbered],
         "completion_ids": [ids(cut) for _, _, cut in WRITTEN],
     }
-    chats = [[{"role": "assistant", "content": text}] for _, text, _ in WRITTEN]
-    plain = await trl_reward([""] * len(chats), [t for _, t, _ in WRITTEN], max_tokens=LIMIT, end_ids={END}, **columns)
-    conversational = await trl_reward([[]] * len(chats), chats, max_tokens=LIMIT, end_ids={END}, **columns)
-    assert plain == scores
-    assert conversational == scores
+    texts_alone = [text for _, text, _ in WRITTEN]
+    given = await trl_reward([""] * len(numbered), texts_alone, max_tokens=LIMIT, end_ids={END}, **columns)
+    assert given == scores
 
-    for question, (_, text, cut), score in zip(numbered, WRITTEN, scores, strict=True):
-        if not (cut and question.kind == "text"):  # verl does not say that it was cut
-            result = await compute_score("selfagg/test", text, "", extra_info=info(question))
-            assert result == {"score": score, "aggregation": 1.0, "k": 4.0, "c": 2.0}
+
+@pytest.mark.parametrize(
+    ("question", "text", "right"),
+    [
+        (MATH, r"<think>is it \boxed{5}?</think>No: \boxed{4}", True),
+        (MATH, r"<think>is it \boxed{4}?</think>No: \boxed{5}", False),
+        (CHOICE, r"\boxed{\text{(b)}}", True),
+        (CHOICE, r"\boxed{A}", False),
+        (TEXT, "<think>Lyon?</think><answer>Paris</answer>", True),
+        (TEXT, "Not Paris", False),
+        (GYM, f"<answer>{GYM.gold}</answer>", True),
+        (GYM, "<answer>x</answer>", False),
+    ],
+)
+async def test_a_score_for_verl(question: Question, text: str, right: bool) -> None:
+    result = await compute_score("selfagg/test", text, "", extra_info=info(question))
+    assert result == {"score": float(right), "aggregation": 1.0, "k": 4.0, "c": 2.0}
+
+
+async def test_programs_are_scored_for_verl(code: Sandbox) -> None:
+    for line, score in (("print(2 * int(input()))", 1.0), ("print(2)", 0.0)):
+        result = await compute_score("selfagg/test", program(line), "", extra_info={"question": question_body(CODE)})
+        assert result == {"score": score, "aggregation": 0.0, "k": 0.0, "c": 0.0}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        ("So 4.", ("So 4.", "")),
+        ("<think>Hm.</think>So 4.", ("So 4.", "Hm.")),
+        ("Hm.</think>So 4.", ("So 4.", "Hm.")),
+        ("", ("", "")),
+    ],
+)
+def test_a_text_and_a_conversation_are_the_same_reply(text: str, reply: tuple[str, str], cut: bool) -> None:
+    found = reply_of(text, cut=cut)
+    assert ((found.text, found.reasoning), found.stop) == (reply, "length" if cut else "finished")
+    asked = {"role": "user", "content": "2 + 2?"}
+    assert reply_of([asked, {"role": "assistant", "content": text}], cut=cut) == found
+
+
+def test_reasoning_that_comes_apart_stays_apart() -> None:
+    message = {"role": "assistant", "content": "<think>no</think>4", "reasoning_content": "Hm."}
+    assert reply_of([message]) == Reply("<think>no</think>4", "Hm.")
+    assert reply_of([{"role": "assistant", "content": None}]) == Reply("")
 
 
 async def test_rewards_equal_the_scores_of_a_whole_run() -> None:
@@ -148,6 +190,19 @@ async def test_rewards_equal_the_scores_of_a_whole_run() -> None:
         )
     )
     assert [reward.value for reward in given] == [float(score == 1.0) for _, _, score in found]
+
+
+def rewarded(*texts: str) -> tuple[list[Reward], float]:
+    """The rewards of texts that are scored at once, in virtual time, and how long it took."""
+
+    async def work() -> list[Reward]:
+        rewards = Rewards()
+        given = await asyncio.gather(*(rewards.reward(info(MATH), Reply(text)) for text in texts))
+        await asyncio.sleep(0)  # who was cancelled ends
+        return given
+
+    with asyncio.Runner(loop_factory=async_solipsism.EventLoop) as runner:
+        return runner.run(work()), runner.get_loop().time()
 
 
 class TestWhatCannotBeScored:
@@ -184,7 +239,7 @@ class TestWhatCannotBeScored:
         assert given.value is None
         assert given.note == "question sum: the scorer is broken"
 
-    async def test_checks_that_hang_are_given_up_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_checks_that_hang_are_given_up_together(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ended: list[str] = []
 
         async def hang(question: Question, reply: Reply) -> Verdict:
@@ -197,28 +252,26 @@ class TestWhatCannotBeScored:
             raise AssertionError
 
         monkeypatch.setattr(rewards, "score_reply", hang)
-        stalled = Rewards(stalled_s=0.2)
         texts = [f"hangs {i}" for i in range(20)]
-        given = await asyncio.wait_for(
-            asyncio.gather(*(stalled.reward(info(MATH), Reply(text)) for text in [*texts, "right"])), timeout=20
-        )
-        await asyncio.sleep(0)
+        given, seconds = rewarded(*texts, "right")
         assert [reward.value for reward in given] == [None] * 20 + [1.0]
-        assert "no check came to an end for 0.2 s" in given[0].note
+        assert given[0].note == "question sum: no check came to an end for 900 s"
         assert sorted(ended) == sorted(texts)
+        assert 900 <= seconds <= 1800
 
-    async def test_a_long_queue_is_no_stall(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        turn = asyncio.Semaphore(1)
+    def test_a_long_queue_is_no_stall(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        turns: list[asyncio.Semaphore] = []
 
         async def slow(question: Question, reply: Reply) -> Verdict:
-            async with turn:
-                await asyncio.sleep(0.05)
+            turns[:] = turns or [asyncio.Semaphore(1)]
+            async with turns[0]:
+                await asyncio.sleep(500)
             return Verdict("4", 1.0)
 
         monkeypatch.setattr(rewards, "score_reply", slow)
-        patient = Rewards(stalled_s=0.4)
-        given = await asyncio.gather(*(patient.reward(info(MATH), Reply("4")) for _ in range(30)))
+        given, seconds = rewarded(*["4"] * 30)
         assert [reward.value for reward in given] == [1.0] * 30
+        assert seconds == 30 * 500
 
 
 class TestBeforeARun:

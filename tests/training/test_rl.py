@@ -3,7 +3,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,20 +97,25 @@ def test_a_step_follows_the_leave_one_out_gradient(
 
 
 TO_BE_KILLED = """
-import sys
+import sys, time
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from selfagg.models.transformers.checkpoints import load
 from selfagg.training.rl import RLSettings, train
 from selfagg.training.rows import read_rows
-base, out = Path(sys.argv[1]), Path(sys.argv[2])
-loaded = load(str(base / "model"), device="cpu")
+base, out, lora = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+loaded, calls = load(str(base / "model"), device="cpu"), []
+def reward(prompts, completions, completion_ids, **columns):
+    calls.append(1)
+    if len(calls) == 4:
+        print("in step 4", flush=True)
+        time.sleep(3600)
+    return [len(set(ids)) / 5 for ids in completion_ids]
 settings = RLSettings(
-    steps=6, prompts=4, rollouts=2, max_tokens=5, micro_batch=4, learning_rate=3e-3, lora=int(sys.argv[3])
+    steps=5, prompts=4, rollouts=2, max_tokens=5, micro_batch=4, learning_rate=3e-3, lora=lora
 )
-train(loaded.model, loaded.tokenizer, read_rows(base), settings, out, reward=lambda prompts, completions,
-    completion_ids, **columns: [len(set(ids)) / 5 for ids in completion_ids], save_every=2)
+train(loaded.model, loaded.tokenizer, read_rows(base), settings, out, reward=reward, save_every=2)
 """
 
 
@@ -123,22 +127,22 @@ def test_killed_and_called_again_it_repeats_bit_by_bit(
 
     save(fresh_model(), tokenizer, tmp_path / "model")
     write_rows(tmp_path, "train", rows)
-    settings = RLSettings(steps=6, prompts=4, rollouts=2, max_tokens=5, micro_batch=4, learning_rate=3e-3, lora=lora)
+    settings = RLSettings(steps=5, prompts=4, rollouts=2, max_tokens=5, micro_batch=4, learning_rate=3e-3, lora=lora)
 
     def call(out: Path) -> RunFolder:
         loaded = load(str(tmp_path / "model"), device="cpu")
         return train(loaded.model, loaded.tokenizer, rows, settings, out, reward=variety, save_every=2)
 
     killed = RunFolder(tmp_path / "killed")
-    process = subprocess.Popen([sys.executable, "-c", TO_BE_KILLED, str(tmp_path), str(killed.path), str(lora)])
-    try:
-        while len(killed.metrics.lines()) < 3:
-            assert process.poll() is None
-            time.sleep(0.005)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    command = [sys.executable, "-c", TO_BE_KILLED, str(tmp_path), str(killed.path), str(lora)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "in step 4\n"
+        finally:
+            process.send_signal(signal.SIGKILL)
     assert not killed.final.exists()
+    assert [line["step"] for line in killed.metrics.lines()] == [1, 2, 3]
     half = killed.checkpoints / "checkpoint-99"
     half.mkdir()
     (half / "trainer_state.json").write_text('{"global_st')
@@ -148,7 +152,7 @@ def test_killed_and_called_again_it_repeats_bit_by_bit(
     again = call(killed.path)
     assert same(whole, again)
     assert first == {rollout.text for rollout in rollouts(again) if rollout.step == 1}
-    assert [line["step"] for line in again.metrics.lines()] == [1, 2, 3, 4, 5, 6]
+    assert [line["step"] for line in again.metrics.lines()] == [1, 2, 3, 4, 5]
     assert not half.exists()
 
 

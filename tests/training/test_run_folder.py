@@ -31,6 +31,20 @@ def test_what_differs_from_the_folders_training_is_said(tmp_path: Path) -> None:
         folder.begin({"lr": 0.1, "seed": 1, "shape": (4, 2), "lora": 8}, may_differ={})
 
 
+def test_everything_of_a_training_is_in_its_folder(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "all" / "mine" / "run")
+    folder.begin({}, may_differ={"steps": 1})
+    folder.metrics.add({"step": 1})
+    assert sorted(path.name for path in folder.path.iterdir()) == ["metrics.jsonl", "settings.json"]
+    inside = [folder.final, folder.rollouts, folder.checkpoints, folder.evaluation(12)]
+    assert [path.relative_to(folder.path).as_posix() for path in inside] == [
+        "final",
+        "rollouts",
+        "checkpoints",
+        "evaluations/step-000012.sqlite",
+    ]
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(UsageError, match="holds something else than a training"):
@@ -112,6 +126,12 @@ def test_plain_and_aggregation_prompts_are_counted_apart() -> None:
     assert metrics["plain"] == {"n": 2, "unscored": 0, "reward": 0.5, "length": 4, "cut": 0.5, "entropy": 1.5}
     assert metrics["aggregation"]["reward"] == pytest.approx(2 / 3)
     assert metrics["aggregation"]["by_c"] == {"0": {"n": 2, "reward": 0.5}, "2": {"n": 1, "reward": 1.0}}
+
+
+def test_groups_come_in_the_order_of_their_right_candidates() -> None:
+    metrics = step_metrics([rollout(1.0, c=c) for c in (8, 1, 4)])
+    assert [*metrics] == ["aggregation"]
+    assert [*metrics["aggregation"]["by_c"]] == ["1", "4", "8"]
 
 
 def test_what_could_not_be_scored_is_counted_and_in_no_mean() -> None:

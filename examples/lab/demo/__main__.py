@@ -12,10 +12,10 @@ from examples.lab.supervised import K
 from examples.lab.task import World
 
 import selfagg
-from selfagg.analysis.overview import Analysis
 from selfagg.cli import run_app
-from selfagg.cli.comparison_table import comparison_table
-from selfagg.evaluation.records import records_of
+from selfagg.cli.tables import comparison_table
+from selfagg.evaluation.analyze import Analysis
+from selfagg.evaluation.record_files import records_of
 from selfagg.run.subsets import address_random
 from selfagg.terminal import print_result
 

@@ -42,7 +42,8 @@ def check_whole(**numbers: int | None) -> None:
 
 
 def check_amounts(**amounts: int | None) -> None:
-    """Raise UsageError if a value is below 1."""
+    """Raise UsageError if a value is neither None nor a whole number from 1."""
+    check_whole(**amounts)
     for name, value in amounts.items():
         if value is not None and value < 1:
             raise UsageError(f"{name} is {value}, but it must be at least 1")
@@ -50,7 +51,6 @@ def check_amounts(**amounts: int | None) -> None:
 
 def check_times(sampling: Sampling, **seconds: float | None) -> None:
     """Raise UsageError if a number of the sampling, or a number of seconds, is impossible."""
-    check_whole(max_tokens=sampling.max_tokens)
     check_amounts(max_tokens=sampling.max_tokens)
     if sampling.temperature is None:
         raise UsageError("temperature is None, but it must be a number")

@@ -7,8 +7,7 @@ import functools
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple
 
@@ -28,33 +27,23 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    outcome: Future[T] = Future()
-    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+    runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    loop = runner.get_loop()
 
-    async def known() -> T:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - for the type checker
-        begun.set_result((asyncio.get_running_loop(), task))
-        return await work()
+    def serve() -> None:
+        with runner:
+            loop.run_forever()
 
-    def run() -> None:
-        try:
-            outcome.set_result(asyncio.run(known()))
-        except BaseException as error:  # handed to the caller's thread
-            outcome.set_exception(error)
-        finally:
-            begun.cancel()  # wakes who waits for a loop that did not begin
-
-    thread = threading.Thread(target=run, name="selfagg-blocking")
+    thread = threading.Thread(target=serve, name="selfagg-blocking")
+    thread.start()
     try:
-        thread.start()
-        return outcome.result()
-    except KeyboardInterrupt:  # the cell was interrupted: end the calls with it
-        with suppress(CancelledError, RuntimeError):  # the loop may never have begun, or be closed by now
-            loop, task = begun.result()
-            loop.call_soon_threadsafe(task.cancel)
-        raise
+        outcome = asyncio.run_coroutine_threadsafe(work(), loop)
+        try:
+            return outcome.result()
+        finally:
+            outcome.cancel()  # does nothing but after Ctrl-C: the cell was interrupted, its calls end with it
     finally:
+        loop.call_soon_threadsafe(loop.stop)
         thread.join()
 
 

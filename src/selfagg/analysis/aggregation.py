@@ -8,7 +8,7 @@ parents alone; r_K is keeping, a right answer where all parents have it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -61,9 +61,7 @@ class Aggregations:
 def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> Aggregations | None:
     """Count a run's aggregations over the questions that are done; None if there is none with a known outcome.
 
-    Args:
-        record: The record.
-        questions: `answered` of it, where that is there already; those of several seeds, where they belong together.
+    ``questions`` may be those of several seeds together.
     """
     whole = [question for question in questions or answered(record) if question.whole and len(question.populations) > 1]
     drawn = {len(m.parents) for one in whole for population in one.populations[1:] for m in population if m.made} - {0}
@@ -72,13 +70,14 @@ def aggregations(record: Record, questions: Iterable[QuestionOutcome] | None = N
     if not drawn:
         return None
     k = max(drawn)
-    right = [[sum(member.right for member in population) for population in one.populations] for one in whole]
     sizes = tuple(map(len, whole[0].populations))
     rows = {name: row for row, name in enumerate(dict.fromkeys(question.id for question in whole))}
     of = np.array([rows[question.id] for question in whole])
     counts = np.zeros((len(rows), len(sizes) - 1, k + 1, 2), dtype=np.int64)
     np.add.at(counts, of, np.stack([_outcomes(question, k + 1, _right, k) for question in whole]))
-    return Aggregations(k, sizes, np.array(right), counts.sum(axis=-1), counts[..., 1], of)
+    return Aggregations(
+        k, sizes, np.array([one.right_counts for one in whole]), counts.sum(axis=-1), counts[..., 1], of
+    )
 
 
 def _outcomes(question: QuestionOutcome, kinds: int, kind: Callable[[Population], int], k: int | None = None) -> Counts:
@@ -101,35 +100,23 @@ def _elected_right(members: Population) -> bool:
     return winner is not None and winner.right
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionChange:
-    """The course of one question: its right members in each population, and True where the majority is right."""
-
-    position: int
-    id: str
-    right: tuple[int, ...]
-    elected: tuple[bool, ...]
-
-    @property
-    def died_out(self) -> tuple[int, ...]:
-        """Return the populations without a right answer that follow one with a right answer."""
-        return tuple(t for t, (before, now) in enumerate(pairwise(self.right), start=2) if before and not now)
-
-    @property
-    def rescued(self) -> tuple[int, ...]:
-        """Return the populations with a right answer that follow one without a right answer."""
-        return tuple(t for t, (before, now) in enumerate(pairwise(self.right), start=2) if now and not before)
+FATES = ("died out", "rescued", "never right")
 
 
-def fates(record: Record, questions: Iterable[QuestionOutcome] | None = None) -> list[QuestionChange]:
-    """Return the course of each question whose members are all scored."""
-    return [
-        QuestionChange(
-            one.position, one.id, tuple(map(_right, one.populations)), tuple(map(_elected_right, one.populations))
-        )
-        for one in questions or answered(record)
-        if one.whole
-    ]
+def fate(right: Sequence[int]) -> str | None:
+    """Return what became of a question's right answers, one of `FATES`; None if each population had one.
+
+    ``died out``: the last population has none, an earlier one had. ``rescued``: the last population has one, an earlier
+    one had none.
+
+    Args:
+        right: Right members of each population; every member is scored.
+    """
+    if not any(right):
+        return "never right"
+    if not right[-1]:
+        return "died out"
+    return "rescued" if 0 in right else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +143,22 @@ def transitions(record: Record, questions: Iterable[QuestionOutcome] | None = No
     if not whole:
         return []
     flows = np.stack([_outcomes(question, 2, _elected_right) for question in whole])
-    fared = fates(record, whole)
-    found = []
-    for t in range(2, len(fared[0].right) + 1):
-        wrong, right = flows[:, t - 2, 0], flows[:, t - 2, 1]
-        majorities = [fate.elected[t - 2 : t] for fate in fared]
-        found.append(
-            Transition(
-                t=t,
-                lost=share(right[:, 0], right.sum(axis=1)),
-                gained=share(wrong[:, 1], wrong.sum(axis=1)),
-                lost_count=int(right[:, 0].sum()),
-                gained_count=int(wrong[:, 1].sum()),
-                majorities_lost=majorities.count((True, False)),
-                majorities_gained=majorities.count((False, True)),
-                died_out=sum(t in fate.died_out for fate in fared),
-                rescued=sum(t in fate.rescued for fate in fared),
-            )
+    there = np.array([one.right_counts for one in whole]) > 0
+    voted = np.array([[_elected_right(population) for population in one.populations] for one in whole])
+    return [
+        Transition(
+            t=t,
+            lost=share(right[:, 0], right.sum(axis=1)),
+            gained=share(wrong[:, 1], wrong.sum(axis=1)),
+            lost_count=int(right[:, 0].sum()),
+            gained_count=int(wrong[:, 1].sum()),
+            majorities_lost=int((voted[:, t - 2] & ~voted[:, t - 1]).sum()),
+            majorities_gained=int((voted[:, t - 1] & ~voted[:, t - 2]).sum()),
+            died_out=int((there[:, t - 2] & ~there[:, t - 1]).sum()),
+            rescued=int((there[:, t - 1] & ~there[:, t - 2]).sum()),
         )
-    return found
+        for t, (wrong, right) in enumerate(flows.transpose(1, 2, 0, 3), start=2)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,9 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
+    def __mul__(self, times: int) -> Cost:
+        return Cost(*(times * value for value in astuple(self)))
+
     def as_json(self) -> dict[str, Any]:
         """Return all values for JSON, with the sum of prompt and completion tokens; null for tokens not reported."""
         told: dict[str, float | None] = asdict(self)

@@ -30,11 +30,8 @@ if TYPE_CHECKING:
 else:
     np = Optional("numpy")
 
-NOBODY = -1
-"""The answer of a member that gives none."""
-
-RIGHT = 0
-"""The number that stands for the right answer."""
+NOBODY, RIGHT = -1, 0
+"""The numbers that stand for no answer, and for the right one."""
 
 WEIGHTS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Aggregations that a prior can weigh as much as."""
@@ -128,12 +125,9 @@ def _courses(groups: Counts, right: Floats, calls: Floats, tokens: Floats) -> Co
 
 
 class CourseDraws:
-    """A source of courses drawn by r_c: with copied sets, with fewer members, or both.
+    """A source of courses drawn by r_c, R = ``repeats``: with copied sets, with fewer members, or both.
 
-    Args:
-        record: The record of an RSA run.
-        found: `read` of it; right and wrong are known of every member of these questions.
-        repeats: Times that each question goes through its populations, R.
+    Right and wrong are known of every member of the questions ``found`` in the record of an RSA run.
     """
 
     def __init__(self, record: Record, found: Recorded, repeats: int) -> None:

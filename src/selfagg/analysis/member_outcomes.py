@@ -25,6 +25,25 @@ WHERE g.question = ? AND g.t <= ? AND g.role = 'candidate' ORDER BY g.t, g.i
 _places = lru_cache(maxsize=1 << 16)(places)  # the same sets come again and again
 
 
+def verdict(answer: str | None, score: float | None, *, failed: bool = False) -> str:
+    """Return ``right``, ``wrong``, ``partly right``, ``no answer``, ``unscored`` or ``failed`` of a member.
+
+    Args:
+        answer: Its answer, if it has one.
+        score: Its score, if it is known.
+        failed: True if its call failed.
+    """
+    if failed:
+        return "failed"
+    if score is not None and score >= 1:
+        return "right"
+    if answer is None:
+        return "no answer"
+    if score is None:
+        return "unscored"
+    return "partly right" if score > 0 else "wrong"
+
+
 class MemberOutcome(NamedTuple):
     """One member of a population, as far as analyses count it.
 
@@ -81,6 +100,11 @@ class QuestionOutcome:
         return self.scored and not any(member.unscored for population in self.populations for member in population)
 
     @property
+    def right_counts(self) -> list[int]:
+        """Return the number of right members of each population."""
+        return [sum(member.right for member in population) for population in self.populations]
+
+    @property
     def worth(self) -> list[float]:
         """Return the chance that the method's own answer is right, once for each member that can be this answer.
 
@@ -129,7 +153,7 @@ def answered(record: Record) -> Iterator[QuestionOutcome]:
             expected = expected or sizes
             if len(sizes) != last or not (sizes == expected or (stops and last == 1)):
                 raise ValueError(f"question {position + 1} is said to be done and lacks members")
-            chances = list(numbers(weights))
+            chances = numbers(weights)
             if len(chances) != len(final) or not all(0 <= chance <= 1 for chance in chances):
                 raise ValueError(f"question {position + 1} with wrong weights")
         yield QuestionOutcome(position, name, members, chances, depth)

@@ -77,9 +77,9 @@ class Missing:
         """Return a word and a sentence for each kind of thing that is missing."""
         told = {word: sentence + more for word, (sentence, more) in self._members().items()}
         replies = {
-            "no text": (self.reasoning_only, "hold reasoning alone: look at the server's parser"),
-            "filtered": (self.filtered, "were cut by a filter"),
-            "stop": (self.unknown_stop, "ended for a reason that nobody knows"),
+            "no text": (self.reasoning_only, "with reasoning alone: look at the server's parser"),
+            "filtered": (self.filtered, "cut by a filter"),
+            "stop": (self.unknown_stop, "that ended for a reason that nobody knows"),
         }
         of = f"of {self.replies:,} replies"
         told |= {word: f"{number:,} {of} {words}" for word, (number, words) in replies.items() if number}
@@ -96,7 +96,8 @@ class Missing:
         """Return for each kind of member that lacks something a sentence, and how it counts."""
         found, of = {}, f"of {self.members:,} members"
         if self.failed:
-            found["failed"] = f"{self.failed:,} {of} have no reply", ": counted as wrong"
+            have = "has" if self.failed == 1 else "have"
+            found["failed"] = f"{self.failed:,} {of} {have} no reply", ": counted as wrong"
         if self.unscored:
             why = " ".join("".join(c for c in self.why if c.isprintable() or c.isspace()).split())[:120]
             because = f" ({why})" if why else ""

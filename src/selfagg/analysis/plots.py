@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from selfagg._internal import extras
 from selfagg._internal.files import whole
-from selfagg.analysis.compare import Curves, curves
-from selfagg.analysis.labels import PanelName
+from selfagg.analysis.comparison import Curves, curves
+from selfagg.analysis.labels import plural
 from selfagg.analysis.shadow import Shadow
 from selfagg.analysis.statistics import Estimate
 from selfagg.errors import UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+PanelName = Literal["accuracy", "pass", "cost", "diversity", "length", "r_c", "predicted"]
 Line = Literal["-", "--", ":", ""]
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -31,7 +32,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E
 MARKERS = "osD^vPX"
 COLUMN = 3.3
 """Inches of a paper's column."""
-
 
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -52,9 +52,10 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
 }
 
-
 Known = list[tuple[float, Estimate]]
 """Estimates, each with the place where it is drawn."""
+Band = tuple[Sequence[float], Sequence[float]]
+"""The lower and upper ends of intervals."""
 
 
 class _Drawn(NamedTuple):
@@ -73,20 +74,19 @@ class _Drawn(NamedTuple):
         found = [getattr(population, name) for population in self.curves.populations]
         return [(x, one) for x, one in zip(xs or self.ts, found, strict=True) if one is not None]
 
-    def line(self, ax: Axes, xs: Sequence[float], ys: Sequence[float], **style: Any) -> None:
+    def line(self, ax: Axes, xs: Sequence[float], ys: Sequence[float], band: Band | None = None, **style: Any) -> None:
         ax.plot(xs, ys, **{"color": self.colour, "marker": self.marker, **style})
-
-    def band(self, ax: Axes, xs: Sequence[float], low: Sequence[float], high: Sequence[float]) -> None:
-        ax.fill_between(xs, low, high, color=self.colour, alpha=0.15, linewidth=0)
+        if band:
+            ax.fill_between(xs, *band, color=self.colour, alpha=0.15, linewidth=0)
 
     def banded(self, ax: Axes, known: Known) -> None:
         """Draw a line with its intervals; a single point with a bar."""
+        found = [one for _, one in known]
         if len(known) == 1:
-            return self.point(ax, *known[0])
-        xs = [x for x, _ in known]
-        self.line(ax, xs, [one.mean for _, one in known])
-        self.band(ax, xs, [one.low for _, one in known], [one.high for _, one in known])
-        return None
+            self.point(ax, *known[0])
+        else:
+            band = [one.low for one in found], [one.high for one in found]
+            self.line(ax, [x for x, _ in known], [one.mean for one in found], band)
 
     def point(self, ax: Axes, x: float, found: Estimate | None) -> None:
         if found is not None:
@@ -144,7 +144,13 @@ def figure(records: Sequence[Record], panel: PanelName | None = None) -> Figure:
     with _styled():
         from matplotlib.figure import Figure
 
-        methods = _methods(records)
+        methods = [
+            _Drawn(one, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+            for place, one in enumerate(curves(records))
+        ]
+        for one in methods:
+            if one.curves.answer is None:
+                raise UsageError(f"nothing to draw of {one.curves.label}: no question with a gold answer is done")
         aggregated = any(one.curves.counts is not None for one in methods)
         shown = {name: made for name, made in PANELS.items() if aggregated or name not in OF_AGGREGATION}
         if panel is not None:
@@ -182,18 +188,8 @@ def _single(draw: Panel, methods: Sequence[_Drawn]) -> Figure:
 
 def _said_of_all(methods: Sequence[_Drawn]) -> str:
     seeds = sorted({len(one.curves.seeds) for one in methods})
-    counted = "1 seed" if seeds == [1] else f"{' or '.join(map(str, seeds))} seeds"
+    counted = " or ".join([*map(str, seeds[:-1]), plural(seeds[-1], "seed")])
     return f"{counted}, simulated model" if any(one.curves.simulated for one in methods) else counted
-
-
-def _methods(records: Sequence[Record]) -> list[_Drawn]:
-    found = curves(records)
-    for one in found:
-        if one.answer is None:
-            raise UsageError(f"nothing to draw of {one.label}: no question with a gold answer is done")
-    return [
-        _Drawn(one, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, one in enumerate(found)
-    ]
 
 
 def _accuracy(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
@@ -253,8 +249,7 @@ def _lengths(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
         known = [(p.t, p.token_quantiles) for p in one.curves.populations if p.token_quantiles]
         ts = [t for t, _ in known]
         low, middle, high = ([found[q] for _, found in known] for q in (0.25, 0.5, 0.75))
-        one.line(ax, ts, middle)
-        one.band(ax, ts, low, high)
+        one.line(ax, ts, middle, (low, high))
     _axes(ax, "tokens of a reply (median)", zero=True)
     return []
 
@@ -278,8 +273,8 @@ def _predicted(ax: Axes, methods: Sequence[_Drawn]) -> list[Line2D]:
             continue
         steps = trajectory.steps
         ts = [step.t for step in steps]
-        one.line(ax, ts, [step.predicted for step in steps], linestyle="--", marker="")
-        one.band(ax, ts, [step.low for step in steps], [step.high for step in steps])
+        band = [step.low for step in steps], [step.high for step in steps]
+        one.line(ax, ts, [step.predicted for step in steps], band, linestyle="--", marker="")
         measured = [step.measured for step in steps if step.measured is not None]
         one.line(ax, ts[: len(measured)], measured, linestyle="")
     _axes(ax, "accuracy")

@@ -47,13 +47,18 @@ DRAWS = 2000
 class Outcomes:
     """The results of a method on Q questions, as means over their courses; arrays of shape (Q,)."""
 
-    method: Method  # the method
+    method: Method
     exact: bool  # True if this is what a run of the method would be; else it is by r_c
     calls: Floats  # calls of a question
     tokens: Floats  # prompt and completion tokens; NaN where they are not known
     depth: Floats  # populations
     right: Floats  # chance that the answer is right; NaN where that is not known
     answers: Floats  # members that can be the answer: one for a vote
+
+    @property
+    def accuracy(self) -> float:
+        """Return the mean chance of a right answer, questions of which it is not known left out."""
+        return float(np.nanmean(self.right))
 
     @property
     def values(self) -> list[list[float]]:
@@ -115,8 +120,7 @@ class Shadows:
 
     def __init__(self, record: Record) -> None:
         settings = dict(record.configuration["method"])
-        used = [f"{name}={settings[name]}" for name in ADAPTIVE if name in settings and name != "answer"]
-        if used:
+        if used := [f"{name}={settings[name]}" for name in ADAPTIVE if name in settings and name != "answer"]:
             raise UsageError(
                 f"record {record.path} was made with {', '.join(used)}, so it lacks members that other settings need; "
                 "use the record of a run without stop and copy"
@@ -137,15 +141,16 @@ class Shadows:
         """Return the questions that are done."""
         return self._found.questions
 
-    def check(self, method: Method) -> None:
-        """Look whether the record can tell of a method.
+    def is_exact(self, method: Method) -> bool:
+        """Return True if the record holds the very members of a method; else they are drawn by r_c."""
+        copies = getattr(method, "copy", False)
+        return isinstance(method, Majority) or (method.n == self.recorded.n and not copies)
 
-        Raises:
-            UsageError: It cannot; the message says why.
-        """
+    def outcomes(self, method: Method) -> Outcomes:
+        """Return the results of a method on each question; raise UsageError if the record cannot tell of it."""
         recorded = self.recorded
         if isinstance(method, Majority) and method.n <= recorded.n:
-            return
+            return _voted(self._found, method)
         alike = (
             isinstance(method, RSA)
             and isinstance(recorded, RSA)
@@ -156,23 +161,12 @@ class Shadows:
                 f"a record of {_named(recorded)} cannot tell of {_named(method)}: it holds the same method with as "
                 "many members and populations or fewer, and a vote of its first samples"
             )
-        if not self.is_exact(method) and not all(question.whole for question in self.questions):
+        exact, key = self.is_exact(method), (method.n, bool(getattr(method, "copy", False)))
+        if not exact and not all(question.whole for question in self.questions):
             raise UsageError(
                 f"record {self._record.path} has questions without a gold answer or a score, so there is no r_c to "
                 "tell of copied sets and smaller populations; stop, t and the vote need none"
             )
-
-    def is_exact(self, method: Method) -> bool:
-        """Return True if the record holds the very members of a method; else they are drawn by r_c."""
-        copies = getattr(method, "copy", False)
-        return isinstance(method, Majority) or (method.n == self.recorded.n and not copies)
-
-    def outcomes(self, method: Method) -> Outcomes:
-        """Return the results of a method on each question; raise as `check` does."""
-        self.check(method)
-        if isinstance(method, Majority):
-            return _voted(self._found, method)
-        exact, key = self.is_exact(method), (method.n, bool(getattr(method, "copy", False)))
         if key not in self._courses:
             self._courses[key] = self._found.courses() if exact else self._drawn.courses(key[0], copy=key[1])
         return _followed(self._courses[key], method, exact=exact)
@@ -231,7 +225,7 @@ def _known(values: Floats) -> float | None:
 
 def _enough(rule: Rule, n: int) -> NDArray[np.bool_]:
     """Return for 0 to N members that agree whether the rule ends a question after the population."""
-    return np.array([rule.decided(n, [leading] if leading else [], n - leading, 0) is True for leading in range(n + 1)])
+    return np.array([rule.decided(n, [leading] if leading else [], 0) is True for leading in range(n + 1)])
 
 
 def _followed(courses: Courses, method: Method, *, exact: bool) -> Outcomes:
@@ -285,7 +279,7 @@ def votes_needed(same: Sequence[int], rule: Rule | None) -> int:
     size, there = len(same), 0 if rule else len(same)
     while rule and there < size:
         groups = list(Counter(one for one in same[:there] if one != NOBODY).values())
-        state = (size, groups, there - sum(groups), size - there)
+        state = (size, groups, size - there)
         if rule.decided(*state):
             break
         there += next_wave(rule, *state)

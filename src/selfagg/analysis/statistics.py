@@ -116,13 +116,9 @@ def mean_interval(values_by_question: Iterable[Sequence[float]]) -> Estimate:
 
 
 def wilson(mean: float, variance: float, n: int, n_values: int) -> tuple[float, float]:
-    """Return Wilson's interval for a mean over questions; see `mean_interval`.
+    """Return Wilson's interval for a mean in [0, 1] over n questions whose means vary so much; see `mean_interval`.
 
-    Args:
-        mean: The mean, in [0, 1].
-        variance: Between questions.
-        n: Questions; the interval of one is [0, 1].
-        n_values: Values in all: the mean cannot be surer than if all of them were independent.
+    The mean cannot be surer than if all values were independent; the interval of one question is [0, 1].
     """
     if n == 1:
         return 0.0, 1.0
@@ -141,10 +137,6 @@ def share(succeeded: Counts, tried: Counts) -> Estimate | None:
     Wilson's interval for as many independent tries as the ratio estimator's variance between questions is worth, never
     more than there were, with Student's quantile for the questions that tried. Simulated coverage of the 95 % interval:
     95 % or more for 10 questions, 91.5 to 99 % for 30 and 100, with skill alike or not (docs/evaluation.md).
-
-    Args:
-        succeeded: Successes of each question.
-        tried: Tries of each question.
     """
     total, asked = int(tried.sum()), int((tried > 0).sum())
     if total == 0:
@@ -193,17 +185,13 @@ def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> Floats:
 
 
 def paired_difference(a_by_question: Values, b_by_question: Values, *, bounded: bool = True) -> PairedComparison:
-    """Compare two methods on the same questions, in the same order; leave out a question that one of them lacks.
+    """Compare two methods on the same questions, in the same order; leave out a question that one has no values of.
 
     The p-value is that of the sign-flip test on the questions' differences, exact where at most 14 of them are not
     zero. The interval is the BCa bootstrap's over questions where enough of them vary, else Student's with some of
     the worst-case variance added, which covers for few. Simulated coverage of that at 95 %: 92.7 % or more for 5 to
     100 questions, rare one-sided differences included.
-
-    Args:
-        a_by_question: Values of each question's members under the one method.
-        b_by_question: The same under the other.
-        bounded: True if values lie in [0, 1]; False for tokens and the like.
+    ``bounded`` values lie in [0, 1]; tokens and the like do not.
 
     Raises:
         ValueError: The two differ in length, or no question has values in both.
@@ -246,7 +234,7 @@ def _interval(differences: Floats, variance: float, bounded: bool, unlike: int) 
     from scipy.stats import bootstrap, t
 
     if unlike >= BOOTSTRAP_FROM:
-        drawn = bootstrap(
+        ends = bootstrap(
             (differences,),
             np.mean,
             n_resamples=RESAMPLES,
@@ -255,7 +243,7 @@ def _interval(differences: Floats, variance: float, bounded: bool, unlike: int) 
             method="BCa",
             rng=np.random.default_rng(0),
         ).confidence_interval
-        return float(drawn.low), float(drawn.high), "BCa bootstrap over questions"
+        return float(ends.low), float(ends.high), "BCa bootstrap over questions"
     n, mean = len(differences), float(differences.mean())
     half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * (variance / n) ** 0.5
     low, high = mean - half, mean + half

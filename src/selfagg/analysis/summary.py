@@ -56,11 +56,7 @@ class PopulationSummary:
     carried: int  # questions that stopped before, their last population carried forward to here
 
     def pass_at(self, k: int) -> Estimate | None:
-        """Return the chance that at least one of ``k`` members is right, by the unbiased estimator (arXiv 2107.03374).
-
-        Raises:
-            ValueError: Not 1 <= k <= size.
-        """
+        """Return the chance that at least one of ``k`` members, 1 to size, is right, by `pass_at_k`."""
         if not self.right_counts:
             return None
         chances = [pass_at_k(self.size, counts, k) for counts in self.right_counts]

@@ -15,7 +15,7 @@ likelihood. What is taken for granted is that b_q does not change from populatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -78,22 +78,14 @@ class Trajectory:
     enough: int | None  # None if every population predicted is worth its tokens
     least_gain: float  # the gain
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the trajectory as an object for JSON."""
-        return asdict(self)
-
 
 def trajectory(
     record: Record, counts: Aggregations | None = None, costs: Sequence[Cost] | None = None
 ) -> Trajectory | None:
     """Return the trajectory of a run all of whose later members are aggregations; None for others and without gold.
 
-    Populations beyond the run's own are predicted too if its populations are all of one size.
-
-    Args:
-        record: The record.
-        counts: `aggregations` of it, where that is there already; of several seeds, where they belong together.
-        costs: `costs_by_population` of it, likewise.
+    Populations beyond the run's own are predicted too if its populations are all of one size. ``counts`` and ``costs``
+    are `aggregations` and `costs_by_population` of it, of several seeds together, where they are there already.
     """
     counts = counts or aggregations(record)
     if counts is None or not counts.everywhere:
@@ -164,12 +156,10 @@ def _mean(skill: Skill, counts: Aggregations, seen: Any, kept: Any, sizes: Seque
 
 
 def predict(rates: Floats, first: Floats, sizes: Sequence[int]) -> Floats:
-    """Return the mean accuracy of each population, of shape (..., T).
+    """Return the mean accuracy of each of T populations of these sizes, of shape (..., T).
 
-    Args:
-        rates: r_0 to r_K, of shape (..., K + 1).
-        first: Chance of each number of right members, 0 to N, in a question's first population; (..., N + 1).
-        sizes: Members of each of the T populations.
+    ``rates`` are r_0 to r_K, of shape (..., K + 1); ``first`` the chances of 0 to N right members in a question's first
+    population, of shape (..., N + 1).
     """
     chances = first
     accuracies = [first @ np.arange(sizes[0] + 1) / sizes[0]]
@@ -206,12 +196,9 @@ class Skill:
 
 
 def skill_of(tried: Counts, succeeded: Counts, start: Skill | None = None) -> Skill:
-    """Fit the model to counts of aggregations.
+    """Fit the model to the aggregations of each question by c, tried and right, of shape (Q, C); every c occurs.
 
-    Args:
-        tried: Aggregations of each question by c, of shape (Q, C); every c occurs.
-        succeeded: Those of them that are right.
-        start: A fit to nearly the same questions, to begin with.
+    ``start`` is a fit to nearly the same questions, to begin with.
     """
     from scipy.special import expit, log_expit, logsumexp
 

@@ -86,15 +86,13 @@ def load_questions(
     """Return the questions that a user asks for, always the same ones in the same order.
 
     Args:
-        source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a JSON, JSON lines or
-            parquet file.
+        source: A benchmark's name, ``reasoning_gym:TASK[,TASK...]``, or the path of a file or folder.
         size: Number of questions; ``"all"``: as many as there are; None: the benchmark's own default.
-        data: A local file or folder that a benchmark is read from, instead of the hub; ``Path("paper")``: the files of
-            the paper's authors.
+        data: What a benchmark is read from instead of the hub; ``Path("paper")``: the files of the paper's authors.
         data_seed: Seed of what is generated.
-        settings: Settings of a generated task or of a benchmark, as typed (``{"min_terms": "4"}``).
-        examples: Worked examples to set before each question, as earlier turns.
-        instruction: ``own``: our sentence asks for the answer's form; ``file``: the sentence in the benchmark's file.
+        settings: Settings of a generated task, as typed (``{"min_terms": "4"}``).
+        examples: Worked examples to set before each question.
+        instruction: The source of the sentence that asks for the answer's form; see `Selection`.
 
     Raises:
         UsageError: There is no such source, or it cannot give what is asked.
@@ -121,7 +119,7 @@ def load_selected(source: str, selection: Selection) -> list[Question]:
             _check_settings(source, selection, known=found.settings)
         if selection.examples and found.kind == "code":
             raise UsageError(f"{source} asks for programs, for which there are no worked examples")
-        questions = found.load(replace(selection, data=paper_data(source, selection.data)))
+        questions = found.load(replace(selection, data=paper_data(found, selection.data)))
     for question in questions if selection.instruction == "file" else ():
         if question.instruction is None:
             raise UsageError(f"{source}: question {question.id} comes without an instruction that could be kept")

@@ -69,6 +69,7 @@ class Benchmark:
         hub: The place of its files, or None if it is generated or comes in a package.
         note: Licence and source in one line.
         settings: Names of the settings it takes; None: ``load`` checks them itself.
+        paper: What ``--data paper`` reads: the ``files`` of the paper's authors, the ``hub`` as they do, or nothing.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Benchmark:
     hub: HubSource | None = None
     note: str = ""
     settings: tuple[str, ...] | None = ()
+    paper: Literal["files", "hub"] | None = None
 
 
 def choose(

@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 import math
-import re
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,29 +18,18 @@ from typing import Any
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
-_MOST_BYTES = 1 << 30
-"""Most that one file may unpack to."""
-
+_MOST_BYTES = 1 << 30  # that one file may unpack to
 _MOST_ROWS = 50_000_000
-_DEEPEST = 100
-"""Lists and objects within each other; what is deeper cannot be counted on to be written again."""
-
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_DEEPEST = 100  # lists and objects within each other: what is deeper cannot be counted on to be written again
 _KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
 @dataclass(frozen=True, slots=True)
 class DataRow:
-    """One row of a data file.
+    """One row of a data file; its methods raise `UsageError` if a column is missing or holds something else."""
 
-    Attributes:
-        place: Its place, e.g. ``questions.jsonl, line 7``: the beginning of every message about it.
-        number: Its number in the file, from 0.
-        values: Its columns.
-    """
-
-    place: str
-    number: int
+    place: str  # as "questions.jsonl, line 7": the beginning of every message about it
+    number: int  # in the file, from 0
     values: Mapping[str, Any]
 
     def has(self, column: str) -> bool:
@@ -49,14 +37,14 @@ class DataRow:
         return self.values.get(column) is not None
 
     def value(self, column: str) -> Any:
-        """Return the value of a column, of any type; as all below, raise `UsageError` if there is no such column."""
+        """Return the value of a column, of any type."""
         if column not in self.values:
             found = ", ".join(self.values) or "none"
             raise UsageError(f"{self.place}: there is no column {column!r} (columns found: {found})")
         return self.values[column]
 
     def text(self, column: str) -> str:
-        """Return the text of a column that must hold text, and not blank."""
+        """Return the text of a column, which must not be blank."""
         value = self.value(column)
         if not isinstance(value, str):
             raise self.wrong(column, "text", value)
@@ -127,7 +115,7 @@ def read_rows(path: Path, most: int | None = None) -> list[DataRow]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(f"{path} is no regular file, so it cannot be read as data")
-        rows = [DataRow(*row) for row in islice(reader(path), most)]
+        rows = [*islice(reader(path), most)]
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -167,20 +155,19 @@ def data_files(path: Path, name: str | None = None) -> list[Path]:
     return [file for file in found if name and file.name.replace("_", "-").startswith(name)] or found
 
 
-def unique(questions: list[Question], places: Iterable[str]) -> list[Question]:
-    """Return the same questions; raise `UsageError`, which names both places, where two have one id."""
-    taken: dict[str, str] = {}
-    for question, place in zip(questions, places, strict=True):
+def unique(found: Iterable[tuple[Question, str]]) -> list[Question]:
+    """Return the questions, each found at a place; raise `UsageError` with both places where two have one id."""
+    taken: dict[str, tuple[Question, str]] = {}
+    for question, place in found:
         if question.id in taken:
-            raise UsageError(f"{place}: the id {question.id!r} is taken already by {taken[question.id]}")
-        taken[question.id] = place
-    return questions
+            raise UsageError(f"{place}: the id {question.id!r} is taken already by {taken[question.id][1]}")
+        taken[question.id] = question, place
+    return [question for question, _ in taken.values()]
 
 
 def questions_of(rows: Iterable[DataRow], question: Callable[[DataRow], Question]) -> list[Question]:
     """Return the question of each row; raise `UsageError` where two have one id."""
-    rows = [*rows]
-    return unique([question(row) for row in rows], [row.place for row in rows])
+    return unique((question(row), row.place) for row in rows)
 
 
 def stem(path: Path) -> str:
@@ -188,9 +175,9 @@ def stem(path: Path) -> str:
     return Path(path.name[:-3] if path.name.lower().endswith(".gz") else path.name).stem
 
 
-def parsed_object(text: str, place: str) -> Mapping[str, Any]:
-    """Return the object that a JSON text holds; raise `UsageError` for all else."""
-    return _object(_parsed(text, place), place)
+def json_row(place: str, number: int, text: str) -> DataRow:
+    """Return the row that is written as a JSON object; raise `UsageError` for all else."""
+    return _row(place, number, _parsed(text, place))
 
 
 def _form(path: Path) -> str:
@@ -217,27 +204,22 @@ def _lines(path: Path) -> Iterator[str]:
                 raise UsageError(f"{path.name}, line {number}: the file is not UTF-8 text") from None
 
 
-_Rows = Iterator[tuple[str, int, Mapping[str, Any]]]
-
-
-def _json_lines(path: Path) -> _Rows:
+def _json_lines(path: Path) -> Iterator[DataRow]:
     for number, line in enumerate(_lines(path)):
         if line.strip():
-            place = f"{path.name}, line {number + 1}"
-            yield place, number, parsed_object(line.rstrip("\r\n"), place)
+            yield json_row(f"{path.name}, line {number + 1}", number, line.rstrip("\r\n"))
 
 
-def _json_list(path: Path) -> _Rows:
+def _json_list(path: Path) -> Iterator[DataRow]:
     text = "".join(_lines(path))
     content = _parsed(text, path.name) if text.strip() else []
     if not isinstance(content, list):
         raise UsageError(f"{path.name} must hold a list of objects, not {_kind_of(content)}")
     for number, item in enumerate(content):
-        place = f"{path.name}, item {number + 1}"
-        yield place, number, _object(item, place)
+        yield _row(f"{path.name}, item {number + 1}", number, item)
 
 
-def _table(path: Path) -> _Rows:
+def _table(path: Path) -> Iterator[DataRow]:
     """Read separated values; an empty field is a missing value. A header with ``;`` and no comma is separated by it."""
     csv.field_size_limit(_MOST_BYTES)
     lines = _lines(path)
@@ -252,12 +234,12 @@ def _table(path: Path) -> _Rows:
             place = f"{path.name}, row {number + 1}"
             if len(fields) != len(names):
                 raise UsageError(f"{place}: it has {len(fields)} fields, but there are {len(names)} columns")
-            yield place, number, {name: field or None for name, field in zip(names, fields, strict=True)}
+            yield DataRow(place, number, {name: field or None for name, field in zip(names, fields, strict=True)})
     except csv.Error as error:
         raise UsageError(f"{path.name}, line {rows.line_num}: not valid {_form(path)[1:].upper()} ({error})") from None
 
 
-def _parquet(path: Path) -> _Rows:
+def _parquet(path: Path) -> Iterator[DataRow]:
     """Read parquet; NaN, which pandas writes for it, is a missing value, and its integers as decimals are integers."""
     import pyarrow  # type: ignore[import-untyped]
     import pyarrow.parquet  # type: ignore[import-untyped]
@@ -276,7 +258,7 @@ def _parquet(path: Path) -> _Rows:
                 for values in batch.to_pylist():
                     known: dict[str, Any] = {name: None if value != value else value for name, value in values.items()}
                     known |= {name: int(known[name]) for name in whole if known[name] is not None}
-                    yield f"{path.name}, row {number + 1}", number, known
+                    yield DataRow(f"{path.name}, row {number + 1}", number, known)
                     number += 1
     except (pyarrow.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -311,19 +293,16 @@ def _parsed(text: str, place: str) -> Any:
 
 
 def _loaded(text: str) -> Any:
-    """Return the value of a JSON text, NaN too, since a column that nobody reads may hold it.
-
-    Raise `ValueError` for half a surrogate pair too, `RecursionError` if it is nested too deeply.
-    """
+    """Return the value of a JSON text, NaN too: a column that nobody reads may hold it."""
     value = json.loads(text)
     if text.count("{") + text.count("[") > _DEEPEST:
-        level = [value]
-        for _ in range(_DEEPEST):  # without recursion of its own
-            holders = [item.values() if isinstance(item, dict) else item for item in level if _holds(item)]
-            level = [*chain.from_iterable(holders)]
-        if any(map(_holds, level)):
+        level: list[Any] = [[value]]  # lists and objects of one depth; without recursion of its own
+        for _ in range(_DEEPEST + 1):
+            inside = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
+            level = [one for one in inside if isinstance(one, dict | list)]
+        if level:
             raise RecursionError("nested too deeply")
-    if _SURROGATE.search(text):
+    if "\\ud" in text or "\\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -331,21 +310,17 @@ def _loaded(text: str) -> Any:
     return value
 
 
-def _holds(value: object) -> bool:
-    return isinstance(value, dict | list)
-
-
-def _object(value: object, place: str) -> Mapping[str, Any]:
+def _row(place: str, number: int, value: object) -> DataRow:
     if not isinstance(value, dict):
         raise UsageError(f"{place}: each row must be an object with named columns, not {_kind_of(value)}")
-    return value
+    return DataRow(place, number, value)
 
 
 def _kind_of(value: object) -> str:
     return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
 
 
-READERS: Mapping[str, Callable[[Path], _Rows]] = {
+READERS: Mapping[str, Callable[[Path], Iterator[DataRow]]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json_list,
@@ -353,4 +328,4 @@ READERS: Mapping[str, Callable[[Path], _Rows]] = {
     ".tsv": _table,
     ".parquet": _parquet,
 }
-"""The readers of the formats, by suffix: each yields places, numbers from 0 and columns, no further than asked."""
+"""The readers of the formats, by suffix; each reads no further than it is asked to."""

@@ -35,7 +35,7 @@ _CLOSINGS: Mapping[Kind, str] = {
     "choice": "\n\nThink step by step and output the final correct option letter within",
     "reasoning_gym": " Let's think step by step and output the final answer between",
 }
-"""The start of the closing sentence that asks for the answer's form in the authors' files."""
+"""The start of the sentence that asks for the answer's form in the authors' files."""
 
 
 def load_file(path: Path, selection: Selection) -> list[Question]:
@@ -48,15 +48,13 @@ def load_file(path: Path, selection: Selection) -> list[Question]:
         raise UsageError(f"{path} is a file already: --data goes with a benchmark's name")
     # Worked examples come off the end, so that all must be read.
     most = selection.size if isinstance(selection.size, int) and not selection.examples else None
-    places: list[str] = []
-    questions: list[Question] = []
+    found: list[tuple[Question, str]] = []
     for file in data_files(path):
-        if most is not None and 0 < most <= len(places):
+        if most is not None and 0 < most <= len(found):
             break
-        for row in read_rows(file, max(most - len(places), 1) if most is not None else None):
-            places.append(row.place)
-            questions.append(question_of_row(row, name=stem(file)))
-    return choose(unique(questions, places), selection, source=path.name)
+        rows = read_rows(file, max(most - len(found), 1) if most is not None else None)
+        found += [(question_of_row(row, name=stem(file)), row.place) for row in rows]
+    return choose(unique(found), selection, source=path.name)
 
 
 def list_options(question: str, options: list[str]) -> str:
@@ -71,8 +69,7 @@ def question_of_row(row: DataRow, *, name: str) -> Question:
         return recorded_question(row, name=name)
     if is_verl(row):
         return verl_question(row, name=name)
-    text, kind = row.text("question"), _kind(row, "text")
-    gold = row.answer("answer") if row.has("answer") else None
+    text, kind, gold = row.text("question"), _kind(row, "text"), _given(row, "answer")
     if gold is not None and not gold.strip():
         raise UsageError(f"{row.place}: the column 'answer' is blank; leave it out where no answer is known")
     if kind == "choice" and row.has("choices") and not row.has("options"):
@@ -95,14 +92,18 @@ def question_of_row(row: DataRow, *, name: str) -> Question:
     # None: the kind's own instruction; empty text: none, as the question has one.
     instruction = row.values.get("instruction")
     return Question(
-        id=row.answer("id") if row.has("id") else f"{name}-{row.number + 1}",
+        id=_given(row, "id") or f"{name}-{row.number + 1}",
         text=text,
         kind=kind,
         gold=gold,
         instruction=instruction if instruction in (None, "") else row.text("instruction"),
         data=data,
-        group=row.answer("group") if row.has("group") else "",
+        group=_given(row, "group") or "",
     )
+
+
+def _given(row: DataRow, column: str) -> str | None:
+    return row.answer(column) if row.has(column) else None
 
 
 def _kind(row: DataRow, default: Kind) -> Kind:
@@ -134,27 +135,19 @@ def is_verl(row: DataRow) -> bool:
 def verl_question(row: DataRow, *, name: str, benchmark: str | None = None, keep_closing: bool = False) -> Question:
     """Return the question of one row in the form of verl.
 
-    The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides
-    its kind. The text stays whole, and ``instruction`` is empty since the text asks for the form already.
-
-    Args:
-        row: The row.
-        name: Prefix of the ids of rows without an id.
-        benchmark: The ``data_source`` of the benchmark that the row must be of. Of its text the sentence that asks for
-            the answer's form is taken off the end, so that the question is the one that the hub's own files give.
-        keep_closing: Leave the text of a benchmark's question whole too.
+    The last message of ``prompt`` is the question, those before it are its context; ``data_source`` decides its kind.
+    The text asks for the answer's form, and stays whole with an empty ``instruction``. But where ``benchmark`` names
+    the ``data_source`` that the row must be of, that sentence is taken off its end unless ``keep_closing``, so that the
+    question is the one that the hub's own files give. A row without an id gets ``NAME-NUMBER``.
     """
     kind = _verl_kind(row)
     if benchmark is not None and row.values["data_source"] != benchmark:
         raise UsageError(f"{row.place}: the data_source is {row.values['data_source']!r}, not {benchmark!r}")
     context, text = _conversation(row)
+    worded: dict[str, Any] = {"text": text, "instruction": "", "context": context}
     problem, closing, _ = text.rpartition(_CLOSINGS[kind])
-    bare = benchmark is not None and bool(closing) and not keep_closing
-    worded: dict[str, Any] = {
-        "text": problem if bare else text,
-        "instruction": None if bare else "",
-        "context": context,
-    }
+    if benchmark is not None and closing and not keep_closing:
+        worded |= {"text": problem, "instruction": None}
     gold = row.inside("reward_model").answer("reward_model.ground_truth")
     if kind == "reasoning_gym":
         from selfagg.benchmarks.reasoning_gym import entry_question
@@ -220,13 +213,13 @@ def is_recorded(row: DataRow) -> bool:
 def recorded_question(row: DataRow, *, name: str) -> Question:
     """Return the question of a row without its text, named by ``id``, by model, set and index, or ``NAME-NUMBER``."""
     named = [row.answer(column) for column in ("model", "set", "index") if row.has(column)]
-    own = row.answer("id") if row.has("id") else " ".join(named) or f"{name}-{row.number + 1}"
+    own = _given(row, "id") or " ".join(named) or f"{name}-{row.number + 1}"
     return Question(
         id=own,
         text=f"Question {own}, whose text is not in the file of recorded answers.",
         kind=_kind(row, "math"),
-        gold=row.answer("gold") if row.has("gold") else None,
-        group=row.answer("group") if row.has("group") else " ".join(named[:2]),
+        gold=_given(row, "gold"),
+        group=_given(row, "group") or " ".join(named[:2]),
     )
 
 

@@ -17,17 +17,11 @@ from selfagg.types import Question
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """The questions of a run.
-
-    Attributes:
-        questions: The questions, in their order.
-        source: The origin of the questions, in words, for records.
-        name: The source's name, for the names of files.
-    """
+    """The questions of a run, in their order."""
 
     questions: Sequence[Question]
-    source: str
-    name: str
+    source: str  # the origin in words, for records
+    name: str  # the source's name, for the names of files
 
     @property
     def count(self) -> str:
@@ -42,10 +36,8 @@ Questions = str | Path | QuestionSet | Sequence[Question | Mapping[str, Any] | s
 def question_set(questions: Questions | object, *, size: Size = None) -> QuestionSet:
     """Return the questions that a caller gives, checked.
 
-    Args:
-        questions: See `Questions`. A dictionary has the columns of a file (``question``, ``answer``, ``kind``, ``id``,
-            ``options``, ...); ``text`` and ``gold`` stand for the first two.
-        size: Number of questions to take, ``"all"``, or None: the source's own default, or all of a list.
+    A dictionary has the columns of a file (``question``, ``answer``, ``kind``, ``id``, ``options``, ...); ``text`` and
+    ``gold`` stand for the first two. ``size`` None: the source's own default, or all of a list.
 
     Raises:
         UsageError: There is no question, one cannot be read, or two have one id.
@@ -56,14 +48,13 @@ def question_set(questions: Questions | object, *, size: Size = None) -> Questio
         return selected_set(str(questions), Selection(size))
     if isinstance(questions, Mapping | Question | bytes) or not isinstance(questions, Iterable):
         raise UsageError(f"questions must be a source's name or a list of questions, not {type(questions).__name__}")
-    found = [_question(item, place) for place, item in enumerate(questions)]
+    found = unique((_question(item, place), f"question {place + 1}") for place, item in enumerate(questions))
     if size is not None and size != "all":
         if not 1 <= size <= len(found):
             raise UsageError(f"size is {size}, but {len(found)} questions are given")
         found = found[:size]
     if not found:
         raise UsageError("there is no question: the list is empty")
-    unique(found, [f"question {place}" for place in range(1, len(found) + 1)])
     return QuestionSet(found, f"{len(found)} given questions" if len(found) > 1 else "1 given question", "given")
 
 

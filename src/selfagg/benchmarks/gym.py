@@ -8,11 +8,11 @@ every process, whatever was made before it.
 from __future__ import annotations
 
 import json
-import numbers
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from fractions import Fraction
 from itertools import islice
 from typing import Any, get_type_hints
 
@@ -33,8 +33,7 @@ Entry = dict[str, Any]
 
 _SEEDS = 2**32
 _OWN_OPTIONS = {"size": "--size", "seed": "--data-seed"}
-_LIST_WANTED = ("list_type", "tuple_type", "sequence_str")
-"""The names that Pydantic gives to a text where a list is wanted."""
+_LIST_WANTED = ("list_type", "tuple_type", "sequence_str")  # what Pydantic calls a text where a list is wanted
 
 
 def task_names() -> list[str]:
@@ -137,17 +136,9 @@ def _seed_shared(seed: int) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return JSON for a value beyond it that entries hold: other libraries' numbers, sets, dates, fractions."""
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if hasattr(value, "item"):
+    """Return JSON for a value beyond it that entries hold: numpy's numbers, fractions."""
+    if isinstance(value, numpy.generic):
         return value.item()
-    if isinstance(value, numbers.Rational):
+    if isinstance(value, Fraction):
         return str(value)
-    if isinstance(value, numbers.Number):
-        return float(value)  # type: ignore[arg-type]
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
     raise TypeError(f"an entry holds a {type(value).__name__}, which cannot be recorded")

@@ -14,22 +14,23 @@ import zlib
 from pathlib import Path
 from urllib.request import urlopen
 
-from selfagg.benchmarks.base import HubSource
-from selfagg.benchmarks.data_files import data_files
+from selfagg.benchmarks.base import Benchmark, HubSource
+from selfagg.benchmarks.data_files import DataRow, data_files, read_rows
 from selfagg.errors import UsageError
 
-TIMEOUT = 10
-"""Seconds that the hub may take to answer at all."""
+TIMEOUT = 10  # seconds that a server may take to answer at all
 
 PAPER = Path("paper")
 """The value of ``--data`` that stands for the authors' files."""
 
-HELD = ("aime25", "hmmt25", "rg-games", "rg-cognition", "supergpqa")
-"""The benchmarks whose questions the authors' repository holds, each in ``data/NAME`` (with ``_``)."""
-
 COMMIT = "7a201268b71d0cbee20b9f93b00b62d5d5446e28"
 ARCHIVE = f"https://codeload.github.com/HyperPotatoNeo/RSA/tar.gz/{COMMIT}"
 _MOST_BYTES = 1 << 30
+
+
+def benchmark_rows(name: str, hub: HubSource, data: Path | None) -> list[DataRow]:
+    """Return all rows of a benchmark's files; see `benchmark_files`."""
+    return [row for path in benchmark_files(name, hub, data) for row in read_rows(path)]
 
 
 def benchmark_files(name: str, hub: HubSource, data: Path | None) -> list[Path]:
@@ -78,24 +79,23 @@ def _hub_files(name: str, hub: HubSource) -> list[Path]:
     return found
 
 
-def paper_data(name: str, data: Path | None) -> Path | None:
+def paper_data(benchmark: Benchmark, data: Path | None) -> Path | None:
     """Return the file or folder to read a benchmark from; for ``paper`` the authors' repository in the cache.
 
-    A file or folder called ``paper`` in the working directory comes first. The authors read LiveCodeBench from the hub:
-    None stands for it.
+    A file or folder called ``paper`` in the working directory comes first. None stands for the hub.
 
     Raises:
         UsageError: The authors have no file of this benchmark, or it can be had neither from the network nor the cache.
     """
     if data != PAPER or data.exists():
         return data
-    if name.startswith("livecodebench"):
+    if benchmark.paper == "hub":
         return None
-    if name not in HELD:
-        raise UsageError(f"the paper's authors publish no questions of {name}; they do of {', '.join(HELD)}")
+    if benchmark.paper is None:
+        raise UsageError(f"the paper's authors publish no questions of {benchmark.name}: leave --data paper out")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfagg" / f"paper-{COMMIT[:12]}"
     if not cache.is_dir():
-        _fetch(name, cache)
+        _fetch(benchmark.name, cache)
     return cache
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
-from selfagg.benchmarks.data_files import DataRow, parsed_object, unique
+from selfagg.benchmarks.data_files import DataRow, json_row, unique
 from selfagg.benchmarks.hub import benchmark_files
 from selfagg.errors import UsageError
 from selfagg.types import Question
@@ -44,12 +44,8 @@ def _load(name: str, size: int, hub: HubSource, selection: Selection) -> list[Qu
     given = {path.name for path in paths} & set(_FILES)
     if given and given != set(hub.files):  # files with the hub's names would make another set of the same name
         raise UsageError(f"{name} is {', '.join(hub.files)} together; found: {', '.join(sorted(given))}")
-    places, questions = [], []
-    for path in paths:
-        for row, start, length in _rows(path):
-            places.append(row.place)
-            questions.append(_question(row, path, start, length))
-    return choose(unique(questions, places), selection, default=size, source=name)
+    found = ((_question(row, path, *place), row.place) for path in paths for row, *place in _rows(path))
+    return choose(unique(found), selection, default=size, source=name)
 
 
 def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
@@ -58,9 +54,8 @@ def _rows(path: Path) -> Iterator[tuple[DataRow, int, int]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file):
-                place = f"{path.name}, line {number + 1}"
                 if line.strip():
-                    yield DataRow(place, number, parsed_object(line.decode(), place)), start, len(line)
+                    yield json_row(f"{path.name}, line {number + 1}", number, line.decode()), start, len(line)
                 start += len(line)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -97,7 +92,8 @@ def _question(row: DataRow, path: Path, start: int, length: int) -> Question:
 
 def _benchmark(name: str, title: str, size: int, files: tuple[str, ...], note: str) -> Benchmark:
     hub = HubSource(_REPO, _REVISION, files)
-    return Benchmark(name, title, "code", size, partial(_load, name, size, hub), hub, f"{note}; {_REPO}")
+    load = partial(_load, name, size, hub)
+    return Benchmark(name, title, "code", size, load, hub, f"{note}; {_REPO}", paper="hub")
 
 
 RELEASE_V6 = _benchmark("livecodebench", "LiveCodeBench v6", 1055, _FILES, "Release v6, all problems of its six files")

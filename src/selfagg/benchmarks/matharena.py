@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
-from selfagg.benchmarks.data_files import DataRow, questions_of, read_rows
+from selfagg.benchmarks.data_files import DataRow, questions_of
 from selfagg.benchmarks.file import is_verl, verl_question
-from selfagg.benchmarks.hub import benchmark_files
+from selfagg.benchmarks.hub import benchmark_rows
 from selfagg.types import Question
 
 _FILES = ("data/train-00000-of-00001.parquet",)
@@ -25,8 +25,7 @@ def _load(name: str, hub: HubSource, selection: Selection) -> list[Question]:
             group=", ".join(row.texts("problem_type")) if row.values.get("problem_type") else "",
         )
 
-    rows = [row for path in benchmark_files(name, hub, selection.data) for row in read_rows(path)]
-    return choose(questions_of(rows, question), selection, source=name)
+    return choose(questions_of(benchmark_rows(name, hub, selection.data), question), selection, source=name)
 
 
 AIME25, HMMT25 = (
@@ -38,6 +37,7 @@ AIME25, HMMT25 = (
         load=partial(_load, name, hub),
         hub=hub,
         note="CC BY-NC-SA 4.0; MathArena, https://matharena.ai",
+        paper="files",
     )
     for name, title, hub in (
         ("aime25", "AIME-25", HubSource("MathArena/aime_2025", "c94da77eb22bbd6439e62a323bec18493a421302", _FILES)),

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
-from selfagg.benchmarks.data_files import read_rows
 from selfagg.benchmarks.file import verl_question
-from selfagg.benchmarks.hub import benchmark_files
+from selfagg.benchmarks.hub import benchmark_rows
 from selfagg.types import Question
 
 _NAME = "paper-training"
@@ -19,8 +18,8 @@ _NEWEST = HubSource("RSA-RL/DeepScaleR-RG-Aggregator-RL", "main", ())  # it has 
 
 
 def _load(selection: Selection) -> list[Question]:
-    rows = [row for path in benchmark_files(_NAME, _NEWEST, selection.data) for row in read_rows(path)]
-    questions = [replace(verl_question(row, name=_NAME), id=f"{_NAME}-{place}") for place, row in enumerate(rows, 1)]
+    rows = enumerate(benchmark_rows(_NAME, _NEWEST, selection.data), 1)
+    questions = [replace(verl_question(row, name=_NAME), id=f"{_NAME}-{place}") for place, row in rows]
     return choose(questions, selection, source=_NAME)
 
 

@@ -21,8 +21,7 @@ from selfagg.scoring import workers
 from selfagg.types import Question
 
 DEFAULT_SIZE = 100
-SEED_STRIDE = 1_000_000
-"""Distance between the seeds of two data seeds, and twice that between questions and worked examples."""
+SEED_STRIDE = 1_000_000  # between the seeds of two data seeds; half of it between questions and worked examples
 
 GAME_TASKS = (
     *("boxnet", "countdown", "emoji_mystery", "futoshiki", "kakurasu", "knight_swap", "mahjong_puzzle", "maze"),
@@ -32,13 +31,6 @@ COGNITION_TASKS = (
     *("arc_1d", "arc_agi", "color_cube_rotation", "figlet_font", "modulo_grid", "needle_haystack"),
     *("number_sequence", "rectangle_count", "rubiks_cube"),
 )
-
-
-def versions() -> dict[str, str]:
-    """Return the version of the installed library: questions and scores depend on it, so a record names it."""
-    from importlib.metadata import version
-
-    return {"reasoning-gym": version("reasoning-gym")}
 
 
 def task_names() -> list[str]:
@@ -117,6 +109,7 @@ GAMES, COGNITION = (
         load=partial(_load, name, tasks),
         note="Apache-2.0; Reasoning Gym, arXiv 2505.24760; generated unless --data names a file",
         settings=None,
+        paper="files",
     )
     for name, title, tasks in (
         ("rg-games", "Reasoning Gym Games", GAME_TASKS),

@@ -13,9 +13,9 @@ from importlib import resources
 from string import ascii_uppercase
 
 from selfagg.benchmarks.base import Benchmark, HubSource, Selection, choose
-from selfagg.benchmarks.data_files import DataRow, read_rows
+from selfagg.benchmarks.data_files import DataRow
 from selfagg.benchmarks.file import is_verl, list_options, verl_question
-from selfagg.benchmarks.hub import benchmark_files
+from selfagg.benchmarks.hub import benchmark_rows
 from selfagg.errors import UsageError
 from selfagg.types import Question
 
@@ -30,9 +30,8 @@ def paper_ids() -> dict[str, int]:
 
 
 def _load(selection: Selection) -> list[Question]:
-    rows = [row for path in benchmark_files("supergpqa", _HUB, selection.data) for row in read_rows(path)]
-    # By id: a question that stands in two files is asked once.
-    questions = {question.id: question for question in (_question(row, selection) for row in rows)}
+    found = [_question(row, selection) for row in benchmark_rows("supergpqa", _HUB, selection.data)]
+    questions = {question.id: question for question in found}  # one that stands in two files is asked once
     first = paper_ids()
     order = sorted(questions, key=lambda name: (first.get(name, _SIZE), hashlib.sha256(name.encode()).digest()))
     return choose([questions[name] for name in order], selection, default=_SIZE, source="supergpqa")
@@ -62,4 +61,5 @@ BENCHMARK = Benchmark(
     load=_load,
     hub=_HUB,
     note="ODC-BY; M-A-P, arXiv 2502.14739; the paper's 1000 of 26,529 by default",
+    paper="files",
 )

@@ -23,21 +23,13 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The result of a validation.
+    """The result of a validation."""
 
-    Attributes:
-        right: Number of gold answers that were scored 1.0, in their own spelling and in another.
-        failures: Those that were not.
-        unstated: Questions without a known right answer: nothing was checked about them.
-        worded: Mathematical questions whose gold answer is words: no other words will score.
-        tests: Number of tests of each programming problem that comes without a solution.
-    """
-
-    right: int
-    failures: tuple[Failure, ...]
-    unstated: tuple[Question, ...]
-    worded: tuple[Question, ...] = ()
-    tests: tuple[int, ...] = ()
+    right: int  # gold answers that were scored 1.0, in their own spelling and in another
+    failures: tuple[Failure, ...]  # those that were not
+    unstated: tuple[Question, ...]  # without a known right answer: nothing was checked about them
+    worded: tuple[Question, ...] = ()  # mathematical, with words as gold answer: no other words will score
+    tests: tuple[int, ...] = ()  # of each programming problem that comes without a solution
 
     @property
     def valid(self) -> bool:
@@ -65,8 +57,9 @@ async def validate(questions: Sequence[Question]) -> Validation:
     from selfagg.scoring import gold_response
     from selfagg.scoring.code_tests import Cases, read_tests
 
-    known = [question for question in questions if gold_response(question) is not None]
-    unstated = [question for question in questions if gold_response(question) is None]
+    responses = [gold_response(question) for question in questions]
+    known = [one for one, response in zip(questions, responses, strict=True) if response is not None]
+    unstated = [one for one, response in zip(questions, responses, strict=True) if response is None]
     checked = await asyncio.gather(*map(_checked, known))
     failures = [failure for failure, _ in checked if failure]
     right, tests = len(known) - len(failures), []

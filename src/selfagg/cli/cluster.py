@@ -13,12 +13,11 @@ from selfagg.analysis.summary import Summary, summarise
 from selfagg.benchmarks.given import QuestionSet
 from selfagg.cli.options import CodeOptions, ModelChoice
 from selfagg.cli.work import command_line
-from selfagg.cluster.run import RunSplit, connected
-from selfagg.cluster.worker import Job
+from selfagg.cluster import Job, RunSplit, connected
 from selfagg.methods import Method
 from selfagg.models import Access
 from selfagg.models.openai.address import NO_KEY, read_header, read_key
-from selfagg.progress_bar import ProgressBar
+from selfagg.progress import ProgressBar
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings

@@ -61,6 +61,14 @@ PANELS: Mapping[str, str] = {
 }
 """Heading under which ``--help`` lists the options of a class; ``Run`` for all others."""
 
+HELP: Mapping[str, str] = {
+    "as_json": "Print one JSON object on stdout.",
+    "preset": "paper: N=16 K=4 T=10, 8192 tokens, voting over N x T. quick: N=4 K=2 T=3. Other options win.",
+    "record": "The run's file: a new one, or one to go on with (default: a new one under runs/).",
+    "source": "A benchmark, reasoning_gym:TASK[,TASK...], or a file: JSON lines, JSON or parquet.",
+}
+"""Help of a parameter that several commands have, where a command's own docstring says nothing of it."""
+
 NO_OPTIONS = frozenset(
     {
         "RLSettings.repeats",
@@ -241,7 +249,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     hints, options, parts = get_type_hints(function), _Options(), {}
     parameters = inspect.signature(function).parameters
     own = {
-        name: Source(name, hints[name], parameter.default, told.get(name, ""))
+        name: Source(name, hints[name], parameter.default, told.get(name) or HELP.get(name, ""))
         for name, parameter in parameters.items()
         if not _is_group(hints[name])
     }
@@ -290,7 +298,7 @@ def _fields(cls: type[Any]) -> Iterable[tuple[Source, Iterable[type[Any]] | None
     for one in dataclasses.fields(cls):
         default = one.default_factory() if callable(one.default_factory) else one.default
         empty = inspect.Parameter.empty if default is dataclasses.MISSING else default
-        source = Source(one.name, hints[one.name], empty, told.get(one.name, ""), cls.__name__)
+        source = Source(one.name, hints[one.name], empty, told.get(one.name) or HELP.get(one.name, ""), cls.__name__)
         if one.repr and source.key not in NO_OPTIONS:
             yield source, one.metadata.get("any_of")
 

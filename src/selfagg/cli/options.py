@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from selfagg._internal.arguments import check_amounts, check_times
 from selfagg.benchmarks.base import Selection
-from selfagg.errors import UsageError
-from selfagg.evaluation.contenders import Preset, preset_sampling, sized_method
+from selfagg.evaluation.budget import Preset, preset_sampling, sized_method
 from selfagg.methods import METHODS, RSA, Method
 from selfagg.models import Access
 from selfagg.prompts.fit import DEFAULT_MAX_TOKENS
@@ -67,32 +66,6 @@ def preset_settings(preset: Preset | None, settings: Settings, model: str) -> Se
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """The place of a run's record, and the reports of the run.
-
-    Attributes:
-        record: The run's file: a new one, or one to go on with (default: a new one under runs/).
-        as_json: Print one JSON object on stdout.
-    """
-
-    record: Path | None = None
-    as_json: bool = False
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """The place of several runs' records, and the reports of these runs.
-
-    Attributes:
-        out: The folder of the runs' records: a new one, or one to go on with (default: a new one under runs/).
-        as_json: Print one JSON object on stdout.
-    """
-
-    out: Path | None = None
-    as_json: bool = False
-
-
-@dataclass(frozen=True)
 class DryRunOptions:
     """The price of a run, without a model.
 
@@ -126,42 +99,17 @@ class CodeOptions:
 
 @dataclass(frozen=True)
 class ExperimentOptions:
-    """Everything that compare and sweep have in common."""
+    """Everything that compare and sweep have in common.
+
+    Attributes:
+        out: The folder of the runs' records: a new one, or one to go on with (default: a new one under runs/).
+    """
 
     questions: Selection
     method: MethodOptions
     model: ModelChoice
     settings: Settings
-    batch: BatchOptions
     code: CodeOptions
     dry: DryRunOptions
-
-
-@dataclass(frozen=True)
-class ClusterOptions:
-    """The options to split a run over many machines.
-
-    Attributes:
-        ray: Split the questions over Ray workers: local (here), auto or HOST:PORT (a cluster that runs).
-        workers: Number of workers (default: one a machine, at least two; one a GPU if the model runs in the worker).
-        shard: Only every Nth question, from the Ith on (I/N): one job of N, each with its own --record; then merge.
-    """
-
-    ray: str | None = None
-    workers: int | None = None
-    shard: str | None = None
-
-    @property
-    def part(self) -> tuple[int, int] | None:
-        """Return the shard and the number of shards; raise UsageError if options do not go together."""
-        if self.workers is not None and self.ray is None:
-            raise UsageError("--workers needs --ray ADDRESS (local: on this machine)")
-        check_amounts(workers=self.workers)
-        if self.shard is None:
-            return None
-        if self.ray is not None:
-            raise UsageError("--shard does not go with --ray, which shares the questions out itself")
-        i, _, n = self.shard.partition("/")
-        if not (i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
-            raise UsageError(f"--shard {self.shard}: write I/N, I from 1 to N, such as 2/8")
-        return int(i), int(n)
+    out: Path | None = None
+    as_json: bool = False

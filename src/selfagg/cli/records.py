@@ -12,18 +12,18 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
-from selfagg.analysis.labels import PanelName
+from selfagg.analysis.labels import plural
+from selfagg.analysis.plots import PanelName
 from selfagg.cli import work
-from selfagg.cli.comparison_table import advice_table, shadow_table
 from selfagg.cli.generate import command
 from selfagg.cli.options import CodeOptions
-from selfagg.cli.tables import analysis_tables, percent, summary_table
+from selfagg.cli.tables import advice_table, analysis_tables, percent, shadow_table, summary_table
 from selfagg.evaluation.advise import advise as search
-from selfagg.evaluation.records import analyze as analyzed
-from selfagg.evaluation.records import merge as merged
-from selfagg.evaluation.records import opened_record, records_of
-from selfagg.evaluation.records import plot as draw
-from selfagg.evaluation.records import report as write
+from selfagg.evaluation.analyze import analyze as analyzed
+from selfagg.evaluation.record_files import merge as merged
+from selfagg.evaluation.record_files import opened_record, records_of
+from selfagg.evaluation.record_files import plot as draw
+from selfagg.evaluation.record_files import report as write
 from selfagg.evaluation.replay import Change
 from selfagg.evaluation.replay import replay as replay_record
 from selfagg.run.runner import Choice
@@ -55,7 +55,6 @@ def analyze(
         answer: sample: a member of the last population. majority: its vote.
         n: Fewer members.
         t: Fewer populations.
-        as_json: Print one JSON object on stdout.
     """
     found = analyzed(record, stop=stop, copy=copy or None, answer=answer, n=n, t=t).to_dict()
     if found["shadow"] and not as_json:
@@ -85,7 +84,6 @@ def advise(
         depth: Most populations one after the other.
         loss: Points of accuracy to give up (1 where nothing is asked).
         plot: Draw accuracy against calls and tokens into this PNG, SVG or PDF file.
-        as_json: Print one JSON object on stdout.
     """
     advice = search(record, calls=calls, depth=depth, loss=loss)
     if plot:
@@ -103,7 +101,7 @@ def merge(records: list[Path], *, out: Path) -> None:
         records: Records of shards, or folders of them.
         out: The record to write, or to add to.
     """
-    print(f"{out}: {merged(records, out):,} new generations")
+    print(f"{out}: {plural(merged(records, out), 'new generation')}")
 
 
 @command
@@ -158,7 +156,6 @@ def replay(
         t: Fewer populations.
         out: Keep the replay as a record of its own.
         scorer: A scorer that a package registers (default: by the question's kind).
-        as_json: Print one JSON object on stdout.
     """
     with opened_record(record) as source:
         work.prepare_code(code, list(source.questions()), Console(stderr=True))
@@ -181,7 +178,7 @@ def _listed(changed: Sequence[Change]) -> Iterator[str]:
     if not changed:
         yield "changed    no member's answer or score"
         return
-    yield f"changed    {len(changed):,} {'member' if len(changed) == 1 else 'members'}"
+    yield f"changed    {plural(len(changed), 'member')}"
     for (before, after), times in Counter(change.verdicts for change in changed).most_common():
         yield f"           {times:,} {f'{before} -> {after}' if before != after else f'{before} as before'}"
     for change in changed[:SHOWN]:

@@ -26,8 +26,7 @@ from selfagg.cli.options import CodeOptions, MethodChoice, ModelChoice
 from selfagg.cli.work import Stopped, command_line, opened_model, prepare_code, run_opened
 from selfagg.errors import UsageError
 from selfagg.methods import method_named
-from selfagg.models import Access, connect
-from selfagg.models.available import available_models
+from selfagg.models import Access, available_models, connect
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.run.engine import Settings
 from selfagg.server.settings import RequestDefaults, ServeSettings
@@ -86,7 +85,6 @@ def batch(
         requests: JSON lines with custom_id, method, url and body.
         out: The file of results; requests with a result in it are not asked again.
         errors: The file of errors (default: beside the results, as results.errors.jsonl).
-        as_json: Print one JSON object on stdout.
     """
     try:
         done = asyncio.run(_answered(requests, out, errors, model, settings))
@@ -146,7 +144,6 @@ def models(
         base_url: An OpenAI-compatible server (default: OPENAI_BASE_URL); several times.
         api_key_file: A file with its API key (default: OPENAI_API_KEY).
         header: A further header for it, NAME=VALUE, or NAME=@FILE for a secret; several times.
-        as_json: Print one JSON object on stdout.
     """
     access = Access(base_urls=tuple(base_url or ()), api_key_file=api_key_file, headers=tuple(header or ()))
     print_result({"models": [asdict(model) for model in available_models(access)]}, _models, as_json=as_json)
@@ -167,9 +164,6 @@ def validate(source: str, *, questions: Selection, code: CodeOptions, as_json: b
     Exit code 0 if they are, 1 if one is not or there was nothing to check. Programs run in the sandbox; of problems
     that come with tests but without a solution, the tests are unpacked and counted.
 
-    Args:
-        source: A benchmark, reasoning_gym:TASK[,TASK...], or a file.
-        as_json: Print one JSON object on stdout.
     """
     asked, console = selected_set(source, questions), Console(stderr=True)
     if any(question.gold for question in asked.questions):

@@ -1,9 +1,9 @@
-"""Tables of one run, for people: of an evaluation and of an analysis, drawn from the very values of ``--json``."""
+"""Tables for people, drawn from the very values that ``--json`` prints: of one run, of several runs, of settings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfagg.analysis.labels import ALWAYS
+from selfagg.analysis.labels import ALWAYS, named, plural
 from selfagg.analysis.missing import Missing
-from selfagg.progress_bar import clock, described_model
+from selfagg.evaluation.budget import BYTES_PER_TOKEN
+from selfagg.evaluation.sweep import Grid
+from selfagg.progress import clock, described_model
 from selfagg.terminal import one_line
 
 Row = Mapping[str, Any]
@@ -23,28 +25,39 @@ Columns = Mapping[str, Callable[[Any], object]]
 LEFT = ("method", "group", "flags", "known", "")
 """Names of columns of words, which stand on the left and may take several lines; numbers stand on the right."""
 
+_FAILED = ("failed", "without them")
+"""Columns that are left out where every call has its reply."""
+
 NAMED = 8
 """So many questions are named where many share a fate."""
 
+EXACT = "Exact: these are the calls and answers of a run with these settings."
+DRAWN = (
+    "By r_c: the record lacks these members. They are drawn, each aggregation right as often as this question's were\n"
+    "with as many right candidates."
+)
 
-def table(columns: Columns, rows: Iterable[Any]) -> Table:
-    """Return a table without lines."""
+
+def _table(columns: Columns, rows: Iterable[Any], left_out: Collection[str] = ()) -> Table:
+    """Return a table without lines, and without some of its columns."""
     drawn = Table(box=None, pad_edge=False)
-    for name in columns:
+    shown = {name: cell for name, cell in columns.items() if name not in left_out}
+    for name in shown:
         words = name in LEFT
         drawn.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=not words)
     for row in rows:
-        cells = [cell(row) for cell in columns.values()]
+        cells = [cell(row) for cell in shown.values()]
         drawn.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in cells))
     return drawn
 
 
-def section(heading: str, columns: Columns, rows: Iterable[Any]) -> list[RenderableType]:
-    """Return a table below an empty line and its heading."""
-    return [Text(f"\n{heading}", "bold"), table(columns, rows)]
+def _section(
+    heading: str, columns: Columns, rows: Iterable[Any], left_out: Collection[str] = ()
+) -> list[RenderableType]:
+    return [Text(f"\n{heading}", "bold"), _table(columns, rows, left_out)]
 
 
-def listed(lines: Iterable[tuple[str, str]], width: int = 10) -> Text:
+def _listed(lines: Iterable[tuple[str, str]], width: int = 10) -> Text:
     """Return named values, a line each, below an empty line."""
     return Text("\n".join(["", *(f"{name:<{width}} {value}" for name, value in lines)]))
 
@@ -64,23 +77,28 @@ def interval(bounds: Sequence[float] | None) -> str:
     return "-" if bounds is None else f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
 
 
-def estimated(share: float | None, bounds: Sequence[float] | None) -> str:
-    """Return a share with its interval."""
+def _estimated(share: float | None, bounds: Sequence[float] | None) -> str:
     return f"{percent(share)} ({interval(bounds)})"
 
 
-def counted(done: int, total: int) -> str:
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _counted(done: int, total: int) -> str:
     """Return the number of questions, in words; where some are not done, of how many."""
-    words = "question" if total == 1 else "questions"
-    return f"{done:,} {words}" if done == total else f"{done:,} of {total:,} {words}"
+    return plural(total, "question") if done == total else f"{done:,} of {plural(total, 'question')}"
+
+
+# -- one run
 
 
 def summary_table(summary: Row) -> Group:
     """Return the result of an evaluation: a row for each population, then the method's own answer and all costs."""
     settings = {**summary, "answer": summary["answer"].get("by")}
     sizes = ", ".join(f"{name}={settings[name]}" for name in ALWAYS if settings.get(name) is not None)
-    done = counted(summary["questions"], summary["questions_total"])
-    columns: dict[str, Callable[[Row], object]] = {
+    done = _counted(summary["questions"], summary["questions_total"])
+    columns: Columns = {
         "t": lambda one: one["t"],
         "accuracy": lambda one: percent(one["accuracy"]),
         "95 % interval": lambda one: interval(one["interval"]),
@@ -91,20 +109,20 @@ def summary_table(summary: Row) -> Group:
             f"{one['unanswered']:,}" + (f" ({one['unanswered_cut']:,} cut)" if one["unanswered_cut"] else "")
         ),
         "tokens": lambda one: number(one["mean_tokens"]),
+        "carried": lambda one: f"{one['carried']:,}",
     }
-    if any(population["carried"] for population in summary["populations"]):
-        columns["carried"] = lambda one: f"{one['carried']:,}"
+    left_out = () if any(one["carried"] for one in summary["populations"]) else ("carried",)
     missing = Missing.read(summary["missing"])
     lines = [*_answers(summary, missing), *_costs(summary, missing), ("record", str(summary["record"] or "not kept"))]
     title = Text(f"{summary['method']} ({sizes}), {done}, {described_model(summary['model'])}", "bold")
-    return Group(title, table(columns, summary["populations"]), listed(lines))
+    return Group(title, _table(columns, summary["populations"], left_out), _listed(lines))
 
 
 def _answers(summary: Row, missing: Missing) -> list[tuple[str, str]]:
     populations, known = summary["populations"], summary["answer_accuracy"] is not None
     lines = []
     if known:
-        own = estimated(summary["answer_accuracy"], summary["answer_interval"])
+        own = _estimated(summary["answer_accuracy"], summary["answer_interval"])
         lines.append(("answer", f"{own}: the method's own, on average"))
     for word, sentence in missing.lines():
         if word == "failed" and known:
@@ -127,7 +145,7 @@ def _costs(summary: Row, missing: Missing) -> list[tuple[str, str]]:
         calls += f"; {skipped:,} more had no parent with a reply and were not made"
     lines = [("calls", calls)]
     if "stop" in summary and summary["depth"] is not None and summary["t"] > 1:
-        done = counted(summary["stopped"], summary["questions"])
+        done = _counted(summary["stopped"], summary["questions"])
         lines.append(("stopped", f"{done} before population {summary['t']}; their last one is carried forward"))
         lines.append(("depth", f"{summary['depth']:.1f} populations a question"))
     if "copy" in summary:
@@ -147,17 +165,17 @@ def analysis_tables(found: Row) -> Group:
     parts: list[RenderableType] = [summary_table(found["run"]), *_populations(found["populations"])]
     if found["transitions"]:
         heading = "what aggregating did to the vote of its own candidates, and to questions"
-        parts += [*section(heading, _TRANSITIONS, found["transitions"]), _fates(found["fates"])]
+        parts += [*_section(heading, _TRANSITIONS, found["transitions"]), _fates(found["fates"])]
     if found["r_c"]:
         heading = "r_c: share of right aggregations by how many of their candidates were right"
-        parts += section(heading, _RATES, found["r_c"])
+        parts += _section(heading, _RATES, found["r_c"])
     if found["trajectory"]:
         heading = "accuracy that r_c predicts from the first population, and measured"
-        parts += [*section(heading, _TRAJECTORY, found["trajectory"]["steps"]), _verdict(found["trajectory"])]
+        parts += [*_section(heading, _TRAJECTORY, found["trajectory"]["steps"]), _verdict(found["trajectory"])]
     if found["ancestry"]:
-        parts += section("ancestors in the first population", _ANCESTRY, found["ancestry"])
+        parts += _section("ancestors in the first population", _ANCESTRY, found["ancestry"])
     if found["groups"]:
-        parts += section("by group", _GROUPS, found["groups"])
+        parts += _section("by group", _GROUPS, found["groups"])
     return Group(*parts)
 
 
@@ -166,25 +184,14 @@ def _populations(populations: Sequence[Row]) -> list[RenderableType]:
     answers: Columns = {
         "t": lambda one: one["t"],
         **{f"pass@{k}": partial(lambda k, one: percent(one["pass_at_k"][k]), k) for k in known},
-        "majority (95 %)": lambda one: estimated(one["majority"], one["majority_interval"]),
+        "majority (95 %)": lambda one: _estimated(one["majority"], one["majority_interval"]),
         "partial credit": lambda one: percent(one["partial_credit"]),
         "entropy": lambda one: f"{one['entropy']:.2f} bit",
     }
-    lengths: Columns = {
-        "t": lambda one: one["t"],
-        **{f"{float(share):.0%}": partial(_quantile, share) for share in ("0.05", "0.5", "0.95")},
-        "cut": lambda one: f"{one['replies_cut']:,}",
-        "failed": lambda one: f"{one['unanswered_failed']:,}",
-        "unscored": lambda one: f"{one['unscored']:,}",
-        "calls": lambda one: f"{one['cost']['calls']:,.0f}",
-        "tokens": lambda one: number(one["cost"]["tokens"]),
-        "seconds": lambda one: f"{one['cost']['seconds']:,.1f}",
-        "in a chain": lambda one: f"{one['chain_seconds']:,.1f}",
-    }
     told = "lengths of replies in tokens; what a question had cost when the population was there"
     return [
-        *section("chance that at least one of k members is right; agreement", answers, populations),
-        *section(told, lengths, populations),
+        *_section("chance that at least one of k members is right; agreement", answers, populations),
+        *_section(told, _LENGTHS, populations),
     ]
 
 
@@ -192,6 +199,17 @@ def _quantile(share: str, one: Row) -> str:
     return f"{one['token_quantiles'][share]:,.0f}" if one["token_quantiles"] else "-"
 
 
+_LENGTHS: Columns = {
+    "t": lambda one: one["t"],
+    **{f"{float(share):.0%}": partial(_quantile, share) for share in ("0.05", "0.5", "0.95")},
+    "cut": lambda one: f"{one['replies_cut']:,}",
+    "failed": lambda one: f"{one['unanswered_failed']:,}",
+    "unscored": lambda one: f"{one['unscored']:,}",
+    "calls": lambda one: f"{one['cost']['calls']:,.0f}",
+    "tokens": lambda one: number(one["cost"]["tokens"]),
+    "seconds": lambda one: f"{one['cost']['seconds']:,.1f}",
+    "in a chain": lambda one: f"{one['chain_seconds']:,.1f}",
+}
 _TRANSITIONS: Columns = {
     "t": lambda step: step["t"],
     "right->wrong": lambda step: f"{step['lost_count']:,} ({percent(step['lost'])})",
@@ -225,7 +243,7 @@ _GROUPS: Columns = {
     "first": lambda group: percent(group["accuracies"][0]),
     "last": lambda group: percent(group["accuracies"][-1]),
     "majority of the last": lambda group: percent(group["majority"]),
-    "answer (95 %)": lambda group: estimated(group["answer_accuracy"], group["answer_interval"]),
+    "answer (95 %)": lambda group: _estimated(group["answer_accuracy"], group["answer_interval"]),
 }
 
 
@@ -235,10 +253,10 @@ def _fates(fates: Mapping[str, Sequence[str]]) -> Text:
     words |= {fate: told for fate, told in untold.items() if fates[fate]}
     lines = []
     for fate, told in words.items():
-        names = [one_line(name, 40) for name in fates[fate][:NAMED]]
+        names = ", ".join(one_line(name, 40) for name in fates[fate][:NAMED])
         more = f" and {len(fates[fate]) - NAMED:,} more" if len(fates[fate]) > NAMED else ""
-        lines.append((told, f"{len(fates[fate]):,}: {', '.join(names)}{more}" if names else "none"))
-    return listed(lines, width=18)
+        lines.append((told, f"{len(fates[fate]):,}: {names}{more}" if names else "none"))
+    return _listed(lines, width=18)
 
 
 def _verdict(trajectory: Row) -> Text:
@@ -249,3 +267,169 @@ def _verdict(trajectory: Row) -> Text:
         verdict = f"After population {trajectory['enough']} further ones gain less than {gain}: not worth their tokens."
     guessed = f" r_c was never seen for c = {', '.join(map(str, trajectory['guessed']))}: read off its neighbours."
     return Text(f"\n{verdict}{guessed if trajectory['guessed'] else ''}")
+
+
+# -- several runs, and settings that were not run
+
+
+def comparison_table(found: Row) -> Group:
+    """Return the results and costs of each method, then the differences of the others from the reference."""
+    entries, missing = found["entries"], sum((Missing.read(one["missing"]) for one in found["entries"]), Missing())
+    counts = sorted({len(entry["seeds"]) for entry in entries})
+    seeds = " or ".join([*map(str, counts[:-1]), plural(counts[-1], "seed")])
+    questions, models = _counted(found["questions"], found["questions_total"]), map(described_model, found["models"])
+    spread = any(entry["over_seeds"] is not None for entry in entries)
+    others = [{"label": entry["label"], **entry["difference"]} for entry in entries if entry["difference"]]
+    columns: Columns = {
+        "method": lambda entry: entry["label"],
+        "accuracy": lambda entry: percent(entry["accuracy"]),
+        "± seeds": lambda entry: "-" if entry["over_seeds"] is None else f"{100 * entry['over_seeds']:.1f}",
+        "95 % interval": lambda entry: interval(entry["interval"]),
+        "failed": lambda entry: f"{entry['missing']['failed']:,}",
+        "without them": lambda entry: percent(entry["accuracy_replied"]),
+        "calls": lambda entry: f"{entry['cost']['calls']:,.0f}",
+        "prompt + completion": lambda entry: " + ".join(number(entry["cost"][of]) for of in ("prompt", "completion")),
+    }
+    left_out = [*([] if spread else ["± seeds"]), *([] if missing.failed else _FAILED)]
+    parts: list[RenderableType] = [
+        Text(f"{questions} x {seeds}, {', '.join(models)}", "bold"),
+        _table(columns, entries, left_out),
+    ]
+    notes = [("accuracy", "of the method's own answer, seeds averaged within each question")]
+    if spread:
+        notes.append(("± seeds", "standard deviation of the seeds' accuracies, in points; --json has each of them"))
+    notes.append(("calls", "of a question, and tokens of their prompts and completions"))
+    if others:
+        parts += _section(f"against {found['reference']}, paired by question", _DIFFERENCES, others)
+        notes.append(("difference", "in points; better or worse if interval and test both exclude none"))
+        notes.append(("detectable", "what so many questions would show in 80 % of experiments"))
+    if found["questions"] < found["questions_total"]:
+        notes.append(("questions", "those with a gold answer that are done and scored in every record"))
+    notes += missing.lines()
+    if found["shortened"]:
+        notes.append(("shortened", f"{found['shortened']:,} candidates, to fit the context"))
+    return Group(*parts, _listed([*notes, ("records", str(found["where"]))], width=11))
+
+
+_DIFFERENCES: Columns = {
+    "method": lambda one: one["label"],
+    "difference": lambda one: _points(one["mean"]),
+    "95 % interval": lambda one: " to ".join(map(_points, one["interval"])),
+    "p (Holm)": lambda one: "< 0.001" if one["p_value"] < 0.001 else f"{one['p_value']:.3f}",
+    "detectable": lambda one: "-" if one["smallest_detectable"] is None else f"{100 * one['smallest_detectable']:.1f}",
+    "verdict": lambda one: Text(one["verdict"], {"better": "green", "worse": "red"}.get(one["verdict"], "")),
+}
+
+
+def sweep_table(found: Row, grid: Grid) -> Group:
+    """Return a row for each cell of a sweep, and the settings that no other beats."""
+    missing = Missing.read(found["missing"])
+    columns: Columns = {
+        "n": lambda cell: cell["n"],
+        "k": lambda cell: cell["k"] or "any",
+        "t": lambda cell: cell["t"],
+        "accuracy": lambda cell: percent(cell["accuracy"]),
+        "95 % interval": lambda cell: interval(cell["interval"]),
+        "failed": lambda cell: f"{cell['unanswered_failed']:,}",
+        "without them": lambda cell: percent(cell["accuracy_replied"]),
+        "pass@N": lambda cell: percent(cell["pass_at_n"]),
+        "majority": lambda cell: percent(cell["majority"]),
+        "calls": lambda cell: f"{cell['cost']['calls']:,.0f}",
+        "tokens": lambda cell: number(cell["cost"]["tokens"]),
+    }
+    heading = "the front: no other settings read off these runs are cheaper and more often right"
+    lines = [
+        "",
+        "calls and tokens (prompt and completion) are those of a question",
+        *filter(None, [grid.left_out_words()]),
+        *(f"{word}: {sentence}" for word, sentence in missing.lines()),
+        f"records {found['folder']}",
+    ]
+    return Group(
+        Text(f"rsa, {found['source']}, {described_model(found['model'])}", "bold"),
+        _table(columns, found["cells"], () if missing.failed else _FAILED),
+        *(_section(heading, _FRONT, found["front"], ("against the run (95 %)", "known")) if found["front"] else []),
+        Text("\n".join(lines)),
+    )
+
+
+_FRONT: Columns = {
+    "calls": lambda one: f"{one['calls']:,.1f}",
+    "depth": lambda one: f"{one['depth']:.1f}",
+    "tokens": lambda one: number(one["tokens"]),
+    "accuracy": lambda one: percent(one["accuracy"]),
+    "against the run (95 %)": lambda one: "{} ({} to {})".format(
+        *map(_points, (one["difference"]["mean"], *one["difference"]["interval"]))
+    ),
+    "known": lambda one: "exact" if one["exact"] else "by r_c",
+    "flags": lambda one: one["flags"],
+}
+
+
+def advice_table(found: Row) -> Group:
+    """Return the front, and the flags to type."""
+    recorded, chosen = found["recorded"], found["chosen"]
+    rows = [*found["front"], *([chosen] if chosen and chosen not in found["front"] else [])]
+    marked: Columns = {"": lambda one: ">" if chosen and one["flags"] == chosen["flags"] else "", **_FRONT}
+    run = f"{recorded['calls']:,.0f} calls a question, accuracy {percent(recorded['accuracy'])}"
+    lines = [
+        "",
+        f"Of {found['tried']:,} settings, tried without a model, those that no other beats in calls and accuracy.",
+        "The best of so many is in part luck: look at the intervals, and check it on other questions.",
+        f"type   {chosen['flags']}" if chosen else "None of them keeps to what was asked.",
+    ]
+    head = Text(f"{_settings(recorded['method'])}: {run}", "bold")
+    return Group(head, _table(marked, rows, ("tokens",)), Text("\n".join(lines)))
+
+
+def _settings(method: Row) -> str:
+    return " ".join(f"{value}" if key == "name" else f"{key}={value}" for key, value in method.items())
+
+
+def shadow_table(shadow: Row) -> Group:
+    """Return the savings and costs of other settings."""
+    calls, recorded = shadow["calls"], shadow["recorded_calls"]
+    lines = [
+        ("calls a question", f"{calls:,.1f} of {recorded:,.0f} ({calls / recorded:.0%})"),
+        ("tokens a question", f"{number(shadow['tokens'])} of {number(shadow['recorded_tokens'])}"),
+        ("populations", f"{shadow['depth']:.1f} on average, one after the other"),
+    ]
+    if shadow["accuracy"] is None:
+        lines.append(("accuracy", "not known: the questions have no gold answers"))
+    else:
+        lines.append(("accuracy", _estimated(shadow["accuracy"], shadow["interval"])))
+        for words, key in (("against the run's answer", "difference"), ("against the run's last vote", "against_vote")):
+            mean, low, high = map(_points, (shadow[key]["mean"], *shadow[key]["interval"]))
+            lines.append((words, f"{mean} points ({low} to {high}): {shadow[key]['verdict']}"))
+    if shadow["reversal"] is not None:
+        again = _estimated(shadow["reversal"], shadow["reversal_interval"])
+        told = f"{again} of {shadow['agreed']:,} populations that agreed: another final answer"
+        lines.append(("reversal rate", told))
+    elif "stop" in shadow["method"]:
+        lines.append(("reversal rate", "not known: no population before the last agreed so far"))
+    asked = f"{_settings(shadow['method'])}, on {shadow['questions']:,} recorded questions; no model was asked"
+    exact = Text(f"\n{EXACT if shadow['exact'] else DRAWN}")
+    return Group(Text(asked, "bold"), _listed(lines, width=28), exact)
+
+
+def costs_table(found: Row, note: str = "") -> Group:
+    """Return calls and tokens of each method, and of all together where they share their first samples."""
+    runs, rows, reply = found["seeds"] * found["questions"], found["methods"], found["reply_tokens"]
+    if len(rows) > 1:
+        rows = [*rows, {"name": "all, first samples shared", **found["total"]}]
+    columns: Columns = {
+        "method": named,
+        "a question": lambda row: f"{row['calls'] / runs:,.0f}",
+        "calls": lambda row: f"{row['calls']:,}",
+        "prompt tokens": lambda row: f"{row['prompt']:,}",
+        "completion tokens": lambda row: f"{row['completion']:,}",
+    }
+    lines = [
+        "",
+        f"A question's prompt has {found['question_tokens']:,.0f} tokens on average, {BYTES_PER_TOKEN} bytes a token.",
+        f"A reply is taken to have {reply:,} tokens (--expect-tokens), shown whole to every aggregation.",
+    ]
+    if found["at_most"]:
+        lines.append("At most: what stops or copies makes fewer calls, as the answers have it.")
+    title = Text(f"Dry run: {found['source']}, {plural(found['seeds'], 'seed')}; no model is asked", "bold")
+    return Group(title, _table(columns, rows), Text("\n".join([*lines, *filter(None, [note])])))

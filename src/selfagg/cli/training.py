@@ -23,7 +23,7 @@ from selfagg.cli.tables import interval, percent
 from selfagg.cli.work import Stopped, command_line, opened_model, prepare_code
 from selfagg.methods import RSA
 from selfagg.models import connect
-from selfagg.progress_bar import ProgressBar, described_model
+from selfagg.progress import ProgressBar, described_model
 from selfagg.run.engine import Settings
 from selfagg.terminal import print_result, say
 from selfagg.training.recipe import Recipe
@@ -64,9 +64,9 @@ def data(
         out: The folder of the set: a new one, or one to go on with.
         size: Number of problems (the source's own default), or one number for each source, with commas between them.
         reuse: Another set's folder, or a record, whose samples for the same problems serve here too.
-        as_json: Print one JSON object on stdout.
     """
-    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set, load_problems
+    from selfagg.training.data import CANDIDATES, NO_MODEL, DataPlan, finished_set
+    from selfagg.training.problems import load_problems
 
     settings = preset_settings(None, settings, model.model)
     sizes = [None] if size is None else [size_read("--size", one.strip()) for one in size.split(",")]
@@ -145,7 +145,6 @@ def rl(
         save_every: Steps between checkpoints; 0: at the end only.
         eval_every: RSA on the set's test split, before, after and every so many steps (0: before and after).
         eval_limit: The first so many test problems.
-        as_json: Print one JSON object on stdout.
     """
     from selfagg.training.rl import evaluation_on_set, train_on_set
     from selfagg.training.rows import question_of, read_rows

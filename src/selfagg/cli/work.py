@@ -26,7 +26,7 @@ from selfagg.errors import RunStopped, SelfaggError, UsageError
 from selfagg.evaluation.runs import folder_for
 from selfagg.models import Model, connect
 from selfagg.models.base import Limited
-from selfagg.progress_bar import ProgressBar
+from selfagg.progress import ProgressBar
 from selfagg.record.record import Record
 from selfagg.run.engine import Callback, Settings
 from selfagg.run.runner import Schedule
@@ -157,25 +157,19 @@ def _new_path(words: Sequence[str], folder: bool) -> Path:
     """Make a file or a folder under runs/ that no other run, of the same second either, has taken."""
     plain = [re.sub(r"[^A-Za-z0-9_.]+", "-", word).strip("-.")[:40] or "run" for word in words]
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{'-'.join(plain)}"
+    path = FOLDER
     for number in count(1):
-        path = FOLDER / f"{stem}{f'-{number}' if number > 1 else ''}{'' if folder else '.sqlite'}"
         try:
             FOLDER.mkdir(parents=True, exist_ok=True)
-            if folder:
-                path.mkdir()
-            else:
-                path.touch(exist_ok=False)
-        except FileExistsError:
-            if not FOLDER.is_dir():
-                raise UsageError(f"cannot make anything in {FOLDER}: it is a file") from None
+            path = FOLDER / f"{stem}{f'-{number}' if number > 1 else ''}{'' if folder else '.sqlite'}"
+            path.mkdir() if folder else path.touch(exist_ok=False)
+            break
         except OSError as error:
-            raise UsageError(
-                f"cannot write in {FOLDER}: {error.strerror or error}; name another place: "
-                f"{'--out' if folder else '--record'}"
-            ) from None
-        else:
-            return path
-    raise AssertionError
+            if not (isinstance(error, FileExistsError) and FOLDER.is_dir()):
+                option = "--out" if folder else "--record"
+                why = error.strerror or error
+                raise UsageError(f"cannot write in {FOLDER}: {why}; name another place: {option}") from None
+    return path
 
 
 def prepare_code(

@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from selfagg._internal.arguments import check_numbers
 from selfagg._internal.extras import extras_named
 from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 from selfagg.errors import UsageError
-from selfagg.evaluation.contenders import applicable
-from selfagg.evaluation.records import RecordPath, opened_record
+from selfagg.evaluation.budget import applicable
+from selfagg.evaluation.record_files import RecordPath, opened_record
 from selfagg.methods import RSA
 from selfagg.methods.base import Method
 from selfagg.methods.majority import Majority
 from selfagg.record.record import Record
-
-if TYPE_CHECKING:
-    from selfagg.analysis.shadow import Outcomes, Shadow, Shadows
 
 MEMBERS = (4, 6, 8, 12)
 """Smaller populations that are tried."""
@@ -64,21 +61,19 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``selfagg advise --json`` prints."""
-
-        def told(shadow: Shadow) -> dict[str, Any]:
-            return {**shadow.to_dict(), "flags": flags(shadow.method)}
-
+        recorded = {"calls": self.recorded_calls, "accuracy": self.recorded_accuracy}
         return {
-            "recorded": {
-                "method": dict(self.recorded.settings()),
-                "calls": self.recorded_calls,
-                "accuracy": self.recorded_accuracy,
-            },
+            "recorded": {"method": dict(self.recorded.settings()), **recorded},
             "tried": self.tried,
-            "front": [told(shadow) for shadow in self.front],
-            "plain": [told(shadow) for shadow in self.plain],
-            "chosen": self.chosen and told(self.chosen),
+            "front": [with_flags(shadow) for shadow in self.front],
+            "plain": [with_flags(shadow) for shadow in self.plain],
+            "chosen": self.chosen and with_flags(self.chosen),
         }
+
+
+def with_flags(shadow: Shadow) -> dict[str, Any]:
+    """Return a setting's results as an object for JSON, with what to type for it."""
+    return {**shadow.to_dict(), "flags": flags(shadow.method)}
 
 
 def flags(method: Method) -> str:
@@ -127,13 +122,13 @@ def advise(
             for one in tried
             if (calls is None or one.calls.mean() <= calls)
             and (depth is None or one.depth.mean() <= depth)
-            and (loss is None or _accuracy(one) >= _accuracy(own) - loss / 100 - 1e-9)
+            and (loss is None or one.accuracy >= own.accuracy - loss / 100 - 1e-9)
         ]
         chosen = min(possible, key=_cheapest if loss is not None else _best, default=None)
         return Advice(
             recorded=shadows.recorded,
             recorded_calls=float(own.calls.mean()),
-            recorded_accuracy=_accuracy(own),
+            recorded_accuracy=own.accuracy,
             tried=len(tried),
             front=[shadows.of(one.method) for one in front(tried)],
             plain=[shadows.of(one.method) for one in front([one for one in tried if not one.method.compares])],
@@ -163,13 +158,10 @@ def front_of(records: Sequence[Record]) -> list[Shadow]:
 
     The runs are on the same questions, without stop and copy; without gold answers there is none.
     """
-    from selfagg.analysis.shadow import Shadows
-
     done = "SELECT count(*) FROM questions WHERE weights IS NOT NULL"
-    read = [Shadows(record) for record in records if record.query(done)[0][0]]
     tried = [
         (shadows.outcomes(method), shadows)
-        for shadows in read
+        for shadows in (Shadows(record) for record in records if record.query(done)[0][0])
         if any(question.scored for question in shadows.questions)
         for method in candidates(shadows)
         if shadows.is_exact(method)
@@ -182,20 +174,14 @@ def front(tried: Sequence[Outcomes]) -> list[Outcomes]:
     """Return those that no other beats in calls and accuracy, the cheapest first, `STEP` apart at least."""
     kept: list[Outcomes] = []
     for one in sorted(tried, key=_cheapest):
-        if not kept or _accuracy(one) > _accuracy(kept[-1]) + STEP:
+        if not kept or one.accuracy > kept[-1].accuracy + STEP:
             kept.append(one)
     return kept
 
 
-def _accuracy(outcomes: Outcomes) -> float:
-    import numpy as np
-
-    return float(np.nanmean(outcomes.right))
-
-
 def _cheapest(outcomes: Outcomes) -> tuple[float, float, bool]:
-    return float(outcomes.calls.mean()), -_accuracy(outcomes), not outcomes.exact
+    return float(outcomes.calls.mean()), -outcomes.accuracy, not outcomes.exact
 
 
 def _best(outcomes: Outcomes) -> tuple[float, float, bool]:
-    return -_accuracy(outcomes), float(outcomes.calls.mean()), not outcomes.exact
+    return -outcomes.accuracy, float(outcomes.calls.mean()), not outcomes.exact

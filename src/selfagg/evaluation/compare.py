@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, get_args
 
 from selfagg._internal.arguments import check_amounts, check_whole, check_words
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
-from selfagg.analysis.compare import Comparison, MethodResult
-from selfagg.analysis.compare import compare as compare_open_records
+from selfagg.analysis.comparison import Compared, comparison
 from selfagg.analysis.missing import Missing
 from selfagg.api import RunSettings, checked, checked_questions, opened_model, settings_named
 from selfagg.benchmarks.base import Size
 from selfagg.benchmarks.given import Questions
 from selfagg.errors import UsageError
-from selfagg.evaluation.contenders import (
-    METHODS,
+from selfagg.evaluation.budget import (
+    COMPARED,
     Contender,
     Lengths,
     Match,
@@ -31,7 +29,7 @@ from selfagg.evaluation.contenders import (
     measured_calls_and_tokens,
     preset_sampling,
 )
-from selfagg.evaluation.records import RecordPath, is_record, opened_record, records_of
+from selfagg.evaluation.record_files import RecordPath, is_record, opened_record, records_of
 from selfagg.evaluation.runs import Experiment, folder_for
 from selfagg.methods import Method
 from selfagg.record.record import Record
@@ -40,65 +38,12 @@ from selfagg.types import Sampling
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Methods side by side on the same questions.
-
-    Attributes:
-        comparison: Accuracies, costs and differences.
-        models: The models that answered, each once.
-        failures: Calls that failed for good.
-        shortened: Candidates that were shortened to fit a model's context.
-        records: The records' files.
-    """
-
-    comparison: Comparison
-    models: Sequence[str]
-    failures: int
-    shortened: int
-    records: Sequence[Path | None]
-
-    @property
-    def entries(self) -> Sequence[MethodResult]:
-        """Return one entry for each method with its settings, over all its seeds."""
-        return self.comparison.entries
-
-    @property
-    def missing(self) -> Missing:
-        """Return the missing parts of all runs together."""
-        return sum((entry.missing for entry in self.entries), Missing())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that ``selfagg compare --json`` prints, but for ``where``, which the user named."""
-        return {
-            **self.comparison.as_json(),
-            "models": list(self.models),
-            "simulated": any(model.startswith("simulated") for model in self.models),
-            "failures": self.failures,
-            "shortened": self.shortened,
-            "records": [None if path is None else str(path) for path in self.records],
-        }
-
-    def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame`` with one row for each method; raise UsageError if pandas is not installed."""
-        with extras_named():
-            return import_module("pandas").json_normalize(self.to_dict()["entries"])
-
-
 def compare_records(records: RecordPath | Sequence[RecordPath], *, reference: str | None = None) -> Compared:
     """Set the methods of several records of the same questions side by side; see `acompare`."""
     with ExitStack() as stack:
         stack.enter_context(extras_named())
         opened = [stack.enter_context(opened_record(path)) for path in records_of(records)]
-        counted = "SELECT coalesce(sum(error IS NOT NULL AND tries > 0), 0), coalesce(sum(cut), 0) FROM generations"
-        counts = [record.query(counted)[0] for record in opened]
-        return Compared(
-            comparison=compare_open_records(opened, reference=reference),
-            models=list(dict.fromkeys(str(record.configuration["model"]) for record in opened)),
-            failures=sum(failures for failures, _ in counts),
-            shortened=sum(shortened for _, shortened in counts),
-            records=[record.path for record in opened],
-        )
+        return comparison(opened, reference=reference)
 
 
 def records_among(given: object) -> list[RecordPath]:
@@ -160,7 +105,7 @@ async def acompare(
     check_whole(seeds=seeds)
     check_amounts(seeds=seeds)
     run = checked(settings)
-    found = contenders([methods] if isinstance(methods, str) else methods or METHODS, sizes, preset)
+    found = contenders([methods] if isinstance(methods, str) else methods or COMPARED, sizes, preset)
     check_reference(reference, found)
     asked = checked_questions(run, questions, size)  # type: ignore[arg-type]
     name = run["model"] if isinstance(run["model"], str) else run["model"].name
@@ -189,11 +134,10 @@ async def _at_budget(experiment: Experiment, found: Sequence[Contender], match: 
     with Record(await experiment.run(reference, experiment.settings["seed"]), read_only=True) as record:
         calls, tokens = measured_calls_and_tokens(record)
         if match == "calls":
-            return matched(found, match, calls=calls)
-        lengths = Lengths.measured(record)
+            return matched(found, match, budget=calls)
         if words := dict(Missing.of(record).lines()).get("tokens"):
             _LOGGER.warning("tokens were %s; each is taken to be like the others", words)
-    return matched(found, match, tokens, lengths)
+        return matched(found, match, Lengths.measured(record), budget=tokens)
 
 
 compare = synchronous(acompare)

@@ -11,11 +11,11 @@ from typing import Any, Unpack
 
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
-from selfagg.analysis.costs import Cost
+from selfagg.analysis.costs import Cost, costs_by_population
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.missing import Missing
 from selfagg.analysis.statistics import Estimate
-from selfagg.analysis.summary import PopulationSummary, Summary
+from selfagg.analysis.summary import PopulationSummary, Summary, summarise
 from selfagg.api import (
     MethodSettings,
     Population,
@@ -71,9 +71,6 @@ class Evaluation:
         ``questions`` is `answered` of it, where that is there already.
         """
         with extras_named():
-            from selfagg.analysis.costs import costs_by_population
-            from selfagg.analysis.summary import summarise
-
             kept = list(_evaluated(record)) if record.path is None else None
             return cls(summarise(record, questions), costs_by_population(record), record.path, kept)
 

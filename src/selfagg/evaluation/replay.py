@@ -10,9 +10,10 @@ from typing import Any
 
 from selfagg._internal.blocking import blocking
 from selfagg._internal.extras import extras_named
+from selfagg.analysis.member_outcomes import verdict
 from selfagg.errors import ModelError, UsageError
 from selfagg.evaluation.evaluate import Evaluation
-from selfagg.evaluation.records import RecordPath, opened_record
+from selfagg.evaluation.record_files import RecordPath, opened_record
 from selfagg.methods import method_given, method_named
 from selfagg.methods.base import Method
 from selfagg.models.base import AlwaysOpen
@@ -45,18 +46,8 @@ class Change:
     @property
     def verdicts(self) -> tuple[str, str]:
         """Return the verdicts before and after: ``right``, ``wrong``, ``partly right``, ``no answer``, ``unscored``."""
-        before, after = map(_verdict, self.answer, self.score)
+        before, after = map(verdict, self.answer, self.score)
         return before, after
-
-
-def _verdict(answer: str | None, score: float | None) -> str:
-    if score is not None and score >= 1:
-        return "right"
-    if answer is None:
-        return "no answer"
-    if score is None:
-        return "unscored"
-    return "partly right" if score > 0 else "wrong"
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,7 @@ async def replay_record(
         record.begin({**kept, "method": dict(method.settings()), **named}, questions, source.about)
         record.copy_from(source, where=where, values=values, scores=False)
         settings = Settings(seed=configuration["seed"], candidate=configuration["candidate"], scorer=scorer)
-        engine = Engine(NoModel(configuration["model"]), settings, record, retry_failed=False, as_recorded=True)
+        engine = Engine(NoModel(configuration["model"]), settings, record, as_recorded=True)
         await evaluate(engine, method, questions, only=complete)
     except BaseException:
         record.close()

@@ -18,7 +18,7 @@ from selfagg.api import RunSettings, checked, checked_questions, opened_model, s
 from selfagg.benchmarks.base import Size
 from selfagg.benchmarks.given import Questions
 from selfagg.errors import UsageError
-from selfagg.evaluation.advise import flags, front_of
+from selfagg.evaluation.advise import front_of, with_flags
 from selfagg.evaluation.runs import Experiment, folder_for
 from selfagg.methods import RSA, Method, method_named
 from selfagg.record.record import Record
@@ -180,7 +180,7 @@ def _found(grid: Grid, paths: Sequence[Path], source: str, folder: Path | None) 
                 if t > 1 or all(cell.n != n for cell in cells):  # the first population is the same for every K
                     population, kept = summary.populations[t - 1], record.path if folder else None
                     cells.append(Cell(n, None if t == 1 else k, population, costs[t - 1], kept))
-        best = [{**shadow.to_dict(), "flags": flags(shadow.method)} for shadow in front_of(records)]
+        best = [with_flags(shadow) for shadow in front_of(records)]
     return Sweep(cells, model, missing, grid, source, folder, best)
 
 

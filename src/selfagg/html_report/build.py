@@ -121,13 +121,9 @@ def _batch(record: Record, positions: range) -> list[str]:
 
 
 def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Yield the page, piece by piece, so that it need not be held in memory as a whole.
+    """Yield the page piece by piece, so that it need not be held in memory as a whole.
 
-    Args:
-        title: Its heading.
-        made: A line for its foot.
-        data: The data that the script reads at once; JSON values.
-        texts: Names and packed contents (base64) of what it reads on demand.
+    The script reads ``data`` at once, JSON values, and on demand ``texts``: names and packed contents (base64).
     """
     folder = resources.files(__package__) / "page"
     style = "\n".join((folder / "css" / f"{name}.css").read_text("utf-8") for name in _STYLES)
@@ -140,24 +136,17 @@ def pieces(title: str, made: str, data: Any, texts: Iterable[tuple[str, str]]) -
     )
     # JSON that cannot end the script element around it.
     embedded = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    filled = {
-        "policy": html.escape(policy),
-        "title": html.escape(title),
-        "made": html.escape(made),
-        "style": style,
-        "data": embedded,
-        "script": script,
-    }
-
-    def fill(template: str) -> str:
-        """Replace each name at once, so that nothing in a value is taken for another name."""
-        return re.sub(r"\{\{(\w+)\}\}", lambda name: filled[name[1]], template)
-
-    before, _, after = (folder / "template.html").read_text("utf-8").partition("{{texts}}")
-    yield fill(before)
-    for name, text in texts:
-        yield f'<script type="application/octet-stream" id="{html.escape(name)}">{text}</script>\n'
-    yield fill(after)
+    filled = {"policy": html.escape(policy), "title": html.escape(title), "made": html.escape(made)}
+    filled |= {"style": style, "data": embedded, "script": script}
+    # Each name is replaced at once, so that nothing in a value is taken for another name.
+    for place, piece in enumerate(re.split(r"\{\{(\w+)\}\}", (folder / "template.html").read_text("utf-8"))):
+        if place % 2 == 0:
+            yield piece
+        elif piece != "texts":
+            yield filled[piece]
+        else:
+            for name, text in texts:
+                yield f'<script type="application/octet-stream" id="{html.escape(name)}">{text}</script>\n'
 
 
 def _digest(text: str) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfagg.analysis.aggregation import Aggregations, ancestry, transitions
-from selfagg.analysis.compare import Comparison, Curves, compare, together
-from selfagg.analysis.costs import Cost, chain_seconds, costs_by_population
-from selfagg.analysis.labels import labels_for, settings_of
+from selfagg.analysis.comparison import Compared, Curves, Read, comparison
+from selfagg.analysis.costs import Cost, chain_seconds
+from selfagg.analysis.labels import grouped, plural
 from selfagg.analysis.member_outcomes import QuestionOutcome
 from selfagg.analysis.missing import usage_json
 from selfagg.analysis.statistics import Estimate, for_json
-from selfagg.analysis.summary import PopulationSummary, Summary, summarise
+from selfagg.analysis.summary import PopulationSummary, summarise
 from selfagg.analysis.trajectory import Trajectory
 from selfagg.errors import UsageError
 from selfagg.record.record import Record
@@ -22,11 +22,11 @@ from selfagg.record.record import Record
 
 def record_figures(record: Record, questions: Sequence[QuestionOutcome]) -> dict[str, Any]:
     """Return the page's figures of one record besides its questions; ``questions``: `answered` of it."""
-    summary = summarise(record, questions)
-    configuration = record.configuration
-    costs = costs_by_population(record)
+    summary, configuration = summarise(record, questions), record.configuration
+    replied = summary.answer_replied
+    more = {"failed": f"; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""}
+    lacking = summary.missing.lines()
     return {
-        "method": summary.method,
         "setting": _setting(configuration),
         "seed": configuration.get("seed"),
         "model": summary.model,
@@ -36,17 +36,13 @@ def record_figures(record: Record, questions: Sequence[QuestionOutcome]) -> dict
         "answer": _triple(summary.answer_accuracy),
         "calls": summary.calls,
         "usage": usage_json(summary.usage, summary.missing.replies),
-        "missing": _missing(summary),
+        "missing": [f"{word.capitalize()}: {sentence}{more.get(word, '')}." for word, sentence in lacking],
         "seconds": summary.seconds,
-        "failures": summary.failures,
-        "cost": _cost(costs[-1]) if costs else None,
         "populations": [_population(population, summary.questions) for population in summary.populations],
     }
 
 
-def compared(
-    records: Sequence[Record], read: Sequence[Sequence[QuestionOutcome]], told: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def compared(records: Sequence[Record], read: Read, told: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the methods and the comparison of records; also give each of ``told`` its ``label`` and ``colour``.
 
     Records that differ in nothing but the seed are one method and have one colour.
@@ -56,66 +52,65 @@ def compared(
         read: `answered` of each.
         told: `record_figures` of each.
     """
-    groups = together(records)
-    settings = [settings_of(records[group[0]]) for group in groups]
-    known = Counter(one["name"] for one in settings)
-    names = [
-        one["name"] if known[one["name"]] == 1 else label
-        for one, label in zip(settings, labels_for(settings), strict=True)
-    ]
-    methods = []
-    for colour, (group, name) in enumerate(zip(groups, names, strict=True)):
-        for number in group:
-            label = name if len(group) == 1 else f"{name}, seed {told[number]['seed']}"
-            told[number].update(label=label, colour=colour)
-        own = [records[number] for number in group], [read[number] for number in group]
-        methods.append(_method(name if len(group) == 1 else f"{name}, {len(group)} seeds", *own) | {"colour": colour})
-    between: dict[str, Any] = {"methods": methods, "entries": [], "comparisons": [], "notes": []}
+    found, notes = None, []
     if len(records) > 1:
         try:
-            between |= _comparison(compare(records), names, [told[group[0]] for group in groups])
+            found = comparison(records, read=read)
         except UsageError as error:
-            between["notes"] = [f"No comparison: {error}."]
-    return between
+            notes = [f"No comparison: {error}."]
+    groups = grouped(records, by_source=found is None)
+    known = Counter(group.settings["name"] for group in groups)
+    names = [group.settings["name"] if known[group.settings["name"]] == 1 else group.label for group in groups]
+    methods = []
+    for colour, (group, name) in enumerate(zip(groups, names, strict=True)):
+        many = len(group.places) > 1
+        for place in group.places:
+            told[place].update(label=f"{name}, seed {told[place]['seed']}" if many else name, colour=colour)
+        label = f"{name}, {plural(len(group.places), 'seed')}" if many else name
+        own = [records[place] for place in group.places], [read[place] for place in group.places]
+        methods.append(_method(label, *own) | {"colour": colour})
+    between = {"entries": [], "comparisons": [], "notes": notes}
+    if found:
+        between = _comparison(found, names, [told[group.places[0]] for group in groups])
+    return {"methods": methods, **between}
 
 
-def _comparison(found: Comparison, names: Sequence[str], first: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    entries, verdicts = [], []
-    for entry, name, told in zip(found.entries, names, first, strict=True):
-        entries.append(
-            {
-                "label": name,
-                **{key: told[key] for key in ("setting", "model", "simulated")},
-                "seeds": list(entry.seeds),
-                "accuracy": _triple(entry.accuracy),
-                "over_seeds": entry.over_seeds,
-                "cost": _cost(entry.cost),
-            }
-        )
-        if (pair := entry.difference) is not None:
-            verdicts.append(
-                {
-                    "a": name,
-                    "b": names[0],
-                    **for_json(pair, "difference low high"),
-                    "p": pair.p_value,
-                    "smallest": pair.smallest_detectable,
-                    "verdict": pair.verdict,
-                    "questions": pair.n_questions,
-                    "how": pair.method,
-                }
-            )
+def _comparison(found: Compared, names: Sequence[str], first: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    entries = [
+        {
+            "label": name,
+            **{key: told[key] for key in ("setting", "model", "simulated")},
+            "seeds": list(entry.seeds),
+            "accuracy": _triple(entry.accuracy),
+            "over_seeds": entry.over_seeds,
+            "cost": _cost(entry.cost),
+        }
+        for entry, name, told in zip(found.entries, names, first, strict=True)
+    ]
+    verdicts = [
+        {
+            "a": name,
+            "b": names[0],
+            **for_json(pair, "difference low high verdict"),
+            "p": pair.p_value,
+            "smallest": pair.smallest_detectable,
+            "questions": pair.n_questions,
+            "how": pair.method,
+        }
+        for entry, name in zip(found.entries, names, strict=True)
+        if (pair := entry.difference) is not None
+    ]
     notes = [
         "Intervals and tests are over questions, several seeds averaged within each; differences are paired by "
         "question, and their p-values corrected for the number of comparisons (Holm)."
     ]
     if found.questions < found.questions_total:
-        of = f"{found.questions} of {found.questions_total} questions"
+        of = f"{found.questions:,} of {plural(found.questions_total, 'question')}"
         notes.append(f"Compared on the {of} that have a gold answer and are done in all.")
     return {"entries": entries, "comparisons": verdicts, "notes": notes}
 
 
-def _method(label: str, records: Sequence[Record], read: Sequence[Sequence[QuestionOutcome]]) -> dict[str, Any]:
+def _method(label: str, records: Sequence[Record], read: Read) -> dict[str, Any]:
     """Return the page's figures of one method, its seeds pooled."""
     curves = Curves.of(label, records, read)
     questions = [one for own in read for one in own]
@@ -124,7 +119,6 @@ def _method(label: str, records: Sequence[Record], read: Sequence[Sequence[Quest
     populations = curves.populations
     return {
         "label": label,
-        "simulated": curves.simulated,
         "uniform": curves.uniform,
         "answer": _triple(curves.answer),
         "cost": costs[-1] if costs else None,
@@ -157,14 +151,17 @@ def _transitions(
     worth = f"By r_c, each population up to {len(predicted.steps)} is worth its tokens."
     if predicted.enough is not None:
         worth = (
-            f"By r_c, populations after the {_ordinal(predicted.enough)} gain less than "
+            f"By r_c, further populations after population {predicted.enough} gain less than "
             f"{100 * predicted.least_gain:g} point of accuracy each: not worth their tokens."
         )
+    gained, lost, died_out, rescued = (
+        sum(getattr(step, name) for step in changes) for name in ("gained_count", "lost_count", "died_out", "rescued")
+    )
     findings = [
-        f"Against the vote of their own candidates, {sum(step.gained_count for step in changes):,} aggregations turned "
-        f"wrong into right and {sum(step.lost_count for step in changes):,} right into wrong.",
-        f"From one population to the next, {sum(step.died_out for step in changes):,} times a question lost its last "
-        f"right answer, and {sum(step.rescued for step in changes):,} times one without a right answer found one.",
+        f"Against the vote of their own candidates, {plural(gained, 'aggregation')} turned wrong into right and "
+        f"{lost:,} right into wrong.",
+        f"From one population to the next, a question lost its last right answer {_times(died_out)}; one without a "
+        f"right answer got one {_times(rescued)}.",
         f"A member of population {last.t} descends from {last.reached:.0%} of the first population; behind all of "
         f"them stand as many first members as {last.effective:.1f} independent ones.",
         worth,
@@ -172,42 +169,27 @@ def _transitions(
     return {"r": rates, "predicted": steps, "findings": findings}
 
 
-def _ordinal(number: int) -> str:
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
-    return f"{number}{ending}"
-
-
-def _missing(summary: Summary) -> list[str]:
-    """Return the list of what the record lacks, a sentence for each kind."""
-    replied = summary.answer_replied
-    more = {"failed": f"; without them its answer is right in {100 * replied.mean:.1f} %" if replied else ""}
-    return [f"{word.capitalize()}: {sentence}{more.get(word, '')}." for word, sentence in summary.missing.lines()]
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 def _population(population: PopulationSummary, questions: int) -> dict[str, Any]:
     return {
-        **for_json(population, "t carried copies size"),
         "accuracy": _triple(population.accuracy),
         "pass_at_n": _triple(population.pass_at_n),
         "majority": _triple(population.majority),
-        "partial": population.partial_credit,
-        **for_json(population, "distinct entropy"),
+        **for_json(population, "t distinct entropy mean_tokens"),
         "unanswered_share": population.unanswered / (questions * population.size or 1),
-        "mean_tokens": population.mean_tokens,
     }
 
 
 def _pass_at_k(population: PopulationSummary) -> list[list[float]] | None:
     """Return ``[k, mean, low, high]`` for k = 1, 2, 4 and so on up to the population's size."""
-    return [[k, *_rounded(found)] for k, found in population.pass_at_powers().items()] or None
-
-
-def _rounded(estimate: Estimate) -> list[float]:
-    return [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
+    return [[k, *(_triple(found) or [])] for k, found in population.pass_at_powers().items()] or None
 
 
 def _triple(estimate: Estimate | None) -> list[float] | None:
-    return None if estimate is None else _rounded(estimate)
+    return None if estimate is None else [round(value, 6) for value in (estimate.mean, estimate.low, estimate.high)]
 
 
 def _cost(cost: Cost) -> dict[str, float | None]:

@@ -6,9 +6,11 @@ import base64
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfagg.analysis.aggregation import fate
+from selfagg.analysis.member_outcomes import verdict
 from selfagg.html_report.formulas import formula
 from selfagg.html_report.markup import Node, coloured, nodes
 from selfagg.models.base import fingerprint
@@ -18,14 +20,15 @@ from selfagg.record.record import CANDIDATE, Record
 from selfagg.record.rows import CLOSING
 from selfagg.types import Member, Question
 
-RIGHT, WRONG, PARTIAL, UNANSWERED, FAILED, UNSCORED, MISSING = "r", "w", "p", "n", "f", "u", "m"
+RIGHT, PARTIAL, UNANSWERED, FAILED, MISSING = "r", "p", "n", "f", "m"
+"""First letters of `verdict`'s words, which stand for members; and the letter of one that is still to come."""
 
 _EXCERPT = 400
 _LONGEST_LEAD = 1_500
 _ANSWER = 80
 _MEMBERS = """
-SELECT g.question, g.t, g.i, g.parents, g.error IS NOT NULL, g.stop, substr(s.answer, 1, ?), s.score, s.same,
-    s.score IS NULL AND s.note != '' AND g.error IS NULL, g.tries = 0 AND g.error IS NULL
+SELECT g.question, g.t, g.i, g.parents, g.error IS NOT NULL, substr(s.answer, 1, ?), s.score, s.same,
+    s.score IS NULL AND s.note != '' AND g.error IS NULL
 FROM generations g LEFT JOIN scores s ON s.question = g.question AND s.t = g.t AND s.i = g.i
 WHERE g.role = 'candidate' ORDER BY g.question, g.t, g.i
 """
@@ -43,51 +46,31 @@ def questions(record: Record, sizes: Mapping[int, int]) -> list[dict[str, Any]]:
     """
     rows = record.query(_MEMBERS, (_ANSWER,))
     by_question = {position: list(group) for position, group in itertools.groupby(rows, key=lambda row: row[0])}
-    done = dict(record.query("SELECT position, weights IS NOT NULL FROM questions"))
     return [
-        _question(question, by_question.get(position, []), sizes, bool(done[position]))
-        | {"weights": record.weights(position)}
+        _question(question, by_question.get(position, []), sizes, record.weights(position))
         for position, question in record.numbered()
     ]
 
 
-def state(*, failed: bool, answer: str | None, score: float | None) -> str:
-    """Return the letter of a member."""
-    if failed:
-        return FAILED
-    if score is not None and score >= 1:
-        return RIGHT
-    if answer is None:
-        return UNANSWERED
-    if score is None:
-        return UNSCORED
-    return PARTIAL if score > 0 else WRONG
-
-
 def _question(
-    question: Question, rows: Iterable[tuple[Any, ...]], sizes: Mapping[int, int], done: bool
+    question: Question, rows: Sequence[tuple[Any, ...]], sizes: Mapping[int, int], weights: Sequence[float] | None
 ) -> dict[str, Any]:
     populations: dict[int, dict[str, Any]] = {
         t: {"states": [MISSING] * size, "parents": [""] * size, "answers": [None] * size, "same": [None] * size}
         for t, size in sizes.items()
     }
-    unscored = False
-    for _, t, i, parents, failed, stop, answer, score, same, undecided, copied in rows:
+    for _, t, i, parents, failed, answer, score, same, _ in rows:
         if t not in populations or i >= sizes[t]:
             continue
         population = populations[t]
-        unscored = unscored or bool(undecided)
-        letter = state(failed=bool(failed), answer=answer, score=score)
+        letter = verdict(answer, score, failed=bool(failed))[0]
         population["states"][i] = letter
         population["parents"][i] = parents[1:-1].replace(" ", "")
         population["answers"][i] = answer
         population["same"][i] = same
         if letter == PARTIAL:
             population.setdefault("scores", {})[i] = round(score, 3)
-        if stop == "length":
-            population.setdefault("cut", []).append(i)
-        if copied:
-            population.setdefault("copies", []).append(i)
+    done = weights is not None
     shown: list[dict[str, Any]] = []
     for _, population in sorted(populations.items()):
         states = "".join(population["states"])
@@ -96,6 +79,7 @@ def _question(
             lists = {name: population[name][:there] for name in ("parents", "answers", "same")}
             shown.append({**population, **lists, "states": states[:there]})
     letters, groups = [one["states"] for one in shown], [one["same"] for one in shown]
+    scored, undecided = any(row[6] is not None for row in rows), any(row[8] for row in rows)
     return {
         "id": question.id,
         "group": question.group,
@@ -105,7 +89,8 @@ def _question(
         "gold": question.gold[:_ANSWER] if question.gold else None,
         "done": done,
         "populations": shown,
-        "tags": tags(letters, groups, done, unscored=unscored),
+        "tags": tags(letters, groups, done, scored=scored, unscored=undecided),
+        "weights": weights,
     }
 
 
@@ -117,23 +102,31 @@ def _lead(text: str) -> list[Node] | None:
     return found[0][1:] if found and isinstance(found[0], list) and found[0][0] == "p" else None
 
 
-def tags(states: list[str], same: list[list[int | None]], done: bool, *, unscored: bool = False) -> list[str]:
+def tags(
+    states: Sequence[str],
+    same: Sequence[Sequence[int | None]],
+    done: bool,
+    *,
+    scored: bool = True,
+    unscored: bool = False,
+) -> list[str]:
     """Return the tags that a reader may filter by.
 
     Args:
         states: Letters of each population, first to last.
         same: For each population, each member's answer group, or None where it has no answer.
         done: True if nothing is missing; before that it is too early for the fate of right answers.
+        scored: True if there is a gold answer; else nothing is known of right and wrong.
         unscored: True if an answer could not be scored; then the fate of right answers is not known either.
     """
     if not states:
         return []
-    begun, last, every = states[0], states[-1], "".join(states)
-    known = done and not unscored
+    last, every = states[-1], "".join(states)
+    became = fate([one.count(RIGHT) for one in states]) if done and scored and not unscored else None
     found = {
-        "died out": known and RIGHT in "".join(states[:-1]) and RIGHT not in last,
-        "rescued": known and RIGHT not in begun and RIGHT in last,
-        "all wrong": known and RIGHT not in every and any(letter in every for letter in (WRONG, PARTIAL, UNANSWERED)),
+        "died out": became == "died out",
+        "rescued": became == "rescued",
+        "all wrong": became == "never right" and set(every) != {FAILED},
         "all right": done and set(last) == {RIGHT},
         "disagreeing": len({group for group in same[-1] if group is not None}) > 1,
         "unanswered": UNANSWERED in every,
@@ -166,14 +159,15 @@ def question_texts(record: Record, position: int, question: Question, view: Cand
     members: dict[str, dict[str, Any]] = {}
     for (t, i), member in population.items():
         parents = [population[t - 1, j] for j in member.parents if (t - 1, j) in population]
-        shown = candidate_texts(view, parents)
+        replied = [parent for parent in parents if parent.reply]  # a prompt shows no others
+        shown = [view(parent) for parent in replied]
         prompt, cut, seed, tries = calls[t, i]
         if len(shown) not in templates:
             templates[len(shown)] = template(question, len(shown))
         members[f"{t}.{i}"] = {
             **_member(member, question),
-            "shows": [parent.i for parent in parents if parent.reply],
-            "exact": prompt == sent_as(question, shown),
+            "shows": [parent.i for parent in replied],
+            "exact": prompt == fingerprint(_messages(question, shown)),
             "cut": cut,
             "seed": seed,
             "tries": tries,
@@ -220,11 +214,6 @@ def _answer_nodes(question: Question, answer: str | None) -> Node | None:
     return formula(answer, False) if answer and question.kind == "math" and set("\\^_") & set(answer) else None
 
 
-def candidate_texts(view: CandidateFormat, parents: Sequence[Member]) -> list[str]:
-    """Return the part of each parent that the prompt shows; parents without a reply are left out."""
-    return [view(parent) for parent in parents if parent.reply]
-
-
 def template(question: Question, shown: int) -> list[dict[str, Any]]:
     """Return the parts of a prompt that shows so many candidates.
 
@@ -251,11 +240,6 @@ def template(question: Question, shown: int) -> list[dict[str, Any]]:
         parts += _words(earlier)
         parts.append({"role": "user", "kind": "candidate", "place": place, "lead": lead})
     return parts + _words(after)
-
-
-def sent_as(question: Question, texts: Sequence[str]) -> str:
-    """Return the fingerprint of the prompt with these candidates, to be held against the recorded one."""
-    return fingerprint(_messages(question, texts))
 
 
 def _messages(question: Question, texts: Sequence[str]) -> Sequence[Any]:

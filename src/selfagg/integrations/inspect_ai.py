@@ -44,10 +44,9 @@ class InspectModel(selfagg.AlwaysOpen):
     async def sample(self, request: selfagg.Request) -> selfagg.Reply:
         """Sample one reply; Inspect tries again what may pass by itself."""
         how = request.sampling
-        config = GenerateConfig(
-            temperature=how.temperature, top_p=how.top_p, max_tokens=how.max_tokens, seed=request.seed
-        )
+        shared = {name: getattr(how, name) for name in ("temperature", "top_p", "max_tokens")}
         turns = [_TURNS[message["role"]](content=message["content"]) for message in request.messages]
+        config = GenerateConfig(**shared, seed=request.seed)
         output = await self.model.generate(list[ChatMessage](turns), config=config)
         if output.error:
             raise selfagg.ModelError(output.error)
@@ -101,20 +100,12 @@ class SelfaggAPI(ModelAPI):
     ) -> ModelOutput:
         """Deliberate on a conversation."""
         if tools:
-            raise selfagg.UsageError(
-                "selfagg/ takes no tools: use the solver selfagg/rsa, or openai-api/ and selfagg serve"
-            )
-        sampling = selfagg.Sampling(
-            temperature=1.0 if config.temperature is None else config.temperature, max_tokens=config.max_tokens
-        )
-        result = await selfagg.asolve(
-            conversation(_messages(input)),
-            model=self.model_name,
-            base_url=self.base_url,
-            api_key=self.api_key,
-            sampling=sampling,
-            **self.settings,
-        )
+            words = "selfagg/ takes no tools: use the solver selfagg/rsa, or openai-api/ and selfagg serve"
+            raise selfagg.UsageError(words)
+        temperature = 1.0 if config.temperature is None else config.temperature
+        sampling = selfagg.Sampling(temperature=temperature, max_tokens=config.max_tokens)
+        where = {"model": self.model_name, "base_url": self.base_url, "api_key": self.api_key}
+        result = await selfagg.asolve(conversation(_messages(input)), sampling=sampling, **where, **self.settings)
         output = ModelOutput.from_content(self.model_name, result.text)
         spent = result.usage
         output.usage = ModelUsage(input_tokens=spent.prompt, output_tokens=spent.completion, total_tokens=spent.total)

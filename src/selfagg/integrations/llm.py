@@ -41,19 +41,10 @@ class SelfaggModel(llm.Model):
         before = conversation_ or rest.get("conversation")
         turns: list[dict[str, Any]] = [{"role": "system", "content": prompt.system}] if prompt.system else []
         for earlier in before.responses if before else ():
-            turns += [
-                {"role": "user", "content": earlier.prompt.prompt},
-                {"role": "assistant", "content": earlier.text()},
-            ]
-        result = selfagg.solve(
-            conversation([*turns, {"role": "user", "content": prompt.prompt}]),
-            model=told.model,
-            base_url=told.base_url,
-            method=told.method,
-            n=told.n,
-            k=told.k,
-            t=told.t,
-            sampling=selfagg.Sampling(max_tokens=told.max_tokens),
-        )
+            turns += [{"role": "user", "content": earlier.prompt.prompt}]
+            turns += [{"role": "assistant", "content": earlier.text()}]
+        how = {name: getattr(told, name) for name in ("model", "base_url", "method", "n", "k", "t")}
+        question = conversation([*turns, {"role": "user", "content": prompt.prompt}])
+        result = selfagg.solve(question, sampling=selfagg.Sampling(max_tokens=told.max_tokens), **how)
         response.set_usage(input=result.usage.prompt, output=result.usage.completion, details={"calls": result.calls})
         yield result.text

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from selfagg.errors import UsageError
-from selfagg.run.stopping import POPULATION_RULES, VOTE_RULES, Rule, Share, rule_named
+from selfagg.run.stopping import POPULATION_RULES, VOTE_RULES, Lead, Rule, Share, rule_named
 from selfagg.types import Member
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Method(ABC):
     own_sizes: ClassVar[bool] = False
     """True if sizes that are meant for several methods at once are not for this one."""
     rules: ClassVar[tuple[type, ...]] = ()
-    """The kinds of rules that its setting ``stop`` takes, where it has one."""
+    """The kind of rules that its setting ``stop`` takes, where it has one: `Share` or `Lead`."""
     judgements: ClassVar[int] = 0
     """Short calls for each member of the last population that ask the model what it thinks of it."""
     n: int = 16
@@ -69,17 +69,17 @@ class Method(ABC):
 
     @property
     def _stop(self) -> Rule | None:
-        return rule_named(getattr(self, "stop", "never") if self.rules else "never")
+        return rule_named(getattr(self, "stop", "never")) if self.rules else None
 
     @property
     def rule(self) -> Rule | None:
         """Return the rule that may end a question after a population before the last, or None."""
-        return self._stop if isinstance(self._stop, Share) else None
+        return self._stop if Share in self.rules else None
 
     @property
     def vote_rule(self) -> Rule | None:
         """Return the rule that may end the last population, a vote, before all its members are there, or None."""
-        return None if isinstance(self._stop, Share) else self._stop
+        return self._stop if Lead in self.rules else None
 
     @property
     def one_answer(self) -> bool:

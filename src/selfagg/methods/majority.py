@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from selfagg.errors import UsageError
 from selfagg.methods.base import Members, Method
 from selfagg.prompts import first
-from selfagg.run.stopping import AdaptiveConsistency, Decided
+from selfagg.run.stopping import Lead
 from selfagg.types import Member
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Majority(Single):
 
     name = "majority"
     uniform = False
-    rules = (Decided, AdaptiveConsistency)
+    rules = (Lead,)
     n: int = 16
     stop: str = "never"
 

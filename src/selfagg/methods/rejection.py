@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import re
 from asyncio import gather
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from selfagg.methods.majority import Single
-from selfagg.prompts import grading, verification
-from selfagg.types import Member
+from selfagg.prompts import Prompt, grading, verification
+from selfagg.types import Member, Question
 
 if TYPE_CHECKING:
     from selfagg.run.question_run import QuestionRun
-
-
-@dataclass(frozen=True)
-class Rejection(Single):
-    """N samples and N verdicts; the answer is one of those judged True, or of all if none is (as in the paper)."""
-
-    name = "rejection"
-    uniform = False
-    judgements = 1
-    n: int = 16
-
-    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
-        asked = (run.sample(m.t, m.i, verification(run.question, m), role="verdict") for m in population)
-        accepted = [judged_true(verdict.text) for verdict in await gather(*asked)]
-        if not any(accepted):
-            accepted = [True] * len(population)
-        return [yes / sum(accepted) for yes in accepted]
-
-
-@dataclass(frozen=True)
-class BestOfN(Rejection):
-    """N samples and N grades from 0 to 10; among equal best grades, one at random."""
-
-    name = "best-of-n"
-
-    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
-        asked = (run.sample(m.t, m.i, grading(run.question, m), role="grade") for m in population)
-        grades = [grade(given.text) for given in await gather(*asked)]
-        best = [value == max(grades) for value in grades]
-        return [is_best / sum(best) for is_best in best]
 
 
 def judged_true(verdict: str) -> bool:
@@ -56,3 +26,33 @@ def grade(text: str) -> float:
     """Return the first number of a judge's reply, from 0 to 10; -1 if there is none."""
     number = re.search(r"\d{1,3}(?:\.\d{1,6})?", text)
     return min(float(number[0]), 10.0) if number else -1.0
+
+
+@dataclass(frozen=True)
+class Rejection(Single):
+    """N samples and N verdicts; the answer is one of those judged True, or of all if none is (as in the paper)."""
+
+    name = "rejection"
+    uniform = False
+    judgements = 1
+    judge: ClassVar[tuple[str, Callable[[Question, Member], Prompt], Callable[[str], float]]] = (
+        "verdict",
+        verification,
+        judged_true,
+    )
+    n: int = 16
+
+    async def weigh(self, run: QuestionRun, population: Sequence[Member]) -> list[float]:
+        role, asking, read = self.judge
+        asked = (run.sample(m.t, m.i, asking(run.question, m), role=role) for m in population)
+        judged = [read(reply.text) for reply in await gather(*asked)]
+        best = [value == max(judged) for value in judged]
+        return [is_best / sum(best) for is_best in best]
+
+
+@dataclass(frozen=True)
+class BestOfN(Rejection):
+    """N samples and N grades from 0 to 10; among equal best grades, one at random."""
+
+    name = "best-of-n"
+    judge = ("grade", grading, grade)

@@ -22,16 +22,11 @@ class Model(Protocol):
 
     A connection is an async context manager. Entering it reaches the model (loads the weights, asks the server
     for its models and context length) and raises `UsageError` with one clear sentence if that cannot be done.
-
-    Attributes:
-        name: Name of the model in records, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``. No keys, no addresses.
-        concurrency: Number of calls at once that the model serves well, if the user names none.
-        context: Tokens that prompt and reply may have together, or None where nobody said. Known after entering.
     """
 
-    name: str
-    concurrency: int
-    context: int | None
+    name: str  # in records, e.g. ``openai:Qwen/Qwen3-4B-Instruct-2507``; no keys, no addresses
+    concurrency: int  # calls at once that the model serves well, if the user names none
+    context: int | None  # tokens of prompt and reply together; None: nobody said; known after entering
 
     async def sample(self, request: Request) -> Reply:
         """Sample one reply. Try again what may pass by itself.
@@ -85,22 +80,16 @@ class Streams(Protocol):
 class Portable(Protocol):
     """A connection that can be used in any event loop, so from `selfagg.solve` too."""
 
-    def here(self) -> AbstractAsyncContextManager[Model]:
-        """Open the connection for use in the running event loop."""
-        ...
+    def here(self) -> AbstractAsyncContextManager[Model]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A server's answer as it came.
-
-    Attributes:
-        body: Pieces as they arrive; raises `ModelError` where it breaks off.
-    """
+    """A server's answer as it came."""
 
     status: int
     headers: Mapping[str, str]
-    body: AsyncIterator[bytes]
+    body: AsyncIterator[bytes]  # pieces as they arrive; raises `ModelError` where it breaks off
 
 
 @runtime_checkable

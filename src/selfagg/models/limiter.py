@@ -43,17 +43,6 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True)
-class _PacedCall:
-    """One call: its place in the queue and its tries so far."""
-
-    place: int
-    begun: float
-    failed_at: float
-    tries: int = 0
-    counted: int = 0
-
-
-@dataclass(slots=True)
 class _Line(Generic[S]):
     """The calls of one event loop that wait, and when to look again."""
 
@@ -68,9 +57,7 @@ class Limiter(Generic[S]):
     calls, the calls wait in order of arrival. Listeners are told of waits; they are held weakly.
     """
 
-    def __init__(
-        self, policy: RetryPolicy, servers: Sequence[S] = (), listeners: WeakSet[Listener] | None = None
-    ) -> None:
+    def __init__(self, policy: RetryPolicy, servers: Sequence[S], listeners: WeakSet[Listener] | None = None) -> None:
         self.policy = policy
         self.servers = list(servers)
         self.listeners: WeakSet[Listener] = WeakSet() if listeners is None else listeners
@@ -82,41 +69,41 @@ class Limiter(Generic[S]):
 
     @property
     def limit(self) -> float:
-        """Return the number of calls that the servers take at once; infinite until they refuse one."""
-        return sum(server.pace.limit for server in self.servers) if self.servers else math.inf
+        return sum(server.pace.limit for server in self.servers)
 
     def least_busy(self) -> S:
         """Return the server that is best asked now."""
-        if not self.servers:
-            raise RuntimeError("the connection is used outside of its `async with`")
         now = _now()
         return min(self.servers, key=lambda server: (server.pace.opens_at > now, len(server.pace.flights)))
 
     async def run(self, call: Callable[[S], Awaitable[T]]) -> tuple[T, int]:
-        """Call until the call succeeds; return the result and the number of tries.
+        """Call a server until the call succeeds; return the result and the number of tries.
 
-        Args:
-            call: Asks the server that it is given. Raises `TransientError` for a failure that may pass.
+        A try counts if servers took calls since the last one: else the server failed, and not the call.
 
         Raises:
-            ModelError: The call failed for good, or tries or patience ran out.
+            ModelError: The call failed for good, or tries or patience ran out. `TransientError` is what may pass.
         """
-        now = _now()
-        state = _PacedCall(next(self._places), now, now)
+        begun = failed_at = _now()
+        place, tries, counted = next(self._places), 0, 0
         try:
             while True:
-                server, flight = await self._turn(state)
-                state.tries += 1
+                server, flight = await self._turn(place, begun)
+                tries += 1
                 try:
-                    return await self._try(server, flight, call), state.tries
+                    return await self._try(server, flight, call), tries
                 except TransientError as error:
-                    self._give_up_or_not(error, state)
+                    counted += not error.busy and (self._taken_at is None or self._taken_at > failed_at)
+                    failed_at = _now()
+                    if counted >= self.policy.tries:
+                        raise error.final(f" (given up after {_often(tries)})") from None
+                    self._check_patience(error, begun)
                     if server.pace.error is not error:  # the server is not closed: this call alone waits
-                        await asyncio.sleep(self.policy.backoff(state.tries))
+                        await asyncio.sleep(self.policy.backoff(tries))
                     if not error.busy:  # its place goes to another one, which may have better luck
-                        state.place = next(self._places)
+                        place = next(self._places)
         except ModelError as error:
-            error.tries = max(1, state.tries)
+            error.tries = max(1, tries)
             raise
 
     async def _try(self, server: S, flight: object, call: Callable[[S], Awaitable[T]]) -> T:
@@ -133,7 +120,7 @@ class Limiter(Generic[S]):
             self._taken_at = max(self._taken_at or 0.0, pace.flights[flight])
             self._trouble_since = None
             pace.answered(flight)
-            self._wait_is_over()
+            self._tell(None, None)
             if refused:
                 raise refused
             return result
@@ -156,17 +143,8 @@ class Limiter(Generic[S]):
 
     # -- patience
 
-    def _give_up_or_not(self, error: TransientError, state: _PacedCall) -> None:
-        """Count a failed try; raise `ModelError` if the call is not to be tried again.
-
-        A try counts if the server took calls since the last one: else the server failed, and not the call.
-        """
+    def _check_patience(self, error: TransientError, begun: float) -> None:
         now, policy = _now(), self.policy
-        if not error.busy and (self._taken_at is None or self._taken_at > state.failed_at):
-            state.counted += 1
-        state.failed_at = now
-        if state.counted >= policy.tries:
-            raise error.final(f" (given up after {_often(state.tries)})")
         closings = min(server.pace.closings for server in self.servers)
         if self._taken_at is None and not error.busy and closings > policy.tries:
             raise self._gone(error, f" (given up after {_often(policy.tries)})", 0.0)
@@ -177,11 +155,10 @@ class Limiter(Generic[S]):
             raise self._gone(error, words, opens_in)
         if min(opens_in, error.wait_s) > left:
             raise self._gone(error, self._too_long(error.wait_s), opens_in)
-        if now + opens_in > state.begun + policy.overall_s:
+        if now + opens_in > begun + policy.overall_s:
             raise error.final(gone=error.busy or error.unreachable, wait_s=opens_in)
 
     def _opens_in(self, now: float) -> float:
-        """Return the seconds until the first server opens again."""
         return max(0.0, min(server.pace.closed_until for server in self.servers) - now)
 
     def _too_long(self, wait_s: float) -> str:
@@ -191,7 +168,7 @@ class Limiter(Generic[S]):
     def _gone(self, error: TransientError, words: str, wait_s: float) -> ModelError:
         """Give up all calls that wait; the next call begins with new patience."""
         self._trouble_since = None
-        self._wait_is_over()
+        self._tell(None, None)
         gone = error.busy or error.unreachable
         for _, turn in self._line.waiting:
             if not turn.done():
@@ -204,9 +181,8 @@ class Limiter(Generic[S]):
     def _line(self) -> _Line[S]:
         return self._lines.setdefault(asyncio.get_running_loop(), _Line())
 
-    async def _turn(self, state: _PacedCall) -> tuple[S, object]:
+    async def _turn(self, place: int, begun: float) -> tuple[S, object]:
         """Wait until a server takes a call; return the server, and the call's mark among those in flight."""
-        self.least_busy()
         now, line = _now(), self._line
         if not line.waiting and (server := self._free(now)):
             flight = object()
@@ -215,9 +191,9 @@ class Limiter(Generic[S]):
         if (wait_s := self._opens_in(now)) > self.policy.patience_s:
             raise self._gone(self._last_error(), self._too_long(wait_s), wait_s)
         turn: asyncio.Future[S] = asyncio.get_running_loop().create_future()
-        heapq.heappush(line.waiting, (state.place, turn))
+        heapq.heappush(line.waiting, (place, turn))
         self._dispatch()
-        end = None if math.isinf(self.policy.overall_s) else max(now, state.begun + self.policy.overall_s)
+        end = None if math.isinf(self.policy.overall_s) else max(now, begun + self.policy.overall_s)
         try:
             async with asyncio.timeout_at(end):
                 return await turn, turn
@@ -240,7 +216,7 @@ class Limiter(Generic[S]):
     def _dispatch(self) -> None:
         """Give those who wait their turns, as many as servers take now."""
         line = self._line
-        while line.waiting and self.servers:
+        while line.waiting:
             now = _now()
             server = self._free(now)
             if server is None:
@@ -258,18 +234,15 @@ class Limiter(Generic[S]):
         opens = [server.pace.opens_at for server in self.servers if not server.pace.full]
         line.timer = asyncio.get_running_loop().call_at(min(opens, default=now + LOOK_S), self._dispatch)
         closed_until = min(server.pace.closed_until for server in self.servers)
-        if closed_until - now >= TELL_S and closed_until != self._told_until:
-            self._told_until = closed_until
-            self._tell(f"waiting {seconds(closed_until - now)}: {self._last_error()}")
+        if closed_until - now >= TELL_S:
+            self._tell(closed_until, f"waiting {seconds(closed_until - now)}: {self._last_error()}")
 
-    def _wait_is_over(self) -> None:
-        if self._told_until is not None:
-            self._told_until = None
-            self._tell(None)
-
-    def _tell(self, why: str | None) -> None:
-        for listener in list(self.listeners):
-            listener.waiting(why)
+    def _tell(self, until: float | None, why: str | None) -> None:
+        """Tell listeners once of a wait until a time, and once that it is over."""
+        if until != self._told_until:
+            self._told_until = until
+            for listener in list(self.listeners):
+                listener.waiting(why)
 
 
 def seconds(duration: float) -> str:

@@ -89,7 +89,6 @@ class LocalModel:
         return f"LocalModel({self._spec!r})"
 
     async def __aenter__(self) -> Self:
-        """Find (or fetch) the weights and load them, or raise `UsageError`."""
         llama = await asyncio.to_thread(self._load)
         # llama.cpp closes after each stream without having said so: so each call has a connection of its own
         settings: dict[str, Any] = {"headers": ["Connection=close"], "timeout_s": _PATIENCE_S}
@@ -137,7 +136,6 @@ class LocalModel:
         return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`."""
         sampling = request.sampling
         # llama.cpp sees that nobody listens when it writes: so it also tells how far it has read the prompt
         fields: dict[str, Any] = {"return_progress": True}
@@ -152,22 +150,16 @@ class LocalModel:
 
     @asynccontextmanager
     async def forward(
-        self,
-        body: Mapping[str, Any] | None,
-        *,
-        key: str | None = None,
-        path: str = _PATH,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
+        self, body: Mapping[str, Any] | None, *, path: str = _PATH, **request: Any
     ) -> AsyncIterator[Forwarded]:
         """Send a body to llama.cpp as it is and give the answer as it is; see `Forwards.forward`."""
-        sent = {**(body or {}), "model": _NAME} if path in _GENERATING or (body and "model" in body) else body
-        slot = self._slot(self._free if path in _GENERATING else self._counting)
-        async with slot, self._server.forward(sent, path=path, method=method, headers=headers) as answer:
+        generates = path in _GENERATING
+        sent = {**(body or {}), "model": _NAME} if generates or (body and "model" in body) else body
+        slot = self._slot(self._free if generates else self._counting)
+        async with slot, self._server.forward(sent, path=path, **request | {"key": None}) as answer:
             yield answer
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
         async with self._slot(self._counting):
             return await self._server.count_tokens(messages)
 

@@ -44,28 +44,21 @@ class TransientError(Exception):
         return self.unreachable or self.status in (502, 504)
 
     def final(self, words: str = "", *, gone: bool = False, wait_s: float = 0.0) -> ModelError:
-        """Return the same as an error that is not tried again."""
+        """Return the error that ends the call."""
         return ModelError(f"{self}{words}", gone=gone, status=self.status, wait_s=max(self.wait_s, wait_s))
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """The number of tries of a call and the time that they may take.
+    """The number of tries of a call and the time, in seconds, that they may take."""
 
-    Attributes:
-        tries: Most tries of one call while the server answers others, or before it has answered any. Refusals for
-            pace (429, 503, 529, a named wait) are not counted.
-        first_s: Longest pause after a first failure. It doubles with each further one, up to
-        longest_s: this many seconds.
-        patience_s: Seconds without any answer, and with no call at work, after which the server is given up.
-        overall_s: No try of a call begins later than this after its first one. Infinite by default.
-    """
-
+    # Of one call while the server answers others, or before it has answered any; refusals for pace (429, 503, 529, a
+    # named wait) are not counted.
     tries: int = 6
-    first_s: float = 1.0
+    first_s: float = 1.0  # longest pause after a first failure; it doubles with each further one, up to longest_s
     longest_s: float = 30.0
-    patience_s: float = 300.0
-    overall_s: float = math.inf
+    patience_s: float = 300.0  # without any answer, and with no call at work: the server is given up
+    overall_s: float = math.inf  # from a call's first try: no other one begins later
 
     def backoff(self, failures: int, *, at_least_s: float = 0.0) -> float:
         """Return the seconds to wait after so many failures in a row: half fixed, half drawn."""
@@ -100,7 +93,6 @@ class Pace:
 
     @property
     def full(self) -> bool:
-        """Return True if every place is taken."""
         return len(self.flights) >= self.limit
 
     @property
@@ -109,7 +101,6 @@ class Pace:
         return max(self.closed_until, self._next_at)
 
     def start(self, call: object, now: float) -> None:
-        """Count a call as in flight."""
         self.flights[call] = now
         if math.isnan(self._period_begun):
             self._period_begun = now
@@ -126,7 +117,6 @@ class Pace:
             self.drop(call)
 
     def drop(self, call: object) -> None:
-        """Forget a call that was cancelled."""
         self.flights.pop(call, None)
 
     def answered(self, call: object) -> None:

@@ -25,7 +25,6 @@ _FIRST = re.compile(r"[<\[◁]|analysis|assistantfinal")
 
 
 def _tags(text: str) -> Iterator[re.Match[str]]:
-    """Yield the marks of a text in order."""
     end = 0
     for first in _FIRST.finditer(text):
         if first.start() >= end and (tag := _TAG.match(text, first.start())):
@@ -173,7 +172,6 @@ class Thinking:
         return self._shown(self._splitter.feed(piece))
 
     def rest(self) -> Iterator[Delta]:
-        """Yield the text that was still uncertain."""
         yield from self._shown(self._splitter.feed("", last=True))
         if self._blank and self._space and not self._split:
             yield Delta(text="".join(self._space))

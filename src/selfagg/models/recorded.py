@@ -57,7 +57,6 @@ class RecordedModel(AlwaysOpen):
         return self
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return 0: nothing is sent."""
         return 0
 
     async def sample(self, request: Request) -> Reply:

@@ -44,48 +44,28 @@ UNLIKE = 0.14
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The settings of a simulation: the text after ``simulated:``, as ``p=0.4,cv=0.8`` or ``aime,speed=100``.
+    """The settings of a simulation: the text after ``simulated:``, as ``p=0.4,cv=0.8`` or ``aime,speed=100``."""
 
-    Attributes:
-        p: Chance that a first sample is right, on average over the questions that are neither easy nor hopeless.
-        spread: Inequality of these questions: 0 all alike, towards 1 each always right or always wrong.
-        easy: Share of questions whose first samples are right but for one in 50.
-        hopeless: Share of questions whose first samples are never right.
-        rescue: r_0, the chance that an aggregation is right though none of its parents is.
-        keep: r_K, the chance that it is right when all of them are; in between the chance is linear.
-        skill: Skill of an aggregation in seeing a right answer; 0: the linear law, else ``rescue`` and ``keep`` count
-            for nothing. It falls with difficulty: 0.7 of it where p = 0, 1.2 of it where p = 1.
-        herd: Strength with which an aggregation follows the answer that most of its candidates give; 1: in proportion.
-        unanswered: Share of replies without an answer.
-        wrong: Number of different wrong answers to a question.
-        agree: Share of the wrong replies that give the most common wrong answer, on average; 0: all equally common.
-        tokens: Mean length of a reply.
-        cv: Coefficient of variation of the lengths, which are log-normal.
-        speed: Tokens a second of one reply; 0 for no waiting at all.
-        fail: Share of calls that fail for good.
-        untold: Share of replies whose tokens are not told.
-        slots: Calls at once.
-        context: Tokens of context; 0 for no bound.
-    """
-
-    p: float = 0.4
-    spread: float = 0.3
-    easy: float = 0.0
-    hopeless: float = 0.0
-    rescue: float = 0.05
-    keep: float = 0.95
+    p: float = 0.4  # chance that a first sample is right, on average over questions neither easy nor hopeless
+    spread: float = 0.3  # inequality of these questions: 0 all alike, towards 1 each always right or always wrong
+    easy: float = 0.0  # share of questions whose first samples are right but for one in 50
+    hopeless: float = 0.0  # share of questions whose first samples are never right
+    rescue: float = 0.05  # r_0, the chance that an aggregation is right though none of its parents is
+    keep: float = 0.95  # r_K, the chance that it is right when all of them are; in between the chance is linear
+    # Skill of an aggregation in seeing a right answer: 0.7 of it where p = 0, 1.2 of it where p = 1. 0: the linear law;
+    # else ``rescue`` and ``keep`` count for nothing.
     skill: float = 0.0
-    herd: float = 1.3
-    unanswered: float = 0.0
-    wrong: int = 5
-    agree: float = 0.0
-    tokens: int = 400
-    cv: float = 0.8
-    speed: float = 0.0
-    fail: float = 0.0
-    untold: float = 0.0
-    slots: int = 256
-    context: int = 0
+    herd: float = 1.3  # strength with which it follows the answer that most candidates give; 1: in proportion
+    unanswered: float = 0.0  # share of replies without an answer
+    wrong: int = 5  # different wrong answers to a question
+    agree: float = 0.0  # share of the wrong replies with the most common wrong answer; 0: all equally common
+    tokens: int = 400  # mean length of a reply
+    cv: float = 0.8  # coefficient of variation of the lengths, which are log-normal
+    speed: float = 0.0  # tokens a second of one reply; 0 for no waiting at all
+    fail: float = 0.0  # share of calls that fail for good
+    untold: float = 0.0  # share of replies whose tokens are not told
+    slots: int = 256  # calls at once
+    context: int = 0  # tokens of context; 0 for no bound
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -153,7 +133,6 @@ class SimulatedModel(AlwaysOpen):
         self.context: int | None = access.context or simulation.context or None
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Count a token for every four bytes."""
         return -(-text_bytes(messages) // 4)
 
     async def sample(self, request: Request) -> Reply:

@@ -16,16 +16,16 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from selfagg._internal.arguments import suggest
-from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.reasoning import Thinking, split_reasoning
 from selfagg.models.transformers.checkpoints import (
     FIELD,
     encoded,
     must_be_cached,
+    prompt_of,
     require_chat_template,
     short_name,
-    template_settings,
 )
 from selfagg.types import Delta, Message, Reply, Request, Stop, Usage
 
@@ -90,7 +90,6 @@ class VLLMModel:
         return f"VLLMModel({self._model!r}, {self._settings!r})"
 
     async def __aenter__(self) -> Self:
-        """Load the model and start the engine, or raise `UsageError`."""
         await asyncio.to_thread(self._load)
         engine = self._engine
         try:
@@ -149,7 +148,6 @@ class VLLMModel:
         return reply
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply, None]:
-        """Sample one reply and hand it out as it is written; the last item is the whole `Reply`."""
         thinking = Thinking()
         async with aclosing(self._replies(request, "DELTA")) as items:
             async for item in items:
@@ -159,8 +157,7 @@ class VLLMModel:
                     yield item
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return tokens of this conversation as a prompt, exactly: by the model's own chat template and tokenizer."""
-        return len(await encoded(self._tokenizer, messages, {}))
+        return len(await encoded(self._tokenizer, messages))
 
     async def _replies(self, request: Request, kind: str) -> AsyncGenerator[str | Reply, None]:
         """Yield the pieces of a reply's text as the engine gives them, and the whole at the end."""
@@ -169,16 +166,29 @@ class VLLMModel:
         start, texts, tokens, finish = time.perf_counter(), list[str](), 0, None
         logprobs: list[float] = []
         usage = Usage()
-        async with aclosing(self._outputs(request, kind)) as outputs:
-            async for output in outputs:
-                part = output.outputs[0]
-                texts.append(part.text)
-                tokens += len(part.token_ids)
-                finish = part.finish_reason or finish
-                usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, tokens)
-                if part.logprobs is not None:
-                    logprobs += [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
-                yield str(part.text)
+        prompt, limit = await prompt_of(self._tokenizer, request, self.context)
+        own = self._engine.model_config.get_diff_sampling_param() if request.sampling.server_defaults else {}
+        parameters = _parameters(request, kind, own, limit)
+        dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
+        refused = import_module("vllm.exceptions").VLLMClientError
+        generated = self._engine.generate({"prompt_token_ids": prompt}, parameters, uuid4().hex)
+        try:
+            async with aclosing(generated) as outputs:
+                async for output in outputs:
+                    part = output.outputs[0]
+                    texts.append(part.text)
+                    tokens += len(part.token_ids)
+                    finish = part.finish_reason or finish
+                    usage = Usage(len(output.prompt_token_ids), output.num_cached_tokens or 0, tokens)
+                    if part.logprobs is not None:
+                        logprobs += [of[token].logprob for token, of in zip(part.token_ids, part.logprobs, strict=True)]
+                    yield str(part.text)
+        except dead:
+            raise ModelError("vLLM's engine died; what it last said is above", fatal=True) from None
+        except (refused, ValueError) as error:
+            raise ModelError(f"vLLM refused the call: {_reason(error)}") from None
+        except RuntimeError as error:
+            raise ModelError(f"vLLM broke the call off: {_reason(error)}") from None
         if finish not in ("stop", "length"):
             raise ModelError(f"vLLM broke the call off ({finish or 'without a word'})")
         reasoning, text = split_reasoning("".join(texts))
@@ -186,29 +196,8 @@ class VLLMModel:
         noted = tuple(logprobs) if request.sampling.logprobs else None
         yield Reply(text, reasoning, stop, usage, noted, seconds=time.perf_counter() - start)
 
-    async def _outputs(self, request: Request, kind: str) -> AsyncGenerator[Any, None]:
-        """Yield the engine's outputs for a request."""
-        prompt = await encoded(self._tokenizer, request.messages, template_settings(request.sampling))
-        if self.context is not None and len(prompt) >= self.context:
-            raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
-        own = self._engine.model_config.get_diff_sampling_param() if request.sampling.server_defaults else {}
-        parameters = _parameters(request, kind, own, room=(self.context or 0) - len(prompt))
-        dead = import_module("vllm.v1.engine.exceptions").EngineDeadError
-        refused = import_module("vllm.exceptions").VLLMClientError
-        given = {"prompt_token_ids": prompt}
-        try:
-            async with aclosing(self._engine.generate(given, parameters, uuid4().hex)) as outputs:
-                async for output in outputs:
-                    yield output
-        except dead:
-            raise ModelError("vLLM's engine died; what it last said is above", fatal=True) from None
-        except (refused, ValueError) as error:
-            raise ModelError(f"vLLM refused the call: {_reason(error)}") from None
-        except RuntimeError as error:
-            raise ModelError(f"vLLM broke the call off: {_reason(error)}") from None
 
-
-def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: int) -> Any:
+def _parameters(request: Request, kind: str, own: Mapping[str, Any], limit: int) -> Any:
     """Return a request in vLLM's terms; settings that it leaves open are the checkpoint's ``own``."""
     vllm = import_module("vllm")
     sampling = request.sampling
@@ -219,7 +208,7 @@ def _parameters(request: Request, kind: str, own: Mapping[str, Any], *, room: in
     given: dict[str, Any] = {
         "temperature": sampling.temperature,
         "top_p": own.get("top_p", 1.0) if sampling.top_p is None else sampling.top_p,
-        "max_tokens": min(sampling.max_tokens or room, room),
+        "max_tokens": limit,
         "stop": list(sampling.stop),
         "logprobs": 0 if sampling.logprobs else None,
         "seed": request.seed,

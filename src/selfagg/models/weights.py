@@ -214,7 +214,7 @@ def read_gguf(path: Path) -> Gguf:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            fields = _Header(file, size).fields()
+            fields = _fields(file, size)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
     except (OSError, ValueError) as error:
@@ -244,45 +244,37 @@ def _described(fields: Mapping[str, Any], size: int) -> Gguf:
     return Gguf(numbers("context_length")[0], 2 * total * (key + value), size)
 
 
-class _Header:
-    """A reader of the key-value part of a header, from front to back."""
+def _fields(file: BinaryIO, size: int) -> dict[str, Any]:
+    """Return the key-value part of a header; of arrays of strings (vocabularies) nothing is kept."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._size = file, size
-
-    def fields(self) -> dict[str, Any]:
-        """Return all fields; of arrays of strings (vocabularies) nothing is kept."""
-        if self._file.read(4) != b"GGUF":
-            raise ValueError("it does not begin as one")
-        version, _tensors, count = self._numbers("I")[0], self._numbers("Q"), self._numbers("Q")[0]
-        if version not in (2, 3):
-            raise ValueError(f"version {version}, or the other byte order")
-        return {self._string(): self._value(self._numbers("I")[0]) for _ in range(count)}
-
-    def _bytes(self, count: int) -> bytes:
-        if count > self._size - self._file.tell():
+    def read(count: int) -> bytes:
+        if count > size - file.tell():
             raise ValueError("it ends in the middle")
-        return self._file.read(count)
+        return file.read(count)
 
-    def _numbers(self, code: str, count: int = 1) -> list[Any]:
-        return list(struct.unpack(f"<{count}{code}", self._bytes(count * struct.calcsize(f"<{code}"))))
+    def numbers(code: str, count: int = 1) -> list[Any]:
+        return list(struct.unpack(f"<{count}{code}", read(count * struct.calcsize(f"<{code}"))))
 
-    def _string(self) -> str:
-        return self._bytes(self._numbers("Q")[0]).decode("utf-8", "replace")
+    def string() -> str:
+        return read(numbers("Q")[0]).decode("utf-8", "replace")
 
-    def _value(self, kind: int) -> Any:
+    def value(kind: int, count: int | None = None) -> Any:
         if kind == _STRING:
-            return self._string()
-        if kind != _ARRAY:
-            return self._numbers(self._code(kind))[0]
-        item, count = self._numbers("I")[0], self._numbers("Q")[0]
-        if item == _STRING:
+            if count is None:
+                return string()
             for _ in range(count):
-                self._bytes(self._numbers("Q")[0])
+                read(numbers("Q")[0])
             return None
-        return self._numbers(self._code(item), count)
-
-    def _code(self, kind: int) -> str:
+        if kind == _ARRAY and count is None:
+            return value(*numbers("I"), *numbers("Q"))
         if kind not in _SCALARS:
             raise ValueError(f"unknown type {kind}")
-        return _SCALARS[kind]
+        found = numbers(_SCALARS[kind], 1 if count is None else count)
+        return found[0] if count is None else found
+
+    if file.read(4) != b"GGUF":
+        raise ValueError("it does not begin as one")
+    version, _tensors, count = numbers("I")[0], numbers("Q"), numbers("Q")[0]
+    if version not in (2, 3):
+        raise ValueError(f"version {version}, or the other byte order")
+    return {string(): value(numbers("I")[0]) for _ in range(count)}

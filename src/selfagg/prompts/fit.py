@@ -21,17 +21,11 @@ _TEMPLATE_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A prompt that fits.
-
-    Attributes:
-        messages: The conversation.
-        max_tokens: Room that is left for the reply, at most what was asked for.
-        cut: Number of shortened candidates.
-    """
+    """A prompt that fits."""
 
     messages: tuple[Message, ...]
-    max_tokens: int
-    cut: int = 0
+    max_tokens: int  # the room that is left for the reply, at most what was asked for
+    cut: int = 0  # shortened candidates
 
 
 def reply_room(max_tokens: int | None, context: int | None) -> int:

@@ -23,27 +23,18 @@ _PLACE = "\ue000"  # a private-use character
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The source of one member.
-
-    Attributes:
-        question: The question; its context comes before everything else.
-        candidates: The members shown, in this order; a failed one has nothing to show and is left out.
-        template: Name of the template of the user's turn, as `Wording` has them.
-        temperature: Sampled at this temperature rather than the run's.
-        max_tokens: A bound on the reply's tokens below the run's.
-        wording: The words of the run; the engine sets them.
-    """
+    """The source of one member."""
 
     question: Question
     candidates: tuple[Member, ...] = ()
-    template: str = "first"
-    temperature: float | None = None
-    max_tokens: int | None = None
-    wording: Wording = field(default_factory=Wording)
+    template: str = "first"  # of the user's turn, as `Wording` has them
+    temperature: float | None = None  # rather than the run's
+    max_tokens: int | None = None  # a bound below the run's
+    wording: Wording = field(default_factory=Wording)  # the engine sets the run's
 
     @property
     def shown(self) -> tuple[Member, ...]:
-        """Return the candidates that have a reply."""
+        """Return the candidates that have a reply: a failed one has nothing to show."""
         return tuple(candidate for candidate in self.candidates if candidate.reply)
 
     def messages(self, texts: Sequence[str]) -> tuple[Message, ...]:

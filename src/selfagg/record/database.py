@@ -14,13 +14,10 @@ from selfagg.record.migrations import APPLICATION, RULES, SCHEMA, STEPS, VERSION
 
 
 class WriteLock:
-    """A writer's hold on a record's file, whatever name the file goes by.
+    """A writer's hold on a record's file, whatever name the file goes by; ``lost`` once `check` has found it so.
 
     The lock lies on the file itself, not on its name: a second name (a hard link) or a removed file beside it does not
     let a second writer in.
-
-    Attributes:
-        lost: True if `check` has found the file lost.
 
     Raises:
         UsageError: Another process holds the file, or it cannot be written.

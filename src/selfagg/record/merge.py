@@ -20,23 +20,14 @@ _SCORE_COLUMNS = "t, i, answer, score, note, same"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The part of a record that concerns one question: all of it, or the rows after some moment.
-
-    Attributes:
-        position: The question's place in the run.
-        id: Its id, and
-        body: the question as the record keeps it; both ``""`` where the reader has them already.
-        generations: Rows of generations.
-        scores: Rows of scores.
-        weights: As the record keeps them; None while the question is not done.
-    """
+    """The part of a record that concerns one question, as the record keeps it: all of it, or rows after some moment."""
 
     position: int
-    id: str
+    id: str  # "" where the reader has it already, as the body
     body: str
     generations: tuple[Row, ...] = ()
     scores: tuple[Row, ...] = ()
-    weights: str | None = None
+    weights: str | None = None  # None while the question is not done
 
     def members(self) -> Iterable[tuple[str, Member]]:
         """Yield role and member of each generation, without texts: for those who count members."""

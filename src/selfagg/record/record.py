@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from selfagg._internal.files import readable
 from selfagg.errors import UsageError
@@ -27,18 +27,14 @@ from selfagg.types import Member, Question
 __all__ = ["CANDIDATE", "Generation", "NullStore", "Record", "Store"]
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 
 class Record:
-    """A run's record, open for writing by one process at a time.
+    """A run's record, open for writing by one process at a time; to be read only, by anybody at any time.
 
-    Args:
-        path: The file; None keeps the record in memory.
-        read_only: True if it is only read, which anybody may do at any time.
-        trusted: True if the file was looked over a moment ago, so that its pages need not be read again.
-
-    Attributes:
-        copied: True if this is a temporary copy, because the file has an older format.
+    Without a path it is kept in memory. ``trusted``: it was looked over a moment ago, and its pages need not be read
+    again. ``copied`` is true of a temporary copy, because the file has an older format.
 
     Raises:
         UsageError: The file is no record, is damaged, cannot be written, or another process writes it.
@@ -222,16 +218,10 @@ class Record:
             self._lock.remember()
 
     def copy_from(self, source: Record, where: str, values: Sequence[Any] = (), *, scores: bool = True) -> int:
-        """Copy generations from a record with the same questions; keep the generations that are here already.
+        """Copy generations from a record with the same questions; return how many are new here.
 
-        Args:
-            source: The other record.
-            where: A condition on the columns of the generations to copy.
-            values: Values for the condition's placeholders.
-            scores: True if what they scored comes along.
-
-        Returns:
-            How many generations are new here.
+        ``where`` is a condition on their columns, with ``values`` for its placeholders. What they scored comes along
+        unless ``scores`` is false; what is here already stays.
         """
         statement = f"SELECT {rows.GENERATION_COLUMNS} FROM generations WHERE {where}"  # noqa: S608
         generations = source.query(statement, values)
@@ -255,7 +245,7 @@ class Record:
 
     async def load(self, question: int) -> dict[tuple[str, int, int], Member]:
         """Return `members` of every role, read off the event loop."""
-        return await self.in_turn(lambda: self.members(question, role=None))
+        return await self.in_turn(self.members, question, None)
 
     def weights(self, question: int) -> list[float] | None:
         """Return the chance of each last member to be the answer, or None while the question is not done."""
@@ -275,9 +265,9 @@ class Record:
 
     # -- life
 
-    async def in_turn(self, work: Callable[[], T]) -> T:
+    async def in_turn(self, work: Callable[[*Given], T], *given: *Given) -> T:
         """Run ``work`` in the thread that writes, so that nothing else is written at the time."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     async def drain(self) -> None:
         """Wait until everything handed over is on disk."""

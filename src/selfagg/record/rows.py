@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -18,27 +18,16 @@ CLOSING = "closing"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One finished call, as recorded.
+    """One finished call, as recorded."""
 
-    Attributes:
-        question: Position of its question in the run.
-        member: Its address, parents, reply or error.
-        role: ``candidate``, or what else the method asked for.
-        prompt: Fingerprint of the messages sent.
-        cut: Candidates that had to be shortened to fit the context.
-        seed: The seed sent with the call.
-        started: Time of the call's begin, in seconds since the epoch.
-        tries: Tries of a failed call; a reply has its own count.
-    """
-
-    question: int
+    question: int  # its position in the run
     member: Member
     role: str = CANDIDATE
-    prompt: str = ""
-    cut: int = 0
+    prompt: str = ""  # fingerprint of the messages sent
+    cut: int = 0  # candidates that had to be shortened to fit the context
     seed: int = 0
-    started: float = 0.0
-    tries: int = 0
+    started: float = 0.0  # in seconds since the epoch
+    tries: int = 0  # of a failed call; a reply has its own count
 
 
 GENERATION_COLUMNS = (
@@ -73,8 +62,7 @@ def storable(value: Any) -> Any:
 
 def as_text(value: Any, *, sort_keys: bool = False) -> str:
     """Return a value as JSON text that SQLite can keep."""
-    text: str = storable(json.dumps(value, ensure_ascii=False, sort_keys=sort_keys))
-    return text
+    return str(storable(json.dumps(value, ensure_ascii=False, sort_keys=sort_keys)))
 
 
 def generation_row(generation: Generation) -> tuple[Any, ...]:
@@ -124,18 +112,19 @@ def member_of(row: Sequence[Any]) -> Member:
 
 def places(text: str) -> tuple[int, ...]:
     """Parse recorded parents; raise ValueError if they are no list of places."""
-    found = json.loads(text)
-    if not isinstance(found, list) or not all(type(place) is int and place >= 0 for place in found):
-        raise ValueError(f"{text[:80]!r} is no list of places")
-    return tuple(found)
+    return _listed(text, "places", lambda place: type(place) is int and place >= 0)
 
 
 def numbers(text: str) -> tuple[float, ...]:
     """Parse recorded log-probabilities or weights; raise ValueError if they are no list of numbers."""
+    return tuple(map(float, _listed(text, "numbers", lambda number: type(number) in (int, float))))
+
+
+def _listed(text: str, what: str, fits: Callable[[Any], bool]) -> tuple[Any, ...]:
     found = json.loads(text)
-    if not isinstance(found, list) or not all(type(number) in (int, float) for number in found):
-        raise ValueError(f"{text[:80]!r} is no list of numbers")
-    return tuple(map(float, found))
+    if not isinstance(found, list) or not all(map(fits, found)):
+        raise ValueError(f"{text[:80]!r} is no list of {what}")
+    return tuple(found)
 
 
 def set_fields(instance: Any) -> dict[str, Any]:

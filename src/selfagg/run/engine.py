@@ -15,7 +15,7 @@ from selfagg.prompts.fit import Fitted, fit, reply_room
 from selfagg.prompts.prompt import CandidateFormat, Prompt, candidate_format_named
 from selfagg.prompts.wording import Wording
 from selfagg.record.rows import CANDIDATE, CLOSING, Generation
-from selfagg.run.limiter import CallLimiter, PriorityLimiter
+from selfagg.run.call_queue import CallQueue, RequestQueue
 from selfagg.run.subsets import address_seed
 from selfagg.scoring.base import Scorer
 from selfagg.types import Delta, Member, Question, Reply, Request, Sampling, Usage
@@ -55,19 +55,14 @@ class Settings:
 class FinalSampling:
     """The sampling of calls whose reply is the answer: members of the last population, or a closing call.
 
-    Attributes:
-        t: The last population.
-        sampling: How such a call is sampled (a response format, tools, stop strings).
-        listener: Told of each piece of member ``i``'s reply as the model writes it; None: replies come whole.
-        votes: True if the last population votes: none of its members is the answer before all are there.
-        binds: True if ``sampling`` binds the answer's form. Then a vote and a population that stops the question end
-            with a closing call, and no answer is a copy.
+    Where it ``binds`` the answer's form, a vote and a population that stops the question end with a closing call, and
+    no answer is a copy.
     """
 
-    t: int
-    sampling: Sampling
-    listener: Callable[[int, Delta], None] | None = None
-    votes: bool = False
+    t: int  # the last population
+    sampling: Sampling  # with a response format, tools, stop strings
+    listener: Callable[[int, Delta], None] | None = None  # told of each piece of member i's reply as it is written
+    votes: bool = False  # none of the last population is the answer before all are there
     binds: bool = False
 
     def of(self, role: str, t: int) -> FinalSampling | None:
@@ -102,19 +97,7 @@ class Callback:
 
 
 class Engine:
-    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it.
-
-    Args:
-        model: The open connection.
-        settings: The sampling of every member.
-        record: Keeps what is generated.
-        concurrency: Most calls at once; None: what the connection serves well.
-        callback: Told of each generation.
-        retry_failed: True if a failed call that the record holds is made again.
-        call_limiter: A bound on calls that is shared with other engines.
-        final_sampling: The differences for the last population.
-        as_recorded: True if a question ends where the record has it end (a replay), whatever its answers.
-    """
+    """A sampler of members: at most ``concurrency`` at once, each one recorded before anybody gets it."""
 
     def __init__(
         self,
@@ -122,21 +105,16 @@ class Engine:
         settings: Settings,
         record: Store,
         *,
-        concurrency: int | None = None,
+        concurrency: int | None = None,  # None: what the connection serves well
         callback: Callback | None = None,
-        retry_failed: bool = True,
-        call_limiter: CallLimiter | None = None,
+        call_queue: CallQueue | RequestQueue | None = None,  # shared with other engines
         final_sampling: FinalSampling | None = None,
-        as_recorded: bool = False,
+        as_recorded: bool = False,  # a replay: what failed is not asked again, questions end where the record has it
     ) -> None:
-        self.model = model
-        self.settings = settings
-        self.record = record
+        self.model, self.settings, self.record = model, settings, record
         limiter = model.limiter if isinstance(model, Limited) else None
-        self.call_limiter = call_limiter or PriorityLimiter(concurrency or model.concurrency, limiter)
-        self.final_sampling = final_sampling
-        self.callback = callback or Callback()
-        self.retry_failed = retry_failed
+        self.call_queue = call_queue or CallQueue(concurrency or model.concurrency, limiter)
+        self.callback, self.final_sampling = callback or Callback(), final_sampling
         self.as_recorded = as_recorded
         self.candidate_format: CandidateFormat = candidate_format_named(settings.candidate)
         self.failure: ModelError | None = None  # of the last failed call
@@ -153,43 +131,47 @@ class Engine:
         Raises:
             RunStopped: The model is gone, or refuses everything.
         """
-        parents = tuple(candidate.i for candidate in prompt.candidates)
+        member = Member(t, i, tuple(candidate.i for candidate in prompt.candidates))
         # The first population is the same for every method, so that methods can be compared on the same samples.
         seed = address_seed(self.settings.seed, question.id, method if t > 1 else "first", role, t, i)
-        generation = Generation(position, Member(t, i, parents), role, seed=seed, started=time.time())
-        if parents and not prompt.shown:
-            generation = replace(generation, member=Member(t, i, parents, error="none of its parents has a reply"))
-        else:
-            async with self.call_limiter.enter((position, -t, i)):
-                if self._stopped:
-                    raise self._stopped
-                generation = await self._called(question, prompt, replace(generation, started=time.time()))
+        if member.parents and not prompt.shown:
+            member = replace(member, error="none of its parents has a reply")
+            return await self.keep(Generation(position, member, role, seed=seed, started=time.time()))
+        async with self.call_queue.enter((position, -t, i)):
+            if self._stopped:
+                raise self._stopped
+            generation = Generation(position, member, role, seed=seed, started=time.time())
+            try:
+                reply, fitted = await self._reply(question, prompt, generation)
+            except ModelError as error:
+                self._failed(error)
+                generation = replace(generation, member=replace(member, error=str(error)), tries=error.tries)
+            else:
+                self._failures, sent = 0, fingerprint(fitted.messages)
+                generation = replace(generation, member=replace(member, reply=reply), prompt=sent, cut=fitted.cut)
+        return await self.keep(generation)
+
+    async def keep(self, generation: Generation) -> Member:
+        """Record a generation, tell of it, and return its member."""
         await self.record.save(generation)
-        self.callback.generated(position, generation.member, role, fresh=True)
+        self.callback.generated(generation.question, generation.member, generation.role, fresh=True)
         return generation.member
 
-    async def _called(self, question: Question, prompt: Prompt, generation: Generation) -> Generation:
-        member = generation.member
-        try:
-            reply, fitted = await self._reply(question, prompt, generation)
-        except ModelError as error:
-            self.failure = error
-            self._failures += 1
-            if error.fatal or error.gone:
-                self._stopped = RunStopped(str(error), fatal=error.fatal)
-            elif self._failures >= FAILURES_IN_A_ROW:
-                self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
-            if self._stopped:
-                raise self._stopped from error
-            return replace(generation, member=replace(member, error=str(error)), tries=error.tries)
-        self._failures = 0
-        sent = fingerprint(fitted.messages)
-        return replace(generation, member=replace(member, reply=reply), prompt=sent, cut=fitted.cut)
+    def _failed(self, error: ModelError) -> None:
+        """Count a failed call; raise RunStopped if no further one has hope."""
+        self.failure = error
+        self._failures += 1
+        if error.fatal or error.gone:
+            self._stopped = RunStopped(str(error), fatal=error.fatal)
+        elif self._failures >= FAILURES_IN_A_ROW:
+            self._stopped = RunStopped(f"{FAILURES_IN_A_ROW} calls in a row failed; the last: {error}")
+        if self._stopped:
+            raise self._stopped from error
 
     async def _reply(self, question: Question, prompt: Prompt, generation: Generation) -> tuple[Reply, Fitted]:
         """Fit the prompt and send it; if the model still finds the prompt too long, shorten it and try again."""
-        member, context = generation.member, self.model.context
-        last = self.final_sampling.of(generation.role, member.t) if self.final_sampling else None
+        i, context = generation.member.i, self.model.context
+        last = self.final_sampling.of(generation.role, generation.member.t) if self.final_sampling else None
         sampling = last.sampling if last else self.settings.sampling
         if prompt.temperature is not None:
             sampling = replace(sampling, temperature=prompt.temperature)
@@ -204,7 +186,7 @@ class Engine:
                 prompt.shown,
                 verbatim=last is not None,
                 run_seed=self.settings.seed,
-                place=member.i,
+                place=i,
             )
             try:
                 if last is None or last.listener is None or not isinstance(self.model, Streams):
@@ -213,17 +195,16 @@ class Engine:
                     async for piece in pieces:
                         if isinstance(piece, Reply):
                             return piece, fitted
-                        last.listener(member.i, piece)
+                        last.listener(i, piece)
                 raise ModelError("the model's stream ended without a reply")
             except ContextOverflow:
                 if attempt == ATTEMPTS or not prompt.shown:
                     raise
-                prompt_tokens = await self.model.count_tokens(fitted.messages)
-                context = int(prompt_tokens * TIGHTENED) + fitted.max_tokens
+                context = int(await self.model.count_tokens(fitted.messages) * TIGHTENED) + fitted.max_tokens
         raise AssertionError("the last attempt returns or raises")
 
     async def fit(self, prompt: Prompt, context: int | None) -> Fitted:
-        """Fit a prompt to a context of ``context`` tokens."""
+        """Fit a prompt, in the run's words, to a context of ``context`` tokens."""
         room = reply_room(self.settings.sampling.max_tokens, context)
         if prompt.max_tokens is not None:
             room = min(room, prompt.max_tokens)
@@ -232,12 +213,7 @@ class Engine:
 
     async def estimate(self, prompt: Prompt, reply: Reply) -> Usage:
         """Return an estimate of the tokens of a call without reported ones, as if all candidates were shown whole."""
-        worded = replace(prompt, wording=self.settings.wording)
-        messages = worded.messages([self.candidate_format(candidate) for candidate in prompt.shown])
+        messages = (await self.fit(prompt, None)).messages
         written = {"role": "assistant", "content": reply.reasoning + reply.text}
         counted = await asyncio.gather(self.model.count_tokens(messages), self.model.count_tokens([written]))
         return Usage(prompt=counted[0], completion=counted[1])
-
-    async def close(self) -> None:
-        """Wait until all generations are on disk."""
-        await asyncio.shield(self.record.drain())

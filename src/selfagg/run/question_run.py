@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,58 +29,39 @@ class QuestionRun:
 
     Whether the question goes on after a population is a function of that population's answers, and a population that
     has recorded successors went on: so an interrupted run decides as before.
-
-    Attributes:
-        question: The question.
-        seed: The run's seed, from which the method draws its sets.
-        members: Every member that is done, by (t, i).
-        usage: Tokens of all calls made for it, those in the record included.
-        estimated: Tokens of the calls whose server did not report them, by estimate.
-        copies: Members that were copied instead, without a call.
-        spent: Set once ``usage`` and ``estimated`` have reached the budget.
-        stopped: The population that is enough by the method's rule, once one is.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        question: Question,
-        position: int,
-        method: Method,
-        *,
-        max_total_tokens: int | None = None,
+        self, engine: Engine, question: Question, position: int, method: Method, *, max_total_tokens: int | None = None
     ) -> None:
-        self.engine = engine
-        self.question = question
-        self.method = method
-        self.seed = engine.settings.seed
-        self.rule = method.rule
-        self.members: dict[tuple[int, int], Member] = {}
-        self.usage = self.estimated = Usage()
+        self.engine, self.question, self.method = engine, question, method
+        self.seed, self.rule = engine.settings.seed, method.rule
+        self.members: dict[tuple[int, int], Member] = {}  # those that are done, by (t, i)
+        self.usage = Usage()  # of all calls, recorded ones included
+        self.estimated = Usage()  # of those whose server told none
         self.calls = self.copies = self.replies = 0
-        self.spent = asyncio.Event()
-        self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._budget = max_total_tokens
-        self._position = position
+        loop = asyncio.get_running_loop()
+        self.spent: asyncio.Future[None] = loop.create_future()  # done once the budget is reached
+        self.stopped: asyncio.Future[int] = loop.create_future()  # the population that is enough by the method's rule
+        self._budget, self._position = max_total_tokens, position
         self._given = engine.settings.scorer
         self._scorer = self._given or scorer_for(question.kind)
-        self._stored: dict[tuple[str, int, int], Member] = {}
-        self._stated: defaultdict[int, dict[int, Member]] = defaultdict(dict)
+        self._recorded: dict[tuple[str, int, int], Member] = {}
+        self._stated: dict[tuple[int, int], Member] = {}  # as in members, but with the answers that the replies state
         self._went_on: defaultdict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._scoring: dict[tuple[int, int], asyncio.Task[Member]] = {}
+        self._scoring: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._unscorable: SelfaggError | None = None
         self._reopened = False
 
     async def load(self, *, before: int | None = None) -> None:
         """Read what the record has of this question; only candidates of populations before ``before`` if given."""
-        stored = await self.engine.record.load(self._position)
-        self._stored = {
+        self._recorded = {
             (role, t, i): member
-            for (role, t, i), member in stored.items()
+            for (role, t, i), member in (await self.engine.record.load(self._position)).items()
             if before is None or (role == CANDIDATE and t < before)
         }
-        deepest = max((t for role, t, _ in self._stored if role == CANDIDATE), default=0)
+        deepest = max((t for role, t, _ in self._recorded if role == CANDIDATE), default=0)
         for t in range(1, deepest):
             self._went_on[t].set()
         if self.engine.as_recorded and 0 < deepest < self.method.t:
@@ -123,52 +104,48 @@ class QuestionRun:
     async def sample(self, t: int, i: int, prompt: Prompt, role: str = CANDIDATE) -> Member:
         """Return member ``i`` of population ``t``: from the record if it is there, else from the model.
 
-        Args:
-            t: Its population.
-            i: Its place.
-            prompt: Its prompt, and with the prompt its parents.
-            role: ``candidate``; another word for calls that make no member of a population.
+        The prompt holds its parents. A ``role`` other than ``candidate`` is that of a call that makes no member of a
+        population.
 
         Raises:
             SelfaggError: An earlier member could not be scored at all, so that further ones have no use.
         """
         if self._unscorable:
             raise self._unscorable
-        stored = self._recorded(role, t, i, prompt.candidates)
-        member = stored or await self.engine.sample(
+        recorded = self._taken(role, t, i, prompt.candidates)
+        member = recorded or await self.engine.sample(
             self.question, self._position, t, i, prompt, method=self.method.name, role=role
         )
         await self._count(member, prompt)
-        return await self._read(member, again=stored is not None) if role == CANDIDATE else member
+        return await self._read(member, again=recorded is not None) if role == CANDIDATE else member
 
     async def copy(self, t: int, i: int, candidates: Sequence[Member]) -> Member:
         """Return the member at this address without a call: the first of its candidates, who agree, stands for all."""
-        member = stored = self._recorded(CANDIDATE, t, i, candidates)
+        recorded = member = self._taken(CANDIDATE, t, i, candidates)
         if member is None:
             reply = candidates[0].reply
             assert reply is not None  # noqa: S101 - a candidate with an answer has a reply
             reply = replace(reply, usage=Usage(), tries=0, seconds=0.0)
             member = Member(t, i, tuple(candidate.i for candidate in candidates), reply)
-            await self.engine.record.save(Generation(self._position, member, started=time.time()))
-            self.engine.callback.generated(self._position, member, CANDIDATE, fresh=True)
-        await self._count(member, None)
-        return await self._read(member, again=stored is not None)
+            await self.engine.keep(Generation(self._position, member, started=time.time()))
+        await self._count(member)
+        return await self._read(member, again=recorded is not None)
 
-    def _recorded(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
+    def _taken(self, role: str, t: int, i: int, candidates: Sequence[Member]) -> Member | None:
         """Take the member from the record; None where it has none, or one to be asked for again."""
-        stored = self._stored.pop((role, t, i), None)
-        if stored is None or (stored.error is not None and self.engine.retry_failed):
+        member = self._recorded.pop((role, t, i), None)
+        if member is None or (member.error is not None and not self.engine.as_recorded):
             return None
         parents = tuple(candidate.i for candidate in candidates)
-        if stored.parents != parents:
+        if member.parents != parents:
             raise UsageError(
-                f"question {self.question.id}: the record has member {stored.i} of population {stored.t} with parents "
-                f"{list(stored.parents)}, but this run draws {list(parents)}; it was made by another version"
+                f"question {self.question.id}: the record has member {i} of population {t} with parents "
+                f"{list(member.parents)}, but this run draws {list(parents)}; it was made by another version"
             )
-        self.engine.callback.generated(self._position, stored, role, fresh=False)
-        return stored
+        self.engine.callback.generated(self._position, member, role, fresh=False)
+        return member
 
-    async def _count(self, member: Member, prompt: Prompt | None) -> None:
+    async def _count(self, member: Member, prompt: Prompt | None = None) -> None:
         if member.copied:
             self.copies += 1
             return
@@ -178,15 +155,16 @@ class QuestionRun:
             self.usage += member.reply.usage
             if member.reply.usage.unknown and prompt:
                 self.estimated += await self.engine.estimate(prompt, member.reply)
-        if self._budget is not None and (self.usage + self.estimated).total >= self._budget:
-            self.spent.set()
+        spent = self._budget is not None and (self.usage + self.estimated).total >= self._budget
+        if spent and not self.spent.done():
+            self.spent.set_result(None)
 
     async def _read(self, member: Member, *, again: bool) -> Member:
         """Read the answer, begin to score it, and look whether it decides about its population."""
         answer = stated_answer(self.question, member.reply, self._given) if member.reply else None
-        member = replace(member, answer=answer)
-        self.members[member.t, member.i] = self._stated[member.t][member.i] = member
-        self._scoring[member.t, member.i] = asyncio.create_task(self._score(member, again=again))
+        member, address = replace(member, answer=answer), (member.t, member.i)
+        self.members[address] = self._stated[address] = member
+        self._scoring[address] = asyncio.create_task(self._score(member, again=again))
         await self._decide(member.t)
         return member
 
@@ -196,13 +174,12 @@ class QuestionRun:
         """Decide whether the question goes on after population ``t``, if its members so far make that certain."""
         if self.rule is None or t == self.method.t or self.stopped.done() or self._went_on[t].is_set():
             return
-        there = [member for _, member in sorted(self._stated[t].items())]
+        there = [member for address, member in sorted(self._stated.items()) if address[0] == t]
         size, missing = self.method.size(t), self.method.size(t) - len(there)
         extremes = ([len(there)], [1] * len(there))
-        if all(self.rule.decided(size, groups, 0, missing) is None for groups in extremes):
+        if all(self.rule.decided(size, groups, missing) is None for groups in extremes):
             return
-        voters = [len(group) for group in sorted(await self.groups(there), key=lambda group: group[0].i)]
-        enough = self.rule.decided(size, voters, len(there) - sum(voters), missing)
+        enough = self.rule.decided(size, await self.voters(there), missing)
         if enough and not self.stopped.done():
             self.stopped.set_result(t)
         elif enough is False:
@@ -227,7 +204,7 @@ class QuestionRun:
 
     # -- scores and votes
 
-    async def _score(self, member: Member, *, again: bool) -> Member:
+    async def _score(self, member: Member, *, again: bool) -> None:
         if member.score is None:
             try:
                 verdict = await score_reply(self.question, member.reply or Reply(""), self._given)
@@ -241,7 +218,6 @@ class QuestionRun:
                 await self.engine.record.save_weights(self._position, None)
             await self.engine.record.save_score(self._position, member, verdict.note)
         self.engine.callback.scored(self._position, member)
-        return member
 
     async def scored(self) -> None:
         """Wait until every member that is done has its score."""
@@ -250,6 +226,10 @@ class QuestionRun:
     async def groups(self, population: Sequence[Member]) -> list[list[Member]]:
         """Group members by equal answers, largest group first, ties by the earliest member; omit the answerless."""
         return await majority(self._scorer, self.question, population)
+
+    async def voters(self, population: Sequence[Member]) -> list[int]:
+        """Return the sizes of the groups of equal answers, in the order of their earliest members."""
+        return [len(group) for group in sorted(await self.groups(population), key=lambda group: group[0].i)]
 
     async def group(self) -> None:
         """Record the groups of equal answers of each population."""
@@ -272,14 +252,10 @@ class QuestionRun:
 
     async def close(self) -> None:
         """End everything that still runs for this question."""
-        try:
-            await self.stop()
-        finally:
-            await _ended(self._scoring.values())
+        await _ended([*self._tasks, *self._scoring.values()])
 
 
-async def _ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    running = [*tasks]
-    for task in running:
+async def _ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)

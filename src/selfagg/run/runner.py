@@ -36,48 +36,37 @@ async def evaluate(
     schedule: Schedule = "free",
     only: Collection[int] | None = None,
 ) -> None:
-    """Compute and score every member for every question, into the engine's record.
+    """Compute and score every member for every question, into the engine's record, which has begun with them.
 
-    Only as many questions are open at a time as keep the model busy, so memory does not grow with the run.
-
-    Args:
-        engine: Model, settings and record; the record has begun with these questions.
-        method: The method.
-        questions: In the record's order.
-        schedule: ``free``: a member starts when its parents are done. ``stepwise``: when the whole population
-            before it is done, as in the paper's scripts; for comparisons.
-        only: Positions of the questions to work on; None: all.
+    Only as many questions are open at a time as keep the model busy, so memory does not grow with the run. With
+    ``only``, just the questions at these positions are worked on. On the schedule ``free`` a member starts when its
+    parents are done; ``stepwise``, for comparisons, when the whole population before it is, as in the paper's scripts.
 
     Raises:
         RunStopped: The model is gone. What was finished is in the record.
         UsageError: A question does not fit the model's context (found before the first call).
     """
     done = finished_questions(engine.record)
-    wanted = range(len(questions)) if only is None else only
-    open_questions = [(p, questions[p]) for p in wanted if p not in done]
+    positions = range(len(questions)) if only is None else only
+    open_questions = [(position, questions[position]) for position in positions if position not in done]
     for _, question in open_questions:
         check_comparable(method, question, engine.settings)
         await engine.fit(first(question), engine.model.context)
-    places = asyncio.Semaphore(questions_at_once(engine.call_limiter.limit, method.n))
-
-    async def one(position: int, question: Question) -> None:
-        try:
-            await evaluate_question(engine, method, question, position, schedule=schedule)
-        finally:
-            places.release()
+    places = asyncio.Semaphore(questions_at_once(engine.call_queue.limit, method.n))
 
     async def everything() -> None:
         async with asyncio.TaskGroup() as group:
             for position, question in open_questions:
                 await places.acquire()
-                group.create_task(one(position, question))
+                task = group.create_task(evaluate_question(engine, method, question, position, schedule=schedule))
+                task.add_done_callback(lambda _: places.release())
 
     engine.callback.started(engine.record)
     try:
         await first_error_only(everything())
     finally:
         engine.callback.ended()
-        await engine.close()
+        await engine.record.drain()
 
 
 def questions_at_once(calls: int, n: int) -> int:
@@ -139,18 +128,23 @@ async def _every(run: QuestionRun, schedule: Schedule) -> list[Member]:
     if schedule == "stepwise":
         for t in before:
             await run.population(t)
-        return await _last(run)
     *_, last = await asyncio.gather(*map(run.population, before), _last(run))
     return last
 
 
 async def _until_stopped(run: QuestionRun, work: Coroutine[Any, Any, list[Member]]) -> list[Member]:
     """Await the work's population; or end the work when an earlier population is enough, and return that one."""
+    found = await _unless(run.stopped, work)
+    return await run.population(run.stopped.result()) if run.stopped.done() or found is None else found
+
+
+async def _unless(event: asyncio.Future[Any], work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T | None:
+    """Return the work's result; end the work and return None if the event comes first, or the time is over."""
     working = asyncio.ensure_future(work)
     try:
-        either: set[asyncio.Future[Any]] = {working, run.stopped}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        return await (run.population(run.stopped.result()) if run.stopped.done() else working)
+        either: set[asyncio.Future[Any]] = {working, event}
+        await asyncio.wait(either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -165,13 +159,12 @@ async def _last(run: QuestionRun) -> list[Member]:
     population: list[Member] = []
     voters: list[int] = []
     while True:
-        state = (size, voters, len(population) - sum(voters), size - len(population))
+        state = (size, voters, size - len(population))
         if rule.decided(*state):
             return population
         places = range(len(population), len(population) + next_wave(rule, *state))
         population += await asyncio.gather(*(run.member(t, i) for i in places))
-        groups = await run.groups(population)
-        voters = [len(group) for group in sorted(groups, key=lambda group: group[0].i)]
+        voters = await run.voters(population)
 
 
 # -- one answer
@@ -179,17 +172,11 @@ async def _last(run: QuestionRun) -> list[Member]:
 
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
-    """The outcome for one question.
-
-    Attributes:
-        member: The member whose response is the answer.
-        cut_short: True if a budget or a deadline ended the work before the method was through.
-        others: Further members of the last population, where more than one answer was asked for.
-    """
+    """The outcome for one question: the member whose response is the answer."""
 
     member: Member
-    cut_short: bool
-    others: tuple[Member, ...] = ()
+    cut_short: bool  # a budget or a deadline ended the work before the method was through
+    others: tuple[Member, ...] = ()  # of the last population, where more than one answer was asked for
 
 
 def default_answer(method: Method, question: Question, settings: Settings) -> Choice:
@@ -212,41 +199,27 @@ async def answer(
     deadline_s: float | None = None,
     count: int = 1,
 ) -> QuestionResult:
-    """Compute the answer to one question, and no member that the answer does not need.
+    """Compute the answer to one question that is loaded, and no member that the answer does not need.
 
-    When the question's budget is spent or the deadline passes first, the answer is the best one at hand: the majority
-    of the deepest population that has answers.
-
-    Args:
-        run: The question under its method; loaded.
-        choice: ``sample``: one member of the last population, drawn uniformly (only its ancestors are computed), or
-            the method's own choice where it has one. ``majority``: the most frequent answer of the last population.
-        schedule: As for `evaluate`; ``stepwise`` computes every member.
-        deadline_s: Seconds until the best answer at hand is taken.
-        count: Number of members of the last population that are wanted as answers; at most its size.
+    It is one member of the last population, drawn uniformly (only its ancestors are computed), or the method's own
+    choice where it has one; with the choice ``majority`` the most frequent answer of the last population. ``count``
+    answers are that many members. When the budget is spent or the deadline passes first, it is the best one at hand.
 
     Raises:
         ModelError: Nobody has answered, or not in the form that binds the answer.
         RunStopped: The model is gone.
     """
-    work = asyncio.ensure_future(_chosen(run, choice, schedule, count))
-    spent = asyncio.ensure_future(run.spent.wait())
-    try:
-        await asyncio.wait({work, spent}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            await run.stop()
-            return QuestionResult(await best_at_hand(run), cut_short=True)
-        chosen = [member for member in work.result() if member.reply]
-        if not chosen and run.closes:
-            failed = [(t, member.error) for (t, _), member in run.members.items() if member.error]
-            why = max(failed)[1] if failed else "no member replied"  # of the deepest
-            raise ModelError(f"no answer in the form that is asked for: {why}")
-        member, *others = chosen or [await best_at_hand(run)]
-        return QuestionResult(member, cut_short=False, others=tuple(others))
-    finally:
-        for task in (work, spent):
-            task.cancel()
-        await asyncio.gather(work, spent, return_exceptions=True)
+    found = await _unless(run.spent, _chosen(run, choice, schedule, count), deadline_s)
+    if found is None:
+        await run.stop()
+        return QuestionResult(await best_at_hand(run), cut_short=True)
+    chosen = [member for member in found if member.reply]
+    if not chosen and run.closes:
+        failed = [(t, member.error) for (t, _), member in run.members.items() if member.error]
+        why = max(failed)[1] if failed else "no member replied"  # of the deepest
+        raise ModelError(f"no answer in the form that is asked for: {why}")
+    member, *others = chosen or [await best_at_hand(run)]
+    return QuestionResult(member, cut_short=False, others=tuple(others))
 
 
 async def _chosen(run: QuestionRun, choice: Choice, schedule: Schedule, count: int) -> list[Member]:

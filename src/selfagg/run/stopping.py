@@ -19,16 +19,15 @@ VOTE_RULES = "never, decided, asc:X with 0.5 < X < 1 (as asc:0.95)"
 
 
 class Rule(Protocol):
-    """A rule that ends a question."""
+    """A rule that ends a question after a population, or a vote before all its members are there."""
 
-    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+    def decided(self, size: int, groups: Sequence[int], missing: int) -> bool | None:
         """Decide about a population, or about a vote's first members by place, from the answers so far.
 
         Args:
-            size: Members of the population.
+            size: Members of the population; those without an answer, failed calls included, are in no group.
             groups: Sizes of the groups of equal answers so far, in the order of their earliest members.
-            dissenters: Members without an answer so far, failed calls included.
-            missing: Members that are not there yet; ``size`` is the sum of all three.
+            missing: Members that are not there yet.
 
         Returns:
             True: stop. False: go on, whatever the missing members answer. None: it depends on them.
@@ -45,7 +44,7 @@ class Share:
 
     share: float
 
-    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+    def decided(self, size: int, groups: Sequence[int], missing: int) -> bool | None:
         needed = math.ceil(self.share * size - 1e-9)
         leading = max(groups, default=0)
         if leading >= needed:
@@ -54,44 +53,32 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer."""
+class Lead:
+    """A rule that ends a vote when the leading answer cannot be caught: the whole vote would give the same answer.
 
-    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
-        if not missing:
-            return True
-        if not groups:
-            return None
-        votes = max(groups)
-        leader = groups.index(votes)
-        # Of equal groups the one with the earliest member wins, so a later group has to overtake.
-        caught = any(
-            other + missing + (place < leader) > votes for place, other in enumerate([*groups, 0]) if place != leader
-        )
-        return None if caught else True
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptiveConsistency:
-    """A rule that ends a vote when its leader is the more frequent of the first two answers with this probability.
-
-    The posterior of a share p under a uniform prior: P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the
-    "Beta" criterion).
+    With a ``confidence`` also when the leader is the more frequent of the first two answers with this probability: the
+    posterior of a share p under a uniform prior, P(p > 1/2) after v1 votes against v2 (arXiv 2305.11860, the "Beta"
+    criterion).
     """
 
-    confidence: float
+    confidence: float = math.inf
 
-    def decided(self, size: int, groups: Sequence[int], dissenters: int, missing: int) -> bool | None:
+    def decided(self, size: int, groups: Sequence[int], missing: int) -> bool | None:
         first, second = sorted([*groups, 0, 0], reverse=True)[:2]
         # P(p > 1/2) for p ~ Beta(first + 1, second + 1): the chance of at most `first` heads in so many tosses.
         tosses = first + second + 1
         probability = sum(math.comb(tosses, heads) for heads in range(first + 1)) / float(2**tosses)
-        if first > second and probability >= self.confidence:
+        if not missing or (first > second and probability >= self.confidence):
             return True
-        return Decided().decided(size, groups, dissenters, missing)
+        if not groups:
+            return None
+        leader = groups.index(first)
+        # Of equal groups the one with the earliest member wins, so a later group has to overtake.
+        rivals = [(place, other) for place, other in enumerate([*groups, 0]) if place != leader]
+        return None if any(other + missing + (place < leader) > first for place, other in rivals) else True
 
 
-_NAMED: Mapping[str, Rule | None] = {"never": None, "unanimous": Share(1.0), "decided": Decided()}
+_NAMED: Mapping[str, Rule | None] = {"never": None, "unanimous": Share(1.0), "decided": Lead()}
 
 
 def rule_named(text: str) -> Rule | None:
@@ -109,23 +96,22 @@ def rule_named(text: str) -> Rule | None:
         if found[1] == "share" and 0.5 < value <= 1:
             return Share(value)
         if found[1] == "asc" and 0.5 < value < 1:
-            return AdaptiveConsistency(value)
+            return Lead(value)
     raise UsageError(
         f"there is no rule {text!r} for stop; for populations: {POPULATION_RULES}; for votes: {VOTE_RULES}"
     )
 
 
-def next_wave(rule: Rule, size: int, groups: Sequence[int], dissenters: int, missing: int) -> int:
+def next_wave(rule: Rule, size: int, groups: Sequence[int], missing: int) -> int:
     """Return the number of further members of a vote to sample at once: with fewer it cannot be decided.
 
     So waves make no call that one member at a time would not make.
     """
-    votes = max(groups, default=0)
-    leader = groups.index(votes) if groups else 0
+    leader = groups.index(max(groups)) if groups else 0
     for wave in range(1, missing):
         after = [*groups] if groups else [0]
         after[leader] += wave
-        if rule.decided(size, after, dissenters, missing - wave):
+        if rule.decided(size, after, missing - wave):
             return wave
     return missing
 

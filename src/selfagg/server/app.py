@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,16 +13,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from selfagg import __version__
-from selfagg.server import page
+from selfagg.server import kept_responses, page, passthrough
 from selfagg.server.access import PAGES_HERE, AccessMiddleware
 from selfagg.server.errors import ERRORS, APIError, on_http_error
-from selfagg.server.exchange import APIS, Exchange
 from selfagg.server.monitoring import MonitoringMiddleware
-from selfagg.server.passthrough import COUNTS, RELAYED, counted, relayed
 from selfagg.server.plan import listed, pattern, suffix_of
 from selfagg.server.protocols import Api
-from selfagg.server.responses import KEPT_ROUTES, Answer, ResponsesExchange, of_kept
-from selfagg.server.service import Service
+from selfagg.server.service import APIS, Exchange, Service
 
 _CORS: Final[dict[str, Any]] = {
     "allow_methods": ("GET", "POST", "DELETE", "OPTIONS"),
@@ -45,10 +41,8 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(MonitoringMiddleware, metrics=service.metrics)
     for api in APIS:
         _add_api(app, service, api)
-    for (verb, more), of_response in KEPT_ROUTES.items():
-        _add_kept_route(app, service, verb, more, of_response)
-    for paths, answer in ((COUNTS, counted), (RELAYED, relayed)):
-        _add_hidden(app, service, paths, answer)
+    kept_responses.add_routes(app, service)
+    passthrough.add_routes(app, service)
     _add_models(app, service)
     _add_state(app, service)
     page.add_routes(app, service.settings)
@@ -59,39 +53,17 @@ def create_app(service: Service) -> FastAPI:
 def _add_api(app: FastAPI, service: Service, api: type[Api]) -> None:
     schema = {"$ref": f"#/components/schemas/{api.form.__name__}"}
     content = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {}}
-    answers: dict[int | str, dict[str, Any]] = {
-        200: {"description": "The answer, or its events as a stream", "content": content}
-    }
-    exchange = ResponsesExchange if api.route == "responses" else Exchange
 
     @app.post(
         f"/v1/{api.route}",
         name=f"create_{api.route.replace('/', '_')}",
-        responses=answers,
+        responses={200: {"description": "The answer, or its events as a stream", "content": content}},
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
         response_model=None,
     )
     async def create(request: Request) -> Response:
         """Answer a request: deliberate, or pass it on plainly if the request wants that."""
-        return await exchange(service, request, api).answer()
-
-
-def _add_kept_route(app: FastAPI, service: Service, verb: str, more: str, answer: Answer) -> None:
-    async def endpoint(name: str, request: Request) -> Response:
-        return await of_kept(service, request, name, more, answer)
-
-    path, words = f"/v1/responses/{{name}}{more}", answer.__doc__
-    app.add_api_route(path, endpoint, methods=[verb], name=answer.__name__, description=words, response_model=None)
-
-
-def _add_hidden(
-    app: FastAPI, service: Service, paths: tuple[str, ...], answer: Callable[[Service, Request], Awaitable[Response]]
-) -> None:
-    async def endpoint(request: Request) -> Response:
-        return await answer(service, request)
-
-    for path in paths:
-        app.post(path, include_in_schema=False, response_model=None)(endpoint)
+        return await Exchange(service, request, api).answer()
 
 
 def _add_models(app: FastAPI, service: Service) -> None:
@@ -127,8 +99,8 @@ def _add_state(app: FastAPI, service: Service) -> None:
     @app.get("/health")
     async def health() -> dict[str, Any]:
         """Return the server's state, and its open requests and calls."""
-        calls = service.call_limiter
-        return {"status": "ok", "open": service.admission.open, "calls": calls.inside, "waiting": calls.waiting}
+        calls = service.call_queue
+        return {"status": "ok", "open": service.open_requests, "calls": calls.inside, "waiting": calls.waiting}
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:

@@ -1,8 +1,7 @@
 """Deliberations that outlive their connections: a response in the background goes on until it is done.
 
 Every event is on disk before a client is told of it, and the answer's text is told when the record has it. So a server
-that was killed goes on where it was, and a client that comes back hears what follows what it has heard. What was asked,
-what is answered and every event told are kept in two tables of the server's record.
+that was killed goes on where it was, and a client that comes back hears what follows what it has heard.
 """
 
 from __future__ import annotations
@@ -10,142 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, aclosing
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from selfagg.errors import UsageError
-from selfagg.record.record import Record
-from selfagg.record.rows import as_text
-from selfagg.server.deliberation import DeliberationResult, Deliberator
+from selfagg.server.deliberation import DeliberationResult, Deliberator, MemberDone
 from selfagg.server.disconnect import Pieces
 from selfagg.server.errors import APIError, sse
-from selfagg.server.events import MemberDone, events
+from selfagg.server.kept_responses import KeptResponse, KeptResponses
 from selfagg.server.monitoring import Metrics
 from selfagg.server.plan import DeliberationPlan
 from selfagg.server.protocols import KEEP_ALIVE
 from selfagg.server.protocols.responses import ResponseEvents
 
 log = logging.getLogger("selfagg.server")
-
-KEPT_S: Final = 30 * 24 * 3600.0  # seconds that a response is kept after it was made, as OpenAI does
-MOST_RECORDED: Final = 100_000
-MOST_IN_MEMORY: Final = 1_000
-"""Responses that are kept at once, in a record and without one; the oldest ones that are done go first."""
-
-_PURGE_EVERY: Final = 100
-
-_TABLES: Final = (
-    "CREATE TABLE IF NOT EXISTS responses (id TEXT PRIMARY KEY, created REAL NOT NULL, open INTEGER NOT NULL, "
-    "request TEXT NOT NULL, response TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS response_events (id TEXT NOT NULL, number INTEGER NOT NULL, event TEXT NOT NULL, "
-    "PRIMARY KEY (id, number))",
-)
-_NAMES: Final = ("responses", "response_events")
-_PURGE: Final = (
-    "DELETE FROM responses WHERE NOT open AND (created < ? OR id IN "
-    "(SELECT id FROM responses WHERE NOT open ORDER BY created DESC LIMIT -1 OFFSET ?))",
-    "DELETE FROM response_events WHERE id NOT IN (SELECT id FROM responses)",
-)
-
-Event = Mapping[str, Any]
-Statement = tuple[str, tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class KeptResponse:
-    """One response as it is kept; ``open`` while it is being worked on.
-
-    ``request`` has the whole conversation as ``items``, and of a background response as ``chat`` what goes on after a
-    restart. In memory, without a record, neither is kept.
-    """
-
-    id: str
-    open: bool
-    request: Mapping[str, Any]
-    response: dict[str, Any]
-
-
-class KeptResponses:
-    """The responses of a server, in its record; without one, in memory while the server runs."""
-
-    def __init__(self, record: Record | None) -> None:
-        self._record = record or Record(None)
-        self._most = MOST_RECORDED if record else MOST_IN_MEMORY
-        self._made = 0
-        self.close: Callable[[], None] = (lambda: None) if record else self._record.close
-        with self._record.transaction() as database:
-            for statement in _TABLES:
-                database.execute(statement)
-
-    async def put(
-        self,
-        request: Mapping[str, Any],
-        response: Mapping[str, Any],
-        events: Sequence[Event] = (),
-        *,
-        open: bool = False,  # noqa: A002 - the column's name
-    ) -> None:
-        """Keep a response; what was kept under its id before is replaced, its events stay."""
-        row = (response["id"], response["created_at"], int(open), as_text(request), as_text(response))
-        statements: list[Statement] = [("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?)", row)]
-        statements += _rows(response["id"], events)
-        if self._made % _PURGE_EVERY == 0:
-            statements += [(_PURGE[0], (time.time() - KEPT_S, self._most)), (_PURGE[1], ())]
-        self._made += 1
-        await self._write(statements)
-
-    async def tell(self, name: str, events: Iterable[Event]) -> None:
-        """Keep events of a response; on disk when this returns."""
-        await self._write(_rows(name, events))
-
-    async def delete(self, name: str) -> None:
-        """Delete a response and its events."""
-        await self._write([(f"DELETE FROM {table} WHERE id = ?", (name,)) for table in _NAMES])  # noqa: S608
-
-    async def _write(self, statements: Iterable[Statement]) -> None:
-        with _plainly():  # what is handed over together is committed together
-            await asyncio.gather(*(self._record.write(*statement) for statement in statements))
-
-    async def settled(self) -> None:
-        """Wait until all that was handed over is on disk."""
-        await self._record.drain()
-
-    def get(self, name: str) -> KeptResponse | None:
-        """Return a response, or None."""
-        return next(self._read("id = ?", name), None)
-
-    def unfinished(self) -> list[KeptResponse]:
-        """Return the responses that are to be gone on with, in the order in which they came."""
-        return [*self._read("open = ? ORDER BY created", 1)]
-
-    def _read(self, where: str, value: object) -> Iterator[KeptResponse]:
-        statement = f"SELECT id, open, request, response FROM responses WHERE {where}"  # noqa: S608 - no input
-        with _plainly():
-            for name, is_open, request, response in self._record.query(statement, (value,)):
-                yield KeptResponse(name, bool(is_open), json.loads(request), json.loads(response))
-
-    def events(self, name: str, after: int = -1) -> list[dict[str, Any]]:
-        """Return the events of a response that follow number ``after``."""
-        statement = "SELECT event FROM response_events WHERE id = ? AND number > ? ORDER BY number"
-        with _plainly():
-            return [json.loads(event) for (event,) in self._record.query(statement, (name, after))]
-
-
-def _rows(name: str, events: Iterable[Event]) -> list[Statement]:
-    statement = "INSERT INTO response_events VALUES (?, ?, ?)"
-    return [(statement, (name, event["sequence_number"], as_text(event))) for event in events]
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    try:
-        yield
-    except UsageError:
-        raise APIError(500, "this server cannot read or write its record", code="record_error") from None
 
 
 class Background:
@@ -210,26 +88,25 @@ class Background:
         self, kept: KeptResponse, told: ResponseEvents, plan: DeliberationPlan, noted: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """Write the events of the work while it goes on; return the events of the answer."""
-        name = kept.id
         if told.response["status"] == "queued":
             told.response["status"] = "in_progress"
             await self._kept.put(kept.request, told.response, told.begin("in_progress"), open=True)
-            self._spread(name)
+            self._spread(kept.id)
         known = told.members  # of which the client has heard
         rest: list[dict[str, Any]] = []
         usage = partial(self._metrics.work, noted)
-        happening = events(self._deliberator, plan, name, keep_alive_s=None, live=False, resumed=True, usage=usage)
-        async with aclosing(happening):
-            async for event in happening:
+        events = self._deliberator.events(plan, kept.id, keep_alive_s=None, live=False, resumed=True, usage=usage)
+        async with aclosing(events):
+            async for event in events:
                 if not isinstance(event, MemberDone):
                     rest += told.of(event)
                 elif known:
                     known -= 1
                 elif plan.progress in ("reasoning", "members"):
-                    await self._kept.tell(name, told.of(event))
-                    self._spread(name)
+                    await self._kept.tell(kept.id, told.of(event))
+                    self._spread(kept.id)
                 if isinstance(event, DeliberationResult):
-                    noted["cut_short"] = event.cut_short
+                    noted["cut_short"] = event.account["cut_short"]
         return rest
 
     def _spread(self, name: str) -> None:
@@ -257,7 +134,7 @@ class Background:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await self._kept.settled()
+        await self._kept.record.drain()
         if (kept := self._kept.get(name)) and kept.open:  # it did not come to its end at the same moment
             told = ResponseEvents(kept.response, self._kept.events(name))
             await self._kept.put(kept.request, kept.response, told.cancel())

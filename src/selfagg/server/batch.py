@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from starlette.requests import Request
 from starlette.types import Message
@@ -24,10 +24,8 @@ from selfagg._internal.files import claim, kind_of, readable
 from selfagg.errors import UsageError
 from selfagg.models import Access, Model, opened
 from selfagg.run.runner import first_error_only
-from selfagg.server.errors import APIError, as_json, refused
-from selfagg.server.exchange import APIS, Exchange
-from selfagg.server.protocols import Api
-from selfagg.server.service import Service
+from selfagg.server.errors import APIError, as_json, from_json, refused
+from selfagg.server.service import APIS, Exchange, Service
 from selfagg.server.settings import RequestDefaults, ServerLimits, ServeSettings
 
 log = logging.getLogger("selfagg.server")
@@ -152,12 +150,12 @@ async def _answer_all(
     told: Callable[[int, int], None],
 ) -> None:
     """Answer requests side by side, and write each result as soon as it is there."""
-    places = asyncio.Semaphore(service.call_limiter.limit)  # a plain call is one call
+    places = asyncio.Semaphore(service.call_queue.limit)  # a plain call is one call
 
     async def answer(request: BatchRequest) -> None:
         async with places:
             key = keys[request.custom_id]
-            answered = await _BatchExchange(service, request, key).answered()
+            answered = await _answered(service, request, key.removeprefix(_RESULT))
         (done if answered["status_code"] < 400 else failed).add(request.custom_id, key, answered)
         told(len(done.ids), len(failed.ids))
 
@@ -166,62 +164,40 @@ async def _answer_all(
             group.create_task(answer(request))
 
 
-class _BatchExchange(Exchange):
-    """One request of a batch; its id and its seed follow from the request, so that a record can be gone on with."""
+async def _answered(service: Service, asked: BatchRequest, digest: str) -> dict[str, Any]:
+    """Return a result's ``response``: status, body, and what the server tells of the request in its own headers."""
+    api, pieces = URLS[asked.url], list[bytes]()
+    sent: list[Message] = [{"type": "http.request", "body": as_json(asked.body)}]
 
-    resumed = True
+    async def receive() -> Message:  # of a client that waits for its answer
+        return sent.pop() if sent else await asyncio.get_running_loop().create_future()
 
-    def __init__(self, service: Service, request: BatchRequest, key: str) -> None:
-        sent: list[Message] = [{"type": "http.request", "body": as_json(request.body)}]
+    async def send(message: Message) -> None:
+        pieces.append(message.get("body", b""))
 
-        async def receive() -> Message:  # of a client that waits for its answer
-            return sent.pop() if sent else await asyncio.get_running_loop().create_future()
-
-        scope = {"type": "http", "method": "POST", "path": request.url, "query_string": b"", "headers": []}
-        super().__init__(service, Request(scope | {"state": {"told": {}}}, receive), URLS[request.url])
-        self._digest = key.removeprefix(_RESULT)
-        self._name = self.api.prefix + self._digest
-
-    def begun(self, body: Mapping[str, Any]) -> Api:
-        return self.api({**body, "store": False}, self._name)
-
-    def prepared(self, body: dict[str, Any], *, plain: bool) -> dict[str, Any]:
-        for name, why in _REFUSED.items():
-            if body.get(name):
-                raise refused(f"{name}: {why}", name, "unsupported_parameter")
-        return body if plain or body.get("seed") is not None else {**body, "seed": int(self._digest[:7], 16)}
-
-    async def answered(self) -> dict[str, Any]:
-        """Return a result's ``response``: status, body, and what the server tells of the request in its own headers."""
-        path, pieces = self.request.url.path, list[bytes]()
-        try:
-            response = await self.answer()
-        except APIError as error:
-            response = error.response(path)
-        except Exception:
-            log.exception("request %s failed", self._name)
-            response = APIError(500, "selfagg failed on this request").response(path)
-
-        async def send(message: Message) -> None:
-            pieces.append(message.get("body", b""))
-
-        await response(self.request.scope, self.request.receive, send)
-        own = {name: value for name, value in response.headers.items() if name.startswith("x-selfagg-")}
-        told = {"status_code": response.status_code, "request_id": self._name, "body": json.loads(b"".join(pieces))}
-        return told | ({"headers": own} if own else {})
+    scope = {"type": "http", "method": "POST", "path": asked.url, "query_string": b"", "headers": []}
+    request, name = Request(scope | {"state": {"told": {}}}, receive), api.prefix + digest
+    try:
+        for field, why in _REFUSED.items():
+            if asked.body.get(field):
+                raise refused(f"{field}: {why}", field, "unsupported_parameter")
+        response = await Exchange(service, request, api, digest).answer()
+    except APIError as error:
+        response = error.response(asked.url)
+    except Exception:
+        log.exception("request %s failed", name)
+        response = APIError(500, "selfagg failed on this request").response(asked.url)
+    await response(request.scope, receive, send)
+    own = {name: value for name, value in response.headers.items() if name.startswith("x-selfagg-")}
+    told = {"status_code": response.status_code, "request_id": name, "body": json.loads(b"".join(pieces))}
+    return told | ({"headers": own} if own else {})
 
 
 # -- the files
 
 
-@dataclass(frozen=True)
-class BatchRequest:
-    """One request of a batch.
-
-    Attributes:
-        custom_id: The name that the user gave it.
-        url: The route, as ``/v1/chat/completions``.
-    """
+class BatchRequest(NamedTuple):
+    """One request of a batch: the name that the user gave it, the route, the body."""
 
     custom_id: str
     url: str
@@ -257,7 +233,7 @@ def read_requests(path: Path) -> list[BatchRequest]:
 
 def _request(line: bytes) -> BatchRequest:
     """Return the request of a line; raise ValueError that says what is wrong with it."""
-    told = _json(line)
+    told = from_json(line)
     name, url, body = told.get("custom_id"), told.get("url"), told.get("body")
     if not isinstance(name, str) or not name:
         raise ValueError("custom_id is missing, or no text")
@@ -268,25 +244,6 @@ def _request(line: bytes) -> BatchRequest:
     if not isinstance(body, dict):
         raise ValueError("body must be a JSON object")
     return BatchRequest(name, url, body)
-
-
-def _json(line: bytes) -> dict[str, Any]:
-    """Return a line's JSON object; raise ValueError if it is none."""
-
-    def no_number(word: str) -> None:
-        raise ValueError(f"{word} is no JSON number")
-
-    try:
-        told = json.loads(line.decode("utf-8-sig"), parse_constant=no_number)
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not valid JSON ({error.msg}, column {error.colno})") from None
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
-    if not isinstance(told, dict):
-        raise ValueError("not a JSON object")
-    return told
 
 
 class ResultsFile:
@@ -320,7 +277,7 @@ class ResultsFile:
         end, last, beginning = 0, b"\n", f'{{"id":"{_RESULT}'.encode()
         for number, line in enumerate(self._file, 1):
             try:
-                told = _json(line) if line[: len(beginning)] == beginning[: len(line)] else {"no": "result"}
+                told = from_json(line) if line[: len(beginning)] == beginning[: len(line)] else {"no": "result"}
                 yield told["custom_id"], told["id"]
             except (ValueError, KeyError) as fault:
                 if isinstance(fault, ValueError) and not line.endswith(b"\n"):

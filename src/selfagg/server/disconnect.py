@@ -72,17 +72,13 @@ async def opened(receive: Receive, pieces: Pieces) -> bytes:
 
 
 class Stream(Response):
-    """A response that sends a body piece by piece, and closes its source when nobody reads any more.
-
-    Attributes:
-        at_end: Called when the body has ended, in whatever way.
-    """
+    """A response that sends a body piece by piece, and closes its source when nobody reads any more."""
 
     def __init__(self, first: bytes, rest: Pieces, status: int = 200, headers: Mapping[str, str] = EVENTS) -> None:
         super().__init__(None, status, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers})
         del self.headers["content-length"]
         self._first, self._rest = first, rest
-        self.at_end: Callable[[], None] = lambda: None
+        self.at_end: Callable[[], None] = lambda: None  # called when the body has ended, in whatever way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

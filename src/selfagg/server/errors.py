@@ -1,4 +1,4 @@
-"""JSON answers, and errors in the form of the API that the client speaks.
+"""JSON in and out, and errors in the form of the API that the client speaks.
 
 OpenAI's: ``{"error": {"message", "type", "param", "code"}}``. Anthropic's, below ``/v1/messages``:
 ``{"type": "error", "error": {"type", "message"}}``.
@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,16 +30,43 @@ _ANTHROPIC: Final = _OPENAI | {
 }
 
 
+def as_json(content: Any) -> bytes:
+    """Return JSON as it is sent; lone surrogates, which a broken backend sends, go out as question marks."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
 class Json(JSONResponse):
-    """JSON whose text may hold lone surrogates, which a broken backend sends: they go out as question marks."""
+    """An answer in JSON."""
 
     def render(self, content: Any) -> bytes:
         return as_json(content)
 
 
-def as_json(content: Any) -> bytes:
-    """Return JSON as it is sent."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def from_json(content: bytes) -> dict[str, Any]:
+    """Return a JSON object; raise ValueError, which says what is wrong with it, if it is none."""
+
+    def no_number(word: str) -> NoReturn:
+        raise ValueError(f"{word} is no JSON number")
+
+    try:
+        told = json.loads(content.decode("utf-8-sig"), parse_constant=no_number)
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error.msg}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+    if not isinstance(told, dict):
+        raise ValueError("not a JSON object")
+    return told
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Return a request's body; raise APIError if it is no JSON object."""
+    try:
+        return from_json(body)
+    except ValueError as fault:
+        raise refused(f"the request body: {fault}") from None
 
 
 def sse(value: Mapping[str, Any]) -> bytes:

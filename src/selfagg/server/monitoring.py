@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -79,7 +79,7 @@ class MonitoringMiddleware:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path: str = scope["path"]
         shown = path if len(path) <= 100 else f"{path[:100]}..."
         told: dict[str, Any] = {"verb": scope["method"], "path": shown, "status": 500, "kind": "other"}
         scope.setdefault("state", {})["told"] = told
@@ -94,7 +94,7 @@ class MonitoringMiddleware:
             await send(message)
 
         try:
-            with _span(told, is_chat=path in _GENERATING):
+            with _span(told) if path in _GENERATING else nullcontext():
                 await self._app(scope, receive, noted)
         except (ClientGone, ClientDisconnect):
             told["status"] = GONE
@@ -110,13 +110,11 @@ class MonitoringMiddleware:
 
 
 @contextmanager
-def _span(told: Mapping[str, Any], *, is_chat: bool) -> Iterator[None]:
+def _span(told: Mapping[str, Any]) -> Iterator[None]:
     """Open a span after the GenAI conventions, where OpenTelemetry is installed; ``told`` has its attributes."""
     try:
         from opentelemetry import trace
     except ImportError:
-        is_chat = False
-    if not is_chat:
         yield
         return
     with trace.get_tracer("selfagg").start_as_current_span("chat", kind=trace.SpanKind.SERVER) as span:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,18 +19,19 @@ from selfagg.models.base import Forwarded, Forwards
 from selfagg.models.openai.refusal import error_status, refusal
 from selfagg.server.access import key_of
 from selfagg.server.disconnect import Pieces, Stream, opened
-from selfagg.server.errors import MESSAGES, APIError, Json, api_error, renamed
+from selfagg.server.errors import MESSAGES, APIError, Json, api_error, parsed, renamed
 from selfagg.server.plan import suffix_of
 from selfagg.server.protocols import Api
 from selfagg.server.protocols.messages import MessagesApi
 from selfagg.server.protocols.responses import ResponsesApi
-from selfagg.server.requests import parse
 
 if TYPE_CHECKING:
     from selfagg.server.service import Service
 
-COUNTS: Final = (f"{MESSAGES}/count_tokens", "/v1/responses/input_tokens")
-
+_COUNTS: Final[tuple[tuple[str, type[Api]], ...]] = (
+    (f"{MESSAGES}/count_tokens", MessagesApi),
+    ("/v1/responses/input_tokens", ResponsesApi),
+)
 RELAYED: Final = (
     *("/v1/embeddings", "/v1/rerank", "/v1/score", "/v1/pooling", "/v1/classify", "/v1/moderations"),
     *("/v1/audio/speech", "/v1/images/generations", "/v1/tokenize", "/v1/detokenize", "/v2/rerank"),
@@ -56,12 +58,8 @@ async def passed_on(
 ) -> Response:
     """Send a request on and relay the answer while it comes; a client that hangs up ends the call there too.
 
-    Args:
-        service: The service that all requests share.
-        request: The client's request, its body read.
-        path: The route at the model's server, with its query: below ``/v1``, or absolute.
-        body: The body to send; a name of this server for the model becomes the model's own.
-        generates: True if the call waits for its turn among those that generate.
+    ``path`` is the route at the model's server, with its query: below ``/v1``, or absolute. A name of this server for
+    the model becomes the model's own. A call that ``generates`` waits for its turn.
 
     Raises:
         NoRoute: The model has no server, or its server does not have the route.
@@ -81,21 +79,19 @@ async def passed_on(
         method=request.method,
         headers={name: request.headers[name] for name in _SENT if name in request.headers},
     )
-    turn = service.call_limiter.request_limiter().enter() if generates else contextlib.nullcontext()
+    turn = service.call_queue.request().enter() if generates else contextlib.nullcontext()
     head: list[Forwarded] = []
 
     async def pieces() -> Pieces:
         try:
             async with turn, forward as answer:
+                first = b""  # status and headers, before the first event
                 if "event-stream" not in answer.headers.get("content-type", ""):
                     # whole or not at all, so that what breaks off can still become an error's status
-                    whole = _checked(answer, b"".join([piece async for piece in answer.body]), path, request.url.path)
-                    head.append(answer)
-                    yield whole
-                    return
+                    first = _checked(answer, b"".join([piece async for piece in answer.body]), path, request.url.path)
                 head.append(answer)
-                yield b""  # status and headers, before the first event
-                async for piece in answer.body:
+                yield first
+                async for piece in answer.body:  # nothing is left of a whole one
                     yield piece
         except ModelError as error:
             if not head:
@@ -131,24 +127,32 @@ def _checked(answer: Forwarded, body: bytes, path: str, asked: str) -> bytes:
     raise api_error(ModelError(f"the model's server answered {found.status}{words}", status=status))
 
 
-async def relayed(service: Service, request: Request) -> Response:
-    """Pass a request on whose route is the model's server's alone."""
-    with service.admission.enter():
-        path, body = request.url.path, parse(await request.body() or b"{}")
-        generates = not path.endswith("tokenize")
-        return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=generates)
+def add_routes(app: FastAPI, service: Service) -> None:
+    """Add the routes that are the model's server's alone, and the counts of tokens."""
+
+    async def relayed(request: Request) -> Response:
+        with service.place():
+            path, body = request.url.path, parsed(await request.body() or b"{}")
+            generates = not path.endswith("tokenize")
+            return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=generates)
+
+    for path in RELAYED:
+        app.post(path, include_in_schema=False, response_model=None)(relayed)
+    for path, api in _COUNTS:
+        app.post(path, include_in_schema=False, response_model=None)(_counting(service, path, api))
 
 
-async def counted(service: Service, request: Request) -> Response:
-    """Count a prompt's tokens: by the model's own server, or where it has no such route, by the connection."""
-    path = request.url.path
-    api: type[Api] = MessagesApi if path.startswith(MESSAGES) else ResponsesApi
-    with service.admission.enter():
-        body = parse(await request.body() or b"{}")
-        try:
-            return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=False)
-        except NoRoute:
-            with renamed(api.names):
-                (chat,) = api.read({"max_tokens": 1, **body})
-        tokens = await service.model.count_tokens(chat["messages"])
-        return Json({"input_tokens": tokens} | ({} if api is MessagesApi else {"object": "response.input_tokens"}))
+def _counting(service: Service, path: str, api: type[Api]) -> Callable[[Request], Awaitable[Response]]:
+    async def counted(request: Request) -> Response:
+        """Count a prompt's tokens: by the model's own server, or where it has no such route, by the connection."""
+        with service.place():
+            body = parsed(await request.body() or b"{}")
+            try:
+                return await passed_on(service, request, path.removeprefix("/v1/"), body, generates=False)
+            except NoRoute:
+                with renamed(api.names):
+                    (chat,) = api.read({"max_tokens": 1, **body})
+            tokens = await service.model.count_tokens(chat["messages"])
+            return Json({"input_tokens": tokens} | ({} if api is MessagesApi else {"object": "response.input_tokens"}))
+
+    return counted

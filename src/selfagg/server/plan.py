@@ -6,6 +6,7 @@ A model's name is part of it: the model's own or a route's, with or without a su
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from selfagg.run.engine import Settings
 from selfagg.run.runner import Choice
 from selfagg.scoring import incomparable
 from selfagg.server.errors import APIError, refused
-from selfagg.server.requests import ChatRequest, Envelope, ProgressForm, RsaOptions, read, sorted_out, without_use
+from selfagg.server.fields import Addressed, ChatRequest, ProgressForm, RsaOptions, read, sorted_out, without_use
 from selfagg.server.settings import ServeSettings
 from selfagg.types import Kind, Question, Sampling
 
@@ -124,13 +125,15 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
     Raises:
         APIError: No such model, or ``rsa`` is not of its form.
     """
-    envelope = read(Envelope, body)
-    suffix = suffix_of(envelope.model, served, settings.routes)
-    given = envelope.rsa if isinstance(envelope.rsa, RsaOptions) else None
+    addressed = read(Addressed, body)
+    suffix = suffix_of(addressed.model, served, settings.routes)
+    given = addressed.rsa if isinstance(addressed.rsa, RsaOptions) else None
     options = suffix | (given.model_dump(exclude_unset=True, exclude_none=True) if given else {})
-    asked, tools = bool(suffix or given or envelope.rsa), bool(envelope.tools or envelope.functions)
-    small = tools or envelope.most_tokens <= settings.plain_tokens
-    bypass = envelope.rsa is False or (small and not asked)
+    asked, tools = bool(suffix or given or addressed.rsa), bool(body.get("tools") or body.get("functions"))
+    limits = (body.get(name) for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"))
+    most_tokens = next((most for most in limits if isinstance(most, int) and most > 0), math.inf)
+    small = tools or most_tokens <= settings.plain_tokens
+    bypass = addressed.rsa is False or (small and not asked)
     name = "single" if bypass else options.get("method", settings.method)
     plain = bypass or (name == "single" and set(options) <= {"method"})
     return Asked(name, {} if bypass else options, plain, tools)
@@ -138,41 +141,31 @@ def asked_for(body: Mapping[str, Any], served: str, settings: ServeSettings) -> 
 
 @dataclass(frozen=True)
 class DeliberationPlan:
-    """One deliberation: ``count`` answers to a question; every member is sampled by ``settings``.
+    """One deliberation: ``count`` answers to a question.
 
-    Attributes:
-        last: How a call is sampled whose reply is the answer.
-        binds: True if ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities), so
-            that no reply of another call can be the answer.
-        max_total_tokens: Tokens after which the best answer at hand is given; after ``deadline_s`` it is given too.
-        ignored: Names of the request's fields without effect.
-        warning: A sentence that the client should hear, or ``""``.
-        chat: The request in the form of chat completions, with its seed: another server makes the same plan of it.
+    ``last`` binds the answer's form (a response format, tools, stop strings, log-probabilities) if ``binds``: then no
+    reply of another call can be the answer.
     """
 
     method: Method
     choice: Choice
     count: int
     question: Question
-    settings: Settings
-    last: Sampling
+    settings: Settings  # of every member
+    last: Sampling  # of a call whose reply is the answer
     binds: bool
-    max_total_tokens: int | None
+    max_total_tokens: int | None  # then the best answer at hand is given, as after the deadline
     deadline_s: float | None
     progress: ProgressForm
-    ignored: tuple[str, ...]
-    warning: str
-    chat: Mapping[str, Any]
+    ignored: tuple[str, ...]  # the request's fields without effect
+    warning: str  # a sentence that the client should hear, or ""
+    chat: Mapping[str, Any]  # the request as chat completions has it, with its seed: it is planned the same again
 
 
 def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, forwards: bool) -> DeliberationPlan:
     """Return the deliberation that a request in the form of chat completions asks for.
 
-    Args:
-        body: The request.
-        served: The model's name.
-        settings: The server's defaults and limits.
-        forwards: True if the model is behind a server of this API.
+    ``served`` is the model's name; ``forwards``: it is behind a server of this API.
 
     Raises:
         APIError: Something asked for cannot be.
@@ -190,7 +183,8 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         raise refused(f"n: {count} answers out of a population of {method.size(method.t)}", "n", "invalid_value")
     if request.logprobs and not forwards:
         raise refused("logprobs: a model that runs in the server's own process hands none out", "logprobs")
-    fields, candidate = sorted_out(body, forwards=forwards), options.get("candidate", settings.candidate)
+    every, last, ignored, form_binds = sorted_out(body, forwards=forwards)
+    candidate = options.get("candidate", settings.candidate)
     try:
         candidate_format_named(candidate)
     except UsageError as error:
@@ -200,12 +194,12 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         top_p=request.top_p,
         max_tokens=request.max_completion_tokens or request.max_tokens,
         reasoning_effort=request.reasoning_effort,
-        extra_body=fields.every | without_use(fields.last),
+        extra_body=every | without_use(last),
         server_defaults=settings.server_defaults,
     )
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     top = {"top_logprobs": request.top_logprobs} if request.logprobs and request.top_logprobs is not None else {}
-    more, seed = fields.every | fields.last | top, secrets.randbelow(2**31) if request.seed is None else request.seed
+    more, seed = every | last | top, secrets.randbelow(2**31) if request.seed is None else request.seed
     return DeliberationPlan(
         method=method,
         choice=options.get("answer", settings.answer if votes else "sample"),
@@ -213,11 +207,11 @@ def planned(body: Mapping[str, Any], served: str, settings: ServeSettings, *, fo
         question=question,
         settings=Settings(sampling, seed, candidate),
         last=dataclasses.replace(sampling, stop=stop, logprobs=bool(request.logprobs), extra_body=more),
-        binds=bool(stop or request.logprobs or fields.binding),
+        binds=bool(stop or request.logprobs or form_binds),
         max_total_tokens=options.get("max_total_tokens"),
         deadline_s=options.get("deadline_s"),
         progress=options.get("progress", "reasoning"),
-        ignored=tuple(fields.ignored),
+        ignored=tuple(ignored),
         warning=_SAME_TEXT if sampling.temperature == 0 and method.n > 1 else "",
         chat={**body, "seed": seed},
     )
@@ -253,12 +247,9 @@ def _method(asked: Asked, settings: ServeSettings, count: int, *, compares: bool
 
 def sizes(name: str, settings: ServeSettings) -> dict[str, Any]:
     """Return the server's N, K and T, as far as they are this method's to vary."""
-    method = METHODS[name]
-    if name == "rsa":
-        return {"n": settings.n, "k": settings.k, "t": settings.t}
-    own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(method)}
+    own: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(METHODS[name])}
     found = {"n": settings.n if own["n"] > 1 else 1}
-    return found | ({"k": settings.k} if "k" in own else {}) | ({"t": settings.t} if method.grows == "t" else {})
+    return found | ({"k": settings.k} if "k" in own else {}) | ({"t": settings.t} if METHODS[name].grows == "t" else {})
 
 
 def question_of(messages: Sequence[Mapping[str, Any]], kind: Kind) -> Question:

@@ -18,7 +18,7 @@ from selfagg._internal.blocking import heard_by
 from selfagg.errors import UsageError
 from selfagg.models import Access
 from selfagg.models.base import Model
-from selfagg.models.openai.network import allow_many_connections
+from selfagg.models.openai.client import allow_many_connections
 from selfagg.models.pace import RetryPolicy
 from selfagg.server.app import create_app
 from selfagg.server.service import Service
@@ -45,9 +45,7 @@ def run(model: Model, settings: ServeSettings, *, host: str, port: int, grace_s:
     Raises:
         UsageError: The model cannot be reached, or the address is not to be had.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("selfagg.server").setLevel(logging.INFO)
     allow_many_connections()
     start: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run

@@ -11,22 +11,19 @@ import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from math import ceil, comb
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from selfagg._internal.files import sha256, write_whole
-from selfagg.benchmarks import benchmark_names
-from selfagg.benchmarks.base import Selection, Size
-from selfagg.benchmarks.given import selected_set
 from selfagg.errors import TooLong, UsageError
 from selfagg.evaluation.runs import COMPARABLE, share_first_samples
 from selfagg.methods import Majority
 from selfagg.models import Model
 from selfagg.models.openai.discovery import estimate_tokens
 from selfagg.prompts import Prompt, aggregation, first
-from selfagg.prompts.fit import LEAST_REPLY, Fitted, fit, reply_room
+from selfagg.prompts.fit import LEAST_REPLY, fit, reply_room
 from selfagg.prompts.prompt import candidate_format_named
 from selfagg.record.configuration import about, configuration
 from selfagg.record.record import CANDIDATE, Record
@@ -35,93 +32,29 @@ from selfagg.run.engine import Callback, Engine, Settings
 from selfagg.run.runner import INCOMPLETE, evaluate
 from selfagg.run.subsets import address_random
 from selfagg.training.cards import data_card, described_pool
-from selfagg.training.recipe import Parts, Recipe, draw_subsets, mixture, split
+from selfagg.training.problems import Parts, Problems, split
+from selfagg.training.recipe import Recipe, draw_subsets, mixture
 from selfagg.training.rows import Split, TrainingRow, write_rows
-from selfagg.types import Member, Message, Question
+from selfagg.types import Member, Message
 
 T = TypeVar("T")
 
 CANDIDATES, FACTS, CARD = "candidates.sqlite", "data.json", "README.md"
-NO_MODEL = "none"
-"""The model's name in the record of a set for which none was asked."""
+NO_MODEL = "none"  # the name in the record of a set for which no model was asked
 
 Watching = Callable[[int], Callback]
 """A function that returns the callback of a round of sampling, for the number of problems sampled by its end."""
 
-_GYM = "reasoning_gym:"
-_AT_ONCE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Problems:
-    """The problems of a set, with unique ids; for each the name of its source, and for all their origin in words."""
-
-    questions: Sequence[Question]
-    origins: Sequence[str]
-    source: str
-
-    def __post_init__(self) -> None:
-        ids = Counter(question.id for question in self.questions)
-        if twice := [name for name, times in ids.items() if times > 1]:
-            raise UsageError(f"two problems have the id {twice[0]!r}; ids must be unique over all sources")
-        unknown = [
-            question.id
-            for question in self.questions
-            if question.gold is None and not (question.kind in ("reasoning_gym", "code") and question.data)
-        ]
-        if unknown:
-            raise UsageError(
-                f"{len(unknown):,} of {len(ids):,} problems have no right answer to give a reward by; "
-                f"the first is {unknown[0]}"
-            )
-
-
-def load_problems(sources: Sequence[str], selection: Selection, sizes: Sequence[Size] = (None,)) -> Problems:
-    """Return the problems of all sources (benchmarks, ``reasoning_gym:TASK``, files), one source after the other.
-
-    Of several sources, the selection's ``settings`` go to Reasoning Gym's and ``data`` to the benchmarks; ``sizes``
-    has a number for each, or one for all.
-
-    Raises:
-        UsageError: There is no such source, it cannot give what is asked, or two give problems of one id.
-    """
-    if len(sizes) == 1:
-        sizes = [*sizes] * len(sources)
-    if len(sizes) != len(sources):
-        listed = ",".join(map(str, sizes))
-        raise UsageError(f"--size {listed}: {len(sizes)} numbers for {len(sources)} sources of problems")
-    questions: list[Question] = []
-    origins, told = [], []
-    for source, size in zip(sources, sizes, strict=True):
-        own, gym = replace(selection, size=size), source.startswith(_GYM)
-        if len(sources) > 1:
-            data = selection.data if source in benchmark_names() else None
-            own = replace(own, data=data, settings=selection.settings if gym else {})
-        found = selected_set(source, own)
-        questions += found.questions
-        # With the task, so that trainers tell tasks apart.
-        origins += [f"{_GYM}{question.group}" if gym else found.name for question in found.questions]
-        told.append(found.source)
-    return Problems(questions, origins, "; ".join(told))
-
 
 @dataclass(frozen=True, slots=True)
 class DataPlan:
-    """All that decides what a set holds.
-
-    Attributes:
-        problems: The problems.
-        recipe: The composition of the set.
-        settings: The sampling of candidates, and the part of them that prompts show; the seed decides all draws.
-        model: The name of the model.
-        told: Facts that the record notes besides versions.
-    """
+    """All that decides what a set holds; the seed in ``settings`` decides all draws."""
 
     problems: Problems
     recipe: Recipe
     settings: Settings
     model: str = NO_MODEL
-    told: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)  # facts that the record notes besides versions
 
     def __post_init__(self) -> None:
         _ = self.parts  # raises where nothing would be left to train on
@@ -134,8 +67,13 @@ class DataPlan:
     @property
     def configuration(self) -> dict[str, Any]:
         """Return the settings that a rerun is compared by."""
-        recorded = configuration(Majority(n=self.recipe.pool), self.model, self.settings, self.problems.source)
+        recorded = configuration(self.method, self.model, self.settings, self.problems.source)
         return recorded | {"training_set": asdict(self.recipe)}
+
+    @property
+    def method(self) -> Majority:
+        """Return the method that samples the candidates."""
+        return Majority(n=self.recipe.pool)
 
 
 def finished_set(folder: Path, plan: DataPlan) -> dict[str, Any] | None:
@@ -181,11 +119,11 @@ async def make_set(
 
     Args:
         folder: A new folder, or one that holds an unfinished set of this plan.
-        plan: The plan; its model is the name of ``model``.
+        plan: All that decides the set; its model is the name of ``model``.
         model: The open model; None where nothing is sampled and no prompt is held to a bound (fraction 0).
-        concurrency: Most calls at once.
-        reused: A record whose first samples for the same problems serve here too.
-        watching: Gives the callback of the next round, for so many problems sampled by its end.
+        concurrency: Most calls at once; None: what the model serves.
+        reused: A record whose samples for the same problems serve here too; None: none.
+        watching: Returns the callback of each round of sampling; None: nobody is told.
 
     Returns:
         The facts, as ``data.json`` has them.
@@ -195,42 +133,44 @@ async def make_set(
         RunStopped: The model is gone; what was sampled is kept.
     """
     _check_folder(folder)
-    questions, recipe = plan.problems.questions, plan.recipe
-    method = Majority(n=recipe.pool)
+    questions = plan.problems.questions
     with Record(folder / CANDIDATES) as record:
         record.begin(plan.configuration, questions, about(context=model.context if model else None, **plan.told))
         assembly = _Assembly(record, plan, model)
         await assembly.measure()
-        if recipe.fraction > 0 and model is not None:
+        if plan.recipe.fraction > 0 and model is not None:
             if reused is not None:
-                _share(reused, record, method)
+                _share(reused, record, plan.method)
             asked = 0
             for places in assembly.rounds():
                 asked += len(places)
                 callback = watching(asked) if watching else None
                 engine = Engine(model, plan.settings, record, concurrency=concurrency, callback=callback)
-                await evaluate(engine, method, questions, only=places)
+                await evaluate(engine, plan.method, questions, only=places)
                 await assembly.draw(places)
-        chosen: dict[Split, list[_SetPrompt]] = {"train": assembly.mixed(), "test": [*assembly.test.values()]}
         try:
-            files = {}
-            for name, prompts in chosen.items():
-                if prompts:
-                    write_rows(folder, name, assembly.rows(name, prompts))
-                if (path := folder / f"{name}.parquet").is_file():
-                    files[path.name] = sha256(path)
-            facts = {
-                "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "settings": record.configuration,
-                "about": record.about,
-                **assembly.facts(chosen["train"], chosen["test"]),
-                "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
-                "files": files,
-            }
-            write_whole(folder / CARD, data_card(facts))
-            write_whole(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+            return _written(folder, assembly)
         except OSError as error:
             raise UsageError(f"cannot write the training set {folder}: {error.strerror or error}") from None
+
+
+def _written(folder: Path, assembly: _Assembly) -> dict[str, Any]:
+    """Write the files of a set, the facts last; return these."""
+    record, recipe = assembly.record, assembly.recipe
+    train, test = assembly.mixed(), [*assembly.test.values()]
+    if test:
+        write_rows(folder, "test", assembly.rows("test", test))
+    write_rows(folder, "train", assembly.rows("train", train))
+    facts = {
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "settings": record.configuration,
+        "about": record.about,
+        **assembly.facts(train, test),
+        "candidates": described_pool(record, recipe) if recipe.fraction > 0 else None,
+        "files": {path.name: sha256(path) for path in sorted(folder.glob("*.parquet"))},
+    }
+    write_whole(folder / CARD, data_card(facts))
+    write_whole(folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     return facts
 
 
@@ -266,7 +206,7 @@ class _Assembly:
     def __init__(self, record: Record, plan: DataPlan, model: Model | None) -> None:
         self.record, self.plan, self.model = record, plan, model  # without a model, tokens are estimated
         self.questions, self.recipe, self.seed = plan.problems.questions, plan.recipe, plan.settings.seed
-        self.plain: dict[int, _SetPrompt] = {}
+        self.plain: dict[int, _SetPrompt] = {}  # by the problem's place, as the next two
         self.test: dict[int, _SetPrompt] = {}
         self.drawn: dict[int, list[_SetPrompt]] = {}
         self.counts: Counter[str] = Counter()
@@ -287,10 +227,8 @@ class _Assembly:
                 f"no problem is left to train on: the prompts of all {len(parts.train)} are longer than {self._bound()}"
             )
         if share > 0 and mixture(plain, plain * self.recipe.draws, share)[1] == 0:
-            raise UsageError(
-                f"fraction = {share} of {plain:,} problems is less than one aggregation prompt (0: plain problems "
-                "alone)"
-            )
+            less = f"fraction = {share} of {plain:,} problems is less than one aggregation prompt"
+            raise UsageError(f"{less} (0: plain problems alone)")
         self._order = [*self.plain]
         address_random(self.seed, "training data", "order").shuffle(self._order)
 
@@ -340,23 +278,16 @@ class _Assembly:
         """Return the prompt with its tokens, or None if it is too long even when it is shortened."""
         model, bound = self.model, self.recipe.max_prompt_tokens
         if model is None:
-            fitted = Fitted(prompt.messages(()), 0)
-        else:
-            context = model.context
-            room = reply_room(self.plan.settings.sampling.max_tokens, context)
-            if bound is not None and (context is None or bound < context - room):
-                room, context = LEAST_REPLY, bound + LEAST_REPLY  # shortens to the bound; a larger reply takes of it
-            try:
-                fitted = await fit(prompt, self._view, model, room, context)
-            except TooLong:
-                return None
-        for message in fitted.messages:
-            if set(message) - {"role", "content"} or not isinstance(message.get("content"), str):
-                raise UsageError(
-                    f"problem {prompt.question.id} has a message that is more than a role and a text (an image, a call "
-                    "of a tool), which a training set cannot hold"
-                )
-        tokens = await model.count_tokens(fitted.messages) if model else estimate_tokens(fitted.messages)
+            return _SetPrompt(place, estimate_tokens(prompt.messages(())))
+        context = model.context
+        room = reply_room(self.plan.settings.sampling.max_tokens, context)
+        if bound is not None and (context is None or bound < context - room):
+            room, context = LEAST_REPLY, bound + LEAST_REPLY  # shortens to the bound; a larger reply takes of it
+        try:
+            fitted = await fit(prompt, self._view, model, room, context)
+        except TooLong:
+            return None
+        tokens = await model.count_tokens(fitted.messages)
         if bound is not None and tokens > bound:
             return None
         return _SetPrompt(place, tokens, members, c, fitted.cut, fitted.messages if fitted.cut else None)
@@ -393,10 +324,8 @@ class _Assembly:
             "aggregation_too_long": f"draws were longer than {self._bound()}",
         }
         said = ", ".join(f"{self.counts[name]:,} {reason}" for name, reason in reasons.items() if self.counts[name])
-        errors = self.record.query(
-            "SELECT error FROM generations WHERE error IS NOT NULL ORDER BY started DESC LIMIT 1"
-        )
-        last = f"; the last call that failed: {errors[0][0]}" if errors else ""
+        failed = "SELECT error FROM generations WHERE error IS NOT NULL ORDER BY started DESC LIMIT 1"
+        last = "".join(f"; the last call that failed: {error}" for (error,) in self.record.query(failed))
         return f"no aggregation prompt is left of {len(self.plain):,} problems: {said}{last}"
 
     def rows(self, file: Split, prompts: Iterable[_SetPrompt]) -> Iterator[TrainingRow]:
@@ -410,14 +339,14 @@ class _Assembly:
                 shown = [members[i] for i in prompt.members]
                 messages = aggregation(question, shown).messages([self._view(member) for member in shown])
             yield TrainingRow(
-                data_source=f"selfagg/{self.plan.problems.origins[prompt.position]}",
-                prompt=messages,
-                ability=question.kind,
-                ground_truth=question.gold or "",
-                index=index,
-                split=file,
-                id=question.id,
-                question=question_body(question),
+                f"selfagg/{self.plan.problems.origins[prompt.position]}",
+                messages,
+                question.kind,
+                question.gold or "",
+                index,
+                file,
+                question.id,
+                question_body(question),
                 aggregation=bool(prompt.members),
                 k=len(prompt.members),
                 c=prompt.c,
@@ -448,10 +377,7 @@ class _Assembly:
                 "dropped_too_long": counts["aggregation_too_long"],
                 "left_over": sum(map(len, self.drawn.values())) - len(drawn),
             },
-            "shortened": {
-                "prompts": sum(prompt.cut > 0 for prompt in drawn),
-                "candidates": sum(prompt.cut for prompt in drawn),
-            },
+            "shortened": {"prompts": sum(one.cut > 0 for one in drawn), "candidates": sum(one.cut for one in drawn)},
             "prompt_tokens": {
                 "counted": self.model is not None,
                 "plain": _lengths(plain),
@@ -463,8 +389,8 @@ class _Assembly:
 async def _each(places: Sequence[int], work: Callable[[int], Awaitable[T | None]]) -> dict[int, T]:
     """Do the work for every place, for 64 at once; return the results, but for those that are None or empty."""
     found: dict[int, T] = {}
-    for start in range(0, len(places), _AT_ONCE):
-        batch = places[start : start + _AT_ONCE]
+    for start in range(0, len(places), 64):
+        batch = places[start : start + 64]
         results = await asyncio.gather(*map(work, batch))
         found |= {place: result for place, result in zip(batch, results, strict=True) if result}
     return found

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import comb
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from selfagg.errors import UsageError
 from selfagg.run.subsets import address_random
-from selfagg.types import Question
 
 Kept = Literal["keep", "drop"]
 TooLongChoice = Literal["shorten", "drop"]
@@ -63,31 +62,6 @@ class Recipe:
     def keeps(self, c: int) -> bool:
         """Return True if a prompt with ``c`` right candidates stays in the set."""
         return (c < self.k or self.all_right == "keep") and (c > 0 or self.all_wrong == "keep")
-
-
-class Parts(NamedTuple):
-    """Places of problems to train on and of those held out, and the number left out since one held out reads alike."""
-
-    train: list[int]
-    test: list[int]
-    repeated: int
-
-
-def split(problems: Sequence[Question], held_out: int, seed: int) -> Parts:
-    """Hold problems out, drawn by the seed; drop problems with the text of one held out: small generated tasks repeat.
-
-    Raises:
-        UsageError: Nothing would be left to train on.
-    """
-    if held_out >= len(problems):
-        raise UsageError(f"held_out = {held_out}, but there are {len(problems)} problems, and some must be left")
-    test = sorted(address_random(seed, "training data", "held out").sample(range(len(problems)), held_out))
-    texts = {problems[place].text for place in test}
-    train = [place for place, problem in enumerate(problems) if problem.text not in texts]
-    others = len(problems) - held_out
-    if not train:
-        raise UsageError(f"each of the {others} problems left to train on reads like one that is held out")
-    return Parts(train, test, others - len(train))
 
 
 def draw_subsets(seed: int, question: str, usable: Sequence[int], *, k: int, draws: int) -> list[tuple[int, ...]]:

@@ -25,13 +25,6 @@ from selfagg.scoring.base import Verdict
 from selfagg.scoring.reply import score_reply
 from selfagg.types import Question, Reply, Stop
 
-STALLED_S = 900.0
-"""Seconds without one score from any check that runs, after which those still running are given up.
-
-Every check has a shorter limit of its own (`selfagg.scoring`), so this ends only what got past it. It is no limit for
-one check: of a thousand responses the last may have to wait longer than that for its turn.
-"""
-
 _logger = logging.getLogger(__name__)
 
 
@@ -41,12 +34,7 @@ class Unscorable(SelfaggError):
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """The reward of one response.
-
-    Attributes:
-        value: 1.0 verified right, 0.0 not; None: it could not be scored.
-        note: Reason for a missing score, or a note of the check (a time limit, the test that failed).
-    """
+    """The reward of one response: 1.0 verified right, 0.0 not, None: it could not be scored, as ``note`` says."""
 
     value: float | None
     note: str = ""
@@ -56,20 +44,17 @@ class Rewards:
     """A reward function. It never raises for one response, and never waits for ever.
 
     Args:
-        stalled_s: Seconds without any score after which the running checks are given up.
+        stalled_s: Seconds without a score from any check that runs, after which those still running are given up. Each
+            check has a shorter limit of its own (`selfagg.scoring`), so this ends only what got past it; but of a
+            thousand responses the last may have to wait longer than that for its turn.
     """
 
-    def __init__(self, stalled_s: float = STALLED_S) -> None:
+    def __init__(self, stalled_s: float = 900.0) -> None:
         self._stalled_s = stalled_s
         self._finished = 0
 
     async def reward(self, info: Mapping[str, Any] | None, reply: Reply) -> Reward:
-        """Score one reply.
-
-        Args:
-            info: ``extra_info`` of the row that was answered; its ``question`` is the question's JSON text.
-            reply: The reply, its reasoning split off.
-        """
+        """Score one reply, its reasoning split off; ``info`` is ``extra_info`` of the row that was answered."""
         try:
             question = question_of((info or {})["question"])
         except (KeyError, TypeError, ValueError) as error:
@@ -103,11 +88,9 @@ REWARDS = Rewards()
 
 
 def reply_of(completion: str | Sequence[Mapping[str, Any]], *, cut: bool = False) -> Reply:
-    """Return a completion as the reply that an evaluation would get.
+    """Return a completion (the text, or messages of which the last is it) as the reply that an evaluation would get.
 
-    Args:
-        completion: The text, or messages of which the last is the response.
-        cut: True if it ended because it reached its length limit.
+    ``cut`` says that it ended because it reached its length limit.
     """
     message = {"content": completion} if isinstance(completion, str) else completion[-1]
     text, reasoning = message.get("content") or "", message.get("reasoning_content") or ""
@@ -134,16 +117,16 @@ async def trl_reward(
     where completions are logged.
 
     Args:
-        prompts: Not looked at: the question is in ``extra_info``.
+        prompts: Not looked at, as ``columns``: the question is in ``extra_info``.
         completions: Texts, or messages.
         completion_ids: Their tokens.
         extra_info: The column of that name, a row for each completion.
         max_tokens: The trainer's ``max_completion_length``, and
         end_ids: the tokens that end a reply. With both, a reply that was cut is scored as a cut one. Give them with
             ``functools.partial``.
-        log_metric: The trainer's.
-        log_extra: The trainer's.
-        **columns: What else the trainer hands over; not looked at.
+        log_metric: The trainer's, as the next.
+        log_extra: Takes the notes.
+        **columns: What else the trainer hands over.
 
     Returns:
         A reward for each completion; None where it could not be scored: TRL leaves it out of its group's baseline.
@@ -153,9 +136,8 @@ async def trl_reward(
     given = await asyncio.gather(*map(REWARDS.reward, extra_info, replies))
     unscorable = [reward.note for reward in given if reward.value is None]
     if unscorable:
-        _logger.warning(
-            "%d of %d responses could not be scored; the first: %s", len(unscorable), len(given), unscorable[0]
-        )
+        told = "%d of %d responses could not be scored; the first: %s"
+        _logger.warning(told, len(unscorable), len(given), unscorable[0])
     if log_metric is not None:
         log_metric("reward/unscorable", len(unscorable) / max(len(given), 1))
     if log_extra is not None:
@@ -176,9 +158,9 @@ async def compute_score(
     was cut before any ``</answer>`` is read as if it were whole; with every other kind that changes nothing.
 
     Args:
-        data_source: Not looked at.
+        data_source: Not looked at, as ``ground_truth``: the question in ``extra_info`` has all that scoring needs.
         solution_str: The response, reasoning included.
-        ground_truth: Not looked at: the question in ``extra_info`` has all that scoring needs.
+        ground_truth: Not looked at.
         extra_info: The row's column of that name.
         **kwargs: Further arguments that verl may hand over.
 

@@ -135,42 +135,34 @@ def train(
 ) -> RunFolder:
     """Train a model in place and save it as a folder; go on after a crash if called again.
 
-    The same call with the same ``out`` continues from the last whole checkpoint and repeats, on the same machine, what
-    the lost steps had sampled and computed, bit by bit. With more ``settings.steps`` it goes on for longer.
+    The same call continues from the last whole checkpoint and repeats, on the same machine, what the lost steps had
+    sampled and computed, bit by bit; with more ``settings.steps`` it goes on for longer. ``final``: the trained model.
 
     Args:
-        model: The model; full precision. With ``settings.lora`` its own weights stay, and the adapter is merged into
-            what is saved alone.
+        model: In full precision. With ``settings.lora`` its own weights stay; the adapter is merged into what is saved.
         tokenizer: With a chat template. Answer tags must be no special tokens: responses are decoded without those.
         rows: The prompts; drawn in an order of their own, all once before any comes again.
-        settings: The settings of the training.
-        out: The folder of this training; see `RunFolder` for what is in it.
+        settings: See `RLSettings`.
+        out: See `RunFolder`.
         reward: In TRL's form, ``reward(prompts, completions, completion_ids, **columns)``, async or not: a number for
-            each completion or None where it cannot be scored. The columns are those of `TrainingRow.columns`, a value
-            for each completion; ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
+            each completion or None where it cannot be scored; ``columns`` are those of `TrainingRow.columns`, and
+            ``completions[j][-1]["content"]`` is the text. None: selfagg's own scorers.
         evaluation: RSA on held-out problems at chosen steps; None: none.
         trainer: Makes the trainer, from the arguments of `KeptGRPO`; None: by ``settings.algorithm``.
         save_every: Steps between checkpoints; 0: at the end only.
-        about: Further facts that decide the training (the base model, the data), to be compared when it is continued.
+        about: Further facts that decide the training (the base model, the data), compared when it is continued.
         callback: Told of each line that ``metrics.jsonl`` gets.
-
-    Returns:
-        The folder, ``final`` in it being the trained model.
 
     Raises:
         UsageError: Something given cannot work, or ``out`` belongs to another training or is damaged.
         RewardFailed: The reward function raised; what was done until then is kept.
     """
-    from peft import LoraConfig
-    from transformers.trainer_callback import PrinterCallback
-
     from selfagg.models.transformers.checkpoints import require_chat_template
-    from selfagg.training.trainer import Evaluations, KeptGRPO, KeptRLOO
+    from selfagg.training.trainer import Evaluations
 
     require_chat_template(tokenizer, "the model")
     _check_fit(model, tokenizer, rows, settings.max_tokens)
-    folder, processes, rank = RunFolder(out), _processes(), settings.lora
-    lora: dict[str, Any] = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    folder, processes = RunFolder(out), _processes()
     with folder.held() if processes.is_main_process else nullcontext():
         with processes.main_process_first():
             checkpoint, done = _begun(folder, settings, about or {})
@@ -178,29 +170,46 @@ def train(
             return folder
         if evaluation is not None and processes.num_processes > 1:
             raise UsageError("evaluations during a training take a single process: evaluate its final model instead")
+        reward = reward or _own_reward(model, tokenizer, rows, settings)
+        given: dict[str, Any] = {"model": model, "processing_class": tokenizer, "reward": reward, "callback": callback}
         with _quiet():
-            kept = (trainer or (KeptRLOO if settings.algorithm == "rloo" else KeptGRPO))(
-                rows=rows,
-                folder=folder,
-                reward=reward or _own_reward(model, tokenizer, rows, settings),
-                callback=callback,
-                model=model,
-                processing_class=tokenizer,
-                train_dataset=_order(rows, settings),
-                args=arguments(settings, folder, save_every),
-                peft_config=LoraConfig(**lora) if rank else None,
-            )
-            plugin = kept.accelerator.state.deepspeed_plugin
-            if kept.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
-                raise UsageError(
-                    "weights shared out over processes (ZeRO 3, FSDP) are not trained here: see examples/verl"
-                )
-            kept.remove_callback(PrinterCallback)
+            kept = _trainer(trainer, settings, rows, folder, save_every, **given)
             if evaluation is not None:
                 kept.add_callback(Evaluations(evaluation, folder, callback))
             kept.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             _save_final(kept, tokenizer, folder)
         return folder
+
+
+def _trainer(
+    make: Callable[..., _Kept] | None,
+    settings: RLSettings,
+    rows: Sequence[TrainingRow],
+    folder: RunFolder,
+    save_every: int,
+    **given: Any,
+) -> _Kept:
+    """Return the trainer that ``make`` makes; refuse weights that are shared out over processes."""
+    from peft import LoraConfig
+    from transformers.trainer_callback import PrinterCallback
+
+    from selfagg.training.trainer import KeptGRPO, KeptRLOO
+
+    rank = settings.lora
+    lora: dict[str, Any] = {"r": rank, "lora_alpha": 2 * rank, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
+    kept = (make or (KeptRLOO if settings.algorithm == "rloo" else KeptGRPO))(
+        rows=rows,
+        folder=folder,
+        train_dataset=_order(rows, settings),
+        args=arguments(settings, folder, save_every),
+        peft_config=LoraConfig(**lora) if rank else None,
+        **given,
+    )
+    plugin = kept.accelerator.state.deepspeed_plugin
+    if kept.is_fsdp_enabled or (plugin is not None and plugin.zero_stage == 3):
+        raise UsageError("weights shared out over processes (ZeRO 3, FSDP) are not trained here: see examples/verl")
+    kept.remove_callback(PrinterCallback)
+    return kept
 
 
 def training_dtype(settings: RLSettings) -> str:

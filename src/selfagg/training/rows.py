@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test"]
 
-BATCH = 256
-"""Rows that are held in memory while a file is written."""
-
-_INFO = ("index", "split", "id", "question", "aggregation", "k", "c", "prompt_tokens")
+BATCH = 256  # rows that are held in memory while a file is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +75,9 @@ class TrainingRow:
         )
 
 
+_INFO = [field.name for field in fields(TrainingRow)[4:]]  # the columns of extra_info
+
+
 def question_of(row: TrainingRow | Mapping[str, Any]) -> Question:
     """Return the whole question of a row, or of its column ``extra_info``: all that a reward function is given."""
     return stored.question_of(row.question if isinstance(row, TrainingRow) else row["question"])
@@ -126,13 +126,12 @@ def schema() -> pyarrow.Schema:
     """Return the columns and types of the files."""
     import pyarrow as pa
 
-    text = pa.string()
-    info = {"aggregation": pa.bool_(), **dict.fromkeys(("split", "id", "question"), text)}
+    text, types = pa.string(), {"int": pa.int64(), "bool": pa.bool_()}
     columns = {
         "data_source": text,
         "prompt": pa.list_(pa.struct({"role": text, "content": text})),
         "ability": text,
         "reward_model": pa.struct({"style": text, "ground_truth": text}),
-        "extra_info": pa.struct({name: info.get(name, pa.int64()) for name in _INFO}),
+        "extra_info": pa.struct({one.name: types.get(str(one.type), text) for one in fields(TrainingRow)[4:]}),
     }
     return cast("pyarrow.Schema", pa.schema(columns))

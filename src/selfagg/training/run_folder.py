@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import fmean
@@ -17,8 +17,7 @@ from selfagg._internal.files import lock, sha256, sync, whole, write_whole
 from selfagg.errors import UsageError
 from selfagg.record.configuration import differences
 
-_WHOLE = "whole"
-"""A file that a checkpoint gets when all else of it is on disk: the others' digests, by their names."""
+_WHOLE = "whole"  # what a checkpoint gets when all else of it is on disk: the others' digests, by their names
 
 
 @dataclass(slots=True)
@@ -77,14 +76,12 @@ def step_metrics(rollouts: Sequence[Rollout]) -> dict[str, Any]:
     ``cut`` (share that ended at the limit) and ``entropy`` (mean over tokens, nats). A group without responses is
     left out, a mean of nothing is None.
     """
-    result: dict[str, Any] = {}
-    for name, shown in (("plain", False), ("aggregation", True)):
-        if chosen := [rollout for rollout in rollouts if rollout.aggregation == shown]:
-            result[name] = _means(chosen)
-    if "aggregation" in result:
-        counts = sorted({rollout.c for rollout in rollouts if rollout.aggregation})
-        groups = {str(c): _means([one for one in rollouts if one.aggregation and one.c == c]) for c in counts}
-        result["aggregation"]["by_c"] = {c: {"n": g["n"], "reward": g["reward"]} for c, g in groups.items()}
+    plain, shown = ([one for one in rollouts if one.aggregation == kind] for kind in (False, True))
+    result = {"plain": _means(plain)} if plain else {}
+    if shown:
+        groups = {c: _means([one for one in shown if one.c == c]) for c in sorted({one.c for one in shown})}
+        by_c = {str(c): {"n": means["n"], "reward": means["reward"]} for c, means in groups.items()}
+        result["aggregation"] = {**_means(shown), "by_c": by_c}
     return result
 
 
@@ -112,10 +109,8 @@ class MetricsFile:
         """Return the lines of the file; leave out a line that a crash has cut off."""
         found = []
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
-            try:
+            with suppress(ValueError):
                 found.append(json.loads(line))
-            except ValueError:
-                continue
         return found
 
     def add(self, line: dict[str, Any]) -> None:

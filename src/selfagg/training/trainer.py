@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,14 +22,10 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_trainer import RLOOTrainer
 
 from selfagg._internal.blocking import blocking
-from selfagg.analysis.summary import summarise
 from selfagg.errors import SelfaggError
+from selfagg.evaluation.evaluate import aevaluate
 from selfagg.methods.rsa import RSA
 from selfagg.models.transformers.model import HFModel
-from selfagg.record.configuration import about, configuration
-from selfagg.record.record import Record
-from selfagg.run.engine import Engine, Settings
-from selfagg.run.runner import evaluate
 from selfagg.training.rows import TrainingRow
 from selfagg.training.run_folder import Rollout, RunFolder, step_metrics, write_rollouts
 from selfagg.types import Question, Sampling
@@ -287,26 +282,19 @@ class Evaluations(TrainerCallback):
     def _evaluate(self, step: int, *, model: Any, processing_class: Any, **_: Any) -> None:
         if step in self._done:
             return
-        record = self._folder.evaluation(step)
         put_back = remember_randomness()  # an evaluation changes nothing of what is sampled in training
-        result = blocking(lambda: _evaluated(model, processing_class, self._evaluation, record, f"step {step}"))
+        result = blocking(lambda: self._evaluated(model, processing_class, step))
         put_back()
         self._done.add(step)
         line = {"step": step, "evaluation": result}
         self._folder.metrics.add(line)
         self._watcher(line)
 
-
-async def _evaluated(
-    model: Any, tokenizer: Any, evaluation: HeldOutEvaluation, record: Path, name: str
-) -> dict[str, Any]:
-    """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints."""
-    record.parent.mkdir(parents=True, exist_ok=True)
-    settings = Settings(evaluation.sampling, evaluation.seed)
-    async with HFModel(model, tokenizer, name=name) as connection:
-        with Record(record) as written:
-            asked = configuration(evaluation.method, name, settings, "held out")
-            written.begin(asked, evaluation.questions, about(context=connection.context))
-            engine = Engine(connection, settings, written)
-            await evaluate(engine, evaluation.method, evaluation.questions)
-            return summarise(written).as_json()
+    async def _evaluated(self, model: Any, tokenizer: Any, step: int) -> dict[str, Any]:
+        """Evaluate a model as it is now; return the object that ``selfagg eval --json`` prints."""
+        held, record = self._evaluation, self._folder.evaluation(step)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        async with HFModel(model, tokenizer, name=f"step {step}") as connection:
+            given: dict[str, Any] = {"model": connection, "method": held.method, "sampling": held.sampling}
+            found = await aevaluate(held.questions, record=record, seed=held.seed, **given)
+        return found.to_dict()

@@ -1,13 +1,16 @@
-"""One exchange with a server that redirects, falls silent, or sends its errors where nobody expects them."""
+"""One exchange with a server that redirects, falls silent, or errs in odd ways; proxies and certificates."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from aiohttp import web
 from openai_faults import Fault, FaultServer, completion, fine, refuse, send, stream
@@ -194,3 +197,62 @@ async def test_used_outside_of_its_block() -> None:
     server = Server(read_address("http://host/v1"), Credentials("k", None), timeout_s=1.0)
     with pytest.raises(RuntimeError, match="outside"):
         await server.ask("models")
+
+
+# -- proxies and certificates, as the environment names them
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", *client._BUNDLES):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(
+    ("environment", "url", "proxy"),
+    [
+        ({}, "http://host/v1", None),
+        ({"HTTP_PROXY": "http://p:3128"}, "http://host/v1", "http://p:3128"),
+        ({"HTTP_PROXY": "p:3128"}, "http://host/v1", "http://p:3128"),
+        ({"HTTP_PROXY": "http://p:3128"}, "https://host/v1", None),
+        ({"HTTPS_PROXY": "http://p:3128"}, "https://host/v1", "http://p:3128"),
+        ({"ALL_PROXY": "socks5://p:1080"}, "https://host/v1", "socks5://p:1080"),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": "localhost,127.0.0.1"}, "http://127.0.0.1:8000/v1", None),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": ".corp.example"}, "http://llm.corp.example/v1", None),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": "*"}, "http://host/v1", None),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": "10.0.0.0/8, x"}, "http://10.1.2.3/v1", None),
+        ({"HTTP_PROXY": "http://p:3128", "NO_PROXY": "10.0.0.0/8"}, "http://11.1.2.3/v1", "http://p:3128"),
+    ],
+)
+def test_which_proxy(environment: dict[str, str], url: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert client.proxy_for(url) == proxy
+
+
+def test_a_proxy_is_shown_without_its_password() -> None:
+    assert client._shown("http://me:word@p:3128") == "http://p:3128"
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_socks_needs_a_package_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:word@p:1080")
+    monkeypatch.setitem(__import__("sys").modules, "aiohttp_socks", None)
+    with pytest.raises(UsageError, match=r"socks5://p:1080 is a SOCKS proxy, which needs: pip install aiohttp-socks"):
+        Server(read_address("http://host/v1"), Credentials("k", None), timeout_s=1.0).open()
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("variable", client._BUNDLES)
+def test_certificates_of_each_variable(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(variable, certifi.where())
+    context = client.tls()
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509_ca"] > 50
+    monkeypatch.setenv(variable, str(tmp_path))  # a folder of certificates, as OpenSSL keeps them
+    client.tls()
+    monkeypatch.setenv(variable, str(tmp_path / "none.pem"))
+    with pytest.raises(UsageError, match=rf"{variable} names .*none.pem, which holds no certificates"):
+        client.tls()

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfagg.errors import ContextOverflow, ModelError
-from selfagg.models.openai.refusal import LONGEST_MESSAGE, Refusal, asked_wait, refusal, tidy, wait_in_words
+from selfagg.models.openai.refusal import (
+    LONGEST_MESSAGE,
+    Refusal,
+    asked_wait,
+    error_status,
+    refusal,
+    tidy,
+    wait_in_words,
+    without_keys,
+)
 from selfagg.models.pace import TransientError
 
 OVERFLOWS: list[tuple[str, int, dict[str, Any]]] = [
@@ -295,3 +304,129 @@ def test_a_header_goes_before_the_body_and_the_body_before_words() -> None:
 def test_whatever_is_said_is_a_number_that_can_be_waited(header: str, field: str, words: str) -> None:
     wait = asked_wait({"retry-after": header, "date": field}, {"retrydelay": field}, words)
     assert 0.0 <= wait < float("inf")
+
+
+def statuses(kind: str, words: str, **more: Any) -> list[int]:
+    """The statuses at which a refusal with these words is of a kind."""
+    return [status for status in range(400, 600) if getattr(Refusal(status, words, **more), kind)]
+
+
+def test_the_statuses_that_decide() -> None:
+    every = list(range(400, 600))
+    assert statuses("overflow", "words") == [413]
+    assert statuses("overflow", "maximum context length is 4096 tokens") == [400, 413, 422, 500]
+    assert statuses("overflow", "Request too large") == [400, 413, 422, 429]
+    assert statuses("overflow", "throttled: too many tokens") == [413]
+    assert statuses("overflow", "words", param="input_tokens") == every
+    assert statuses("loading", "the model is loading") == [400, 404, 425, 500, 502, 503]
+    assert statuses("money", "words") == [402]
+    assert statuses("money", "insufficient balance") == [status for status in every if status != 413]
+    assert statuses("money", "insufficient balance", wait_s=3.0) == [402]
+    assert statuses("money", "words", code=frozenset({"insufficient_quota"})) == every
+    passing = [408, 409, 425, 429, 498, 499, *(status for status in range(500, 600) if status != 501)]
+    assert statuses("passing", "words") == passing
+    assert statuses("passing", "the model is loading") == sorted({400, 404, *passing})
+    crowded = [status for status in every if status < 500 and status not in (402, 404, 413)]
+    assert statuses("passing", "rate limit reached") == crowded + passing[6:]
+
+
+def test_a_model_that_loads_is_asked_again_after_three_seconds() -> None:
+    loading = Refusal(503, "the model is loading").error("host", proven=False)
+    assert isinstance(loading, TransientError)
+    assert loading.wait_s == 3.0
+    told = Refusal(503, "the model is loading", wait_s=20.0).error("host", proven=False)
+    assert getattr(told, "wait_s", 0.0) == 20.0
+    assert getattr(Refusal(500, "words").error("host", proven=True), "wait_s", 1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "concerns_all"),
+    [
+        (401, "words", (True, True, True)),
+        (407, "words", (True, True, True)),
+        (403, "words", (True, True, False)),
+        (403, "flagged by moderation", (False, False, False)),
+        (404, "words", (True, False, False)),
+        (405, "words", (True, False, False)),
+        (400, "no such model", (True, False, False)),
+        (400, "words", (False, False, False)),
+    ],
+)
+def test_what_concerns_all_calls(status: int, words: str, concerns_all: tuple[bool, bool, bool]) -> None:
+    """Before an answer; where the server lists the model; after an answer."""
+    found = Refusal(status, words)
+    said = [found.error("h", proven=False), found.error("h", proven=False, listed=True), found.error("h", proven=True)]
+    assert tuple(getattr(error, "fatal", None) for error in said) == concerns_all
+
+
+@pytest.mark.parametrize(
+    ("said", "numbers"),
+    [
+        ({"message": "it exceeds", "n_ctx": 4096, "n_prompt_tokens": 6031}, (4096, 6031, None)),
+        ({"message": "request (6031 tokens) exceeds it", "n_ctx": 4096}, (4096, 6031, 6031)),
+        ({"message": "maximum context length is 4097 tokens. However, you requested 4226"}, (4097, None, 4226)),
+        ({"message": "prompt is too long: 210000 tokens > 200000 maximum"}, (200000, 210000, None)),
+        ({"message": "current length is 9000, while limit is 8,192"}, (8192, None, 9000)),
+        ({"message": "at most 100 tokens allowed: 99"}, (None, None, None)),  # no context is as small
+    ],
+)
+def test_the_tokens_that_a_refusal_names(said: dict[str, Any], numbers: tuple[int | None, ...]) -> None:
+    found = refusal(400, json.dumps({"error": said}))
+    assert (found.limit, found.prompt_tokens, found.requested_tokens) == numbers
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"error": {"code": 503}}, 503),
+        ({"error": {"code": "429", "status": 400}}, 429),
+        ({"error": {"status": "404"}}, 404),
+        ({"error": {"message": "no code"}, "code": 500}, 500),
+        ({"error": {"code": 200}}, 502),
+        ({"error": {"code": "4290"}}, 502),
+        ({"error": "words"}, 502),
+        ({"errors": ["words"]}, 502),
+        ({"object": "error", "code": 400}, 400),
+        ({"object": "list", "code": 400}, None),
+        ({"object": "chat.completion", "error": None}, None),
+        ({"error": "beside an answer", "choices": [{}]}, None),
+        ([{"error": {"code": 429}}], 429),
+        ([{"error": {"code": 429}}, {}], None),
+        ([], None),
+        ("error", None),
+        (None, None),
+        ({"base_resp": {"status_code": 1002}}, 429),
+        ({"base_resp": {"status_code": 1}}, 502),
+        ({"base_resp": {"status_code": [1]}}, 502),
+        ({"base_resp": {"status_code": 0}}, None),
+    ],
+)
+def test_the_status_that_an_answer_of_200_should_have_had(answer: object, status: int | None) -> None:
+    assert error_status(answer) == status
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "param"),
+    [
+        ({"message": "no", "param": "seed"}, "no", "seed"),
+        ({"message": "no", "param": "seed is not known"}, "no: seed is not known", "seed is not known"),
+        ({"message": "no", "parameter": "top_p", "other": "not told"}, "no", "top_p"),
+        ({"message": "no", "code": "some words of a code"}, "no", ""),
+    ],
+)
+def test_the_parameter_that_is_complained_of(said: dict[str, str], message: str, param: str) -> None:
+    found = refusal(400, json.dumps({"error": said}))
+    assert (found.message, found.param) == (message, param)
+
+
+def test_numbers_and_long_words() -> None:
+    assert Refusal(400, "at most 4,096 tokens, not 5_000; gpt-4 v1.5 3.5 7B is 12").integers() == [4096, 5000, 12]
+    long = Refusal(400, "x" * (LONGEST_MESSAGE + 1))
+    assert long.message == "x" * (LONGEST_MESSAGE - 3) + "..."
+    assert long.words == "x" * (LONGEST_MESSAGE + 1)
+    assert Refusal(400, "x" * LONGEST_MESSAGE).message == "x" * LONGEST_MESSAGE
+    assert refusal(400, '\ufeff \t\r\n{"message": "after space"}').message == "after space"
+    assert (
+        without_keys("the word is open-sesame, sk-12345678 is a key", ["open-sesame"])
+        == "the word is ***, *** is a key"
+    )

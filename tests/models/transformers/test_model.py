@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from selfagg.cli import app
 from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models import Access, connect
+from selfagg.models.transformers import checkpoints
 from selfagg.models.transformers.model import HFCheckpoint, HFModel
 from selfagg.types import Question, Reply, Request, Sampling, Stop
 
@@ -180,6 +181,15 @@ async def test_what_does_not_fit_the_context() -> None:
         assert reply.usage.prompt + reply.usage.completion <= 40
     with pytest.raises(UsageError, match="trained on up to 512"):
         _model(context=513)
+
+
+async def test_a_reply_without_any_bound_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "LONGEST", 6)
+    inner = tiny_model()
+    async with _model(inner) as model:
+        model.context = None  # as for models whose configuration names no bound
+        assert (await model.sample(_request(max_tokens=None))).usage.completion == 6
+        assert (await model.sample(_request(max_tokens=9))).usage.completion == 9
 
 
 async def test_a_cancelled_call_frees_its_place() -> None:

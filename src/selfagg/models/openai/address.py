@@ -25,19 +25,12 @@ _ENVIRONMENT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENA
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The address of a server.
+    """The address of a server."""
 
-    Attributes:
-        url: Base URL without user name, password, query and closing slash: fit to be shown.
-        query: The part after ``?`` of every request, as Azure's ``api-version=...``; may be secret.
-        basic: User name and password as the Authorization header has them, or ``""``.
-        other: The same with or without ``/v1``, to be tried where ``url`` is not found; None: there is none.
-    """
-
-    url: str
-    query: str = ""
-    basic: str = ""
-    other: str | None = None
+    url: str  # base URL without user name, password, query and closing slash: fit to be shown
+    query: str = ""  # after the ``?`` of every request, as Azure's ``api-version=...``; may be secret
+    basic: str = ""  # user name and password as the Authorization header has them
+    other: str | None = None  # the same with or without ``/v1``, to be tried where ``url`` is not found
 
     @property
     def root(self) -> str:
@@ -50,7 +43,6 @@ class Address:
         return f"{url}{'&' if '?' in url else '?'}{self.query}" if self.query else url
 
     def turned(self) -> Address:
-        """Return the address with ``url`` and ``other`` exchanged."""
         return replace(self, url=self.other, other=self.url) if self.other else self
 
     def moved(self, asked: str, location: str) -> tuple[str, Address]:
@@ -97,7 +89,6 @@ class Credentials:
     """Key and further headers of a connection; the key's file is read again when the key is refused."""
 
     def __init__(self, key: str | None, key_file: Path | None, headers: Sequence[str] = ()) -> None:
-        """Read the key (see `read_key`) and headers (see `read_header`)."""
         self.key = read_key(key, key_file)
         self._file = key_file if key is None else None
         self._more = {name: os.environ[variable] for name, variable in _ENVIRONMENT.items() if os.environ.get(variable)}
@@ -105,7 +96,6 @@ class Credentials:
 
     @property
     def named(self) -> bool:
-        """Return True if anybody named a key."""
         return self.key != NO_KEY
 
     def headers(self, address: Address, key: str | None = None) -> dict[str, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from string import ascii_letters
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -18,7 +19,7 @@ from selfagg._internal.arguments import did_you_mean
 from selfagg.errors import ModelError, UsageError
 from selfagg.models.limiter import Limiter
 from selfagg.models.openai.address import Credentials, read_address
-from selfagg.models.openai.client import ASK_S, Server
+from selfagg.models.openai.client import Server
 from selfagg.models.openai.refusal import Refusal
 from selfagg.models.openai.wire import mapping
 from selfagg.models.pace import TransientError
@@ -33,40 +34,24 @@ _CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window", "max_con
 _NAMES = ("id", "name", "model", "model_id", "model_name", "slug")
 _LISTS = ("data", "models", "items", "results", "result")
 
-Counter = Callable[[Server, Sequence[Message]], Awaitable[int]]
-"""A function that counts the tokens of a conversation by asking its server."""
-
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model that a server lists."""
+    """A model as its server describes it; what the server did not tell is empty or None."""
 
     id: str
     context: int | None = None  # tokens that prompt and reply may have together
     owner: str = ""  # the program that serves it: vllm, llamacpp, sglang, library (Ollama), openrouter, or another
     supported: tuple[str, ...] = ()  # the parameters that OpenRouter names
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
-    """The facts that a server gave about one model; those that it did not give are empty or None."""
-
     listed: bool = False
+    slots: int | None = None  # calls it works on at once
+    counts: bool = False  # the tokens of a conversation
     note: str = ""  # on an odd list
     hint: str = ""  # for the case that the model is not there
-    context: int | None = None
-    slots: int | None = None  # calls it works on at once
-    counter: Counter | None = None
-    owner: str = ""
-    supported: tuple[str, ...] = ()
 
 
 async def served_models(url: str, credentials: Credentials) -> list[ServedModel]:
-    """List what a server serves.
-
-    Raises:
-        UsageError: It cannot be reached, refuses the key or has no list.
-    """
+    """List what a server serves, or raise `UsageError`."""
     server = Server(read_address(url), credentials, timeout_s=LIST_S)
     server.open()
     try:
@@ -84,21 +69,18 @@ async def served_models(url: str, credentials: Credentials) -> list[ServedModel]
     return models
 
 
-async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> ServerInfo:
-    """Ask a server what it knows of a model.
-
-    Raises:
-        UsageError: It cannot be reached.
-    """
+async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> ServedModel:
+    """Ask a server what it knows of a model; raise `UsageError` where it cannot be reached."""
     try:
         models, _ = await limiter.run(lambda server: _once_loaded(server, model))
     except (Refusal, ModelError) as refusal:
         if isinstance(refusal, Refusal) and refusal.status in (404, 405, 501):
-            return ServerInfo()
+            return ServedModel(model)
         why = _refusal(server, refusal) if isinstance(refusal, Refusal) else str(refusal)
-        return ServerInfo(note=f"{why} when asked for its models; the first call will show whether that matters")
+        note = f"{why} when asked for its models; the first call will show whether that matters"
+        return ServedModel(model, note=note)
     if not models:
-        return ServerInfo()
+        return ServedModel(model)
     # Ollama lists "name:latest" for what it calls "name", Gemini "models/name"
     entry = next((one for one in models if one.id in (model, f"{model}:latest", f"models/{model}")), None)
     if entry is None:
@@ -106,16 +88,13 @@ async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Serve
         more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
         offer = did_you_mean(model, ids) or f"it lists {', '.join(ids[:5])}{more}"
         note = f"{server.url} does not list {model!r} ({offer}); it is asked for all the same"
-        return ServerInfo(False, note, f"; {offer}", owner=models[0].owner if len(models) == 1 else "")
-    context, slots = entry.context, None
-    counters = {"llamacpp": _count_by_llama_cpp, "vllm": _vllm_counter(model)}
-    counter = counters.get(entry.owner)
-    try:
-        if counter:  # behind a gateway, the paths beside ``/v1`` may be missing
-            await counter(server, ({"role": "user", "content": "one"},))
-    except (Refusal, TransientError):
-        counter = None
-    try:
+        return ServedModel(model, owner=models[0].owner if len(models) == 1 else "", note=note, hint=f"; {offer}")
+    context, slots, counts = entry.context, None, False
+    with suppress(Refusal, TransientError):  # behind a gateway, the paths beside ``/v1`` may be missing
+        if entry.owner in ("llamacpp", "vllm"):
+            await counted_tokens(server, entry, ({"role": "user", "content": "one"},))
+            counts = True
+    with suppress(Refusal, TransientError):
         if entry.owner == "llamacpp":  # a slot's context is what one call has, and slots are what runs at once
             props = mapping(await server.ask(f"{server.address.root}/props"))
             context = _positive(mapping(props.get("default_generation_settings")).get("n_ctx")) or context
@@ -125,9 +104,7 @@ async def look_up(server: Server, model: str, limiter: Limiter[Server]) -> Serve
             for one in map(mapping, running if isinstance(running, list) else []):
                 if one.get("name") == entry.id:
                     context = _positive(one.get("context_length")) or context
-    except (Refusal, TransientError):
-        pass
-    return ServerInfo(True, context=context, slots=slots, counter=counter, owner=entry.owner, supported=entry.supported)
+    return replace(entry, listed=True, context=context, slots=slots, counts=counts)
 
 
 def _positive(value: object) -> int | None:
@@ -253,25 +230,18 @@ async def _speaks_tls(server: Server) -> bool:
 # -- tokens of a conversation
 
 
-def _vllm_counter(model: str) -> Counter:
-    async def count(server: Server, messages: Sequence[Message]) -> int:
-        body = {"model": model, "messages": [dict(message) for message in messages], "add_generation_prompt": True}
-        answer = await server.ask(f"{server.address.root}/tokenize", body, timeout_s=ASK_S)
-        return _counted(server, mapping(answer).get("count"))
-
-    return count
-
-
-async def _count_by_llama_cpp(server: Server, messages: Sequence[Message]) -> int:
-    """Count by llama.cpp's own template and tokenizer."""
-    body = {"messages": [dict(message) for message in messages]}
-    answer = await server.ask(f"{server.address.root}/apply-template", body, timeout_s=ASK_S)
-    text = {"content": mapping(answer).get("prompt"), "add_special": True, "parse_special": True}
-    tokens = mapping(await server.ask(f"{server.address.root}/tokenize", text, timeout_s=ASK_S)).get("tokens")
-    return _counted(server, len(tokens) if isinstance(tokens, list) else None)
-
-
-def _counted(server: Server, count: object) -> int:
+async def counted_tokens(server: Server, model: ServedModel, messages: Sequence[Message]) -> int:
+    """Let llama.cpp or vLLM count, by the model's own template and tokenizer; raise as `Server.events` does."""
+    root = server.address.root
+    body: dict[str, Any] = {"messages": [dict(message) for message in messages]}
+    if model.owner == "vllm":
+        body |= {"model": model.id, "add_generation_prompt": True}
+        count = mapping(await server.ask(f"{root}/tokenize", body)).get("count")
+    else:
+        prompt = mapping(await server.ask(f"{root}/apply-template", body)).get("prompt")
+        text = {"content": prompt, "add_special": True, "parse_special": True}
+        tokens = mapping(await server.ask(f"{root}/tokenize", text)).get("tokens")
+        count = len(tokens) if isinstance(tokens, list) else None
     if not isinstance(count, int):
         raise TransientError(f"{server.url} did not count the tokens")
     return count

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import math
 import os
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final, Self
 
 from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.base import Forwarded
 from selfagg.models.limiter import Limiter
-from selfagg.models.openai import discovery
 from selfagg.models.openai.address import Address, Credentials, read_address
 from selfagg.models.openai.client import Server
+from selfagg.models.openai.discovery import ServedModel, counted_tokens, estimate_tokens, look_up
 from selfagg.models.openai.profile import NEUTRAL, Profile
 from selfagg.models.openai.refusal import Refusal
-from selfagg.models.openai.wire import ReplyAssembly, Unfinished, read_reply
+from selfagg.models.openai.wire import ReplyAssembly, Unfinished
 from selfagg.models.pace import RetryPolicy, TransientError
 from selfagg.types import Delta, Message, Reply, Request
 
@@ -32,6 +29,7 @@ CALLS_A_SERVER: Final = 256
 """Calls at once to a server that does not name its slots: as many as vLLM runs together by default; what a hosted
 service does not take it refuses with 429, which is waited out."""
 TIMEOUT_S: Final = 3600.0
+"""A busy server on a small machine may take most of an hour for a reply of 8192 tokens."""
 _PATH: Final = "chat/completions"
 _MOST_LESSONS: Final = 24
 """The number of times that one call is sent again in other words."""
@@ -42,13 +40,14 @@ def connect(name: str, access: Access) -> OpenAIModel:
     """Return the model that ``openai:NAME`` names."""
     if not name:
         raise UsageError("openai: names no model; write openai:NAME with the name that the server knows it by")
-    return OpenAIModel(name, **{one.name: getattr(access, one.name) for one in dataclasses.fields(access)})
+    return OpenAIModel(name, access)
 
 
 @dataclass(eq=False)
 class _Call:
     """One call to one server, in the words that were sent last."""
 
+    server: Server
     request: Request
     watched: bool = False  # what was handed out cannot be taken back
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -69,57 +68,36 @@ class OpenAIModel:
     What a server refuses is learnt, told once as a warning of the logger ``selfagg.openai``, and kept to.
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_urls: Sequence[str] = (),
-        api_key: str | None = None,
-        api_key_file: Path | None = None,
-        headers: Sequence[str] = (),
-        concurrency: int | None = None,
-        context: int | None = None,
-        timeout_s: float | None = None,
-        whole_s: float = math.inf,
-        patience_s: float | None = None,
-        retries: RetryPolicy | None = None,
-    ) -> None:
+    def __init__(self, model: str, access: Access | None = None, **settings: Any) -> None:
         """Name the model; nothing is reached before entering.
 
         Args:
             model: Its name at the server.
-            base_urls: Base URLs of its servers, e.g. ``http://localhost:8000/v1``; the same model behind each. None
-                given: OPENAI_BASE_URL, else the official address. A user name, a password and a query are sent.
-            api_key: Key for all of them. None: from the file, else OPENAI_API_KEY, else a placeholder.
-            api_key_file: File that holds the key; read again when a server refuses the key.
-            headers: Further headers, ``NAME=VALUE`` or ``NAME=@FILE``.
-            concurrency: Calls at once; None: the slots of llama.cpp's server, else `CALLS_A_SERVER` each.
-            context: Tokens that prompt and reply may have together; None: what the servers say (the smallest).
-            timeout_s: Longest silence: between two pieces of a streamed reply, or of a whole one. 3600 by default,
-                as a busy server on a small machine may take most of an hour for a reply of 8192 tokens.
-            whole_s: Longest time of a whole reply, however it comes. No limit by default.
-            patience_s: Seconds to wait for a server that limits the rate, loads or is gone, while it answers nobody.
-                300 by default.
-            retries: Rules for further tries, in place of ``patience_s``.
+            access: Addresses, keys and limits. No base URL: OPENAI_BASE_URL, else the official address. A user name, a
+                password and a query in it are sent. No concurrency: the slots of llama.cpp's server, else
+                `CALLS_A_SERVER` each. No context: what the servers say (the smallest).
+            settings: Fields of `Access` by name, in its place.
 
         Raises:
             UsageError: An address, the key or a header cannot be one, or there is no key for the official address.
         """
+        access = replace(access or Access(), **settings)
         self.name = f"openai:{model}"
         self._model = model
-        given = base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
+        given = access.base_urls or [os.environ.get("OPENAI_BASE_URL") or OFFICIAL_URL]
         addresses: dict[str, Address] = {address.url: address for address in map(read_address, given)}
-        self._credentials = Credentials(api_key, api_key_file, headers)
+        self._credentials = Credentials(access.api_key, access.api_key_file, access.headers)
         if not self._credentials.named and OFFICIAL_URL in addresses:
             raise UsageError(f"{OFFICIAL_URL} needs an API key: set OPENAI_API_KEY, or name a key file or a base URL")
-        policy = retries or (RetryPolicy() if patience_s is None else RetryPolicy(patience_s=patience_s))
-        limits = {"timeout_s": timeout_s or TIMEOUT_S, "whole_s": whole_s}
+        usual = RetryPolicy() if access.patience_s is None else RetryPolicy(patience_s=access.patience_s)
+        policy = access.retries or usual
+        limits = {"timeout_s": access.timeout_s or TIMEOUT_S, "whole_s": access.whole_s}
         self._servers = [Server(address, self._credentials, policy=policy, **limits) for address in addresses.values()]
         self.limiter: Limiter[Server] = Limiter(policy, self._servers)
-        self.concurrency = concurrency or CALLS_A_SERVER * len(self._servers)
-        self._given_concurrency, self._given_context = concurrency, context
+        self.concurrency = access.concurrency or CALLS_A_SERVER * len(self._servers)
+        self._given_concurrency, self._given_context = access.concurrency, access.context
         self._profile = Profile(" and ".join(addresses))
-        self._facts: discovery.ServerInfo | None = None
+        self._facts: ServedModel | None = None
         self._opened = AsyncExitStack()
         self._users: Counter[asyncio.AbstractEventLoop] = Counter()
 
@@ -181,7 +159,7 @@ class OpenAIModel:
         for server in self._servers:
             try:
                 alone = Limiter(self.limiter.policy, [server], self.limiter.listeners)
-                facts.append(await discovery.look_up(server, self._model, alone))
+                facts.append(await look_up(server, self._model, alone))
             except UsageError as error:
                 lost.append(error)
                 server.pace.lost(str(error))
@@ -203,17 +181,14 @@ class OpenAIModel:
         return replace(reply, tries=tries)
 
     async def _try(self, server: Server, request: Request) -> Reply:
-        call, event = _Call(request), None
+        call = _Call(server, request)
         try:
-            async with aclosing(self._events(server, call)) as events:
+            async with aclosing(self._events(call)) as events:
                 async for event in events:
                     call.assembly.take(event)
-            if call.body["stream"]:
-                reply = call.assembly.reply(seconds=call.seconds)
-            else:
-                reply = read_reply(event, seconds=call.seconds, verbatim=request.verbatim)
+            reply = call.assembly.reply(seconds=call.seconds)
         except Refusal as refusal:
-            raise self._error(refusal, call, server) from None
+            raise self._error(refusal, call) from None
         except Unfinished:
             self._profile.unfinished()
             raise
@@ -234,8 +209,8 @@ class OpenAIModel:
             ModelError: The call failed for good, or broke off.
             ContextOverflow: The prompt does not fit the model's context.
         """
-        (server, call, events, first), tries = await self.limiter.run(lambda server: self._begin(server, request))
-        with server.pace.held():
+        (call, events, first), tries = await self.limiter.run(lambda server: self._begin(_Call(server, request, True)))
+        with call.server.pace.held():
             async with aclosing(events):
                 try:
                     for delta in call.assembly.add(first):
@@ -252,32 +227,26 @@ class OpenAIModel:
         self._profile.saw(reply, call.request, {"stream": True})
         yield replace(reply, tries=tries)
 
-    async def _begin(
-        self, server: Server, request: Request
-    ) -> tuple[Server, _Call, AsyncGenerator[object, None], object]:
-        call = _Call(request, watched=True)
-        events = self._events(server, call)
+    async def _begin(self, call: _Call) -> tuple[_Call, AsyncGenerator[object, None], object]:
+        events = self._events(call)
         try:
-            return server, call, events, await anext(events)
+            return call, events, await anext(events)
         except StopAsyncIteration:
             raise TransientError("the server sent an empty stream") from None
         except UsageError as wrong:
             raise ModelError(str(wrong), fatal=True) from None
 
-    async def _events(self, server: Server, call: _Call) -> AsyncGenerator[object, None]:
+    async def _events(self, call: _Call) -> AsyncGenerator[object, None]:
         """Yield the events of a reply, or a whole answer as one; send the call again in other words where refused."""
         for _ in range(_MOST_LESSONS):
-            stream = self._profile.can_stream if call.watched else self._profile.streams(call.request)
+            stream = self._profile.streams(call.request, watched=call.watched)
             call.body = self._profile.body(self._model, call.request, stream=stream)
             call.assembly = ReplyAssembly(verbatim=call.request.verbatim)
             call.key, call.start = self._credentials.key, time.perf_counter()
-            call.tried.add(server.url)
+            call.tried.add(call.server.url)
             begun = False
             try:
-                if not stream:
-                    yield await server.ask(_PATH, call.body)
-                    return
-                async with aclosing(server.events(_PATH, call.body, lambda: call.assembly.whole)) as events:
+                async with aclosing(call.server.events(_PATH, call.body, lambda: call.assembly.whole)) as events:
                     async for event in events:
                         begun = True
                         yield event
@@ -285,11 +254,12 @@ class OpenAIModel:
             except Refusal as refusal:
                 if begun and call.watched:
                     raise
-                call.request = self._learn(refusal, call, server)
-        raise ModelError(f"{server.url} refused the call in {_MOST_LESSONS} forms")
+                call.request = self._learn(refusal, call)
+        raise ModelError(f"{call.server.url} refused the call in {_MOST_LESSONS} forms")
 
-    def _learn(self, refusal: Refusal, call: _Call, server: Server) -> Request:
+    def _learn(self, refusal: Refusal, call: _Call) -> Request:
         """Return the request to send again; raise what the refusal means where that is of no use."""
+        server = call.server
         if refusal.status == 401 and self._credentials.renew(call.key):
             return call.request
         if refusal.status in (404, 405) and not self._profile.proven and not refusal.no_model:
@@ -302,30 +272,23 @@ class OpenAIModel:
             self._profile.slow(call.body)
         if again := self._profile.learn(refusal, call.request, call.body):
             return again
-        raise self._error(refusal, call, server) from None
+        raise self._error(refusal, call) from None
 
-    def _error(self, refusal: Refusal, call: _Call, server: Server) -> TransientError | ModelError:
-        facts = self._facts or discovery.ServerInfo()
+    def _error(self, refusal: Refusal, call: _Call) -> TransientError | ModelError:
+        facts = self._facts or ServedModel(self._model)
         absent = refusal.no_model or refusal.status == 404
         hint = facts.hint if absent else self._profile.wish_refused(refusal, call.body)
-        return refusal.error(server.url, proven=self._profile.proven, listed=facts.listed, hint=hint)
+        return refusal.error(call.server.url, proven=self._profile.proven, listed=facts.listed, hint=hint)
 
     @asynccontextmanager
     async def forward(
-        self,
-        body: Mapping[str, Any] | None,
-        *,
-        key: str | None = None,
-        path: str = _PATH,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
+        self, body: Mapping[str, Any] | None, *, path: str = _PATH, **request: Any
     ) -> AsyncIterator[Forwarded]:
-        """Send a body as it is and give the answer as it is; see `Forwards.forward`."""
         server = self.limiter.least_busy()
         sent = {**(body or {}), "model": self._model} if path == _PATH else body
         try:
             with server.pace.held():
-                async with server.forward(path, sent, key, method=method, headers=headers) as answer:
+                async with server.forward(path, sent, **request) as answer:
                     yield answer
         except TransientError as lost:
             raise lost.final() from None
@@ -334,11 +297,9 @@ class OpenAIModel:
         """Return tokens of this conversation as a prompt.
 
         Exact where vLLM or llama.cpp serves it (one small exchange); elsewhere, and where the server does not
-        answer, `discovery.estimate_tokens`.
+        answer, `estimate_tokens`.
         """
-        if self._facts and self._facts.counter:
-            try:
-                return await self._facts.counter(self.limiter.least_busy(), messages)
-            except (Refusal, TransientError):
-                pass
-        return discovery.estimate_tokens(messages)
+        if self._facts and self._facts.counts:
+            with suppress(Refusal, TransientError):
+                return await counted_tokens(self.limiter.least_busy(), self._facts, messages)
+        return estimate_tokens(messages)

@@ -84,26 +84,20 @@ class Profile:
         self._cut: dict[int, int] = {}
 
     def tell(self, text: str) -> None:
-        """Warn of something once."""
         if text not in self._told:
             self._told.add(text)
             log.warning("note: %s", text)
 
     # -- what is sent
 
-    @property
-    def can_stream(self) -> bool:
-        """Return True if the server has not refused to stream."""
-        return self._streams is not False
+    def streams(self, request: Request, *, watched: bool = False) -> bool:
+        """Return True if to stream a reply: where somebody watches, unless the server refused to.
 
-    def streams(self, request: Request) -> bool:
-        """Return True if to stream a reply that nobody watches.
-
-        Gateways end connections that stay silent, so replies are streamed; not where the program that serves is
-        known to send them whole, as taking a reply apart costs more than the rest of a call.
+        Gateways end connections that stay silent, so other replies are streamed too; not where the program that serves
+        is known to send them whole, as taking a reply apart costs more than the rest of a call.
         """
-        if self._streams is not None:
-            return self._streams
+        if watched or self._streams is not None:
+            return self._streams is not False
         return not self._whole and self.program not in ENGINES and not request.verbatim
 
     def body(self, model: str, request: Request, *, stream: bool) -> dict[str, Any]:

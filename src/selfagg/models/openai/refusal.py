@@ -147,18 +147,14 @@ class Refusal(Exception):
         return _number(match[1]) if match else None
 
     def integers(self) -> list[int]:
-        """Return the whole numbers in the message, in order."""
         return [_number(digits) for digits in re.findall(rf"(?<![\w.-]){_NUMBER}(?![\w-]|\.\d)", self.words)]
 
     def error(self, where: str, *, proven: bool, listed: bool = False, hint: str = "") -> TransientError | ModelError:
         """Return the exception to raise.
 
-        Args:
-            where: Name of the server that refused.
-            proven: True if this connection has answered before. A 403 or 404 then concerns one call (a filter, a
-                replica that is not ready), otherwise all; a wrong key and an empty purse always concern all.
-            listed: True if the server lists the model, so that a 404 concerns one call.
-            hint: Advice for the end of the sentence.
+        Where the connection was answered before (``proven``), a 403 or 404 concerns one call (a filter, a replica that
+        is not ready), otherwise all, and so does a 404 where the model is ``listed``. A wrong key and an empty purse
+        always concern all.
         """
         text = f"{where} answered {self.status}" + (f": {self.message}" if self.message else "") + hint
         if self.overflow:
@@ -191,7 +187,7 @@ _WAITS = (
     *("retrydelay", "retry_delay", "estimated_time"),
     *("retry_after", "retryafter", "retry_after_seconds", "retry_after_ms"),
 )
-_MINIMAX: Final = {1002: 429, 1004: 401, 1008: 402, 1039: 429, 2013: 400, 2049: 401}
+_MINIMAX: Final = {"1002": 429, "1004": 401, "1008": 402, "1039": 429, "2013": 400, "2049": 401}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KEY_LIKE = re.compile(r"\b(sk|pk|key|gsk|hf|nvapi|xai)[-_][\w*.-]{8,}|\bAIza[\w-]{20,}")
 _TAGS = re.compile(r"<(style|script|head)\b.*?</\1>|<[^>]*>", re.DOTALL)
@@ -267,7 +263,7 @@ def error_status(answer: object) -> int | None:
         return None
     told = answer.get("base_resp")
     if isinstance(told, Mapping) and told.get("status_code"):
-        return _MINIMAX.get(told["status_code"], 502)
+        return _MINIMAX.get(str(told["status_code"]), 502)
     error = answer.get("error") or answer.get("errors") or (answer.get("object") == "error" and answer)
     if not error:
         return None

@@ -29,22 +29,10 @@ _STOPS: Final[Mapping[str, Stop]] = {
     for word in words.split()
 }
 """Finish reasons of every dialect, in small letters; an unknown one is `Stop.UNKNOWN`."""
-_BROKEN: Final = [
-    "abort",
-    "aborted",
-    "error",
-    "insufficient_system_resource",
-    "network_error",
-    "cancelled",
-    "canceled",
-    "timeout",
-    "failed",
-    "malformed_function_call",
-    "server_error",
-    "internal_error",
-    "overloaded",
-    "other_error",
-]
+_BROKEN: Final = (
+    "abort aborted error insufficient_system_resource network_error cancelled canceled timeout failed "
+    "malformed_function_call server_error internal_error overloaded other_error"
+)
 """Finish reasons of a server that gave up within the reply: not an end that the model chose."""
 _MOST = 2**53
 """The largest count and log-probability that is accepted; JSON's numbers may be of any size."""
@@ -63,7 +51,7 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
         raise _without_reply(answer)
     choice = choices[0]
     finish = choice.get("finish_reason")
-    if str(finish).lower() in _BROKEN:
+    if str(finish).lower() in _BROKEN.split():
         raise TransientError(f"the server broke the reply off ({finish})")
     message = mapping(choice.get("message")) or {"content": choice.get("text")}
     text, reasoning = _parts(message)
@@ -73,12 +61,10 @@ def read_reply(answer: object, *, seconds: float, verbatim: bool = False) -> Rep
     if stop is Stop.UNKNOWN and not (text or reasoning or message.get("tool_calls")):
         raise TransientError(f"the server sent an empty reply ({finish})")
     usage = read_usage(data.get("usage") or choice.get("usage"), text or reasoning)
-    logprobs = mapping(choice.get("logprobs")).get("content")
-    if isinstance(logprobs, list):
-        found = [mapping(token).get("logprob") for token in logprobs]
+    tokens, logprobs = mapping(choice.get("logprobs")).get("content"), None
+    if isinstance(tokens, list):
+        found = [mapping(token).get("logprob") for token in tokens]
         logprobs = tuple(float(one) for one in found if isinstance(one, int | float) and -_MOST <= one <= _MOST)
-    else:
-        logprobs = None
     return Reply(text, reasoning, stop, usage, logprobs, seconds=seconds, choice=choice if verbatim else None)
 
 
@@ -91,10 +77,10 @@ def _parts(message: Mapping[str, Any]) -> tuple[str, str]:
     """Return text and reasoning of a message: its content is null, a string, or typed parts."""
     content = message.get("content") or message.get("refusal")
     reasoning = plain(message.get("reasoning")) or plain(message.get("reasoning_content"))
-    if not isinstance(content, list):
-        return plain(content), reasoning
-    thoughts = [mapping(part).get("thinking") for part in content if mapping(part).get("type") == "thinking"]
-    return _joined(content), reasoning or "".join(map(_joined, thoughts))
+    if isinstance(content, list) and not reasoning:
+        parts = map(mapping, content)
+        reasoning = "".join(_joined(part.get("thinking")) for part in parts if part.get("type") == "thinking")
+    return _joined(content), reasoning
 
 
 def _joined(content: object) -> str:
@@ -143,8 +129,8 @@ DONE = object()
 class EventReader:
     """A parser that turns chunks of server-sent events (html.spec.whatwg.org, 9.2.6) into JSON values, one an event.
 
-    Comments, ``id:`` and ``retry:`` are passed over. A server that ignores ``stream`` and sends one JSON value gives
-    that value at the end. A value a line, with or without ``data:``, is read too.
+    Comments, ``id:`` and ``retry:`` are passed over. A body of one JSON value gives that value at its end. A value
+    a line, with or without ``data:``, is read too.
     """
 
     def __init__(self) -> None:
@@ -199,17 +185,17 @@ class EventReader:
 
 def _values(data: bytes) -> Iterator[object]:
     """Yield the value of an event, or where a server left out the empty lines between events, one a line."""
+    if data.strip() == b"[DONE]":
+        yield DONE
+        return
     try:
-        yield _value(data)
+        yield json.loads(data.decode("utf-8", "replace"))
     except ValueError:
         lines = data.splitlines()
         if len(lines) < 2:
             raise
-        yield from [_value(line.removeprefix(b"data:")) for line in lines if line.strip()]
-
-
-def _value(data: bytes) -> object:
-    return DONE if data.strip() == b"[DONE]" else json.loads(data.decode("utf-8", "replace"))
+        for line in filter(bytes.strip, lines):
+            yield from _values(line.removeprefix(b"data:"))
 
 
 class Unfinished(TransientError):
@@ -217,7 +203,7 @@ class Unfinished(TransientError):
 
 
 class ReplyAssembly:
-    """An assembly of the events of one streamed chat completion; a whole answer instead of a stream will do.
+    """An assembly of the events of one chat completion, streamed or whole.
 
     Where it is verbatim, deltas and reply hold the events' choices as they came.
     """
@@ -230,13 +216,13 @@ class ReplyAssembly:
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish: str | None = None
         self._done = False
+        self._answer: Mapping[str, Any] = {}  # a whole one, instead of pieces
         self._usage: object = None
         self._other: object = None
         self._thinking = Thinking()
 
     @property
     def whole(self) -> bool:
-        """Return True if the reply has come to its end."""
         return self._done or bool(self._finish)
 
     def add(self, event: object) -> Iterator[Delta]:
@@ -268,8 +254,8 @@ class ReplyAssembly:
             self._logprobs.extend(tokens)
         if not choice.get("delta") and isinstance(choice.get("message"), Mapping):
             self._done = True
-            if not (self._content or self._reasoning):  # the server did not stream; others sum up at the end
-                choice = {**choice, "delta": choice["message"]}
+            if not (self._content or self._reasoning):  # a whole answer; others sum up a stream at its end
+                self._answer, choice = data, {**choice, "delta": choice["message"]}
         message = mapping(choice.get("delta")) or {"content": choice.get("text")}
         content, reasoning = _parts(message)
         self._content += [content] if content else []
@@ -289,6 +275,8 @@ class ReplyAssembly:
             Refusal: The server said in a form of its own why there is none.
             TransientError: The stream ended before the reply did.
         """
+        if self._answer:
+            return read_reply({**self._answer, "usage": self._usage}, seconds=seconds, verbatim=self._verbatim)
         content, reasoning = "".join(self._content), "".join(self._reasoning)
         if not (content or reasoning or self._calls or self._finish):
             raise _without_reply(self._other)

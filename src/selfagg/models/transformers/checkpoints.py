@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from selfagg.errors import ModelError, UsageError
+from selfagg.errors import ContextOverflow, ModelError, UsageError
 from selfagg.models.base import text_bytes
 from selfagg.models.weights import find_weights, hub_files, read_gguf
-from selfagg.types import Message, Sampling
+from selfagg.types import Message, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FIELD: Final = "chat_template_kwargs"
 """Field of a request's ``extra_body`` with what its chat template is told; vLLM's servers call it so."""
+LONGEST: Final = 8192
+"""Tokens of a reply where neither the model nor the request sets a bound."""
 _EMBEDDED = "local"
 _CONFIG, _ADAPTER = "config.json", "adapter_config.json"
 
@@ -222,38 +224,40 @@ def _quiet() -> Iterator[None]:
 # -- a conversation as a prompt
 
 
-def template_settings(sampling: Sampling) -> dict[str, Any]:
-    """Return the settings of a chat template beside the conversation, e.g. to think or not."""
-    given = sampling.extra_body.get(FIELD) or {}
-    if not isinstance(given, Mapping):
-        raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
-    effort = {"reasoning_effort": sampling.reasoning_effort} if sampling.reasoning_effort else {}
-    return effort | dict(given)
-
-
-async def encoded(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]
-) -> list[int]:
-    """Return the conversation as a prompt, up to where the reply begins; a long one does not hold the event loop up.
+async def prompt_of(tokenizer: PreTrainedTokenizerBase, request: Request, context: int | None) -> tuple[list[int], int]:
+    """Return a request's prompt and the most tokens that its reply may have.
 
     Raises:
         ModelError: The chat template refuses the conversation, or there is more than text in it.
+        ContextOverflow: The prompt does not fit the context.
     """
-    if text_bytes(messages) < 16_384:
-        return _tokens(tokenizer, messages, settings)
-    return await asyncio.to_thread(_tokens, tokenizer, messages, settings)
+    sampling = request.sampling
+    given = sampling.extra_body.get(FIELD) or {}  # e.g. to think or not
+    if not isinstance(given, Mapping):
+        raise ModelError(f"extra_body: {FIELD} is an object of names and values", fatal=True)
+    effort = {"reasoning_effort": sampling.reasoning_effort} if sampling.reasoning_effort else {}
+    prompt = await encoded(tokenizer, request.messages, **effort | dict(given))
+    if context is not None and len(prompt) >= context:
+        raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {context}")
+    if context is None:
+        return prompt, sampling.max_tokens or LONGEST
+    return prompt, min(sampling.max_tokens or context, context - len(prompt))
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], settings: Mapping[str, Any]) -> list[int]:
+async def encoded(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], **settings: Any) -> list[int]:
+    """Return a conversation's tokens up to where the reply begins; a long one does not hold the event loop up."""
     from jinja2 import TemplateError
 
-    conversation = [{**message, "content": _text(message.get("content"))} for message in messages]
-    try:
-        text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **settings)
-    except (TemplateError, TypeError, ValueError) as error:
-        raise ModelError(f"the model's chat template refuses the conversation: {error}") from None
-    tokens: list[int] = tokenizer(str(text), add_special_tokens=False)["input_ids"]
-    return tokens
+    def tokens() -> list[int]:
+        conversation = [{**message, "content": _text(message.get("content"))} for message in messages]
+        try:
+            text = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **settings)
+        except (TemplateError, TypeError, ValueError) as error:
+            raise ModelError(f"the model's chat template refuses the conversation: {error}") from None
+        found: list[int] = tokenizer(str(text), add_special_tokens=False)["input_ids"]
+        return found
+
+    return tokens() if text_bytes(messages) < 16_384 else await asyncio.to_thread(tokens)
 
 
 def _text(content: object) -> str:

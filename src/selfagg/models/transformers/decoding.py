@@ -56,12 +56,10 @@ class DecodingRow:
 
     @property
     def done(self) -> bool:
-        """Return True if nothing more is to be written."""
         return self.ended or self.cancelled or len(self.tokens) >= self.limit
 
     @property
     def most(self) -> int:
-        """Return the most tokens that the row may have, prompt included."""
         return len(self.prompt) + self.limit
 
 
@@ -104,7 +102,6 @@ class Decoding:
         return self._leave()
 
     def step(self) -> list[DecodingRow]:
-        """Write one token of each row; return those that are done now."""
         self._lengths = self._lengths + 1
         self._last = self._write(self._places, self._forward(self._last.unsqueeze(-1), self._lengths, self._cache))
         return self._leave()

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from selfagg.errors import ContextOverflow, ModelError, UsageError
+from selfagg.errors import ModelError, UsageError
 from selfagg.models import Access
 from selfagg.models.reasoning import split_reasoning
 from selfagg.models.transformers.checkpoints import (
     FIELD,
     encoded,
     load,
+    prompt_of,
     require_chat_template,
     short_name,
-    template_settings,
 )
 from selfagg.models.transformers.decoding import (
     Choice,
@@ -42,7 +42,7 @@ _GATHERING_S: Final = 0.001  # an idle model waits for so long that no further c
 
 
 def connect(spec: str, access: Access) -> HFCheckpoint:
-    """Return the model that ``hf:NAME``, ``hf:FOLDER`` or ``hf:FILE.gguf`` names."""
+    """Return the model of ``hf:NAME``, ``hf:FOLDER`` or ``hf:FILE.gguf``."""
     if not spec:
         raise UsageError("hf: names no model; write hf:OWNER/NAME, hf:FOLDER, hf:FILE.gguf or hf:local")
     return HFCheckpoint(spec, concurrency=access.concurrency, context=access.context)
@@ -135,14 +135,9 @@ class HFModel:
         if self._queue is None:
             raise RuntimeError("the model is used outside of its `async with`")
         sampling = request.sampling
-        prompt = await encoded(self._tokenizer, request.messages, template_settings(sampling))
-        limits = [sampling.max_tokens] if sampling.max_tokens else []
-        if self.context is not None:
-            if len(prompt) >= self.context:
-                raise ContextOverflow(f"a prompt of {len(prompt)} tokens does not fit a context of {self.context}")
-            limits.append(self.context - len(prompt))
+        prompt, limit = await prompt_of(self._tokenizer, request, self.context)
         choice, chance = _choice(sampling, self._model), random.Random(request.seed)
-        row = DecodingRow(prompt, min(limits), choice, chance, stops=sampling.stop, logprobs=sampling.logprobs)
+        row = DecodingRow(prompt, limit, choice, chance, stops=sampling.stop, logprobs=sampling.logprobs)
         future: asyncio.Future[Reply] = self._loop.create_future()
         self._calls[row] = future
         self._queue.arrived.append(row)
@@ -154,8 +149,7 @@ class HFModel:
             self._calls.pop(row, None)
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Return the exact number of tokens of a conversation, by the model's own chat template and tokenizer."""
-        return len(await encoded(self._tokenizer, messages, {}))
+        return len(await encoded(self._tokenizer, messages))
 
     async def _work(self, queue: Queue) -> None:
         """Let the thread write whenever there is something to write."""
@@ -171,8 +165,7 @@ class HFModel:
             except Exception as error:
                 self._resolve([(row, error) for row in self._calls])
 
-    def _deliver(self, outcomes: Sequence[Outcome]) -> None:
-        """Hand results to the calls that wait; runs on the thread that writes."""
+    def _deliver(self, outcomes: Sequence[Outcome]) -> None:  # on the thread that writes
         results = [(row, error or self._written(row)) for row, error in outcomes if not row.cancelled]
         self._loop.call_soon_threadsafe(self._resolve, results)
 
@@ -218,7 +211,6 @@ class HFCheckpoint(HFModel):
         return await super().__aenter__()
 
     async def __aexit__(self, *exception: object) -> None:
-        """Free the model; cancel calls that still run."""
         await super().__aexit__(*exception)
         vars(self).pop("_model", None)
 

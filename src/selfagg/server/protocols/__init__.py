@@ -8,31 +8,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from selfagg.server.deliberation import DeliberationResult, tokens
+from selfagg.server.deliberation import DeliberationResult, Event, tokens
 from selfagg.server.errors import APIError, refused
-from selfagg.server.events import Event
-from selfagg.server.requests import Form
+from selfagg.server.fields import Form
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 
 class Api(ABC):
-    """One answer of one API: its request is read, and what happens is written, whole or as a stream.
+    """One answer of one API: its request is read, and what happens is written, whole or as a stream."""
 
-    Attributes:
-        route: The API's path below ``/v1``.
-        prefix: Prefix of its answers' ids.
-        names: Its own names for fields of chat completions, for errors.
-        form: The form of its requests, for the OpenAPI document.
-    """
+    route: ClassVar[str]  # below ``/v1``
+    prefix: ClassVar[str]  # of its answers' ids
+    names: ClassVar[Mapping[str, str]] = {}  # its own ones for fields of chat completions, for errors
+    form: ClassVar[type[Form]]  # of its requests, for the OpenAPI document
 
-    route: ClassVar[str]
-    prefix: ClassVar[str]
-    names: ClassVar[Mapping[str, str]] = {}
-    form: ClassVar[type[Form]]
-
-    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        self.id = name or f"{self.prefix}{secrets.token_hex(24)}"
+    def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
+        self.id = self.prefix + (digest or secrets.token_hex(24))
         self.model, self.created = str(body["model"]), int(time.time())
         rsa, options = body.get("rsa"), body.get("stream_options")
         self.shows = rsa.get("progress") if isinstance(rsa, Mapping) else None  # how the client wants to see progress
@@ -48,8 +40,8 @@ class Api(ABC):
         """
 
     @abstractmethod
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        """Return the whole answer, of one outcome for each question."""
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        """Return the whole answer, of one result for each question."""
 
     def begin(self) -> bytes:
         """Return the first bytes of a stream, before all events."""
@@ -68,15 +60,15 @@ class Api(ABC):
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, **fields}
 
 
-def usage(outcome: DeliberationResult) -> dict[str, Any]:
+def usage(result: DeliberationResult) -> dict[str, Any]:
     """Return the tokens of the client's own prompt and of the answer; all that was spent under ``selfagg``.
 
     Agents compare the prompt's tokens with the context window to decide when to shorten their history.
     """
-    told = tokens(outcome.own)
-    told["prompt_tokens_details"]["deliberation_tokens"] = outcome.spent.prompt
-    told["completion_tokens_details"]["deliberation_tokens"] = outcome.spent.completion
-    return {**told, "selfagg": outcome.account}
+    told = tokens(result.own)
+    told["prompt_tokens_details"]["deliberation_tokens"] = result.spent.prompt
+    told["completion_tokens_details"]["deliberation_tokens"] = result.spent.completion
+    return {**told, "selfagg": result.account}
 
 
 def comment(line: str) -> bytes:

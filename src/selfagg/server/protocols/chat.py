@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.deliberation import (
+    DeliberationResult,
+    Ended,
+    Event,
+    MemberDone,
+    Piece,
+    finish_reason,
+    further,
+    logprobs,
+)
 from selfagg.server.errors import DONE, sse
-from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, further, logprobs
+from selfagg.server.fields import ChatRequest
 from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
-from selfagg.server.requests import ChatRequest
 from selfagg.types import Reply
 
 
@@ -20,18 +28,18 @@ class ChatApi(Api):
     prefix = "chatcmpl-"
     form = ChatRequest
 
-    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        super().__init__(body, name)
+    def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
+        super().__init__(body, digest)
         self._greeted: set[int] = set()
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [dict(body)]
 
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        (outcome,) = outcomes
-        choices = [_choice(member.reply or Reply(""), index) for index, member in enumerate(outcome.members)]
-        return self.object("chat.completion", choices=choices, usage=usage(outcome))
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        (result,) = results
+        choices = [_choice(reply, index) for index, reply in enumerate(result.replies)]
+        return self.object("chat.completion", choices=choices, usage=usage(result))
 
     def write(self, event: Event) -> bytes:
         match event:

@@ -9,12 +9,10 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from selfagg.server.deliberation import DeliberationResult, tokens
+from selfagg.server.deliberation import DeliberationResult, Ended, Event, MemberDone, Piece, finish_reason, tokens
 from selfagg.server.errors import DONE, refused, sse
-from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason
+from selfagg.server.fields import Form, read
 from selfagg.server.protocols import KEEP_ALIVE, Api, comment, usage
-from selfagg.server.requests import Form, read
-from selfagg.types import Reply
 
 _MOST_PROMPTS: Final = 128
 _REFUSED: Final = {
@@ -61,11 +59,11 @@ class CompletionsApi(Api):
         rest = {name: value for name, value in body.items() if name not in ("prompt", *_REFUSED)}
         return [{**rest, "messages": [{"role": "user", "content": prompt}]} for prompt in prompts]
 
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        replies = [member.reply or Reply("") for outcome in outcomes for member in outcome.members]
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        replies = [reply for result in results for reply in result.replies]
         choices = [_choice(index, reply.text, finish_reason(reply)) for index, reply in enumerate(replies)]
-        own, accounts = [outcome.own for outcome in outcomes], [outcome.account for outcome in outcomes]
-        spent = {**tokens(reduce(add, own)), "selfagg": accounts} if len(outcomes) > 1 else usage(outcomes[0])
+        own, accounts = [result.own for result in results], [result.account for result in results]
+        spent = {**tokens(reduce(add, own)), "selfagg": accounts} if len(results) > 1 else usage(results[0])
         return self.object("text_completion", choices=choices, usage=spent)
 
     def write(self, event: Event) -> bytes:

@@ -8,12 +8,18 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.deliberation import (
+    DeliberationResult,
+    Ended,
+    Event,
+    MemberDone,
+    Piece,
+    finish_reason,
+    whole_piece,
+)
 from selfagg.server.errors import refused, sse
-from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, whole_piece
+from selfagg.server.fields import Form, read
 from selfagg.server.protocols import Api, called, joined, parts_of, role_of
-from selfagg.server.requests import Form, read
-from selfagg.types import Reply
 
 SIGNATURE: Final = "selfagg"  # signs thinking blocks, which this server cannot sign as Anthropic does
 _READ: Final = (
@@ -49,14 +55,15 @@ class MessagesApi(Api):
     }
     form = MessagesRequest
 
-    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        super().__init__(body, name)
+    def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
+        super().__init__(body, digest)
         thinking = body.get("thinking")
         asked = isinstance(thinking, Mapping) and thinking.get("type") not in (None, "disabled")
         # A client that did not ask for thinking blocks reads the first block as text.
         self._thinks = asked or self.shows in ("reasoning", "members")
-        self._block: tuple[str, object] | None = None  # its kind, and which call it is
-        self._index = -1
+        self._content: list[dict[str, Any]] = []  # the blocks so far
+        self._block: tuple[str, object] | None = None  # the kind of the one that is open, and which call it is
+        self._arguments = ""  # of that call
         self._finish = "stop"
 
     @classmethod
@@ -83,33 +90,15 @@ class MessagesApi(Api):
         hosted = {f"tools ({tool.get('type')})": True for tool in request.tools or () if tool not in own}
         return [rest | {name: value for name, value in wanted.items() if value} | hosted]
 
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        (outcome,) = outcomes
-        reply = outcome.members[0].reply or Reply("")
-        blocks = [*self._blocks(whole_piece(0, reply))] or [{"type": "text", "text": ""}]
-        return self._message(blocks, finish_reason(reply), _usage(outcome))
-
-    def _blocks(self, piece: Piece) -> Iterator[dict[str, Any]]:
-        if piece.reasoning and self._thinks:
-            yield {"type": "thinking", "thinking": piece.reasoning, "signature": SIGNATURE}
-        if text := piece.text or piece.fields.get("refusal"):
-            yield {"type": "text", "text": text}
-        for call in piece.fields.get("tool_calls") or ():
-            function = call.get("function") or {}
-            try:
-                given = json.loads(function.get("arguments") or "{}")
-            except ValueError:  # the model wrote no JSON: the client sees what it wrote
-                given = {"arguments": function.get("arguments")}
-            yield {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": given}
-
-    def _message(self, blocks: Sequence[Any], finish: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
-        head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": blocks}
-        return {**head, **_stop(finish), "usage": usage}
-
-    # -- as a stream
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        (result,) = results
+        reply = result.replies[0]
+        for event in (whole_piece(0, reply), Ended(0, finish_reason(reply)), result):
+            self.write(event)
+        return self._message(self._finish, _usage(result))
 
     def begin(self) -> bytes:
-        return sse({"type": "message_start", "message": self._message([], None, _usage(None))})
+        return sse({"type": "message_start", "message": self._message(None, _usage(None))})
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -128,6 +117,10 @@ class MessagesApi(Api):
                 end = {"type": "message_delta", "delta": _stop(self._finish), "usage": _usage(event)}
                 return empty + self._close() + sse(end) + sse({"type": "message_stop"})
 
+    def _message(self, finish: str | None, usage: Mapping[str, Any]) -> dict[str, Any]:
+        head = {"id": self.id, "type": "message", "role": "assistant", "model": self.model, "content": self._content}
+        return {**head, **_stop(finish), "usage": usage}
+
     def _piece(self, piece: Piece) -> bytes:
         found = self._add("thinking", piece.reasoning) if piece.reasoning and self._thinks else b""
         if text := piece.text or piece.fields.get("refusal"):
@@ -137,45 +130,57 @@ class MessagesApi(Api):
             block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": {}}
             found += self._open(("tool_use", call.get("index", 0)), block)
             if written := function.get("arguments"):
+                self._arguments += written
                 found += self._delta({"type": "input_json_delta", "partial_json": written})
         return found
 
     def _add(self, kind: str, text: str) -> bytes:
-        start = {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})}
-        opened = self._open((kind, None), start)
+        opened = self._open((kind, None), {"type": kind, kind: "", **({"signature": ""} if kind == "thinking" else {})})
+        self._content[-1][kind] += text
         return opened + (self._delta({"type": f"{kind}_delta", kind: text}) if text else b"")
 
-    def _open(self, block: tuple[str, object], start: Mapping[str, Any]) -> bytes:
+    def _open(self, block: tuple[str, object], start: dict[str, Any]) -> bytes:
         if self._block == block:
             return b""
         closed = self._close()
-        self._block, self._index = block, self._index + 1
-        return closed + sse({"type": "content_block_start", "index": self._index, "content_block": start})
+        self._block, self._arguments = block, ""
+        self._content.append(start)
+        return closed + sse(self._about("start", content_block=start))
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
-        return sse({"type": "content_block_delta", "index": self._index, "delta": delta})
+        return sse(self._about("delta", delta=delta))
+
+    def _about(self, what: str, **fields: Any) -> dict[str, Any]:
+        return {"type": f"content_block_{what}", "index": len(self._content) - 1, **fields}
 
     def _close(self) -> bytes:
         if self._block is None:
             return b""
-        signed = self._block[0] == "thinking"
+        (kind, _), block, signed = self._block, self._content[-1], b""
         self._block = None
-        end = sse({"type": "content_block_stop", "index": self._index})
-        return (self._delta({"type": "signature_delta", "signature": SIGNATURE}) if signed else b"") + end
+        if kind == "thinking":
+            block["signature"] = SIGNATURE
+            signed = self._delta({"type": "signature_delta", "signature": SIGNATURE})
+        elif kind == "tool_use":
+            try:
+                block["input"] = json.loads(self._arguments or "{}")
+            except ValueError:  # the model wrote no JSON: the client sees what it wrote
+                block["input"] = {"arguments": self._arguments}
+        return signed + sse(self._about("stop"))
 
 
 def _stop(finish: str | None) -> dict[str, Any]:
     return {"stop_reason": finish and _STOPS.get(finish, "end_turn"), "stop_sequence": None}
 
 
-def _usage(outcome: DeliberationResult | None) -> dict[str, Any]:
+def _usage(result: DeliberationResult | None) -> dict[str, Any]:
     """Return the tokens; as Anthropic has it, those from a cache are none of the input's."""
     names = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    if outcome is None:
+    if result is None:
         return dict.fromkeys(names, 0)
-    own = outcome.own
+    own = result.own
     figures = (own.prompt - own.cached, own.completion, 0, own.cached)
-    return {**dict(zip(names, figures, strict=True)), "selfagg": outcome.account}
+    return {**dict(zip(names, figures, strict=True)), "selfagg": result.account}
 
 
 def _turn(message: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,18 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from selfagg.server.deliberation import DeliberationResult
+from selfagg.server.deliberation import (
+    DeliberationResult,
+    Ended,
+    Event,
+    MemberDone,
+    Piece,
+    finish_reason,
+    whole_piece,
+)
 from selfagg.server.errors import APIError, refused, sse
-from selfagg.server.events import Ended, Event, MemberDone, Piece, finish_reason, whole_piece
+from selfagg.server.fields import Form, read
 from selfagg.server.protocols import KEEP_ALIVE, Api, called, comment, joined, parts_of, role_of
-from selfagg.server.requests import Form, read
-from selfagg.types import Reply
 
 _READ: Final = (
     *("input", "instructions", "max_output_tokens", "text", "reasoning", "tools", "tool_choice", "n"),
@@ -81,9 +87,9 @@ class ResponsesApi(Api):
     }
     form = ResponsesRequest
 
-    def __init__(self, body: Mapping[str, Any], name: str | None = None) -> None:
-        super().__init__(body, name)
-        response = {
+    def __init__(self, body: Mapping[str, Any], digest: str | None = None) -> None:
+        super().__init__(body, digest)
+        self.response = {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
@@ -97,7 +103,7 @@ class ResponsesApi(Api):
             "store": bool(body.get("store")),
             "usage": None,
         }
-        self.events = ResponseEvents(response)
+        self._events = ResponseEvents(self.response)
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -124,42 +130,36 @@ class ResponsesApi(Api):
         hosted = sorted({str(tool.get("type")) for tool in tools if tool.get("type") != "function"})
         return [chat | {f"tools ({kind})": True for kind in hosted}]  # told to the client as ignored
 
-    def whole(self, outcomes: Sequence[DeliberationResult]) -> dict[str, Any]:
-        (outcome,) = outcomes
-        reply = outcome.members[0].reply or Reply("")
-        for event in (whole_piece(0, reply), Ended(0, finish_reason(reply)), outcome):
-            self.events.of(event)
-        return self.events.response
+    def whole(self, results: Sequence[DeliberationResult]) -> dict[str, Any]:
+        (result,) = results
+        reply = result.replies[0]
+        for event in (whole_piece(0, reply), Ended(0, finish_reason(reply)), result):
+            self._events.of(event)
+        return self.response
 
     def begin(self) -> bytes:
-        return _written(self.events.begin("created", "in_progress"))
+        return b"".join(map(sse, self._events.begin("created", "in_progress")))
 
     def write(self, event: Event) -> bytes:
         if event is None:
             return KEEP_ALIVE
         if isinstance(event, MemberDone) and self.shows in ("none", "comments"):
             return b"" if self.shows == "none" else comment(event.line)
-        return _written(self.events.of(event))
+        return b"".join(map(sse, self._events.of(event)))
 
     def failed(self, error: APIError) -> bytes:
-        return _written(self.events.fail(error))
-
-
-def _written(events: Sequence[Mapping[str, Any]]) -> bytes:
-    return b"".join(map(sse, events))
+        return b"".join(map(sse, self._events.fail(error)))
 
 
 class ResponseEvents:
     """A converter of a deliberation's events to those of the API; it keeps the response object up to date.
 
-    Args:
-        response: The response object as it is now.
-        told: Events that were told before, of so many ``members``: the object goes on after them.
+    It goes on after events that were ``told`` before.
     """
 
     def __init__(self, response: dict[str, Any], told: Sequence[Mapping[str, Any]] = ()) -> None:
         self.response = response
-        self._number, self.members = len(told), 0
+        self._number, self.members = len(told), 0  # members that were told of
         self._item: dict[str, Any] = {}  # that is being written, if any is
         self._call: object = None  # which call it is
         self._finish = "stop"
@@ -277,19 +277,19 @@ class ResponseEvents:
         self._item = {}
         return found
 
-    def _done(self, outcome: DeliberationResult) -> list[dict[str, Any]]:
+    def _done(self, result: DeliberationResult) -> list[dict[str, Any]]:
         written = [*self.response["output"], self._item]
         said = any(item.get("type", "reasoning") != "reasoning" for item in written)
         found = [*([] if said else self._write("output_text", "")), *self._close()]
         reason = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(self._finish)
         self.response["status"] = "incomplete" if reason else "completed"
         self.response["incomplete_details"] = {"reason": reason} if reason else None
-        self.response["usage"] = _usage(outcome)
+        self.response["usage"] = _usage(result)
         return [*found, *self.begin(self.response["status"])]
 
 
-def _usage(outcome: DeliberationResult) -> dict[str, Any]:
-    own, spent = outcome.own, outcome.spent
+def _usage(result: DeliberationResult) -> dict[str, Any]:
+    own, spent = result.own, result.spent
     cached = {"cached_tokens": own.cached, "cache_write_tokens": 0}
     return {
         "input_tokens": own.prompt,
@@ -297,7 +297,7 @@ def _usage(outcome: DeliberationResult) -> dict[str, Any]:
         "output_tokens": own.completion,
         "output_tokens_details": {"reasoning_tokens": own.reasoning, "deliberation_tokens": spent.completion},
         "total_tokens": own.total,
-        "selfagg": outcome.account,
+        "selfagg": result.account,
     }
 
 

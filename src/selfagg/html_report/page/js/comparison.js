@@ -56,7 +56,7 @@ function recordRow(record) {
 function entryRow(entry, colour) {
   const { calls, completion, total, seconds } = entry.cost;
   const seeds = entry.seeds.length > 1 ? plural(entry.seeds.length, "seed") : `seed ${entry.seeds[0]}`;
-  const spread = entry.over_seeds !== null && h("small", `± ${(100 * entry.over_seeds).toFixed(1)} over ${seeds}`);
+  const spread = entry.over_seeds !== null && h("small", ` ± ${(100 * entry.over_seeds).toFixed(1)} over ${seeds}`);
   const cells = {
     "Its answer is right": [estimateText(entry.accuracy), spread],
     "95 % interval": intervalBar(entry.accuracy, colour),
@@ -113,7 +113,7 @@ const lacking = ({ label, missing }) =>
   missing.length > 0 && h("p.note", `${RECORDS.length > 1 ? `${label}: ` : ""}${missing.join(" ")}`);
 
 const unfinished = ({ label, done, questions }) =>
-  h("p.note", `${label}: ${done} of ${plural(questions.length, "question")} are done; its numbers are theirs.`);
+  h("p.note", `${label}: ${done} of ${plural(questions.length, "question")} ${done === 1 ? "is" : "are"} done; its numbers are theirs.`);
 
 function showComparison(body) {
   const single = RECORDS.length === 1;

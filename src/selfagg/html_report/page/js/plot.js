@@ -159,5 +159,5 @@ function legendEntry({ name, colour, dash, loose, marked }) {
   const sample = svg("svg", { width: 30, height: 12, "aria-hidden": "true" });
   if (!loose) sample.append(line(1, 6, 29, 6, styled("line", colour, dash)));
   if (marked !== false) sample.append(marker(colour, 15, 6, dash));
-  return h("li", sample, withRates(name));
+  return h("li", sample, h("span", withRates(name)));
 }

@@ -1,8 +1,8 @@
 // The questions of one record: their populations as grids of cells, and which of them are listed in which order.
 
 const TAGS = {
-  "died out": "a right answer was there and the last population has none",
-  rescued: "none of the first population was right, one of the last is",
+  "died out": "a population had a right answer, and the last one has none",
+  rescued: "a population had no right answer, and the last one has",
   "all wrong": "nobody was ever right",
   "all right": "the whole last population is right",
   disagreeing: "the last population has more than one answer",

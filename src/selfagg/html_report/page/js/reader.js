@@ -92,7 +92,7 @@ function family(question, words, t, places) {
     const attributes = { type: "button", class: `relative ${state.name}`, title: memberName(t, i), onclick: open };
     return h("button", attributes, sign(state), i);
   };
-  return h("p.family", `${words} of population ${t}: `, places.map(relative));
+  return h("p.family", `${words} ${places.length === 1 ? "member" : "members"} of population ${t}: `, places.map(relative));
 }
 
 function replyView(member) {
@@ -142,7 +142,7 @@ function promptNotes(member, parents) {
   const notes = [
     failed > 0 && `${plural(failed, "parent")} had no reply and could not be shown.`,
     member.cut > 0 &&
-      `${plural(member.cut, "candidate")} had to be shortened to fit the model’s context; here they are whole.`,
+      `${plural(member.cut, "candidate")} had to be shortened to fit the model’s context; shown whole here.`,
     !member.exact &&
       member.cut === 0 &&
       member.error === null &&
@@ -160,8 +160,8 @@ function memberView(packed, question, { t, i }) {
   return [
     h("p.state", badge(stateOf(question, t, i))),
     memberFacts(member, packed),
-    family(question, "Made from members", t - 1, parents),
-    family(question, "Shown to members", t + 1, childrenOf(question, t, i)),
+    family(question, "Made from", t - 1, parents),
+    family(question, "Shown to", t + 1, childrenOf(question, t, i)),
     error !== null ? h("p.error", `The call failed: ${error}`) : replyView(member),
     reasoning && lazily("Reasoning", () => asWritten(reasoning)),
     also.map((call) => h("div.part.words", h("h4", call.role), asWritten(call.error ?? call.text))),
