@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PAD, END = "<pad>", "<eos>"
 CANDIDATE = "[Candidate"
 """The word by which prompts begin a candidate."""
-KNOWN = r"\[Candidate\b|\b(?:rules|goal|[rpg]\d+)\b"
+KNOWN = r"\[Candidate\b|\b(?:rules|goals|[rpgt]\d+)\b"
 """The words of a prompt that are tokens."""
 
 CONTEXT = 128

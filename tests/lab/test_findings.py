@@ -7,13 +7,15 @@ from examples.lab.arms import ARMS
 from examples.lab.findings import margins, over_seeds, paragraph, tables
 
 
-def arm(single: float, rsa: float, vote: float = 0.1) -> dict[str, Any]:
+def arm(single: float, rsa: float, vote: float = 0.1, bound: float = 0.2) -> dict[str, Any]:
     return {
         "accuracy": [single, rsa],
         "pass_at_n": [0.7, 0.6],
         "predicted": [single, rsa],
         "r": [0.1, 0.5, None, 0.9, 1.0],
         "vote": vote,
+        "bound": bound,
+        "goals": [single, 0.8],
         "reading": {"plain": 0.2, "right": [0.1, 0.5, 0.6, 0.7, 0.8], "taken": [0.6] * 5, "foreign": 0.1},
     }
 
@@ -56,6 +58,13 @@ def test_whether_a_vote_is_better_is_said() -> None:
     worse = paragraph(results({"aware": arm(0.1, 0.9), "base": arm(0.1, 0.2, vote=0.95)}))
     assert "is below aggregation-aware" in better
     assert "is not clearly below aggregation-aware" in worse
+
+
+def test_whether_rsa_is_beyond_every_choice_is_said() -> None:
+    beyond = paragraph(results({"aware": arm(0.1, 0.9)}))
+    within = paragraph(results({"aware": arm(0.1, 0.9), "base": arm(0.1, 0.2, bound=0.95)}))
+    assert "RSA is above it" in beyond
+    assert "RSA is not clearly above it" in within
 
 
 def test_whether_what_is_learnt_reaches_aggregations_is_said() -> None:
