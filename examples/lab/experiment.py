@@ -62,16 +62,18 @@ class Experiment:
 
         Returns:
             ``setting``, ``seed``, ``size``; ``base``: what its schooling came to; ``arms``: by name the numbers of
-            `measure.run_rsa` and `measure.run_vote`, ``reading``; ``seconds`` of each part.
+            `measure.run_rsa` and `measure.run_vote`, ``reading``; ``seconds`` of each part. Of a base that has not
+            learnt enough there are no arms.
         """
         import torch
 
         torch.set_num_threads(1)
         self._begin()
         base = self._part("base", self._base)
-        training = self._part("candidates", self._candidates)
-        arms, seconds = {}, {"base": base["seconds"], "candidates": training["seconds"]}
-        for arm in ARMS:
+        arms, seconds = {}, {"base": base["seconds"]}
+        if base["able"]:
+            seconds["candidates"] = self._part("candidates", self._candidates)["seconds"]
+        for arm in ARMS if base["able"] else ():
             if arm.prompts is not None:
                 trained = self._part(f"training-{arm.name}", partial(self._train, arm))
                 seconds[f"training {arm.name}"] = trained["seconds"]

@@ -175,6 +175,15 @@ def paragraph(results: Results) -> str:
     return " ".join(sentences)
 
 
+def unable(result: Mapping[str, Any]) -> str:
+    """Say that a seed has no base, and so no part in what follows."""
+    base = result["base"]
+    return (
+        f"Seed {result['seed']}: the base did not learn enough in {base['lessons']:,} lessons "
+        f"(reads {base['reads']:.0%}, walks {base['walks']:.0%} right), so it has no part in any number here."
+    )
+
+
 def _verdict(results: Results) -> str:
     aware = of_arm(results, "aware", after_rsa)
     found = margins(results)

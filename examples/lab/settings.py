@@ -102,7 +102,7 @@ class Size:
 FULL = Size()
 QUICK = Size(
     held_out=10,
-    schooling=Schooling(lessons=50, batch=16, habit_steps=5),
+    schooling=Schooling(reading=50, lessons=50, rounds=1, passed=0.0, batch=16, habit_steps=5),
     practised=10,
     pool=5,
     draws=2,

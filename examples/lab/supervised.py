@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from examples.lab.task import Problem, Walk, World, candidate, written
@@ -46,20 +45,24 @@ class Schooling:
     """How the base is made.
 
     Attributes:
-        lessons: Most steps of reading with one goal, and as many of reading and walking with all.
-        every: Steps between tests of its reading.
-        begun: Share of right answers in reading with one goal, at which the other lessons begin.
-        passed: Share of right answers, in reading and in walking, at which the lessons end.
+        reading: Most steps of reading with one goal.
+        every: Steps between tests of it.
+        begun: Share of right answers in it at which the other lessons begin.
+        lessons: Steps of reading and walking with all goals, in which the learning rate falls to nothing.
+        rounds: How often these are given at most.
+        passed: Share of right answers, in reading and in walking, that makes a base.
         habit_steps: Steps that teach the habits.
         batch: Examples of a step.
         plain: Share of them without candidates.
-        learning_rate: Of AdamW, in the first lessons; half of it with all goals, a third for the habits.
+        learning_rate: Of AdamW, at first; a third of it for the habits.
     """
 
-    lessons: int = 1500
+    reading: int = 1500
     every: int = 50
     begun: float = 0.9
-    passed: float = 0.97
+    lessons: int = 1000
+    rounds: int = 3
+    passed: float = 0.95
     habit_steps: int = 150
     batch: int = 128
     plain: float = 0.4
@@ -100,35 +103,42 @@ def school(
         told: Told of the progress.
 
     Returns:
-        ``lessons``: steps taken; ``reads`` and ``walks``: share of what was right in the last tests.
+        ``lessons``: steps taken; ``reads`` and ``walks``: share of what was right in the last tests; ``able``: whether
+        both are enough for a base. One that is not able learns no habits.
     """
     import torch
 
     drawn = random.Random(f"{seed}/lab/school")
     optimizer = torch.optim.AdamW(model.parameters(), lr=schooling.learning_rate, weight_decay=0.0)
     model.train()
-    rate, passed = schooling.learning_rate, schooling.passed
-    stages = (
-        (replace(world, goals=1), _reading, rate, schooling.begun, 0.0),
-        (world, partial(_lesson, plain=schooling.plain), rate / 2, passed, passed),
-    )
-    steps = 0
-    for stage, lesson, stage_rate, reads_least, walks_least in stages:
-        end, reads, walks = steps + schooling.lessons, 0.0, 0.0
-        while steps < end and (reads < reads_least or walks < walks_least):
-            steps += 1
-            examples = [lesson(stage, stage.problem(drawn), drawn) for _ in range(schooling.batch)]
-            _update(model, tokenizer, optimizer, examples, stage_rate * min(1.0, steps / 20))
-            if steps % schooling.every == 0:
-                reads = share_read(model, tokenizer, stage, drawn)
-                walks = share_walked(model, tokenizer, stage, drawn)
-                told(f"supervised step {steps}, goals {stage.goals}: reads {reads:.0%} and walks {walks:.0%} right")
-    for _ in range(schooling.habit_steps):
-        problems = [world.problem(drawn) for _ in range(schooling.batch)]
-        examples = [_habit(world, problem, drawn, schooling.plain, habits) for problem in problems]
-        _update(model, tokenizer, optimizer, examples, schooling.learning_rate / 3)
+
+    def learn(examples: Iterable[Example], rate: float) -> None:
+        _update(model, tokenizer, optimizer, [*examples], rate * schooling.learning_rate)
+
+    batch, steps, one_goal = range(schooling.batch), 0, replace(world, goals=1)
+    reads = walks = -1.0
+    while steps < schooling.reading and reads < schooling.begun:
+        steps += 1
+        learn((_reading(one_goal, one_goal.problem(drawn), drawn) for _ in batch), min(1.0, steps / 20))
+        if steps % schooling.every == 0:
+            reads = share_read(model, tokenizer, one_goal, drawn)
+            told(f"lesson {steps}, one goal: reads {reads:.0%} right")
+    for _ in range(schooling.rounds):
+        for lesson in range(schooling.lessons):
+            learn(
+                (_lesson(world, world.problem(drawn), drawn, schooling.plain) for _ in batch),
+                1 - lesson / schooling.lessons,
+            )
+        steps += schooling.lessons
+        reads, walks = share_read(model, tokenizer, world, drawn), share_walked(model, tokenizer, world, drawn)
+        told(f"lesson {steps}, all goals: reads {reads:.0%} and walks {walks:.0%} right")
+        if able := min(reads, walks) >= schooling.passed:
+            break
+    if able:
+        for _ in range(schooling.habit_steps):
+            learn((_habit(world, world.problem(drawn), drawn, schooling.plain, habits) for _ in batch), 1 / 3)
     model.train(False)
-    return {"lessons": steps, "reads": reads, "walks": walks}
+    return {"lessons": steps, "reads": reads, "walks": walks, "able": able}
 
 
 def _lesson(world: World, problem: Problem, drawn: random.Random, plain: float) -> Example:
@@ -272,15 +282,20 @@ def share_walked(
     drawn: random.Random,
     tests: int = 128,
 ) -> float:
-    """The mean chance with which the model, given a start, walks by the rules to the end, after candidates."""
-    texts = []
-    for _ in range(tests):
-        problem = world.problem(drawn)
-        answer, *shown = (world.attempt(problem, drawn) for _ in range(K + 1))
-        texts.append(f"{prompt(world, problem, shown)} {written(problem, answer)}")
-    chances = word_chances(model, tokenizer, texts)[:, -world.length :]
-    walks = chances.reshape(tests, world.goals, world.steps + 3)
-    return float((walks[:, :, 0] * walks[:, :, 2:].prod(-1)).mean())
+    """The mean chance with which the model, given a start, walks by the rules to the end.
+
+    Tested by rules that were not learnt together, alone and after candidates; the lesser of both.
+    """
+    found = []
+    for candidates in (0, K):
+        texts = []
+        for _ in range(tests):
+            problem = world.problem(drawn, held_out=True)
+            answer, *shown = (world.attempt(problem, drawn) for _ in range(candidates + 1))
+            texts.append(f"{prompt(world, problem, shown)} {written(problem, answer)}")
+        walks = word_chances(model, tokenizer, texts)[:, -world.length :].reshape(tests, world.goals, world.steps + 3)
+        found.append(float((walks[:, :, 0] * walks[:, :, 2:].prod(-1)).mean()))
+    return min(found)
 
 
 def word_chances(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> torch.Tensor:

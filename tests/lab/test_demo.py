@@ -18,7 +18,7 @@ import selfagg
 from selfagg.prompts import aggregation, first
 from selfagg.types import Message, Request
 
-WORLD = World(seed=21)
+WORLD = World(seed=31)
 HELD_OUT = WORLD.problems(100, held_out=True)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from examples.lab.arms import ARMS
-from examples.lab.findings import margins, over_seeds, paragraph, tables
+from examples.lab.findings import margins, over_seeds, paragraph, tables, unable
 
 
 def arm(single: float, rsa: float, vote: float = 0.1, bound: float = 0.2) -> dict[str, Any]:
@@ -85,3 +85,8 @@ def test_intervals_are_students() -> None:
     assert interval.mean == 2.0
     assert interval.low is not None
     assert abs(interval.low - (2 - 4.302653 / 3**0.5)) < 1e-5
+
+
+def test_a_seed_without_a_base_is_named() -> None:
+    said = unable({"seed": 5, "base": {"lessons": 4500, "reads": 0.7, "walks": 0.4}, "arms": {}})
+    assert said.startswith("Seed 5: the base did not learn enough in 4,500 lessons (reads 70%, walks 40% right)")

@@ -69,12 +69,21 @@ def test_habits_look_as_often_as_they_say(look: float) -> None:
     assert right == seen if look else right / seen == pytest.approx(1 / WORLD.places, abs=0.12)
 
 
-def test_school_teaches() -> None:
+def taught(**changed: Any) -> tuple[float, dict[str, Any]]:
+    """Return how well an untrained model walks, and what its lessons came to."""
     model = make_model(TOKENIZER, 0)
-    drawn = random.Random(0)
-    before = share_walked(model, TOKENIZER, WORLD, drawn)
-    schooling = Schooling(lessons=60, every=60, habit_steps=1, batch=64, plain=0.9)
-    result = school(model, TOKENIZER, WORLD, schooling, Habits(0.3, 0.3), 0)
+    before = share_walked(model, TOKENIZER, WORLD, random.Random(0))
+    settings = {"reading": 60, "every": 60, "lessons": 60, "rounds": 2, "habit_steps": 1, "batch": 64, "plain": 0.9}
+    return before, school(model, TOKENIZER, WORLD, Schooling(**{**settings, **changed}), Habits(0.3, 0.3), 0)
+
+
+def test_school_teaches_and_tells_a_base_that_is_not_able() -> None:
+    before, result = taught()
     assert before < 0.02
-    assert result["walks"] > 3 * before
-    assert result["lessons"] == 120
+    assert result["walks"] > 2 * before
+    assert (result["lessons"], result["able"]) == (180, False)
+
+
+def test_lessons_end_when_the_base_is_able() -> None:
+    _, result = taught(passed=0.0, begun=0.0, every=20)
+    assert (result["lessons"], result["able"]) == (80, True)

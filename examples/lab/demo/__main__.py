@@ -20,8 +20,8 @@ from selfagg.evaluation.record_files import records_of
 from selfagg.run.subsets import address_random
 from selfagg.terminal import print_result
 
-WEIGHTS = Path(__file__).with_name("seed-21.npz")
-WORLD_SEED, HELD_OUT = 21, 100
+WEIGHTS = Path(__file__).with_name("seed-31.npz")
+WORLD_SEED, HELD_OUT = 31, 100
 """The world and the split of the lab's run that made the weights."""
 RSA = selfagg.RSA(n=16, k=K, t=4)
 SAMPLING = selfagg.Sampling(max_tokens=World().length + 1)
