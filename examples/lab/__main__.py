@@ -26,7 +26,7 @@ def lab(
 ) -> None:
     """Show what aggregation-aware RL does, from nothing: a tiny model, three trainings, RSA with each.
 
-    Takes one core and about five minutes a seed. The same command goes on where it was stopped. The folder gets
+    Takes one core and five to ten minutes a seed. The same command goes on where it was stopped. The folder gets
     findings.md, the figure (lab.png, lab.svg), results.json, and for each seed its models, records and rollouts.
     """
     from examples.lab.lab import FINDINGS, run_lab
@@ -37,7 +37,7 @@ def lab(
     console = Console(stderr=True)
     findings = run_lab(setting, range(seed, seed + seeds), out, quick=quick, told=lambda line: say(line, console))
     results().print(findings, markup=False, highlight=False, soft_wrap=True)
-    say(f"figure {out / 'lab.png'}, text {out / FINDINGS}", console)
+    say(f"text {out / FINDINGS}, figure (where a base came about) {out / 'lab.png'}", console)
 
 
 if __name__ == "__main__":

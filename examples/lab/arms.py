@@ -26,21 +26,15 @@ class Arm:
     prompts: Prompts | None
 
 
-def _mixed(share: float) -> Prompts:
-    """Rows with candidates as they are, and plain ones as often as the share of the former asks for."""
-
-    def prompts(plain: Sequence[TrainingRow], aggregation: Sequence[TrainingRow]) -> list[TrainingRow]:
-        wanted = round(len(aggregation) * (1 - share) / share)
-        times, rest = divmod(wanted, len(plain))
-        return [*plain] * times + [*plain[:rest], *aggregation]
-
-    return prompts
+def _half(plain: Sequence[TrainingRow], aggregation: Sequence[TrainingRow]) -> list[TrainingRow]:
+    """Rows with candidates as they are, and plain ones as often."""
+    times, rest = divmod(len(aggregation), len(plain))
+    return [*plain] * times + [*plain[:rest], *aggregation]
 
 
 ARMS = (
     Arm("base", "base", None),
     Arm("standard", "standard RL", lambda plain, aggregation: [*plain]),
-    Arm("tenth", "standard RL with a tenth of aggregations", _mixed(0.1)),
-    Arm("aware", "aggregation-aware RL", _mixed(0.5)),
+    Arm("aware", "aggregation-aware RL", _half),
 )
-"""In the order of tables. The third is a control: does standard RL fail because it never sees such a prompt?"""
+"""In the order of tables."""

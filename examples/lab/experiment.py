@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from examples.lab.arms import ARMS, Arm
 from examples.lab.measure import AT_ONCE, SOURCE, read_candidates, run_rsa, run_vote, sampling
 from examples.lab.settings import Size, setting_named
 from examples.lab.supervised import K, school
-from examples.lab.task import Problem, World
+from examples.lab.task import World, share_right
 
 from selfagg._internal.files import write_whole
 from selfagg.errors import UsageError
@@ -55,30 +55,25 @@ class Experiment:
     def world(self) -> World:
         """The world of this seed."""
         setting = setting_named(self.setting)
-        return World(rules=setting.rules, steps=setting.steps, seed=self.seed)
-
-    @cached_property
-    def problems(self) -> tuple[list[Problem], list[Problem]]:
-        """Those to learn from, and those of the evaluations: others, unless the world has too few."""
-        if len(self.world.problems) < 5 * self.size.held_out:
-            return self.world.problems, self.world.problems
-        return self.world.split(self.size.held_out, self.seed)
+        return World(rules=setting.rules, steps=setting.steps, goals=setting.goals, seed=self.seed)
 
     def run(self) -> dict[str, Any]:
         """Runs what is missing.
 
         Returns:
             ``setting``, ``seed``, ``size``; ``base``: what its schooling came to; ``arms``: by name the numbers of
-            `measure.run_rsa`, ``vote``, ``reading``; ``seconds`` of each part.
+            `measure.run_rsa` and `measure.run_vote`, ``reading``; ``seconds`` of each part. Of a base that has not
+            learnt enough there are no arms.
         """
         import torch
 
         torch.set_num_threads(1)
         self._begin()
         base = self._part("base", self._base)
-        training = self._part("candidates", self._candidates)
-        arms, seconds = {}, {"base": base["seconds"], "candidates": training["seconds"]}
-        for arm in ARMS:
+        arms, seconds = {}, {"base": base["seconds"]}
+        if base["able"]:
+            seconds["candidates"] = self._part("candidates", self._candidates)["seconds"]
+        for arm in ARMS if base["able"] else ():
             if arm.prompts is not None:
                 trained = self._part(f"training-{arm.name}", partial(self._train, arm))
                 seconds[f"training {arm.name}"] = trained["seconds"]
@@ -88,7 +83,7 @@ class Experiment:
             "setting": self.setting,
             "seed": self.seed,
             "size": asdict(self.size),
-            "problems": [len(problems) for problems in self.problems],
+            "sequences": [len(rules) for rules in self.world.sequences],
             "base": base,
             "arms": arms,
             "seconds": seconds,
@@ -123,13 +118,14 @@ class Experiment:
 
         tokenizer = make_tokenizer(self.world)
         model = make_model(tokenizer, self.seed)
-        learnt, habits = self.problems[0], setting_named(self.setting).habits
-        result = school(model, tokenizer, self.world, learnt, self.size.schooling, habits, self.seed, self.told)
+        habits = setting_named(self.setting).habits
+        result = school(model, tokenizer, self.world, self.size.schooling, habits, self.seed, self.told)
         save(model, tokenizer, self._model("base"))
         return result
 
     def _candidates(self) -> dict[str, Any]:
-        questions = [self.world.question(problem) for problem in self.problems[0]]
+        problems = self.world.problems(self.size.practised)
+        questions = [self.world.question(problem) for problem in problems]
         recipe = Recipe(
             k=K, pool=self.size.pool, draws=self.size.draws, fraction=self.size.draws / (self.size.draws + 1)
         )
@@ -160,12 +156,14 @@ class Experiment:
             micro_batch=4 * self.size.prompts,
             seed=self.seed,
         )
-        run = train(base.model, base.tokenizer, chosen, settings, self.folder / arm.name, save_every=50)
+        run = train(
+            base.model, base.tokenizer, chosen, settings, self.folder / arm.name, reward=right_goals, save_every=50
+        )
         return {"steps": len(run.metrics.lines())}
 
     def _measure(self, arm: Arm) -> dict[str, Any]:
         checkpoint = self._load(arm.name)
-        asked = self.problems[1]
+        asked = self.world.problems(self.size.held_out, held_out=True)
         questions = [self.world.question(problem) for problem in asked]
         method = RSA(n=self.size.n, k=K, t=self.size.t)
         votes = Majority(n=method.n * method.t, t=1)
@@ -174,7 +172,7 @@ class Experiment:
         async def runs() -> dict[str, Any]:
             result = await run_rsa(checkpoint, questions, self._settings, method, rsa)
             voted = await run_vote(checkpoint, questions, self._settings, votes, vote, rsa)
-            return {**result, "vote": voted}
+            return {**result, **voted}
 
         result = asyncio.run(runs())
         return {**result, "reading": read_candidates(checkpoint, self.world, asked, self.seed)}
@@ -190,6 +188,17 @@ class Experiment:
         from selfagg.models.transformers.checkpoints import load
 
         return replace(load(str(self._model(name)), device="cpu", dtype="float32"), name=name)
+
+
+def right_goals(
+    prompts: Any, completions: Sequence[Any], ids: Any, *, reward_model: Sequence[Mapping[str, Any]], **rest: Any
+) -> list[float]:
+    """Return for each response the share of goals whose walk is right: the reward, in TRL's form.
+
+    Evaluations ask for all of them. At first no response has them, and such a reward would teach nothing.
+    """
+    asked = zip(completions, reward_model, strict=True)
+    return [share_right(completion[-1]["content"], row["ground_truth"]) for completion, row in asked]
 
 
 def _write(file: Path, value: Any) -> None:

@@ -42,6 +42,8 @@ def draw(results: Results, folder: Path) -> None:
         left.set(title="Accuracy (dotted: from r_c)", xlabel="population", ylim=(0, 1))
         middle.set(title="At least one right (pass@N)", xlabel="population", ylim=(0, 1))
         right.set(title="Right first word (r_c)", xlabel="right candidates c of 4", ylim=(0, 1.02))
+        for ax in (left, middle):
+            ax.set_xticks([t + 1 for t in populations])
         right.set_xticks(list(parents))
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(ARMS))
         for name in FIGURES:

@@ -15,7 +15,7 @@ from typing import Any
 
 from examples.lab.experiment import Experiment, Told
 from examples.lab.figure import draw
-from examples.lab.findings import paragraph, tables
+from examples.lab.findings import paragraph, tables, unable
 from examples.lab.settings import FULL, QUICK, setting_named
 
 from selfagg._internal.files import write_whole
@@ -27,7 +27,8 @@ RESULTS, FINDINGS = "results.json", "findings.md"
 def run_lab(setting: str, seeds: Sequence[int], out: Path, *, quick: bool, told: Told) -> str:
     """Runs an experiment for each seed, or what is missing of it, and writes down what they came to.
 
-    ``out`` gets a folder ``seed-N`` each, ``results.json``, ``findings.md`` and the figure. A seed takes one core.
+    ``out`` gets a folder ``seed-N`` each, ``results.json``, ``findings.md`` and, if any seed got a base, the figure. A
+    seed takes one core.
 
     Args:
         setting: Name of the setting.
@@ -44,12 +45,16 @@ def run_lab(setting: str, seeds: Sequence[int], out: Path, *, quick: bool, told:
     """
     setting_named(setting)
     results = _all(partial(_one, setting, out=out, quick=quick), seeds, told)
-    findings = f"{paragraph(results)}\n\n{tables(results)}\n"
+    able = [result for result in results if result["arms"]]
+    parts = [unable(result) for result in results if not result["arms"]]
+    if able:
+        parts += [paragraph(able), tables(able)]
+        draw(able, out)
+    findings = "\n\n".join(parts) + "\n"
     if quick:
         findings = f"Too small to show anything (quick).\n\n{findings}"
     write_whole(out / RESULTS, json.dumps(results, indent=1) + "\n")
     write_whole(out / FINDINGS, findings)
-    draw(results, out)
     return findings
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from examples.lab.supervised import K
-from examples.lab.task import Problem, Walk, World, candidate
+from examples.lab.supervised import K, prompt
+from examples.lab.task import Problem, Walk, World, share_right
 
 from selfagg.analysis.aggregation import aggregations
 from selfagg.analysis.statistics import interval, mean
@@ -18,7 +19,6 @@ from selfagg.evaluation.runs import share_first_samples
 from selfagg.methods import RSA, Majority
 from selfagg.methods.base import Method
 from selfagg.models.transformers.model import HFModel
-from selfagg.prompts import aggregation, first
 from selfagg.record.configuration import configuration
 from selfagg.record.record import Record
 from selfagg.run.engine import Engine, Settings
@@ -37,8 +37,8 @@ TESTS = 100
 
 
 def sampling(world: World) -> Sampling:
-    """A walk, its start once more, the end of the response, and a little to spare."""
-    return Sampling(max_tokens=world.steps + 5)
+    """A response and its end."""
+    return Sampling(max_tokens=world.length + 1)
 
 
 async def run_rsa(
@@ -47,8 +47,9 @@ async def run_rsa(
     """RSA through the engine, into a record; what that holds already is not sampled again.
 
     Returns:
-        ``accuracy``, ``intervals``, ``pass_at_n`` and ``majority`` by population; ``r`` and ``sets`` by right parents;
-        ``predicted``: the accuracies that r_c and the first population predict.
+        ``accuracy``, ``intervals``, ``pass_at_n`` and ``majority`` by population; ``goals``: the share of single goals
+        that are right, by population; ``r`` and ``sets`` by right parents; ``predicted``: the accuracies that r_c and
+        the first population predict.
     """
     with Record(path) as record:
         await _run(checkpoint, questions, settings, method, record)
@@ -60,10 +61,19 @@ async def run_rsa(
             "intervals": [interval(population.accuracy) for population in summary.populations],
             "pass_at_n": [mean(population.pass_at_n) for population in summary.populations],
             "majority": [mean(population.majority) for population in summary.populations],
+            "goals": _right_goals(record),
             "r": [mean(rate) for rate in counts.right_by_parents()],
             "sets": counts.tried.sum(axis=(0, 1)).tolist(),
             "predicted": [step.predicted for step in course.steps if step.measured is not None],
         }
+
+
+def _right_goals(record: Record) -> list[float]:
+    found: dict[int, list[float]] = defaultdict(list)
+    for position, question in enumerate(record.questions()):
+        for member in record.members(position).values():
+            found[member.t].append(share_right(member.text, str(question.gold)))
+    return [_mean(found[t]) for t in sorted(found)]
 
 
 async def run_vote(
@@ -73,8 +83,8 @@ async def run_vote(
     method: Majority,
     path: Path,
     shared: Path,
-) -> float | None:
-    """A majority vote over as many fresh samples as RSA takes calls; the share of problems that it decides rightly.
+) -> dict[str, float | None]:
+    """A majority vote over as many fresh samples as RSA takes calls.
 
     Args:
         checkpoint: The model.
@@ -83,13 +93,18 @@ async def run_vote(
         shared: the record of RSA, whose first population are the first of these samples.
         method: The vote.
         path: Its record.
+
+    Returns:
+        ``vote``: the share of problems that it decides rightly; ``bound``: the share with a right one among all those
+        samples, which is as far as any choice among them comes.
     """
     with Record(path) as record:
         with Record(shared, read_only=True) as source:
             record.begin(configuration(method, checkpoint.name, settings, SOURCE), questions)
             share_first_samples(source, record, method)
         await _run(checkpoint, questions, settings, method, record)
-        return mean(summarise(record).answer_accuracy)
+        summary = summarise(record)
+        return {"vote": mean(summary.answer_accuracy), "bound": mean(summary.populations[0].pass_at_n)}
 
 
 SOURCE = "lab"
@@ -104,9 +119,9 @@ async def _run(
 
 
 def read_candidates(checkpoint: Checkpoint, world: World, problems: Sequence[Problem], seed: int) -> dict[str, Any]:
-    """How a model reads candidates, from the exact chances of its first word, the start of the walk it will write.
+    """How a model reads candidates, from the exact chances of the start that it writes for the first goal.
 
-    The same prompts for every model: c of four candidates are right, the others honest attempts that failed.
+    The same prompts for every model: c of four candidates are right, the others honest attempts that found no goal.
 
     Returns:
         ``plain``: the chance of the right start without candidates. ``right``: with c = 0 to 4 right ones.
@@ -119,10 +134,15 @@ def read_candidates(checkpoint: Checkpoint, world: World, problems: Sequence[Pro
     for c in range(K + 1):
         shown = [_shown(world, problem, c, drawn) for problem in chosen]
         chances = _start_chances(checkpoint, world, chosen, shown)
-        right.append(_mean(chances[row][world.solution(problem)[0]] for row, problem in enumerate(chosen)))
-        taken.append(_mean(sum(chances[row][s] for s in {w[0] for w in walks}) for row, walks in enumerate(shown)))
+        right.append(_mean(chances[row][world.solution(problem)[0][0]] for row, problem in enumerate(chosen)))
+        taken.append(
+            _mean(
+                sum(chances[row][s] for s in {w[0] for walks in tried for w in walks})
+                for row, tried in enumerate(shown)
+            )
+        )
     others = [[world.solution(drawn.choice(problems)) for _ in range(K)] for _ in chosen]
-    solutions = [world.solution(problem)[0] for problem in chosen]
+    solutions = [world.solution(problem)[0][0] for problem in chosen]
     foreign = _start_chances(checkpoint, world, chosen, others)
     plain = _start_chances(checkpoint, world, chosen, [[] for _ in chosen])
     return {
@@ -133,27 +153,22 @@ def read_candidates(checkpoint: Checkpoint, world: World, problems: Sequence[Pro
     }
 
 
-def _shown(world: World, problem: Problem, c: int, drawn: Any) -> list[Walk]:
-    walks = [world.solution(problem)] * c + [world.failed_attempt(problem, drawn) for _ in range(K - c)]
-    drawn.shuffle(walks)
-    return walks
+def _shown(world: World, problem: Problem, c: int, drawn: Any) -> list[list[Walk]]:
+    tried = [world.solution(problem)] * c + [world.failed_attempt(problem, drawn) for _ in range(K - c)]
+    drawn.shuffle(tried)
+    return tried
 
 
 def _start_chances(
-    checkpoint: Checkpoint, world: World, problems: Sequence[Problem], shown: Sequence[Sequence[Walk]]
+    checkpoint: Checkpoint, world: World, problems: Sequence[Problem], shown: Sequence[Sequence[Sequence[Walk]]]
 ) -> list[list[float]]:
-    """For each prompt the chance of each place as the first word."""
+    """For each prompt the chance of each place as the start of the walk to the first goal."""
     import torch
 
-    prompts = []
-    for problem, walks in zip(problems, shown, strict=True):
-        members = [candidate(place, walk) for place, walk in enumerate(walks)]
-        question = world.question(problem)
-        prompt = aggregation(question, members) if members else first(question)
-        prompts.append(prompt.messages([member.text for member in members])[-1]["content"])
+    texts = [f"{prompt(world, p, tried)} t{p.goals[0]}" for p, tried in zip(problems, shown, strict=True)]
     places = checkpoint.tokenizer.convert_tokens_to_ids([f"p{place}" for place in range(world.places)])
     with torch.no_grad():
-        logits = checkpoint.model(torch.tensor(checkpoint.tokenizer(prompts)["input_ids"])).logits[:, -1]
+        logits = checkpoint.model(torch.tensor(checkpoint.tokenizer(texts)["input_ids"])).logits[:, -1]
     chances: list[list[float]] = logits.softmax(-1)[:, places].tolist()
     return chances
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 PAD, END = "<pad>", "<eos>"
 CANDIDATE = "[Candidate"
 """The word by which prompts begin a candidate."""
-KNOWN = r"\[Candidate\b|\b(?:rules|goal|[rpg]\d+)\b"
+KNOWN = r"\[Candidate\b|\b(?:rules|goals|[rpgt]\d+)\b"
 """The words of a prompt that are tokens."""
 
 CONTEXT = 128
 WIDTH, LAYERS, HEADS = 64, 2, 4
-ROPE_THETA = 100.0  # prompts are shorter than a hundred tokens: no slow rotations are needed
+ROPE_THETA = 10_000.0  # slow rotations too: a word is looked up by what it is, however far away
 
 
 def make_tokenizer(world: World) -> PreTrainedTokenizerBase:

@@ -1,8 +1,9 @@
 """The base model: supervised until it walks and reads well, with habits that make it a weak aggregator.
 
-It learns to walk by the rules, from a start taken at random: so it solves a problem only by luck. It learns to read:
-which candidate ended at a goal, in candidates that follow no rules, so that no solution can be learnt by heart. Last
-come habits: how often it really looks. So it can do more than it does, as a base model can that nobody has trained to
+It learns to walk by the rules, from a start taken at random: so it finds a goal only by luck. It learns to read: where
+a walk to a goal started, in candidates that follow no rules, so that no solution can be learnt by heart. Reading comes
+first, with one goal a problem: with three at once, or after walking, hundreds of steps did not teach it. Last come
+habits: how often it really looks. So it can do more than it does, as a base model can that nobody has trained to
 aggregate.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from examples.lab.task import Problem, Walk, World, candidate, written
@@ -31,8 +32,8 @@ class Habits:
     """What a base model does with candidates.
 
     Attributes:
-        look: How often it takes the right candidate, where there is one.
-        follow: How often, else, it takes any candidate; what is left are fresh attempts.
+        look: Of each goal, how often it takes a right walk, where a candidate has one.
+        follow: How often, else, it takes the walk of any candidate; what is left are fresh attempts.
     """
 
     look: float
@@ -44,18 +45,24 @@ class Schooling:
     """How the base is made.
 
     Attributes:
-        lessons: Most steps of walking and reading.
-        every: Steps between tests of its reading.
-        passed: Share of right answers, in reading and in walking, at which the lessons end.
+        reading: Most steps of reading with one goal.
+        every: Steps between tests of it.
+        begun: Share of right answers in it at which the other lessons begin.
+        lessons: Steps of reading and walking with all goals, in which the learning rate falls to nothing.
+        rounds: How often these are given at most.
+        passed: Share of right answers, in reading and in walking, that makes a base.
         habit_steps: Steps that teach the habits.
         batch: Examples of a step.
         plain: Share of them without candidates.
-        learning_rate: Of AdamW, in lessons; a third of it for the habits.
+        learning_rate: Of AdamW, at first; a third of it for the habits.
     """
 
-    lessons: int = 3000
+    reading: int = 1500
     every: int = 50
-    passed: float = 0.99
+    begun: float = 0.9
+    lessons: int = 1000
+    rounds: int = 3
+    passed: float = 0.95
     habit_steps: int = 150
     batch: int = 128
     plain: float = 0.4
@@ -79,7 +86,6 @@ def school(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     world: World,
-    problems: Sequence[Problem],
     schooling: Schooling,
     habits: Habits,
     seed: int,
@@ -91,104 +97,131 @@ def school(
         model: An untrained model.
         tokenizer: Its tokenizer.
         world: The world.
-        problems: Those to learn from.
         schooling: How.
         habits: What it does with candidates in the end.
         seed: Decides all examples.
         told: Told of the progress.
 
     Returns:
-        ``lessons``: steps taken; ``reads`` and ``walks``: share of what was right in the last tests.
+        ``lessons``: steps taken; ``reads`` and ``walks``: share of what was right in the last tests; ``able``: whether
+        both are enough for a base. One that is not able learns no habits.
     """
     import torch
 
     drawn = random.Random(f"{seed}/lab/school")
     optimizer = torch.optim.AdamW(model.parameters(), lr=schooling.learning_rate, weight_decay=0.0)
     model.train()
-    step, reads, walks = 0, 0.0, 0.0
-    while step < schooling.lessons and min(reads, walks) < schooling.passed:
-        step += 1
-        examples = [_lesson(world, drawn.choice(problems), drawn, schooling.plain) for _ in range(schooling.batch)]
-        _update(model, tokenizer, optimizer, examples, schooling.learning_rate * min(1.0, step / 20))
-        if step % schooling.every == 0:
-            reads = share_read(model, tokenizer, world, problems, drawn)
-            walks = share_walked(model, tokenizer, world, problems, drawn)
-            told(f"supervised step {step}: reads {reads:.0%} and walks {walks:.0%} right")
-    for _ in range(schooling.habit_steps):
-        examples = [
-            _habit(world, drawn.choice(problems), drawn, schooling.plain, habits) for _ in range(schooling.batch)
-        ]
-        _update(model, tokenizer, optimizer, examples, schooling.learning_rate / 3)
+
+    def learn(examples: Iterable[Example], rate: float) -> None:
+        _update(model, tokenizer, optimizer, [*examples], rate * schooling.learning_rate)
+
+    batch, steps, one_goal = range(schooling.batch), 0, replace(world, goals=1)
+    reads = walks = -1.0
+    while steps < schooling.reading and reads < schooling.begun:
+        steps += 1
+        learn((_reading(one_goal, one_goal.problem(drawn), drawn) for _ in batch), min(1.0, steps / 20))
+        if steps % schooling.every == 0:
+            reads = share_read(model, tokenizer, one_goal, drawn)
+            told(f"lesson {steps}, one goal: reads {reads:.0%} right")
+    for _ in range(schooling.rounds):
+        for lesson in range(schooling.lessons):
+            learn(
+                (_lesson(world, world.problem(drawn), drawn, schooling.plain) for _ in batch),
+                1 - lesson / schooling.lessons,
+            )
+        steps += schooling.lessons
+        reads, walks = share_read(model, tokenizer, world, drawn), share_walked(model, tokenizer, world, drawn)
+        told(f"lesson {steps}, all goals: reads {reads:.0%} and walks {walks:.0%} right")
+        if able := min(reads, walks) >= schooling.passed:
+            break
+    if able:
+        for _ in range(schooling.habit_steps):
+            learn((_habit(world, world.problem(drawn), drawn, schooling.plain, habits) for _ in batch), 1 / 3)
     model.train(False)
-    return {"lessons": step, "reads": reads, "walks": walks}
+    return {"lessons": steps, "reads": reads, "walks": walks, "able": able}
 
 
 def _lesson(world: World, problem: Problem, drawn: random.Random, plain: float) -> Example:
     """Walking, alone or after candidates that have nothing to do with it, or reading."""
     if drawn.random() < plain:
-        return _plain(world, problem, drawn)
+        return _answering(world, problem, [], world.attempt(problem, drawn))
     if drawn.random() < WALKING_AFTER_CANDIDATES:
-        walks = [world.attempt(problem, drawn) for _ in range(K)]
-        return _aggregation(world, problem, walks, world.attempt(problem, drawn), start_counts=0.0)
-    walks = _walks_by_no_rule(world, problem, drawn)
-    asked = [walks[0], *(drawn.choice(walks) for _ in range(FURTHER_QUESTIONS))]
-    drawn.shuffle(walks)
-    prompt = _aggregation_prompt(world, problem, walks)
-    goals = " goal ".join(f"g{walk[-1]} p{walk[0]}" for walk in asked)
-    text = f"{prompt.rpartition('goal')[0]}goal {goals}"
-    shown = (0.0,) * (world.steps + 2) + (0.3,)
-    counts = (0.0,) * (world.steps + 3) + shown * K + (0.0, 0.0, 1.0) * len(asked) + (0.0,)
-    return Example(text, counts)
+        shown = [world.attempt(problem, drawn) for _ in range(K)]
+        return _answering(world, problem, shown, world.attempt(problem, drawn), start=0.0)
+    return _reading(world, problem, drawn)
+
+
+def _reading(world: World, problem: Problem, drawn: random.Random) -> Example:
+    """Candidates, then goals and where the walks to them started."""
+    shown = _walks_by_no_rule(world, problem, drawn)
+    starts = {walk[-1]: walk[0] for walks in shown for walk in walks}
+    asked = [goal for goal in problem.goals if goal in starts] + drawn.choices([*starts], k=FURTHER_QUESTIONS)
+    text = f"{prompt(world, problem, shown)} {' '.join(f't{goal} p{starts[goal]}' for goal in asked)}"
+    counts = _prompt_counts(world, problem, shown, _word_counts(world, problem, 0.0, 0.0, 0.3))
+    return Example(text, counts + (0.0, 1.0) * len(asked) + (0.0,))
 
 
 WALKING_AFTER_CANDIDATES = 0.4
 """Share of lessons with candidates that teach to walk; from where is not taught there."""
 
 FURTHER_QUESTIONS = 8
-"""Goals that a lesson in reading asks for after the first: a model learns to look something up much sooner by many."""
+"""Goals that a lesson in reading asks for after its own: a model learns to look something up much sooner by many."""
 
 
-def _walks_by_no_rule(world: World, problem: Problem, drawn: random.Random) -> list[Walk]:
-    """Four walks of which the first ends at the goal: nothing but what they say tells where they started."""
-    others = [place for place in range(world.places) if place != problem.goal]
-    ends = [problem.goal, *drawn.sample(others, K - 1)]
-    return [(*(drawn.randrange(world.places) for _ in range(world.steps)), end) for end in ends]
+def _walks_by_no_rule(world: World, problem: Problem, drawn: random.Random) -> list[list[Walk]]:
+    """Candidates of walks that follow no rules: nothing but what they say tells where one to an end started."""
+    start_of = drawn.sample(range(world.places), world.places)
+
+    def walk() -> Walk:
+        end = drawn.randrange(world.places)
+        return (start_of[end], *(drawn.randrange(world.places) for _ in range(world.steps - 1)), end)
+
+    return [[walk() for _ in problem.goals] for _ in range(K)]
 
 
 def _habit(world: World, problem: Problem, drawn: random.Random, plain: float, habits: Habits) -> Example:
+    """An attempt, alone or after candidates; then the habits decide of each goal."""
+    answer = world.attempt(problem, drawn)
     if drawn.random() < plain:
-        return _plain(world, problem, drawn)
-    walks = [world.attempt(problem, drawn) for _ in range(K)]
-    solution, luck = world.solution(problem), drawn.random()
-    if solution in walks and luck < habits.look:
-        answer = solution
-    elif luck < habits.look + habits.follow:
-        answer = drawn.choice(walks)
-    else:
-        answer = world.attempt(problem, drawn)
-    return _aggregation(world, problem, walks, answer)
+        return _answering(world, problem, [], answer)
+    shown = [world.attempt(problem, drawn) for _ in range(K)]
+    walks = [walk for attempt in shown for walk in attempt]
+    for place, solution in enumerate(world.solution(problem)):
+        luck = drawn.random()
+        if solution in walks and luck < habits.look:
+            answer[place] = solution
+        elif luck < habits.look + habits.follow:
+            answer[place] = drawn.choice(shown)[place]
+    return _answering(world, problem, shown, answer)
 
 
-def _plain(world: World, problem: Problem, drawn: random.Random) -> Example:
-    prompt = first(world.question(problem)).messages(())[-1]["content"]
-    text = f"{prompt} {written(world.attempt(problem, drawn))}"
-    return Example(text, (0.0,) * (world.steps + 3) + (1.0,) * (world.steps + 3))
-
-
-def _aggregation(
-    world: World, problem: Problem, walks: Sequence[Walk], answer: Walk, start_counts: float = 1.0
+def _answering(
+    world: World, problem: Problem, shown: Sequence[Sequence[Walk]], answer: Sequence[Walk], start: float = 1.0
 ) -> Example:
     """Candidates count too, a little: more walks to learn from. But for their starts, which nobody can foresee."""
-    text = f"{_aggregation_prompt(world, problem, walks)} {written(answer)}"
-    shown = (0.0, 0.0) + (0.5,) * (world.steps + 1)
-    counts = (0.0,) * (world.steps + 3) + shown * K + (0.0, 0.0, start_counts) + (1.0,) * (world.steps + 2)
-    return Example(text, counts)
+    text = f"{prompt(world, problem, shown)} {written(problem, answer)}"
+    counts = _prompt_counts(world, problem, shown, _word_counts(world, problem, 0.0, 0.5, 0.5))
+    return Example(text, counts + _word_counts(world, problem, start, 1.0, 1.0) + (1.0,))
 
 
-def _aggregation_prompt(world: World, problem: Problem, walks: Sequence[Walk]) -> str:
-    members = [candidate(place, walk) for place, walk in enumerate(walks)]
-    prompt = aggregation(world.question(problem), members).messages([member.text for member in members])
-    return str(prompt[-1]["content"])
+def _word_counts(world: World, problem: Problem, start: float, step: float, again: float) -> tuple[float, ...]:
+    """How much the words of a response count; that of a goal as those of steps."""
+    return (step, start, *(step,) * world.steps, again) * len(problem.goals)
+
+
+def _prompt_counts(
+    world: World, problem: Problem, shown: Sequence[Any], candidate: tuple[float, ...]
+) -> tuple[float, ...]:
+    goals = (0.0,) * (1 + len(problem.goals))
+    return (0.0,) * (1 + world.steps) + goals + ((0.0, *candidate) * len(shown) + goals if shown else ())
+
+
+def prompt(world: World, problem: Problem, shown: Sequence[Sequence[Walk]]) -> str:
+    """The prompt for a problem, plain or with candidates."""
+    question = world.question(problem)
+    members = [candidate(place, problem, walks) for place, walks in enumerate(shown)]
+    asked = aggregation(question, members) if members else first(question)
+    return str(asked.messages([member.text for member in members])[-1]["content"])
 
 
 def _update(
@@ -222,43 +255,54 @@ def share_read(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     world: World,
-    problems: Sequence[Problem],
     drawn: random.Random,
-    tests: int = 256,
+    tests: int = 128,
 ) -> float:
-    """The mean chance with which the model's first word is the start of the one candidate that ended at the goal."""
+    """The mean chance, over goals that a candidate ended at, of the start of that walk."""
+    texts, wanted = [], []
+    for _ in range(tests):
+        problem = world.problem(drawn)
+        shown = _walks_by_no_rule(world, problem, drawn)
+        ended = {walk[-1]: walk for walks in shown for walk in walks}
+        wanted.append([float(goal in ended) for goal in problem.goals])
+        texts.append(
+            f"{prompt(world, problem, shown)} {written(problem, [ended.get(g, shown[0][0]) for g in problem.goals])}"
+        )
     import torch
 
-    prompts, starts = [], []
-    for _ in range(tests):
-        problem = drawn.choice(problems)
-        walks = _walks_by_no_rule(world, problem, drawn)
-        starts.append(f"p{walks[0][0]}")
-        drawn.shuffle(walks)
-        prompts.append(_aggregation_prompt(world, problem, walks))
-    with torch.no_grad():
-        logits = model(torch.tensor(tokenizer(prompts)["input_ids"])).logits[:, -1]
-    wanted = torch.tensor(tokenizer.convert_tokens_to_ids(starts))
-    return float(logits.softmax(-1).gather(-1, wanted[:, None]).mean())
+    starts = word_chances(model, tokenizer, texts)[:, -world.length :][:, 1 :: world.steps + 3]
+    counts = torch.tensor(wanted)
+    return float((starts * counts).sum() / counts.sum())
 
 
 def share_walked(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     world: World,
-    problems: Sequence[Problem],
     drawn: random.Random,
-    tests: int = 256,
+    tests: int = 128,
 ) -> float:
-    """The mean chance with which the model, once it has a start, walks by the rules to the end, after candidates."""
+    """The mean chance with which the model, given a start, walks by the rules to the end.
+
+    Tested by rules that were not learnt together, alone and after candidates; the lesser of both.
+    """
+    found = []
+    for candidates in (0, K):
+        texts = []
+        for _ in range(tests):
+            problem = world.problem(drawn, held_out=True)
+            answer, *shown = (world.attempt(problem, drawn) for _ in range(candidates + 1))
+            texts.append(f"{prompt(world, problem, shown)} {written(problem, answer)}")
+        walks = word_chances(model, tokenizer, texts)[:, -world.length :].reshape(tests, world.goals, world.steps + 3)
+        found.append(float((walks[:, :, 0] * walks[:, :, 2:].prod(-1)).mean()))
+    return min(found)
+
+
+def word_chances(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> torch.Tensor:
+    """The chance of each word but the first, after those before it."""
     import torch
 
-    chosen = [drawn.choice(problems) for _ in range(tests)]
-    tried = [[world.attempt(problem, drawn) for _ in range(K + 1)] for problem in chosen]
-    texts = [
-        _aggregation(world, problem, walks[1:], walks[0]).text for problem, walks in zip(chosen, tried, strict=True)
-    ]
-    ids = torch.tensor(tokenizer(texts)["input_ids"])
+    ids = torch.tensor(tokenizer(list(texts))["input_ids"])
     with torch.no_grad():
-        log_probabilities = model(ids[:, :-1]).logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
-    return float(log_probabilities[:, -(world.steps + 1) :].sum(-1).exp().mean())
+        chances: torch.Tensor = model(ids[:, :-1]).logits.softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+    return chances

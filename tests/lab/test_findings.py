@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from examples.lab.arms import ARMS
-from examples.lab.findings import margins, over_seeds, paragraph, tables
+from examples.lab.findings import margins, over_seeds, paragraph, tables, unable
 
 
-def arm(single: float, rsa: float, vote: float = 0.1) -> dict[str, Any]:
+def arm(single: float, rsa: float, vote: float = 0.1, bound: float = 0.2) -> dict[str, Any]:
     return {
         "accuracy": [single, rsa],
         "pass_at_n": [0.7, 0.6],
         "predicted": [single, rsa],
         "r": [0.1, 0.5, None, 0.9, 1.0],
         "vote": vote,
+        "bound": bound,
+        "goals": [single, 0.8],
         "reading": {"plain": 0.2, "right": [0.1, 0.5, 0.6, 0.7, 0.8], "taken": [0.6] * 5, "foreign": 0.1},
     }
 
@@ -58,6 +60,13 @@ def test_whether_a_vote_is_better_is_said() -> None:
     assert "is not clearly below aggregation-aware" in worse
 
 
+def test_whether_rsa_is_beyond_every_choice_is_said() -> None:
+    beyond = paragraph(results({"aware": arm(0.1, 0.9)}))
+    within = paragraph(results({"aware": arm(0.1, 0.9), "base": arm(0.1, 0.2, bound=0.95)}))
+    assert "RSA is above it" in beyond
+    assert "RSA is not clearly above it" in within
+
+
 def test_whether_what_is_learnt_reaches_aggregations_is_said() -> None:
     away = {**arm(0.3, 0.2), "reading": {**arm(0, 0)["reading"], "plain": 0.4, "right": [0.1, 0.3, 0.4, 0.5, 0.6]}}
     there = {**arm(0.3, 0.2), "reading": {**arm(0, 0)["reading"], "plain": 0.1, "right": [0.4, 0.5, 0.6, 0.7, 0.8]}}
@@ -76,3 +85,8 @@ def test_intervals_are_students() -> None:
     assert interval.mean == 2.0
     assert interval.low is not None
     assert abs(interval.low - (2 - 4.302653 / 3**0.5)) < 1e-5
+
+
+def test_a_seed_without_a_base_is_named() -> None:
+    said = unable({"seed": 5, "base": {"lessons": 4500, "reads": 0.7, "walks": 0.4}, "arms": {}})
+    assert said.startswith("Seed 5: the base did not learn enough in 4,500 lessons (reads 70%, walks 40% right)")

@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A model of the lab, as lab/seed-7/aware/final.")],
+    folder: Annotated[Path, typer.Argument(help="A model of the lab, as lab/seed-31/aware/final.")],
     file: Annotated[Path, typer.Argument(help="The file to write.")],
 ) -> None:
     """Write weights in float16, and the words of the tokenizer."""
