@@ -219,14 +219,14 @@ def tested(tests: str, copied: Path, log: Path) -> int:
 
 def outcome(child: int, limit_s: float) -> str:
     """Wait for the tests of a mutant: ``survived``, ``killed``, or ``hung`` after the limit."""
-    end = time.monotonic() + limit_s
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done or time.monotonic() > end:
-            break
-        time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child, signal.SIGKILL)
+    end, done = time.monotonic() + limit_s, 0
+    try:
+        while not done and time.monotonic() < end:
+            time.sleep(0.02)
+            done, status = os.waitpid(child, os.WNOHANG)
+    finally:  # a stopped script too leaves no tests running
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
     if not done:
         os.waitpid(child, 0)
         return "hung"
@@ -256,7 +256,7 @@ def run(module: str, tests: str, share: float, seed: int, folder: Path) -> None:
     if outcome(tested(tests, folder, folder / "log"), 600) != "survived":
         sys.exit(f"{module}: its tests fail without any change:\n{(folder / 'log').read_text()[-2000:]}")
     limit_s = 20 + 5 * (time.monotonic() - begun)
-    for place in sorted(order[: round(share * len(found))]):
+    for place in order[: round(share * len(found))]:  # at random, so that a run that is cut off is a sample too
         change, text = found[place]
         if change in done:
             continue
@@ -298,6 +298,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="draws the sample; a larger share holds a smaller one")
     parser.add_argument("--report", action="store_true", help="only report")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.chdir(ROOT)
     RESULTS.parent.mkdir(exist_ok=True)
     if not asked.report:
