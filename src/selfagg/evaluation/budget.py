@@ -94,8 +94,11 @@ def contenders(
     A name takes those of the given settings that it has, else the preset's, but ``NAME:n=8:k=2`` spells its own out; a
     method keeps its sizes. UsageError is raised where that cannot be, or one method is named twice.
     """
-    kinds = [method_class(one.strip().partition(":")[0]) for one in methods if isinstance(one, str)]
-    settings = {field.name for kind in (RSA, *kinds) for field in dataclasses.fields(kind)}
+    kinds: list[type[Method]] = [
+        RSA,
+        *(method_class(one.strip().partition(":")[0]) for one in methods if isinstance(one, str)),
+    ]
+    settings = {field.name for kind in kinds for field in dataclasses.fields(kind)}
     for name in given or {}:
         check_words({"a name in sizes": (name, sorted(settings))})
     found = [_contender(one, given or {}, preset) for one in methods]
