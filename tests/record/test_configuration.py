@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from selfagg.errors import UsageError
 from selfagg.methods import RSA
-from selfagg.record.configuration import configuration
+from selfagg.record.configuration import about, configuration, differences
 from selfagg.record.record import Record
 from selfagg.run.engine import Settings
 from selfagg.types import Question, Sampling
@@ -68,3 +69,13 @@ def test_an_earlier_top_p_stays(tmp_path: Path) -> None:
         record.begin(_as_before(_configuration("hf:m"), 0.8), QUESTIONS)
         record.begin(_configuration("hf:m", top_p=0.8), QUESTIONS)
         assert record.configuration["sampling"]["top_p"] == 0.8
+
+
+def test_a_setting_that_became_a_group_of_settings_differs_as_a_whole() -> None:
+    assert differences({"a": 1}, {"a": {"b": 1}}, "in the record") == ['a is 1 in the record, {"b": 1} asked for']
+    assert differences({"a": {"b": 1}}, {"a": {"b": 2}}, "there") == ["a.b is 1 there, 2 asked for"]
+
+
+def test_the_versions_that_are_recorded_are_versions() -> None:
+    assert about(x=1)["versions"]["selfagg"] == metadata.version("selfagg")
+    assert about(x=1)["x"] == 1

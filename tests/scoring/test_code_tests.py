@@ -234,3 +234,8 @@ def test_what_a_program_may_write_is_just_wrong(written: str) -> None:
 def test_an_expected_value_must_be_json() -> None:
     with pytest.raises(UsageError, match="an expected value is not JSON"):
         same_value("1", "one")
+
+
+def test_a_problem_without_tests_is_refused() -> None:
+    with pytest.raises(UsageError, match="a programming problem has no tests"):
+        read_tests({"format": "stdin", "cases": []})
