@@ -23,6 +23,7 @@ from selfagg.scoring.answers.values import Unreadable, number
     ("text", "exact"),
     [
         (r"\frac{1}{2}", Fraction(1, 2)),
+        (r"-\sqrt{2+\sqrt{3}}\sqrt{2-\sqrt{3}}", Fraction(-1)),
         ("2.50", Fraction(5, 2)),
         (".125", Fraction(1, 8)),
         ("7.", Fraction(7)),
