@@ -239,22 +239,19 @@ def _diversity(results: Results) -> str:
 
 
 def _votes(results: Results) -> str:
-    votes = {arm.name: of_arm(results, arm.name, vote) for arm in ARMS}
-    margin = over_seeds([after_rsa(r["arms"]["aware"]) - max(vote(a) for a in r["arms"].values()) for r in results])
-    below = (margin.mean if margin.low is None else margin.low) > 0
+    votes, above = _below_rsa(results, vote)
+    bounds, beyond = _below_rsa(results, bound)
     return (
-        f"A majority vote over as many fresh samples as RSA takes calls comes to {votes['base']} (base), "
-        f"{votes['standard']} (standard) and {votes['aware']} (aggregation-aware); the best vote of each seed is "
-        f"{'below' if below else 'not clearly below'} aggregation-aware RL with RSA. {_beyond(results)}"
+        f"A majority vote over as many fresh samples as RSA takes calls comes to {votes}; the best vote of each seed is "
+        f"{'below' if above else 'not clearly below'} aggregation-aware RL with RSA. A right one is among those samples "
+        f"for {bounds} of the problems, the bound of every vote, judge and best-of-N; aggregation-aware RL with RSA is "
+        f"{'above' if beyond else 'not clearly above'} it."
     )
 
 
-def _beyond(results: Results) -> str:
-    bounds = {arm.name: of_arm(results, arm.name, bound) for arm in ARMS}
-    margin = over_seeds([after_rsa(r["arms"]["aware"]) - max(bound(a) for a in r["arms"].values()) for r in results])
-    beyond = (margin.mean if margin.low is None else margin.low) > 0
-    return (
-        f"A right one is among those samples for {bounds['base']} (base), {bounds['standard']} (standard) and "
-        f"{bounds['aware']} (aggregation-aware) of the problems, the bound of every vote, judge and best-of-N; "
-        f"aggregation-aware RL with RSA is {'above' if beyond else 'not clearly above'} it."
-    )
+def _below_rsa(results: Results, measure: Callable[[Mapping[str, Any]], float]) -> tuple[str, bool]:
+    """Return what each arm comes to by a measure, and whether aggregation-aware RL with RSA is above all of them."""
+    base, standard, aware = (of_arm(results, name, measure) for name in ("base", "standard", "aware"))
+    margin = over_seeds([after_rsa(r["arms"]["aware"]) - max(map(measure, r["arms"].values())) for r in results])
+    above = (margin.mean if margin.low is None else margin.low) > 0
+    return f"{base} (base), {standard} (standard) and {aware} (aggregation-aware)", above
