@@ -242,10 +242,10 @@ def _votes(results: Results) -> str:
     votes, above = _below_rsa(results, vote)
     bounds, beyond = _below_rsa(results, bound)
     return (
-        f"A majority vote over as many fresh samples as RSA takes calls comes to {votes}; the best vote of each seed is "
-        f"{'below' if above else 'not clearly below'} aggregation-aware RL with RSA. A right one is among those samples "
-        f"for {bounds} of the problems, the bound of every vote, judge and best-of-N; aggregation-aware RL with RSA is "
-        f"{'above' if beyond else 'not clearly above'} it."
+        f"A majority vote over as many fresh samples as RSA takes calls comes to {votes}; the best vote of each seed "
+        f"is {'below' if above else 'not clearly below'} aggregation-aware RL with RSA. A right one is among those "
+        f"samples for {bounds} of the problems, the bound of every vote, judge and best-of-N; aggregation-aware RL "
+        f"with RSA is {'above' if beyond else 'not clearly above'} it."
     )
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack, get_args
 
-from selfagg._internal.arguments import check_amounts, check_model, check_times, check_type, check_whole, check_words
+from selfagg._internal.arguments import (
+    check_amounts,
+    check_model,
+    check_paths,
+    check_times,
+    check_type,
+    check_whole,
+    check_words,
+)
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
 from selfagg.analysis.missing import Missing, usage_json
@@ -291,6 +299,7 @@ async def asolve(
     check_words({"kind": (kind, KINDS)} | ({"answer": (own, get_args(Choice))} if own is not None else {}))
     check_amounts(max_total_tokens=max_total_tokens)
     check_times(Sampling(), deadline_s=deadline_s)
+    check_paths(record=record)
     asked = question if isinstance(question, Question) else Question("question", _text(question), kind=kind)
     method, sampled = chosen_method(run), engine_settings(run)
     check_comparable(method, asked, sampled)

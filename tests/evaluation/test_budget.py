@@ -146,7 +146,7 @@ def test_matching_that_makes_two_methods_the_same() -> None:
     ("methods", "complaint"),
     [
         ([], "no method to compare"),
-        (["rsa", "rsa"], "rsa twice"),
+        (["rsa", "rsa"], "rsa is named twice"),
         (["rsa:n=four"], "n = 'four' is no whole number"),
         (["rsa:copy=maybe"], "copy = 'maybe' is neither true nor false"),
         (["rsa:n"], "KEY=VALUE"),

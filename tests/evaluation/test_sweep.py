@@ -32,7 +32,7 @@ def test_the_grid_leaves_out_what_cannot_be_and_asks_nothing_twice() -> None:
     assert [(m.n, m.k, m.t) for m in grid.methods() if isinstance(m, selfagg.RSA)] == [(2, 1, 2), (4, 1, 2), (4, 3, 2)]
     alone = Grid.of([4, 2], [1, 2, 3], [1])
     assert (alone.pairs, alone.left_out_words()) == ([(2, 1), (4, 1)], "")
-    with pytest.raises(selfagg.UsageError, match="the smallest --k 5 is larger than the largest --n 4"):
+    with pytest.raises(selfagg.UsageError, match="the smallest K 5 is larger than the largest N 4"):
         Grid.of([4], [5, 6], [2])
 
 

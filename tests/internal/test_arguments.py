@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from selfagg._internal.arguments import (
     check_amounts,
     check_model,
     check_numbers,
+    check_paths,
     check_seconds,
     check_times,
     check_type,
@@ -108,6 +110,12 @@ def test_numbers_from_0_to_a_bound(most: float, value: Any, told: str) -> None:
 def test_what_cannot_be_sampled(sampling: Sampling, told: str) -> None:
     assert said(lambda: check_times(sampling, wait_s=3)) == told
     assert said(lambda: check_times(Sampling(), wait_s=-3)) == "wait_s is -3, but it must be a number from 0"
+
+
+def test_a_path_is_a_text_or_a_path() -> None:
+    check_paths(record="a", out=Path("b"), none=None)
+    with pytest.raises(UsageError, match="record is 3, but it must be the path of a file"):
+        check_paths(record=3)
 
 
 def test_words_that_a_setting_knows() -> None:

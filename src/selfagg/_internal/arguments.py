@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from selfagg.errors import UsageError
@@ -94,6 +95,13 @@ def check_type(kind: type, **values: object) -> None:
     for name, value in values.items():
         if value is not None and not isinstance(value, kind):
             raise UsageError(f"{name} is {value!r}, but it must be a selfagg.{kind.__name__}")
+
+
+def check_paths(**paths: object) -> None:
+    """Raise UsageError if a value is neither None nor a path."""
+    for name, value in paths.items():
+        if not isinstance(value, str | os.PathLike | None):
+            raise UsageError(f"{name} is {value!r}, but it must be the path of a file")
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:

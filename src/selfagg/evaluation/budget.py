@@ -106,7 +106,7 @@ def contenders(
         raise UsageError("there is no method to compare")
     for place, one in enumerate(found):
         if any(one.method == other.method for other in found[:place]):
-            raise UsageError(f"--methods names {one.method.name} twice with the same settings")
+            raise UsageError(f"{one.method.name} is named twice with the same settings")
     reference = next((one for one in found if one.method.name == RSA.name), found[0])
     return [reference, *(one for one in found if one is not reference)]
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Unpack
 
+from selfagg._internal.arguments import check_paths
 from selfagg._internal.blocking import synchronous
 from selfagg._internal.extras import extras_named
 from selfagg.analysis.costs import Cost, costs_by_population
@@ -180,6 +181,7 @@ async def aevaluate(
         RunStopped: The model is gone; what was finished is in the record.
     """
     run = checked(settings, MethodSettings)
+    check_paths(record=record)
     i, jobs = shard or (1, 1)
     if not 1 <= i <= jobs:
         raise UsageError(f"shard = {shard}, but it is (i, n) with i from 1 to n")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from selfagg._internal.arguments import check_paths
 from selfagg._internal.extras import extras_named
 from selfagg._internal.files import kind_of
 from selfagg.analysis.missing import Missing
@@ -48,6 +49,7 @@ def records_of(paths: RecordPath | Sequence[RecordPath]) -> list[Path]:
 @contextmanager
 def opened_record(path: RecordPath) -> Iterator[Record]:
     """Open a record for reading; raise UsageError if there is none, or no run was begun in it."""
+    check_paths(record=path)
     with Record(Path(path), read_only=True) as record:
         record.check_run()
         yield record

@@ -51,7 +51,7 @@ class Grid:
         every = [(n, k) for n in ns for k in (ks[:1] if ts == [1] else ks)]
         possible = [(n, k) for n, k in every if k <= n]
         if not possible:
-            raise UsageError(f"the smallest --k {ks[0]} is larger than the largest --n {ns[-1]}: nothing to run")
+            raise UsageError(f"the smallest K {ks[0]} is larger than the largest N {ns[-1]}: nothing to run")
         return cls(possible, ts, [pair for pair in every if pair not in possible])
 
     def methods(self, settings: Mapping[str, Any] | None = None) -> list[Method]:
