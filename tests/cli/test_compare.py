@@ -138,7 +138,7 @@ def test_other_settings_in_the_same_folder_are_refused(run: Run, questions: Path
     ("arguments", "words"),
     [
         (["questions.jsonl", "--methods", "rsa,majorty"], "did you mean majority?"),
-        (["questions.jsonl", "--methods", "rsa,rsa"], "rsa twice"),
+        (["questions.jsonl", "--methods", "rsa,rsa"], "rsa is named twice"),
         (["questions.jsonl", "--methods", "rsa:n=four"], "n = 'four'"),
         (["questions.jsonl", "--methods", "rsa:n"], "KEY=VALUE"),
         (["questions.jsonl", "--methods", "rsa,majority:k=3"], "no setting k"),
